@@ -1,0 +1,51 @@
+# orgd. `make` alone lists the targets.
+
+GO    ?= go
+TOOL   = $(GO) tool -modfile=tools/go.mod
+# make run ORGS=100000 ADDR=127.0.0.1:8081
+ORGS  ?= 250
+ADDR  ?= 127.0.0.1:8080
+DATA  ?= .data
+FUZZ  ?= 30s
+
+.PHONY: help run build test check fmt lint smoke fuzz bench openapi
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: build ## a server with a database and sample organizations, nothing to configure
+	@exec bin/server dev --addr $(ADDR) --data-dir $(DATA) --orgs $(ORGS)
+
+build: ## bin/server
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/server ./cmd/server
+
+test: ## every test, against a real PostgreSQL that it finds or starts
+	$(GO) test -race -shuffle=on ./...
+
+check: lint test ## what every commit passes
+
+fmt: ## format the code
+	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+lint: ## formatting, vet, staticcheck, tidy modules
+	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(GO) mod tidy -diff
+
+smoke: build ## start `server dev`, walk all pages with the printed key, stop
+	scripts/smoke.sh bin/server
+
+fuzz: ## each fuzz test for FUZZ (30s)
+	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZ) ./internal/cursor
+	$(GO) test -run '^$$' -fuzz FuzzFoldIsStable -fuzztime $(FUZZ) ./internal/orgs
+	$(GO) test -run '^$$' -fuzz FuzzAppendString -fuzztime $(FUZZ) ./internal/http
+	$(GO) test -run '^$$' -fuzz FuzzAppendPage -fuzztime $(FUZZ) ./internal/http
+
+bench: ## Go benchmarks, then a load run over a seeded million (needs wrk)
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(GO) run ./bench
+
+openapi: ## openapi.json from openapi.yaml
+	$(GO) test ./internal/http -run TestOpenAPIJSONIsTheYAML -update-openapi

@@ -1,0 +1,3 @@
+module orgd
+
+go 1.26.0

@@ -1,0 +1,75 @@
+// Package uuid makes and reads the 16-byte identifiers of orgd (RFC 9562).
+package uuid
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// UUID is any 16 bytes; pgx reads and writes it as PostgreSQL's uuid.
+type UUID [16]byte
+
+// ErrMalformed says that a text is not 8-4-4-4-12 hexadecimal digits.
+var ErrMalformed = errors.New("uuid: want 32 hexadecimal digits as 8-4-4-4-12")
+
+// NewV7 returns a UUIDv7 of the present millisecond (RFC 9562 section 5.7). It
+// tells its time of birth, and is neither a secret nor an order of commits.
+func NewV7() UUID {
+	var random [10]byte
+	rand.Read(random[:]) // never fails: the program is stopped instead
+	return V7(time.Now(), random)
+}
+
+// V7 returns the UUIDv7 of t, in milliseconds, and 74 of the random bits.
+func V7(t time.Time, random [10]byte) UUID {
+	var u UUID
+	binary.BigEndian.PutUint64(u[:8], uint64(t.UnixMilli())<<16)
+	copy(u[6:], random[:])
+	u[6] = u[6]&0x0f | 0x70
+	u[8] = u[8]&0x3f | 0x80
+	return u
+}
+
+// Parse reads the form with dashes, in any case; anything else is ErrMalformed.
+func Parse(s string) (UUID, error) {
+	var u UUID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return UUID{}, ErrMalformed
+	}
+	digits := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+	if _, err := hex.Decode(u[:], []byte(digits)); err != nil {
+		return UUID{}, ErrMalformed
+	}
+	return u, nil
+}
+
+// UnmarshalText reads what Parse reads, for flags.
+func (u *UUID) UnmarshalText(text []byte) error {
+	parsed, err := Parse(string(text))
+	if err != nil {
+		return err
+	}
+	*u = parsed
+	return nil
+}
+
+// String returns the form with dashes, in lower case.
+func (u UUID) String() string {
+	return string(u.Append(make([]byte, 0, 36)))
+}
+
+// Append appends what String returns.
+func (u UUID) Append(b []byte) []byte {
+	b = hex.AppendEncode(b, u[:4])
+	b = append(b, '-')
+	b = hex.AppendEncode(b, u[4:6])
+	b = append(b, '-')
+	b = hex.AppendEncode(b, u[6:8])
+	b = append(b, '-')
+	b = hex.AppendEncode(b, u[8:10])
+	b = append(b, '-')
+	return hex.AppendEncode(b, u[10:])
+}
