@@ -1,0 +1,112 @@
+package cursor_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orgd/internal/cursor"
+)
+
+func TestRoundTripKeepsMicroseconds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := cursor.Position{
+			CreatedAt: time.UnixMicro(rapid.Int64Range(0, 253_402_300_799_999_999).Draw(t, "micros")).UTC(),
+			ID:        [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
+		}
+		scope := rapid.SliceOf(rapid.Byte()).Draw(t, "scope")
+		token := cursor.Encode(want, scope)
+		if len(token) >= 200 || strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			t.Fatalf("token %q is not short base64url", token)
+		}
+		got, err := cursor.Decode(token, scope)
+		if err != nil || got != want {
+			t.Fatalf("Decode(Encode(%v)) = %v, %v", want, got, err)
+		}
+	})
+}
+
+func TestEveryFlippedBitIsRefused(t *testing.T) {
+	t.Parallel()
+	scope := []byte("scope")
+	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1), ID: [16]byte{1}}, scope)
+	for i := range len(token) * 8 {
+		altered := []byte(token)
+		altered[i/8] ^= 1 << (i % 8)
+		refused(t, string(altered), scope)
+	}
+}
+
+func TestOtherSpellingsAreRefused(t *testing.T) {
+	t.Parallel()
+	scope := []byte("scope")
+	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1), ID: [16]byte{1}}, scope)
+	for _, s := range []string{
+		"", "a", token[1:], token[:len(token)-1], token + "A", token + "=", token[:20] + "\n" + token[20:],
+		token[:len(token)-1] + "\n", strings.Repeat("A", len(token)), strings.Repeat("A", 1<<20),
+	} {
+		refused(t, s, scope)
+	}
+}
+
+func TestOtherScopeIsRefused(t *testing.T) {
+	t.Parallel()
+	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1)}, []byte("mine"))
+	refused(t, token, []byte("yours"))
+	refused(t, token, nil)
+}
+
+// A token of every version that a release has written must be read for ever.
+func TestFixturesOfEarlierVersions(t *testing.T) {
+	t.Parallel()
+	fixture, err := os.ReadFile("testdata/v1.token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cursor.Decode(strings.TrimSpace(string(fixture)), []byte("fixture"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := cursor.Position{
+		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC),
+		ID:        [16]byte{0x01, 0x9b, 0x7c, 3, 4, 5, 0x76, 7, 0x88, 9, 10, 11, 12, 13, 14, 15},
+	}
+	if got != want {
+		t.Fatalf("v1 fixture decodes to %v, want %v", got, want)
+	}
+	if token := cursor.Encode(want, []byte("fixture")); token != strings.TrimSpace(string(fixture)) {
+		t.Fatalf("Encode = %s: a new format needs a new version byte and a new fixture", token)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	scope := []byte("scope")
+	f.Add(cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1)}, scope))
+	f.Add("")
+	f.Add(base64.RawURLEncoding.EncodeToString(make([]byte, 33)))
+	f.Fuzz(func(t *testing.T, token string) {
+		p, err := cursor.Decode(token, scope)
+		if err != nil {
+			if !errors.Is(err, cursor.ErrInvalid) {
+				t.Fatalf("Decode(%q): %v is not ErrInvalid", token, err)
+			}
+			return
+		}
+		if again := cursor.Encode(p, scope); again != token {
+			t.Fatalf("%q decodes to %v, which encodes to %q", token, p, again)
+		}
+	})
+}
+
+func refused(t *testing.T, token string, scope []byte) {
+	t.Helper()
+	if p, err := cursor.Decode(token, scope); !errors.Is(err, cursor.ErrInvalid) {
+		t.Errorf("Decode(%.80q) = %v, %v; want ErrInvalid", token, p, err)
+	}
+}
