@@ -1,0 +1,194 @@
+package localpg_test
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/localpg"
+)
+
+// serverDir returns the directory of a server that was stopped.
+func serverDir(t *testing.T) string {
+	t.Helper()
+	dir := openDir(t)
+	localpg.CopyTemplate(t, dir)
+	return dir
+}
+
+// openDir returns a name for a directory that every user can reach: t.TempDir alone
+// is for its owner only.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir := realTempDir(t)
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "pg")
+}
+
+// realTempDir is t.TempDir without the symbolic link that leads to it on a Mac.
+func realTempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// start starts a server that is removed at the end of the test.
+func start(t *testing.T, dir string) *localpg.Server {
+	t.Helper()
+	s, err := localpg.Start(t.Context(), localpg.CheapOptions(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Remove(); err != nil {
+			t.Errorf("Remove: %v", err)
+		}
+	})
+	return s
+}
+
+func stop(t *testing.T, s *localpg.Server) {
+	t.Helper()
+	if err := s.Stop(); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+}
+
+func exec1(t *testing.T, url, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func query1(t *testing.T, url, sql string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var text string
+	if err := conn.QueryRow(t.Context(), sql).Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// owner is another process that has a server.
+type owner struct {
+	cmd *exec.Cmd
+	out *bufio.Reader
+}
+
+// startOwner starts a process that starts a server in dir. It is killed at the end
+// of the test.
+func startOwner(t *testing.T, dir string, environment ...string) *owner {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(append(os.Environ(), ownerVariable+"="+dir), environment...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	o := &owner{cmd: cmd, out: bufio.NewReader(out)}
+	t.Cleanup(o.kill)
+	return o
+}
+
+func (o *owner) kill() {
+	if o.cmd.ProcessState == nil {
+		_ = o.cmd.Process.Kill()
+		_ = o.cmd.Wait() // it was killed, as it says
+	}
+}
+
+// url waits until the owner's server accepts connections.
+func (o *owner) url(t *testing.T) string {
+	t.Helper()
+	line, err := o.out.ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "postgres://") {
+		t.Fatalf("owner says %q, %v", line, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// postmaster returns the process number of the server in dir.
+func postmaster(t *testing.T, dir string) int {
+	t.Helper()
+	line, _, _ := strings.Cut(read(t, filepath.Join(dir, "cluster/data/postmaster.pid")), "\n")
+	pid, err := strconv.Atoi(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func signal(t *testing.T, pid int, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(pid, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// overwrite leaves the file's owner as it is.
+func overwrite(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func names(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// until waits for what other processes do.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come to pass", what)
+		}
+	}
+}
