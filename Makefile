@@ -20,7 +20,7 @@ build: ## bin/server
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/server ./cmd/server
 
 test: ## every test, against a real PostgreSQL that it finds or starts
-	$(GO) test -race -shuffle=on ./...
+	$(GO) run ./internal/db/dbtest/withdb $(GO) test -race -shuffle=on ./...
 
 check: lint test ## what every commit passes
 
@@ -44,7 +44,7 @@ fuzz: ## each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzAppendPage -fuzztime $(FUZZ) ./internal/http
 
 bench: ## Go benchmarks, then a load run over a seeded million (needs wrk)
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(GO) run ./internal/db/dbtest/withdb $(GO) test -run '^$$' -bench . -benchmem ./internal/...
 	$(GO) run ./bench
 
 openapi: ## openapi.json from openapi.yaml

@@ -1,0 +1,152 @@
+// Package dbtest gives each test a database of its own on a real PostgreSQL:
+// one template is migrated for the test binary, and cloned for each test.
+package dbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"orgd/internal/db"
+	"orgd/migrations"
+)
+
+// DB is a migrated database of one test.
+type DB struct {
+	URL   string
+	Conns *db.Pool
+	Pool  *pgxpool.Pool // beneath Conns
+}
+
+// Main runs the tests of a package that uses databases, and ends what was
+// started for them. Call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	if err := shared.close(); err != nil {
+		fmt.Fprintln(os.Stderr, "dbtest:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// New returns a fresh migrated database, dropped when the test ends.
+func New(t testing.TB) *DB {
+	t.Helper()
+	return open(t, create(t, shared.template(t)))
+}
+
+// NewURL returns the URL of a fresh database that is empty, not even migrated.
+func NewURL(t testing.TB) string {
+	t.Helper()
+	shared.template(t)
+	return create(t, "template0")
+}
+
+func open(t testing.TB, url string) *DB {
+	t.Helper()
+	conns, err := db.Open(context.Background(), url, db.Options{MaxConns: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conns.Close)
+	return &DB{URL: url, Conns: conns, Pool: conns.Pgx()}
+}
+
+// Exec runs a statement that must succeed.
+func (d *DB) Exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	if _, err := d.Pool.Exec(context.Background(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// create makes a database and returns its URL.
+func create(t testing.TB, template string) string {
+	t.Helper()
+	name := "test_" + rand.Text()
+	if err := shared.exec(fmt.Sprintf(`CREATE DATABASE %q TEMPLATE %q`, name, template)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := shared.exec(fmt.Sprintf(`DROP DATABASE IF EXISTS %q WITH (FORCE)`, name)); err != nil {
+			t.Error(err)
+		}
+	})
+	return shared.url(name)
+}
+
+// shared is what the tests of one binary share: a server and a template on it.
+var shared server
+
+type server struct {
+	once     sync.Once
+	err      error
+	source   *Source
+	admin    *pgxpool.Pool
+	migrated string // the template's name
+}
+
+func (s *server) template(t testing.TB) string {
+	t.Helper()
+	s.once.Do(func() { s.err = s.open(context.Background()) })
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.migrated
+}
+
+func (s *server) open(ctx context.Context) error {
+	var err error
+	if s.source, err = FindSource(ctx); err != nil {
+		return err
+	}
+	if os.Getenv(URLVariable) == "" {
+		fmt.Fprintln(os.Stderr, "dbtest: PostgreSQL from", s.source.Description)
+	}
+	if s.admin, err = pgxpool.New(ctx, s.source.URL); err != nil {
+		return err
+	}
+	name := "template_" + rand.Text()
+	// The locale that knows least: what passes here depends on none.
+	if err := s.exec(fmt.Sprintf(`CREATE DATABASE %q TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'`, name)); err != nil {
+		return err
+	}
+	s.migrated = name
+	_, err = db.MigrateUp(ctx, s.url(name), migrations.FS)
+	return err
+}
+
+func (s *server) exec(sql string) error {
+	_, err := s.admin.Exec(context.Background(), sql, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+// url returns the URL of another database on the same server.
+func (s *server) url(database string) string {
+	u, err := url.Parse(s.source.URL)
+	if err != nil {
+		panic(err) // pgxpool has parsed it
+	}
+	u.Path = "/" + database
+	return u.String()
+}
+
+func (s *server) close() error {
+	if s.admin == nil {
+		return nil
+	}
+	if s.migrated != "" {
+		if err := s.exec(fmt.Sprintf(`DROP DATABASE IF EXISTS %q WITH (FORCE)`, s.migrated)); err != nil {
+			return err
+		}
+	}
+	s.admin.Close()
+	return s.source.Stop()
+}

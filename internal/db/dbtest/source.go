@@ -1,0 +1,128 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+
+	"orgd/internal/localpg"
+)
+
+// URLVariable names the environment variable that gives the tests a server:
+// a URL of a user who may create databases.
+const URLVariable = "TEST_DATABASE_URL"
+
+// Image is the PostgreSQL that the tests run in a container.
+const Image = "postgres:18"
+
+// Source is a PostgreSQL server that tests may make databases on.
+type Source struct {
+	URL         string
+	Description string // for people: which server this is
+	stop        func() error
+}
+
+// Stop ends the server if it was started for the tests.
+func (s *Source) Stop() error { return s.stop() }
+
+var errNoSource = errors.New(`no PostgreSQL for the tests. Give them one of:
+  - ` + URLVariable + `=postgres://user:password@host:port/postgres, of a user who may create databases;
+  - a Docker engine that has the image ` + Image + ` or can pull it;
+  - PostgreSQL 15 or newer installed (Debian: apt-get install postgresql)`)
+
+// FindSource returns the first server that can be had: the one that the
+// environment names, one in a container, one from installed binaries. It never
+// goes on without: the error names all three ways, and why each failed.
+func FindSource(ctx context.Context) (*Source, error) {
+	if url := os.Getenv(URLVariable); url != "" {
+		return &Source{URL: url, Description: URLVariable, stop: func() error { return nil }}, nil
+	}
+	inContainer, containerErr := startContainer(ctx)
+	if containerErr == nil {
+		return inContainer, nil
+	}
+	installed, installedErr := startInstalled(ctx)
+	if installedErr == nil {
+		installed.Description += fmt.Sprintf(" (not in a container: %.200v)", containerErr)
+		return installed, nil
+	}
+	return nil, fmt.Errorf("%w\n\ncontainer: %w\ninstalled: %w", errNoSource, containerErr, installedErr)
+}
+
+// settings trade safety for speed: the data is thrown away.
+var settings = map[string]string{
+	"fsync":              "off",
+	"synchronous_commit": "off",
+	"full_page_writes":   "off",
+	"max_connections":    "300",
+	"shared_buffers":     "256MB",
+}
+
+func startInstalled(ctx context.Context) (*Source, error) {
+	dir, err := os.MkdirTemp("", "orgd-test-")
+	if err != nil {
+		return nil, err
+	}
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, Settings: settings})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &Source{
+		URL:         server.URL("postgres"),
+		Description: "installed binaries, started privately",
+		stop:        func() error { return errors.Join(server.Remove(), os.RemoveAll(dir)) },
+	}, nil
+}
+
+func startContainer(ctx context.Context) (source *Source, err error) {
+	defer func() {
+		// testcontainers panics where there is no Docker host at all.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("no Docker engine: %v", p)
+		}
+	}()
+	// Its reaper is one more image to have; Stop does without.
+	if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
+		return nil, err
+	}
+	if err := pingDocker(ctx); err != nil {
+		return nil, err
+	}
+	command := []string{"postgres"}
+	for name, value := range settings {
+		command = append(command, "-c", name+"="+value)
+	}
+	container, err := postgres.Run(ctx, Image,
+		postgres.WithDatabase("orgd"), postgres.WithUsername("orgd"), postgres.WithPassword("orgd"),
+		postgres.BasicWaitStrategies(), testcontainers.WithCmd(command...))
+	if err != nil {
+		return nil, errors.Join(err, testcontainers.TerminateContainer(container))
+	}
+	url, err := container.ConnectionString(ctx, "sslmode=disable")
+	if err != nil {
+		return nil, errors.Join(err, testcontainers.TerminateContainer(container))
+	}
+	return &Source{
+		URL:         url,
+		Description: "a container of " + Image,
+		stop: func() error {
+			return testcontainers.TerminateContainer(container, testcontainers.StopTimeout(time.Second))
+		},
+	}, nil
+}
+
+func pingDocker(ctx context.Context) error {
+	provider, err := testcontainers.NewDockerProvider()
+	if err != nil {
+		return fmt.Errorf("no Docker engine: %w", err)
+	}
+	if err := provider.Health(ctx); err != nil {
+		return fmt.Errorf("no Docker engine answers: %w", err)
+	}
+	return nil
+}

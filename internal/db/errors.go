@@ -1,0 +1,87 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The classes of database errors that callers tell apart. An error of none of
+// them is a defect.
+var (
+	// ErrNoRows: the statement found nothing.
+	ErrNoRows = errors.New("db: no rows")
+	// ErrUnavailable: the database cannot be asked, or gave up under load; later
+	// it may answer.
+	ErrUnavailable = errors.New("db: unavailable")
+	// ErrConflict: a unique constraint refuses the row.
+	ErrConflict = errors.New("db: conflict")
+	// ErrReference: a row that the statement refers to does not exist.
+	ErrReference = errors.New("db: reference to nothing")
+	// ErrRefused: a CHECK or a length refuses the value. Validation should have
+	// found it first.
+	ErrRefused = errors.New("db: value refused")
+
+	errStalePlan = errors.New("db: the schema changed under a prepared statement")
+	errLost      = errors.New("connection lost")
+)
+
+// classes maps an SQLSTATE, or its first two characters (the class), to what
+// it means here. The code is looked up before the class.
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+var classes = map[string]error{
+	"23505": ErrConflict,
+	"23503": ErrReference,
+	"23514": ErrRefused,
+	"22001": ErrRefused,
+	"0A000": errStalePlan, // cached plan must not change result type
+
+	"08":    ErrUnavailable, // connection
+	"25006": ErrUnavailable, // read-only: the primary became a standby
+	"40001": ErrUnavailable, // serialization failure
+	"40P01": ErrUnavailable, // deadlock
+	"53":    ErrUnavailable, // no memory, disk or connection slot left
+	"55P03": ErrUnavailable, // lock not available
+	"57":    ErrUnavailable, // ended by timeout or by an operator, or starting up
+}
+
+// translate wraps a driver error in its class. lost says that the connection
+// broke under the statement.
+func translate(err error, lost bool) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNoRows
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if class := classOf(err); class != nil {
+		err = fmt.Errorf("%w: %w", class, err)
+	}
+	if lost {
+		err = fmt.Errorf("%w: %w: %w", ErrUnavailable, errLost, err)
+	}
+	return err
+}
+
+func classOf(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || len(pgErr.Code) != 5 {
+		return nil
+	}
+	if class, ok := classes[pgErr.Code]; ok {
+		return class
+	}
+	return classes[pgErr.Code[:2]]
+}
+
+func worthRepeating(err error) bool {
+	return errors.Is(err, errLost) || errors.Is(err, errStalePlan)
+}
+
+func isReadOnly(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "25006"
+}

@@ -1,0 +1,195 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// Each SQLSTATE means to callers what the table says, also from inside a
+// function of the database.
+func TestClassesOfErrors(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	for state, want := range map[string]error{
+		"23505": db.ErrConflict,
+		"23503": db.ErrReference,
+		"23514": db.ErrRefused,
+		"22001": db.ErrRefused,
+		"08006": db.ErrUnavailable,
+		"25006": db.ErrUnavailable,
+		"40001": db.ErrUnavailable,
+		"40P01": db.ErrUnavailable,
+		"53100": db.ErrUnavailable,
+		"53300": db.ErrUnavailable,
+		"55P03": db.ErrUnavailable,
+		"57014": db.ErrUnavailable,
+		"57P01": db.ErrUnavailable,
+		"57P03": db.ErrUnavailable,
+		"22P02": nil,
+		"42P01": nil,
+		"42703": nil,
+	} {
+		err := d.Conns.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
+			_, err := q.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '%s'; END $$`, state))
+			return err
+		})
+		if err == nil {
+			t.Fatalf("%s: no error", state)
+		}
+		for _, class := range []error{db.ErrConflict, db.ErrReference, db.ErrRefused, db.ErrUnavailable, db.ErrNoRows} {
+			if errors.Is(err, class) != (class == want) {
+				t.Errorf("%s is %v, want %v", state, err, want)
+			}
+		}
+	}
+}
+
+func TestNoRows(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	err := d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+		var n int
+		return q.QueryRow(ctx, "SELECT 1 WHERE false").Scan(&n)
+	})
+	if !errors.Is(err, db.ErrNoRows) {
+		t.Errorf("%v, want ErrNoRows", err)
+	}
+}
+
+// A reader whose connection was cut under it does not notice.
+func TestReadOutlivesItsConnection(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	tries := 0
+	err := d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+		if tries++; tries == 1 {
+			_, err := q.Exec(ctx, "SELECT pg_terminate_backend(pg_backend_pid())")
+			return err
+		}
+		_, err := q.Exec(ctx, "SELECT 1")
+		return err
+	})
+	if err != nil || tries != 2 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}
+
+// A writer whose connection was cut is told, and not tried again.
+func TestWriteIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	tries := 0
+	err := d.Conns.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
+		tries++
+		_, err := q.Exec(ctx, "SELECT pg_terminate_backend(pg_backend_pid())")
+		return err
+	})
+	if !errors.Is(err, db.ErrUnavailable) || tries != 1 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}
+
+// A migration under a prepared statement costs a reader nothing.
+func TestReadOutlivesAMigration(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	d.Exec(t, "CREATE TABLE changing (a int)")
+	d.Exec(t, "INSERT INTO changing VALUES (1)")
+	read := func() error {
+		return d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+			rows, err := q.Query(ctx, "SELECT * FROM changing")
+			if err != nil {
+				return err
+			}
+			rows.Close()
+			return rows.Err()
+		})
+	}
+	for range 3 {
+		if err := read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Exec(t, "ALTER TABLE changing ADD COLUMN b int")
+	if err := read(); err != nil {
+		t.Errorf("after the migration: %v", err)
+	}
+}
+
+func TestFullPoolIsUnavailable(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	pool, err := db.Open(context.Background(), d.URL, db.Options{MaxConns: 1, AcquireTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	err = pool.Read(context.Background(), func(ctx context.Context, _ db.Querier) error {
+		return pool.Ping(ctx)
+	})
+	if !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+}
+
+func TestStatementTimeoutIsUnavailable(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	pool, err := db.Open(context.Background(), d.URL, db.Options{StatementTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	err = pool.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+		_, err := q.Exec(ctx, "SELECT pg_sleep(60)")
+		return err
+	})
+	if !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+}
+
+func TestCallerThatLeavesIsNotTheDatabasesFault(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	err := d.Conns.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		cancel()
+		_, err := q.Exec(ctx, "SELECT 1")
+		return err
+	})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("%v, want only Canceled", err)
+	}
+	if err := d.Conns.Ping(context.Background()); err != nil {
+		t.Errorf("the pool afterwards: %v", err)
+	}
+}
+
+func TestNothingListens(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("u", "secret"), Host: ln.Addr().String(), Path: "/d"}
+	ln.Close()
+	pool, err := db.Open(context.Background(), u.String(), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if err := pool.Ping(context.Background()); !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+}

@@ -1,0 +1,128 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// Migration is one step of the schema and whether the database has it.
+type Migration struct {
+	Version   int64
+	File      string
+	AppliedAt time.Time // zero if it is pending
+}
+
+// MigrateUp brings the database at url to the newest schema in files and returns
+// the steps it took. Replicas may run it at once: one works, the others wait for
+// it and find nothing to do. url must lead to PostgreSQL itself, not through a
+// pooler in transaction mode.
+func MigrateUp(ctx context.Context, url string, files fs.FS) ([]Migration, error) {
+	return migrate(ctx, url, files, func(p *goose.Provider) ([]*goose.MigrationResult, error) {
+		return p.Up(ctx)
+	})
+}
+
+// MigrateDown takes the newest step back. With nothing to take back it returns
+// no step and no error.
+func MigrateDown(ctx context.Context, url string, files fs.FS) ([]Migration, error) {
+	return migrate(ctx, url, files, func(p *goose.Provider) ([]*goose.MigrationResult, error) {
+		result, err := p.Down(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil, nil
+		}
+		return []*goose.MigrationResult{result}, err
+	})
+}
+
+func migrate(ctx context.Context, url string, files fs.FS, run func(*goose.Provider) ([]*goose.MigrationResult, error)) ([]Migration, error) {
+	provider, closeProvider, err := newProvider(ctx, url, files)
+	if err != nil {
+		return nil, err
+	}
+	defer closeProvider()
+	results, err := run(provider)
+	if err != nil {
+		return nil, translate(err, false)
+	}
+	var done []Migration
+	for _, r := range results {
+		done = append(done, Migration{Version: r.Source.Version, File: r.Source.Path, AppliedAt: time.Now().UTC()})
+	}
+	return done, nil
+}
+
+// MigrationStatus lists every step in files, oldest first.
+func MigrationStatus(ctx context.Context, url string, files fs.FS) ([]Migration, error) {
+	provider, closeProvider, err := newProvider(ctx, url, files)
+	if err != nil {
+		return nil, err
+	}
+	defer closeProvider()
+	states, err := provider.Status(ctx)
+	if err != nil {
+		return nil, translate(err, false)
+	}
+	var all []Migration
+	for _, s := range states {
+		all = append(all, Migration{Version: s.Source.Version, File: s.Source.Path, AppliedAt: s.AppliedAt.UTC()})
+	}
+	return all, nil
+}
+
+func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider, func(), error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = 10 * time.Second
+	}
+	cfg.RuntimeParams["application_name"] = "orgd migrate"
+	// A DDL statement that waits for its lock makes every later reader wait behind it.
+	cfg.RuntimeParams["lock_timeout"] = "3s"
+	cfg.RuntimeParams["statement_timeout"] = "0"
+	conns := stdlib.OpenDB(*cfg)
+	// goose counts a locker's tries over its whole life: a new one for each run.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 5))
+	if err != nil {
+		return nil, nil, errors.Join(err, conns.Close())
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, conns, files,
+		goose.WithSessionLocker(locker), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, nil, errors.Join(err, conns.Close())
+	}
+	// A clear word at once, and not goose's after its retries.
+	if err := conns.PingContext(ctx); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), conns.Close())
+	}
+	return provider, func() { closeQuietly(conns) }, nil
+}
+
+// closeQuietly: the work is done and committed; a failure to say goodbye to the
+// server changes nothing.
+func closeQuietly(conns *sql.DB) { _ = conns.Close() }
+
+// SchemaVersion returns the version of the newest step that the database has,
+// 0 if it was never migrated.
+func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
+	var version int64
+	err := p.Read(ctx, func(ctx context.Context, q Querier) error {
+		return q.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
+	})
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42P01" {
+		return 0, nil
+	}
+	return version, err
+}

@@ -1,0 +1,149 @@
+// Package db holds the connections to PostgreSQL: the pool, the classes of its
+// errors, and the migration runner. It knows no table of orgd.
+package db
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Querier runs statements on one connection.
+type Querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Options are the settings of a pool. Zero values take the defaults named.
+type Options struct {
+	MaxConns         int32         // default 10
+	AcquireTimeout   time.Duration // how long a caller waits for a connection; default 2 s
+	StatementTimeout time.Duration // PostgreSQL ends a longer statement; default none
+}
+
+// Pool is a bounded set of connections.
+type Pool struct {
+	pool           *pgxpool.Pool
+	acquireTimeout time.Duration
+}
+
+// Open makes a pool for the database at url. It does not wait for a connection:
+// a database that is down is found by the first use. An error means that url
+// cannot be read; its text holds no password.
+func Open(ctx context.Context, url string, o Options) (*Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 10
+	}
+	if o.AcquireTimeout == 0 {
+		o.AcquireTimeout = 2 * time.Second
+	}
+	cfg.MaxConns = o.MaxConns
+	cfg.MinIdleConns = min(2, o.MaxConns)
+	cfg.MaxConnLifetime = 30 * time.Minute
+	cfg.MaxConnLifetimeJitter = 5 * time.Minute
+	cfg.PingTimeout = time.Second
+	cfg.ConnConfig.ConnectTimeout = 3 * time.Second
+	cfg.AfterConnect = readTimesAsUTC
+	params := cfg.ConnConfig.RuntimeParams
+	if params["application_name"] == "" {
+		params["application_name"] = "orgd"
+	}
+	// Compiling a plan takes longer than any statement of ours may.
+	params["jit"] = "off"
+	if o.StatementTimeout > 0 {
+		params["statement_timeout"] = strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Pool{pool: pool, acquireTimeout: o.AcquireTimeout}, nil
+}
+
+func readTimesAsUTC(_ context.Context, conn *pgx.Conn) error {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name:  "timestamptz",
+		OID:   pgtype.TimestamptzOID,
+		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+	return nil
+}
+
+// Read runs fn on a connection of the pool, and once more on another if the
+// first was lost or its prepared statement had gone stale under a migration. fn
+// must only read, and must assign its results afresh each time.
+//
+// Errors are as translate makes them.
+func (p *Pool) Read(ctx context.Context, fn func(context.Context, Querier) error) error {
+	err := p.with(ctx, fn)
+	if ctx.Err() == nil && worthRepeating(err) {
+		err = p.with(ctx, fn)
+	}
+	return err
+}
+
+// Write runs fn once on a connection of the pool. After an error nobody knows
+// whether fn's statement took effect, unless the error is PostgreSQL's own.
+func (p *Pool) Write(ctx context.Context, fn func(context.Context, Querier) error) error {
+	return p.with(ctx, fn)
+}
+
+func (p *Pool) with(ctx context.Context, fn func(context.Context, Querier) error) error {
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = fn(ctx, conn)
+	if err == nil {
+		return nil
+	}
+	lost := conn.Conn().IsClosed() && ctx.Err() == nil
+	if lost || isReadOnly(err) {
+		// The others of the pool have most likely met the same fate; each would
+		// cost a caller its time to find out.
+		p.pool.Reset()
+	}
+	return translate(err, lost)
+}
+
+func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	waiting, cancel := context.WithTimeout(ctx, p.acquireTimeout)
+	defer cancel()
+	conn, err := p.pool.Acquire(waiting)
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
+	}
+	return nil, fmt.Errorf("%w: no connection: %w", ErrUnavailable, err)
+}
+
+// Ping asks the database for a sign of life.
+func (p *Pool) Ping(ctx context.Context) error {
+	return p.Read(ctx, func(ctx context.Context, q Querier) error {
+		_, err := q.Exec(ctx, "SELECT 1")
+		return err
+	})
+}
+
+// Stat returns the pool's present counts.
+func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
+
+// Pgx returns the pool beneath, for bulk work that speaks COPY.
+func (p *Pool) Pgx() *pgxpool.Pool { return p.pool }
+
+// Close closes every connection, waiting for those in use.
+func (p *Pool) Close() { p.pool.Close() }
