@@ -1,0 +1,48 @@
+// Package accounts holds the tenants: whom the keys and organizations belong to.
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Account is a tenant.
+type Account struct {
+	ID        uuid.UUID
+	Name      string
+	CreatedAt time.Time
+}
+
+// Repository keeps accounts in PostgreSQL.
+type Repository struct{ db *db.Pool }
+
+// NewRepository returns a repository on the pool.
+func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
+
+const accountCreate = `
+INSERT INTO accounts (id, name)
+VALUES ($1, $2)
+RETURNING id, name, created_at`
+
+// Create makes an account; name is 1–255 code points and need not be unique.
+func (r *Repository) Create(ctx context.Context, name string) (Account, error) {
+	var made Account
+	err := r.db.Write(ctx, func(ctx context.Context, q db.Querier) error {
+		rows, err := q.Query(ctx, accountCreate, uuid.NewV7(), name)
+		if err != nil {
+			return err
+		}
+		made, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account])
+		return err
+	})
+	if err != nil {
+		return Account{}, fmt.Errorf("create account: %w", err)
+	}
+	return made, nil
+}

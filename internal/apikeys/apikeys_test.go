@@ -1,0 +1,154 @@
+package apikeys_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+	"orgd/internal/uuid"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+func TestKeyFormat(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 1000 {
+		k := apikeys.NewKey()
+		text := k.Reveal()
+		if len(text) != 41 || !strings.HasPrefix(text, "orgd_") || seen[text] {
+			t.Fatalf("key %q", text)
+		}
+		seen[text] = true
+		if parsed, err := apikeys.ParseKey(text); err != nil || parsed != k {
+			t.Fatalf("ParseKey(%q): %v, %v", text, parsed, err)
+		}
+		for _, printed := range []string{fmt.Sprint(k), fmt.Sprintf("%+v %#v %s %q", k, k, k, k), k.Hint()} {
+			if strings.Contains(printed, text[5:20]) {
+				t.Fatalf("the key prints as %s", printed)
+			}
+		}
+	}
+}
+
+// The checksum is part of the format: scanners compute it too.
+func TestKeyChecksumFixture(t *testing.T) {
+	t.Parallel()
+	// python3 -c "import zlib; print(zlib.crc32(b'orgd_000000000000000000000000000000'))" is 3292064711, in base62 3anAPv.
+	const fixture = "orgd_0000000000000000000000000000003anAPv"
+	if _, err := apikeys.ParseKey(fixture); err != nil {
+		t.Errorf("%s: %v", fixture, err)
+	}
+}
+
+func TestMalformedKeys(t *testing.T) {
+	t.Parallel()
+	good := apikeys.NewKey().Reveal()
+	bad := []string{"", "orgd_", good[1:], good[:40], good + "0", "ORGD_" + good[5:], " " + good, good[:39] + "__", strings.Repeat("x", 41)}
+	for i := range good {
+		altered := []byte(good)
+		if altered[i]++; altered[i] == good[i] {
+			continue
+		}
+		bad = append(bad, string(altered))
+	}
+	for _, s := range bad {
+		if _, err := apikeys.ParseKey(s); !errors.Is(err, apikeys.ErrMalformed) {
+			t.Errorf("ParseKey(%q): %v, want ErrMalformed", s, err)
+		}
+	}
+}
+
+func TestLifeOfAKey(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	keys := apikeys.NewRepository(d.Conns)
+	made, key, err := keys.Create(ctx, apikeys.NewAPIKey{
+		AccountID: account, Description: "CI", Scopes: []apikeys.Scope{apikeys.OrgsRead, apikeys.ActAsUser}, ExpiresIn: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if life := made.ExpiresAt.Sub(made.CreatedAt); life != time.Hour || made.Hint != key.Hint() || made.AccountID != account {
+		t.Errorf("made %+v", made)
+	}
+	p, err := keys.Authenticate(ctx, key.Reveal())
+	if err != nil || p.AccountID != account || p.KeyID != made.ID || !p.Has(apikeys.OrgsRead) || p.Has(apikeys.OrgsWrite) {
+		t.Errorf("Authenticate: %+v, %v", p, err)
+	}
+	listed, err := keys.List(ctx, account)
+	if err != nil || len(listed) != 1 || listed[0].ID != made.ID {
+		t.Errorf("List: %+v, %v", listed, err)
+	}
+	first, err := keys.Revoke(ctx, made.ID)
+	if err != nil || first.RevokedAt.IsZero() {
+		t.Errorf("Revoke: %+v, %v", first, err)
+	}
+	if again, err := keys.Revoke(ctx, made.ID); err != nil || !again.RevokedAt.Equal(first.RevokedAt) {
+		t.Errorf("Revoke again: %+v, %v", again, err)
+	}
+	if _, err := keys.Authenticate(ctx, key.Reveal()); !errors.Is(err, apikeys.ErrInvalidKey) {
+		t.Errorf("a revoked key: %v", err)
+	}
+	if _, err := keys.Revoke(ctx, uuid.NewV7()); !errors.Is(err, apikeys.ErrNotFound) {
+		t.Errorf("Revoke of nothing: %v", err)
+	}
+	if _, _, err := keys.Create(ctx, apikeys.NewAPIKey{AccountID: uuid.NewV7(), Description: "x", Scopes: apikeys.Scopes}); !errors.Is(err, apikeys.ErrUnknownAccount) {
+		t.Errorf("Create in no account: %v", err)
+	}
+}
+
+// The database never holds a key.
+func TestKeysAreNotStored(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	var row string
+	if err := d.Pool.QueryRow(context.Background(), "SELECT api_keys::text FROM api_keys").Scan(&row); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(row, key[5:15]) {
+		t.Errorf("the row holds the key: %s", row)
+	}
+}
+
+func TestExpiryIsByTheDatabasesClock(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	keys := apikeys.NewRepository(d.Conns)
+	for expiry, want := range map[string]error{"now() + interval '1 minute'": nil, "now()": apikeys.ErrInvalidKey, "NULL": nil} {
+		d.Exec(t, "UPDATE api_keys SET expires_at = "+expiry)
+		if _, err := keys.Authenticate(ctx, key); !errors.Is(err, want) {
+			t.Errorf("expires_at %s: %v, want %v", expiry, err, want)
+		}
+	}
+}
+
+// What cannot be a key costs no query; what can, and cannot be looked up, may be
+// good.
+func TestAuthenticateWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool, err := db.Open(ctx, "postgres://u@127.0.0.1:1/d", db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	keys := apikeys.NewRepository(pool)
+	if _, err := keys.Authenticate(ctx, "orgd_junk"); !errors.Is(err, apikeys.ErrInvalidKey) {
+		t.Errorf("junk: %v", err)
+	}
+	if _, err := keys.Authenticate(ctx, apikeys.NewKey().Reveal()); !errors.Is(err, apikeys.ErrUnavailable) || errors.Is(err, apikeys.ErrInvalidKey) {
+		t.Errorf("a key: %v", err)
+	}
+}

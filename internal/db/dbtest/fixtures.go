@@ -1,0 +1,63 @@
+package dbtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// Account makes an account.
+func (d *DB) Account(t testing.TB) uuid.UUID {
+	t.Helper()
+	id := uuid.NewV7()
+	d.Exec(t, `INSERT INTO accounts (id, name) VALUES ($1, 'Test')`, id)
+	return id
+}
+
+// Key makes a key of the account and returns it in clear; without scopes it has
+// all of them.
+func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) string {
+	t.Helper()
+	if len(scopes) == 0 {
+		scopes = apikeys.Scopes
+	}
+	_, key, err := apikeys.NewRepository(d.Conns).Create(context.Background(), apikeys.NewAPIKey{
+		AccountID: account, Description: "Test", Scopes: scopes,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.Reveal()
+}
+
+// Org makes an organization of the account. What o leaves zero is filled in,
+// but for IsActive.
+func (d *DB) Org(t testing.TB, account uuid.UUID, o orgs.Org) orgs.Org {
+	t.Helper()
+	if o.ID == (uuid.UUID{}) {
+		o.ID = uuid.NewV7()
+	}
+	if o.Name == "" {
+		o.Name = "Acme"
+	}
+	if o.Metadata == "" {
+		o.Metadata = "{}"
+	}
+	if o.CreatedAt.IsZero() {
+		o.CreatedAt = time.Now().UTC().Truncate(time.Microsecond)
+	}
+	if o.UpdatedAt.IsZero() {
+		o.UpdatedAt = o.CreatedAt
+	}
+	d.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, user_count,
+                  created_at, updated_at, created_by_api_key_id, created_by_user_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, $12::uuid), nullif($11, $12::uuid))`,
+		account, o.ID, o.Name, orgs.Fold(o.Name), o.IsActive, string(o.Metadata), o.UserCount,
+		o.CreatedAt, o.UpdatedAt, o.CreatedByAPIKeyID, o.CreatedByUserID, uuid.UUID{})
+	return o
+}

@@ -1,0 +1,221 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+	"orgd/migrations"
+)
+
+func TestMigrateUpDownUpEmpty(t *testing.T) {
+	t.Parallel()
+	upDownUp(t, dbtest.NewURL(t), func() {})
+}
+
+func TestMigrateUpDownUpFilled(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	d.Key(t, account)
+	for range 3 {
+		o := d.Org(t, account, orgs.Org{Metadata: `{"plan":"pro"}`})
+		d.Exec(t, "INSERT INTO org_members (account_id, org_id, user_id) VALUES ($1, $2, $3)", account, o.ID, uuid.NewV7())
+	}
+	upDownUp(t, d.URL, d.Pool.Reset)
+}
+
+// upDownUp takes every step there is up, down and up, and wants the same schema
+// again.
+func upDownUp(t *testing.T, url string, afterwards func()) {
+	t.Helper()
+	ctx := context.Background()
+	if _, err := db.MigrateUp(ctx, url, migrations.FS); err != nil {
+		t.Fatal(err)
+	}
+	before := schema(t, url)
+	steps := 0
+	for {
+		undone, err := db.MigrateDown(ctx, url, migrations.FS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(undone) == 0 {
+			break
+		}
+		steps++
+	}
+	if left := schema(t, url); len(left) != 0 {
+		t.Errorf("the Downs leave %v", left)
+	}
+	redone, err := db.MigrateUp(ctx, url, migrations.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(redone) != steps || steps == 0 {
+		t.Errorf("%d steps down, %d up", steps, len(redone))
+	}
+	if diff := cmp.Diff(before, schema(t, url)); diff != "" {
+		t.Errorf("the schema after up, down, up (-before +after):\n%s", diff)
+	}
+	afterwards()
+}
+
+// schema lists the tables' columns, constraints and indexes.
+func schema(t *testing.T, url string) []string {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	rows, err := conn.Query(context.Background(), `
+SELECT format('%s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default)
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'goose_db_version'
+UNION ALL
+SELECT format('%s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND conrelid <> 'goose_db_version'::regclass
+UNION ALL
+SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'goose_db_version'
+UNION ALL
+SELECT format('%s %s', tgname, pg_get_triggerdef(oid)) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
+SELECT 'extension ' || extname FROM pg_extension WHERE extname <> 'plpgsql'
+ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// Replicas that start at once migrate once.
+func TestMigrateByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewURL(t)
+	var mu sync.Mutex
+	steps := 0
+	var replicas sync.WaitGroup
+	for range 5 {
+		replicas.Go(func() {
+			done, err := db.MigrateUp(context.Background(), url, migrations.FS)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			steps += len(done)
+		})
+	}
+	replicas.Wait()
+	if want := int(migrations.Latest()); steps != want {
+		t.Errorf("%d steps in all, want %d", steps, want)
+	}
+}
+
+func TestSchemaVersion(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	url := dbtest.NewURL(t)
+	pool, err := db.Open(ctx, url, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if v, err := pool.SchemaVersion(ctx); v != 0 || err != nil {
+		t.Errorf("never migrated: version %d, %v", v, err)
+	}
+	if _, err := db.MigrateUp(ctx, url, migrations.FS); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := pool.SchemaVersion(ctx); v != migrations.Latest() || err != nil {
+		t.Errorf("migrated: version %d, %v; want %d", v, err, migrations.Latest())
+	}
+	status, err := db.MigrationStatus(ctx, url, migrations.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range status {
+		if m.AppliedAt.IsZero() {
+			t.Errorf("%s is pending", m.File)
+		}
+	}
+	if _, err := db.MigrateDown(ctx, url, migrations.FS); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := pool.SchemaVersion(ctx); v != migrations.Latest()-1 || err != nil {
+		t.Errorf("one step down: version %d, %v", v, err)
+	}
+}
+
+// The schema itself refuses what the contract does.
+func TestSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	o := d.Org(t, account, orgs.Org{})
+	pairs := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteString(",")
+			}
+			b.WriteString(`"k` + strings.Repeat("x", i) + `":"v"`)
+		}
+		return "{" + b.String() + "}"
+	}
+	set := func(column, value string) string {
+		return "UPDATE orgs SET " + column + " = " + value + " WHERE account_id = $1 AND org_id = $2"
+	}
+	text := func(s string) string { return "E'" + s + "'" }
+	for sql, constraint := range map[string]string{
+		set("org_name", text("")):                                                                    "orgs_name_length",
+		set("org_name", text(strings.Repeat("é", 256))):                                              "orgs_name_length",
+		set("org_name", text(" a")):                                                                  "orgs_name_trimmed",
+		set("org_name", text(`a\nb`)):                                                                "orgs_name_printable",
+		set("org_name", text(`a\u0085b`)):                                                            "orgs_name_printable",
+		set("org_name", text(strings.Repeat("é", 255))):                                              "",
+		set("metadata", text("[]")):                                                                  "orgs_metadata_valid",
+		set("metadata", text(`"a"`)):                                                                 "orgs_metadata_valid",
+		set("metadata", text(`{"a":1}`)):                                                             "orgs_metadata_valid",
+		set("metadata", text(`{"a":null}`)):                                                          "orgs_metadata_valid",
+		set("metadata", text(`{"":"a"}`)):                                                            "orgs_metadata_valid",
+		set("metadata", text(`{"`+strings.Repeat("é", 101)+`":"a"}`)):                                "orgs_metadata_valid",
+		set("metadata", text(`{"`+strings.Repeat("é", 100)+`":"a"}`)):                                "",
+		set("metadata", text(`{"a":"`+strings.Repeat("é", 1001)+`"}`)):                               "orgs_metadata_valid",
+		set("metadata", text(`{"a":"`+strings.Repeat("é", 1000)+`"}`)):                               "",
+		set("metadata", text(pairs(51))):                                                             "orgs_metadata_valid",
+		set("metadata", text(pairs(50))):                                                             "",
+		set("user_count", "-1"):                                                                      "orgs_user_count_not_negative",
+		set("created_at", "'infinity'"):                                                              "orgs_position_immutable",
+		set("created_at", "created_at + interval '1 microsecond'"):                                   "orgs_position_immutable",
+		set("org_id", "gen_random_uuid()"):                                                           "orgs_position_immutable",
+		set("created_at", "created_at"):                                                              "",
+		set("updated_at", "'infinity'"):                                                              "orgs_times_finite",
+		"INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) VALUES ($2, $1, 'a', 'a')": "orgs_account_fkey",
+		"INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) VALUES ($1, $2, 'a', 'a')": "orgs_pkey",
+		"INSERT INTO org_members (account_id, org_id, user_id) VALUES ($2, $1, $1)":                  "org_members_org_fkey",
+	} {
+		_, err := d.Pool.Exec(context.Background(), sql, account, o.ID)
+		var pgErr *pgconn.PgError
+		switch {
+		case constraint == "" && err != nil:
+			t.Errorf("%.80s: %v", sql, err)
+		case constraint != "" && (!errors.As(err, &pgErr) || pgErr.ConstraintName != constraint):
+			t.Errorf("%.80s: %v, want %s", sql, err, constraint)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package orgs
+
+import (
+	"orgd/internal/cursor"
+	"orgd/internal/uuid"
+)
+
+// MaxLimit is the largest page.
+const MaxLimit = 100
+
+// ListParams say which page of which list.
+type ListParams struct {
+	Limit    int    // 1 to MaxLimit
+	Cursor   string // Page.Cursor of the page before; empty for the first
+	Name     string // only names that contain it, whatever their case and accents; empty for all
+	IsActive *bool  // only the active, or only the inactive; nil for both
+}
+
+// Page is a part of a list, newest first.
+type Page struct {
+	Orgs   []Org
+	Cursor string // of the next page; empty if this is the last
+}
+
+// scope names the list that a cursor belongs to: the route, the tenant and the
+// filters, but not the limit, which may change on the way.
+func (p ListParams) scope(accountID uuid.UUID) []byte {
+	scope := append([]byte("orgs\x00"), accountID[:]...)
+	switch {
+	case p.IsActive == nil:
+		scope = append(scope, '*')
+	case *p.IsActive:
+		scope = append(scope, 't')
+	default:
+		scope = append(scope, 'f')
+	}
+	// Last, because it is of any length.
+	return append(scope, Fold(p.Name)...)
+}
+
+// newPage cuts the rows found, one more than the limit where there are more.
+func newPage(found []Org, p ListParams, accountID uuid.UUID) Page {
+	if len(found) <= p.Limit {
+		return Page{Orgs: found}
+	}
+	found = found[:p.Limit]
+	last := found[len(found)-1]
+	position := cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}
+	return Page{Orgs: found, Cursor: cursor.Encode(position, p.scope(accountID))}
+}

@@ -1,0 +1,280 @@
+package orgs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+func TestListReturnsWhatIsStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	want := orgs.Org{
+		ID:                uuid.NewV7(),
+		Name:              "Łódź \"Tkaniny\" \\ 東京",
+		IsActive:          true,
+		Metadata:          `{"plan": "pro", "region": "eu"}`,
+		UserCount:         2_000_000_000,
+		CreatedAt:         time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC),
+		UpdatedAt:         time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
+		CreatedByAPIKeyID: uuid.NewV7(),
+		CreatedByUserID:   uuid.NewV7(),
+	}
+	bare := orgs.Org{ID: uuid.NewV7(), Name: "Bare", CreatedAt: want.CreatedAt.Add(-time.Second)}
+	b.Org(t, b.account, want)
+	bare = b.Org(t, b.account, bare)
+	page := b.list(t, orgs.ListParams{Limit: 2})
+	if diff := cmp.Diff(orgs.Page{Orgs: []orgs.Org{want, bare}}, page); diff != "" {
+		t.Errorf("page (-want +got):\n%s", diff)
+	}
+}
+
+func TestListOfAnEmptyAccount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if page := b.list(t, orgs.ListParams{Limit: 20}); len(page.Orgs) != 0 || page.Cursor != "" {
+		t.Errorf("page = %+v, want none", page)
+	}
+}
+
+// A cursor is there exactly when another organization follows.
+func TestCursorOnlyWhenMoreFollows(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 3 {
+		b.Org(t, b.account, orgs.Org{})
+	}
+	for limit, more := range map[int]bool{1: true, 2: true, 3: false, 4: false, 100: false} {
+		page := b.list(t, orgs.ListParams{Limit: limit})
+		if got := page.Cursor != ""; got != more || len(page.Orgs) != min(limit, 3) {
+			t.Errorf("limit %d: %d organizations, more %v; want more %v", limit, len(page.Orgs), got, more)
+		}
+	}
+}
+
+func TestLimitOutOfRangeIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, limit := range []int{-1, 0, 101} {
+		if _, err := b.repository.List(context.Background(), b.account, orgs.ListParams{Limit: limit}); err == nil {
+			t.Errorf("limit %d was let through", limit)
+		}
+	}
+}
+
+// Ties are broken by the id, whatever the limit cuts.
+func TestWalkOfEqualTimesAtEveryLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const count = 1000
+	b.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, created_at)
+SELECT $1, gen_random_uuid(), 'Acme', 'acme', '2026-01-01T00:00:00.000001Z' FROM generate_series(1, $2)`, b.account, count)
+	for limit := 1; limit <= orgs.MaxLimit; limit++ {
+		seen := b.walk(t, orgs.ListParams{Limit: limit})
+		if len(seen) != count {
+			t.Fatalf("limit %d: saw %d organizations, want %d", limit, len(seen), count)
+		}
+		for i := 1; i < len(seen); i++ {
+			if !precedes(seen[i-1], seen[i]) {
+				t.Fatalf("limit %d: %s came before %s", limit, seen[i-1].ID, seen[i].ID)
+			}
+		}
+	}
+}
+
+// precedes is the order of the list, strict: newest first, then the greater id.
+func precedes(a, b orgs.Org) bool {
+	if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
+		return c > 0
+	}
+	return slices.Compare(a.ID[:], b.ID[:]) > 0
+}
+
+func TestMicrosecondsAreKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	start := time.Date(2026, 1, 1, 0, 0, 0, 123_000_000, time.UTC)
+	for i := range 3 {
+		b.Org(t, b.account, orgs.Org{Name: fmt.Sprint(i), CreatedAt: start.Add(time.Duration(i) * time.Microsecond)})
+	}
+	if got, want := names(b.walk(t, orgs.ListParams{Limit: 1})), []string{"2", "1", "0"}; !slices.Equal(got, want) {
+		t.Errorf("walk saw %v, want %v", got, want)
+	}
+}
+
+func TestFilterByActivity(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i := range 10 {
+		b.Org(t, b.account, orgs.Org{Name: fmt.Sprint(i), IsActive: i%3 == 0})
+	}
+	for _, active := range []bool{true, false} {
+		seen := b.walk(t, orgs.ListParams{Limit: 2, IsActive: &active})
+		want := map[bool]int{true: 4, false: 6}[active]
+		if len(seen) != want {
+			t.Errorf("isActive %v: saw %d, want %d", active, len(seen), want)
+		}
+		for _, o := range seen {
+			if o.IsActive != active {
+				t.Errorf("isActive %v: saw %s", active, o.Name)
+			}
+		}
+	}
+}
+
+func TestFilterByName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	stored := []string{
+		"Acme", "ACME Holding", "Café Zürich", "Łódź Textiles", "Straße 9", "100% Organic", "snake_case Ltd",
+		`Back\slash`, "東京ガス", "Ελλάς", "O'Brien & Sons", "x",
+	}
+	for i, name := range stored {
+		b.Org(t, b.account, orgs.Org{Name: name, CreatedAt: time.Unix(int64(1000-i), 0)})
+	}
+	for filter, want := range map[string][]string{
+		"acme":       {"Acme", "ACME Holding"},
+		"CME h":      {"ACME Holding"},
+		"cafe":       {"Café Zürich"},
+		"ZÜR":        {"Café Zürich"},
+		"u\u0308r":   {"Café Zürich"},
+		"lodz":       {"Łódź Textiles"},
+		"strasse":    {"Straße 9"},
+		"STRAßE":     {"Straße 9"},
+		"%":          {"100% Organic"},
+		"0% org":     {"100% Organic"},
+		"_":          {"snake_case Ltd"},
+		"e_c":        {"snake_case Ltd"},
+		`\`:          {`Back\slash`},
+		`k\s`:        {`Back\slash`},
+		"京":          {"東京ガス"},
+		"東京ガ":        {"東京ガス"},
+		"ΕΛΛΑΣ":      {"Ελλάς"},
+		"'brien & s": {"O'Brien & Sons"},
+		"x":          {"Łódź Textiles", "x"},
+		"absent":     {},
+		"ac%me":      {},
+		"q":          {},
+	} {
+		for limit := 1; limit <= 3; limit++ {
+			if got := names(b.walk(t, orgs.ListParams{Limit: limit, Name: filter})); !slices.Equal(got, want) {
+				t.Errorf("name %q, limit %d: %q, want %q", filter, limit, got, want)
+			}
+		}
+	}
+}
+
+// A name that is not among the newest is found by the index, page after page.
+func TestFilterByNameBeyondTheNearby(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, created_at)
+SELECT $1, gen_random_uuid(), n, n, i % 2 = 0, '2026-01-01'::timestamptz - i * interval '1 second'
+FROM (SELECT i, CASE WHEN i % 1000 = 0 THEN 'needle ' ELSE 'hay ' END || i AS n FROM generate_series(1, 15000) AS i) AS named`, b.account)
+	for limit := 1; limit <= 16; limit++ {
+		if got := b.walk(t, orgs.ListParams{Limit: limit, Name: "needle"}); len(got) != 15 || got[14].Name != "needle 15000" {
+			t.Errorf("limit %d: saw %v", limit, names(got))
+		}
+	}
+	inactive := false
+	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "needle", IsActive: &inactive}); len(got) != 0 {
+		t.Errorf("inactive needles: %v, want none", names(got))
+	}
+	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "ne"}); len(got) != 15 {
+		t.Errorf("a name without a trigram: %v", names(got))
+	}
+}
+
+// A cursor belongs to one account and one set of filters; the limit may change.
+func TestCursorIsBoundToItsList(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 4 {
+		b.Org(t, b.account, orgs.Org{Name: "Acme", IsActive: true})
+	}
+	active := true
+	lists := []orgs.ListParams{
+		{},
+		{Name: "acme"},
+		{Name: "acm"},
+		{IsActive: &active},
+		{Name: "acme", IsActive: &active},
+		{Name: "facme"},
+		{Name: "tacme"},
+	}
+	for i, from := range lists {
+		from.Limit = 1
+		cursor := b.list(t, from).Cursor
+		if cursor == "" {
+			continue
+		}
+		for j, to := range lists {
+			to.Limit, to.Cursor = 2, cursor
+			_, err := b.repository.List(context.Background(), b.account, to)
+			if i == j && err != nil {
+				t.Errorf("list %d goes on with another limit: %v", i, err)
+			}
+			if i != j && !errors.Is(err, orgs.ErrInvalidCursor) {
+				t.Errorf("cursor of list %d in list %d: %v, want ErrInvalidCursor", i, j, err)
+			}
+		}
+		from.Cursor = cursor
+		if _, err := b.repository.List(context.Background(), b.Account(t), from); !errors.Is(err, orgs.ErrInvalidCursor) {
+			t.Errorf("cursor of list %d in another account: %v, want ErrInvalidCursor", i, err)
+		}
+	}
+}
+
+// The same filter in another spelling is the same list.
+func TestCursorSurvivesAnotherSpellingOfTheName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 2 {
+		b.Org(t, b.account, orgs.Org{Name: "Café"})
+	}
+	cursor := b.list(t, orgs.ListParams{Limit: 1, Name: "CAFE"}).Cursor
+	if page := b.list(t, orgs.ListParams{Limit: 1, Name: "café", Cursor: cursor}); len(page.Orgs) != 1 {
+		t.Errorf("the second page is %v", names(page.Orgs))
+	}
+}
+
+// A walk goes on from a row that is gone.
+func TestCursorSurvivesItsRow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i := range 3 {
+		b.Org(t, b.account, orgs.Org{Name: fmt.Sprint(i), CreatedAt: time.Unix(int64(i), 0)})
+	}
+	first := b.list(t, orgs.ListParams{Limit: 1})
+	b.Exec(t, "DELETE FROM orgs WHERE org_id = $1", first.Orgs[0].ID)
+	if rest := b.walk(t, orgs.ListParams{Limit: 1, Cursor: first.Cursor}); !slices.Equal(names(rest), []string{"1", "0"}) {
+		t.Errorf("the walk went on with %v", names(rest))
+	}
+}
+
+func TestOtherAccountsAreNotSeen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Org(t, b.account, orgs.Org{Name: "mine acme"})
+	b.Org(t, b.Account(t), orgs.Org{Name: "their acme", IsActive: true})
+	active := true
+	for _, p := range []orgs.ListParams{{}, {Name: "acme"}, {Name: "ac"}, {IsActive: &active}} {
+		p.Limit = 100
+		for _, o := range b.walk(t, p) {
+			if !strings.HasPrefix(o.Name, "mine") {
+				t.Errorf("%+v shows %q", p, o.Name)
+			}
+		}
+	}
+}

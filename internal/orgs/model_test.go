@@ -1,0 +1,263 @@
+package orgs_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// A walk promises (docs/api.md), while others write:
+//  1. no organization comes twice;
+//  2. each that was committed before the first page, was not deleted and kept
+//     matching comes exactly once;
+//  3. the order is strict;
+//  4. nothing of another account comes, ever.
+//
+// The model keeps every organization in memory, and for each walk under way the
+// organizations that it owes.
+
+type model struct {
+	bundle
+	other uuid.UUID
+	rows  map[uuid.UUID]orgs.Org
+	walks []*walk
+}
+
+type walk struct {
+	params orgs.ListParams
+	begun  bool
+	done   bool
+	owed   map[uuid.UUID]bool // promise 2
+	last   *orgs.Org
+}
+
+func (w *walk) matches(o orgs.Org) bool {
+	return (w.params.IsActive == nil || *w.params.IsActive == o.IsActive) &&
+		strings.Contains(orgs.Fold(o.Name), orgs.Fold(w.params.Name))
+}
+
+var (
+	modelNames   = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
+	modelFilters = []string{"", "", "acme", "ZUR", "a", "%", "_"}
+)
+
+func (m *model) create(t *rapid.T) {
+	o := orgs.Org{
+		ID:       uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
+		Name:     rapid.SampledFrom(modelNames).Draw(t, "name"),
+		IsActive: rapid.Bool().Draw(t, "active"),
+		// Few times, so that ties are common and rows appear before and behind walks.
+		CreatedAt: time.UnixMicro(1_767_225_600_000_000 + rapid.Int64Range(0, 5).Draw(t, "micros")).UTC(),
+	}
+	if _, taken := m.rows[o.ID]; taken {
+		return
+	}
+	account := m.account
+	if rapid.IntRange(0, 4).Draw(t, "account") == 0 {
+		account = m.other
+	}
+	m.exec(t, `INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		account, o.ID, o.Name, orgs.Fold(o.Name), o.IsActive, o.CreatedAt)
+	if account == m.account {
+		m.rows[o.ID] = o
+	}
+}
+
+func (m *model) rename(t *rapid.T) {
+	o, ok := m.pick(t)
+	if !ok {
+		return
+	}
+	o.Name = rapid.SampledFrom(modelNames).Draw(t, "name")
+	m.exec(t, `UPDATE orgs SET org_name = $3, org_name_folded = $4, updated_at = now() WHERE account_id = $1 AND org_id = $2`,
+		m.account, o.ID, o.Name, orgs.Fold(o.Name))
+	m.changed(o)
+}
+
+func (m *model) toggle(t *rapid.T) {
+	o, ok := m.pick(t)
+	if !ok {
+		return
+	}
+	o.IsActive = !o.IsActive
+	m.exec(t, `UPDATE orgs SET is_active = $3, updated_at = now() WHERE account_id = $1 AND org_id = $2`, m.account, o.ID, o.IsActive)
+	m.changed(o)
+}
+
+func (m *model) remove(t *rapid.T) {
+	o, ok := m.pick(t)
+	if !ok {
+		return
+	}
+	m.exec(t, `DELETE FROM orgs WHERE account_id = $1 AND org_id = $2`, m.account, o.ID)
+	delete(m.rows, o.ID)
+	for _, w := range m.walks {
+		delete(w.owed, o.ID)
+	}
+}
+
+// changed: what did not keep matching is owed no more.
+func (m *model) changed(o orgs.Org) {
+	m.rows[o.ID] = o
+	for _, w := range m.walks {
+		if !w.matches(o) {
+			delete(w.owed, o.ID)
+		}
+	}
+}
+
+func (m *model) begin(t *rapid.T) {
+	w := &walk{params: orgs.ListParams{
+		Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
+		Name:  rapid.SampledFrom(modelFilters).Draw(t, "filter"),
+	}}
+	if rapid.Bool().Draw(t, "byActivity") {
+		active := rapid.Bool().Draw(t, "wanted")
+		w.params.IsActive = &active
+	}
+	m.walks = append(m.walks, w)
+}
+
+func (m *model) page(t *rapid.T) {
+	if len(m.walks) == 0 {
+		return
+	}
+	w := rapid.SampledFrom(m.walks).Draw(t, "walk")
+	if w.done {
+		return
+	}
+	if !w.begun {
+		w.begun, w.owed = true, map[uuid.UUID]bool{}
+		for id, o := range m.rows {
+			if w.matches(o) {
+				w.owed[id] = true
+			}
+		}
+	}
+	page := m.list(t, w.params)
+	for _, o := range page.Orgs {
+		want, ours := m.rows[o.ID]
+		switch {
+		case !ours:
+			t.Fatalf("the page holds %s, which this account has not", o.ID)
+		case !w.matches(o) || o.Name != want.Name || o.IsActive != want.IsActive:
+			t.Fatalf("the page holds %+v, stored is %+v, asked was %+v", o, want, w.params)
+		case w.last != nil && !precedes(*w.last, o):
+			t.Fatalf("%s at %s came after %s at %s", o.ID, o.CreatedAt, w.last.ID, w.last.CreatedAt)
+		}
+		delete(w.owed, o.ID)
+		w.last = &o
+	}
+	w.params.Cursor = page.Cursor
+	if page.Cursor != "" {
+		w.params.Limit = rapid.IntRange(1, 4).Draw(t, "limit")
+		return
+	}
+	w.done = true
+	if len(w.owed) > 0 {
+		t.Fatalf("the walk %+v ended and never saw %d organizations", w.params, len(w.owed))
+	}
+}
+
+func (m *model) pick(t *rapid.T) (orgs.Org, bool) {
+	if len(m.rows) == 0 {
+		return orgs.Org{}, false
+	}
+	ids := make([]uuid.UUID, 0, len(m.rows))
+	for id := range m.rows {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return m.rows[rapid.SampledFrom(ids).Draw(t, "org")], true
+}
+
+func (m *model) exec(t *rapid.T, sql string, args ...any) {
+	if _, err := m.Pool.Exec(context.Background(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func TestWalkKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &model{bundle: b, other: b.Account(t), rows: map[uuid.UUID]orgs.Org{}}
+		m.account = b.Account(t)
+		rt.Repeat(map[string]func(*rapid.T){
+			"create": m.create, "create more": m.create, "rename": m.rename, "toggle": m.toggle, "remove": m.remove,
+			"begin": m.begin, "page": m.page, "page more": m.page,
+		})
+	})
+}
+
+// The same promises while writers really run at the same time: rows that nobody
+// touches are seen exactly once by every walk, whatever happens around them.
+func TestWalkAmongConcurrentWriters(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const stable = 300
+	b.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, created_at)
+SELECT $1, gen_random_uuid(), 'stable', 'stable', now() - (i / 3) * interval '1 millisecond' FROM generate_series(1, $2) AS i`, b.account, stable)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var writers sync.WaitGroup
+	for w := range 3 {
+		writers.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if err := b.churn(ctx, fmt.Sprintf("restless %d %d", w, i)); err != nil && ctx.Err() == nil {
+					t.Errorf("writer: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for n := range 40 {
+		filter := []string{"", "stable"}[n%2]
+		seen := map[uuid.UUID]bool{}
+		unmoved := 0
+		var last *orgs.Org
+		for _, o := range b.walk(t, orgs.ListParams{Limit: 1 + n%7*5, Name: filter}) {
+			if seen[o.ID] || last != nil && !precedes(*last, o) {
+				t.Fatalf("walk %d: %s came twice or out of order", n, o.ID)
+			}
+			seen[o.ID], last = true, &o
+			if o.Name == "stable" {
+				unmoved++
+			}
+		}
+		if unmoved != stable {
+			t.Fatalf("walk %d: saw %d of %d organizations that nobody touched", n, unmoved, stable)
+		}
+	}
+	cancel()
+	writers.Wait()
+}
+
+// churn makes an organization in the midst of the others, changes and deletes it.
+func (b bundle) churn(ctx context.Context, name string) error {
+	id := uuid.NewV7()
+	for _, step := range []struct {
+		sql  string
+		args []any
+	}{
+		{`INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, created_at)
+		  VALUES ($1, $2, $3, $3, now() - random() * interval '100 milliseconds')`, []any{b.account, id, name}},
+		{`UPDATE orgs SET is_active = false, updated_at = now() WHERE account_id = $1 AND org_id = $2`, []any{b.account, id}},
+		{`DELETE FROM orgs WHERE account_id = $1 AND org_id = $2`, []any{b.account, id}},
+	} {
+		if _, err := b.Pool.Exec(ctx, step.sql, step.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
