@@ -1,0 +1,97 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const uniqueViolation = "23505"
+
+// A block is the organizations from..to-1, which one transaction adds, in this order:
+// so two runs side by side wait for each other's rows, but never in a circle.
+type block struct {
+	from, to int64
+}
+
+// add adds a block. The common case is that none of it is there, which a plain
+// COPY does fastest; where some of it is, another transaction adds the rest.
+func (s *seeder) add(ctx context.Context, b block) error {
+	err := s.inTx(ctx, b, s.copyAll)
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == uniqueViolation {
+		err = s.inTx(ctx, b, s.copyMissing)
+	}
+	if err != nil {
+		return fmt.Errorf("seed: organizations %d to %d: %w", b.from, b.to-1, err)
+	}
+	return nil
+}
+
+// inTx runs fn in a transaction that no statement_timeout ends: the one that the
+// pool may have is meant for requests.
+func (s *seeder) inTx(ctx context.Context, b block, fn func(context.Context, pgx.Tx, block) error) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+			return fmt.Errorf("lift the statement timeout: %w", err)
+		}
+		return fn(ctx, tx, b)
+	})
+}
+
+func (s *seeder) copyAll(ctx context.Context, tx pgx.Tx, b block) error {
+	return s.copyInto(ctx, tx, b, "orgs", "org_members")
+}
+
+// copyMissing adds those organizations of the block that are not there, with their
+// members. One that is there may have been changed since, and has the members that
+// its user_count says: neither it nor they are touched.
+func (s *seeder) copyMissing(ctx context.Context, tx pgx.Tx, b block) error {
+	if _, err := tx.Exec(ctx, tempTables); err != nil {
+		return fmt.Errorf("create the temporary tables: %w", err)
+	}
+	if err := s.copyInto(ctx, tx, b, "seed_orgs", "seed_org_members"); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, orgInsertMissing); err != nil {
+		return fmt.Errorf("insert what is missing: %w", err)
+	}
+	return nil
+}
+
+func (s *seeder) copyInto(ctx context.Context, tx pgx.Tx, b block, orgTable, memberTable string) error {
+	rows := newOrgRows(&s.gen, s.options, b)
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{orgTable}, orgColumns, rows); err != nil {
+		return fmt.Errorf("copy into %s: %w", orgTable, err)
+	}
+	if s.options.Members == 0 {
+		return nil
+	}
+	members := newMemberRows(&s.gen, s.options, b)
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{memberTable}, memberColumns, members); err != nil {
+		return fmt.Errorf("copy into %s: %w", memberTable, err)
+	}
+	return nil
+}
+
+const tempTables = `
+	CREATE TEMP TABLE seed_orgs (LIKE orgs) ON COMMIT DROP;
+	CREATE TEMP TABLE seed_org_members (LIKE org_members) ON COMMIT DROP`
+
+// orgInsertMissing lets no conflict of members pass: an organization that this very
+// statement adds cannot have any, and one left out would make its user_count wrong.
+var orgInsertMissing = strings.NewReplacer(
+	"{orgs}", strings.Join(orgColumns, ", "),
+	"{members}", strings.Join(memberColumns, ", "),
+).Replace(`
+	WITH added AS (
+		INSERT INTO orgs ({orgs})
+		SELECT {orgs} FROM seed_orgs
+		ON CONFLICT (account_id, org_id) DO NOTHING
+		RETURNING account_id, org_id
+	)
+	INSERT INTO org_members ({members})
+	SELECT {members} FROM seed_org_members JOIN added USING (account_id, org_id)`)

@@ -1,0 +1,177 @@
+package seed
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// generate returns the organizations that o asks for.
+func generate(o Options) []org {
+	g := newGenerator(o)
+	all := make([]org, o.Orgs)
+	for i := range all {
+		g.make(int64(i), &all[i])
+	}
+	return all
+}
+
+func TestOrgIsAFunctionOfOptionsAndIndex(t *testing.T) {
+	t.Parallel()
+	o := Options{Account: uuid.UUID{7}, Orgs: 2000, Members: 9, Seed: 42}
+	want := generate(o)
+
+	g := newGenerator(o)
+	var got org
+	for i := len(want) - 1; i >= 0; i-- {
+		g.make(int64(i), &got)
+		if !reflect.DeepEqual(got, want[i]) {
+			t.Fatalf("organization %d made alone = %+v, after its predecessors %+v", i, got, want[i])
+		}
+	}
+}
+
+func TestOtherOptionsMakeOtherOrgs(t *testing.T) {
+	t.Parallel()
+	base := Options{Account: uuid.UUID{7}, Orgs: 100, Members: 9, Seed: 42}
+	seen := map[uuid.UUID]string{}
+	for name, change := range map[string]func(*Options){
+		"base":            func(*Options) {},
+		"seed":            func(o *Options) { o.Seed++ },
+		"account's start": func(o *Options) { o.Account[0]++ },
+		"account's end":   func(o *Options) { o.Account[15]++ },
+		"orgs":            func(o *Options) { o.Orgs++ },
+	} {
+		o := base
+		change(&o)
+		for _, made := range generate(o) {
+			if other, ok := seen[made.id]; ok {
+				t.Errorf("%s and %s both make organization %s", name, other, made.id)
+			}
+			seen[made.id] = name
+		}
+	}
+}
+
+// A release that moved the ids would make a repeated run add everything again.
+func TestIDsArePinned(t *testing.T) {
+	t.Parallel()
+	made := generate(Options{Orgs: 3})
+	for i, want := range []string{
+		"01860fd7-12ff-771b-aae8-c51d3a025458",
+		"018e2eb3-cf52-7769-800a-c0d05d14384e",
+		"0195ed5a-ee3b-73fa-8a67-52caf812d4c2",
+	} {
+		if got := made[i].id.String(); got != want {
+			t.Errorf("id of organization %d = %s, want %s", i, got, want)
+		}
+	}
+}
+
+func TestMembersChangeOnlyTheCount(t *testing.T) {
+	t.Parallel()
+	o := Options{Orgs: 500, Seed: 3}
+	without := generate(o)
+	o.Members = 20
+	with := generate(o)
+	for i := range with {
+		if without[i].userCount != 0 {
+			t.Fatalf("organization %d has %d members of none", i, without[i].userCount)
+		}
+		with[i].userCount = 0
+		if !reflect.DeepEqual(with[i], without[i]) {
+			t.Fatalf("organization %d with members = %+v, without %+v", i, with[i], without[i])
+		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	made := generate(Options{Orgs: n, Seed: 5})
+	var ties, changed int
+	for i, o := range made {
+		if o.createdAt < windowStart || o.updatedAt < o.createdAt || o.updatedAt > windowEnd {
+			t.Fatalf("organization %d: created %d, updated %d, outside %d–%d", i, o.createdAt, o.updatedAt, windowStart, windowEnd)
+		}
+		if o.updatedAt > o.createdAt {
+			changed++
+		} else if !o.isActive {
+			t.Errorf("organization %d is inactive, but was never changed", i)
+		}
+		if i == 0 {
+			continue
+		}
+		switch before := made[i-1].createdAt; {
+		case o.createdAt < before:
+			t.Fatalf("organization %d created before its predecessor", i)
+		case o.createdAt == before:
+			ties++
+		}
+	}
+	share(t, "created with the predecessor", ties, n, 2)
+	share(t, "changed since", changed, n, 63)
+}
+
+func TestShares(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	var active, empty, byUser int
+	creators := map[uuid.UUID]int{}
+	for _, o := range generate(Options{Orgs: n, Seed: 6}) {
+		if o.isActive {
+			active++
+		}
+		if bytes.Equal(o.metadata, []byte("{}")) {
+			empty++
+		}
+		if o.createdBy != nil {
+			byUser++
+			creators[*o.createdBy]++
+		}
+	}
+	share(t, "active", active, n, 92)
+	share(t, "without metadata", empty, n, 25)
+	share(t, "created by a user", byUser, n, 33)
+
+	var most int
+	for _, count := range creators {
+		most = max(most, count)
+	}
+	if most < 100 || len(creators) < 1000 {
+		t.Errorf("%d users created organizations, one of them %d; want many users and one who made many", len(creators), most)
+	}
+}
+
+// share fails unless about percent in a hundred of n are so.
+func share(t *testing.T, what string, got, n int, percent float64) {
+	t.Helper()
+	if p := 100 * float64(got) / float64(n); p < percent*0.9 || p > percent*1.1 {
+		t.Errorf("%s: %.1f %%, want about %.0f %%", what, p, percent)
+	}
+}
+
+func TestFoldedName(t *testing.T) {
+	t.Parallel()
+	for _, o := range generate(Options{Orgs: 1000}) {
+		if want := orgs.Fold(o.name); o.folded != want {
+			t.Errorf("folded name of %q = %q, want %q", o.name, o.folded, want)
+		}
+	}
+}
+
+func TestSmallAndLargeRuns(t *testing.T) {
+	t.Parallel()
+	most := int(windowEnd - windowStart)
+	for _, n := range []int{1, 2, most} {
+		g := newGenerator(Options{Orgs: n})
+		for _, i := range []int{0, n / 2, n - 1} {
+			if at := g.createdAt(int64(i)); at < windowStart || at >= windowEnd {
+				t.Errorf("organization %d of %d created at %d, outside %d–%d", i, n, at, windowStart, windowEnd)
+			}
+		}
+	}
+}
