@@ -1,0 +1,106 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// statusClientClosed stands in the log for a request whose client went away
+// before the answer. It is never sent.
+const statusClientClosed = 499
+
+// answer is the outermost middleware: it sets the headers of every answer, makes
+// an error an answer, and then writes the access line and counts the request.
+func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		received := c.Request() // without the deadline, which ends with the handler
+		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
+		err := next(c)
+		if err != nil {
+			s.renderError(err, c)
+		}
+		s.record(c, received, err, time.Since(start))
+		return nil
+	}
+}
+
+func setCommonHeaders(h http.Header, requestID string) {
+	h.Set(echo.HeaderXRequestID, requestID)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Duration) {
+	status := c.Response().Status
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		status = statusClientClosed
+	}
+	s.Observe(routeLabel(c), methodLabel(r.Method), status, took)
+
+	level := logLevel(c.Path(), status)
+	if !s.Logger.Enabled(r.Context(), level) {
+		return
+	}
+	fields := make([]slog.Attr, 0, 12)
+	fields = append(fields,
+		slog.String("requestId", c.Response().Header().Get(echo.HeaderXRequestID)),
+		slog.String("method", r.Method),
+		slog.String("route", routeLabel(c)),
+		slog.String("path", r.URL.Path),
+		slog.Int("status", status),
+		slog.Int64("bytes", c.Response().Size),
+		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
+		slog.String("remote", r.RemoteAddr),
+	)
+	if p, ok := principalOf(c); ok {
+		fields = append(fields, slog.String("accountId", p.AccountID.String()), slog.String("apiKeyId", p.KeyID.String()))
+	}
+	if retry := r.Header.Get("X-Stainless-Retry-Count"); isRetry(retry) {
+		fields = append(fields, slog.String("retryCount", retry))
+	}
+	if err != nil {
+		fields = append(fields, slog.String("error", err.Error()))
+	}
+	s.Logger.LogAttrs(r.Context(), level, "request", fields...)
+}
+
+// logLevel keeps the probes, which come every few seconds, out of the log while
+// all is well.
+func logLevel(path string, status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case path == livePath || path == readyPath:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// isRetry says whether an official client repeats a call: it counts from 1, and
+// a first try counts 0.
+func isRetry(count string) bool {
+	return len(count) == 1 && '1' <= count[0] && count[0] <= '9'
+}
+
+// routeLabel is the template, so that a scanner of paths makes one label.
+func routeLabel(c echo.Context) string {
+	if c.Path() == "" {
+		return "unmatched"
+	}
+	return c.Path()
+}
+
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}

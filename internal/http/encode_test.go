@@ -1,0 +1,159 @@
+package http_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// wireOrg is the organization for encoding/json, the fields in the contract's
+// order.
+type wireOrg struct {
+	CreatedAt         string          `json:"createdAt"`
+	IsActive          bool            `json:"isActive"`
+	OrgID             string          `json:"orgId"`
+	OrgName           string          `json:"orgName"`
+	UpdatedAt         string          `json:"updatedAt"`
+	UserCount         int32           `json:"userCount"`
+	CreatedByAPIKeyID string          `json:"createdByApiKeyId,omitempty"`
+	CreatedByUserID   string          `json:"createdByUserId,omitempty"`
+	Metadata          json.RawMessage `json:"metadata,omitempty"`
+}
+
+type wirePage struct {
+	HasMore       bool      `json:"hasMore"`
+	Organizations []wireOrg `json:"organizations"`
+	Cursor        string    `json:"cursor,omitempty"`
+}
+
+func wireTime(t time.Time) string {
+	if t.Nanosecond() == 0 {
+		return t.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
+func toWire(p orgs.Page) wirePage {
+	w := wirePage{HasMore: p.Cursor != "", Cursor: p.Cursor, Organizations: []wireOrg{}}
+	for _, o := range p.Orgs {
+		one := wireOrg{
+			CreatedAt: wireTime(o.CreatedAt), IsActive: o.IsActive, OrgID: "org_" + hex.EncodeToString(o.ID[:]),
+			OrgName: o.Name, UpdatedAt: wireTime(o.UpdatedAt), UserCount: o.UserCount,
+		}
+		if o.CreatedByAPIKeyID != (uuid.UUID{}) {
+			one.CreatedByAPIKeyID = o.CreatedByAPIKeyID.String()
+		}
+		if o.CreatedByUserID != (uuid.UUID{}) {
+			one.CreatedByUserID = "usr_" + hex.EncodeToString(o.CreatedByUserID[:])
+		}
+		if o.Metadata != "{}" {
+			one.Metadata = json.RawMessage(o.Metadata)
+		}
+		w.Organizations = append(w.Organizations, one)
+	}
+	return w
+}
+
+func encodingJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	encoder := json.NewEncoder(&buf)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{"", "plain", "quote\" back\\", "\x00\x01\b\f\n\r\t\x1f\x7f", "é東\u2028\u2029\U0001F600", "\xff\xc0\x80\xed\xa0\x80", "<>&"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, want := orgdhttp.AppendString(nil, s), encodingJSON(t, s); !bytes.Equal(got, want) {
+			t.Errorf("appendString(%q) = %s, want %s", s, got, want)
+		}
+	})
+}
+
+func FuzzAppendPage(f *testing.F) {
+	f.Add("Acme", "pro", "cursor", int64(1_767_225_600_000_001), int64(1_767_225_600_000_000), int32(3), true, []byte("0123456789abcdef"))
+	f.Add("", "", "", int64(0), int64(0), int32(0), false, []byte{})
+	f.Fuzz(func(t *testing.T, name, value, cursor string, created, updated int64, users int32, active bool, ids []byte) {
+		// Years of four digits.
+		created, updated = abs(created)%253_402_300_799_999_999, abs(updated)%253_402_300_799_999_999
+		full := orgs.Org{
+			Name: name, IsActive: active, UserCount: users,
+			CreatedAt: time.UnixMicro(created), UpdatedAt: time.UnixMicro(updated),
+			Metadata: orgs.Metadata(encodingJSON(t, map[string]string{"key": value})),
+		}
+		copy(full.ID[:], ids)
+		copy(full.CreatedByAPIKeyID[:], ids)
+		copy(full.CreatedByUserID[:], ids)
+		bare := orgs.Org{Name: name, Metadata: "{}", CreatedAt: time.UnixMicro(updated), UpdatedAt: time.UnixMicro(created)}
+		p := orgs.Page{Orgs: []orgs.Org{full, bare}, Cursor: cursor}
+		if got, want := orgdhttp.AppendPage(nil, p), encodingJSON(t, toWire(p)); !bytes.Equal(got, want) {
+			t.Errorf("appendPage:\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+func abs(n int64) int64 {
+	if n < 0 {
+		return -(n + 1)
+	}
+	return n
+}
+
+func TestAppendTime(t *testing.T) {
+	t.Parallel()
+	zone := time.FixedZone("", 3600)
+	for want, in := range map[string]time.Time{
+		"2026-01-02T03:04:05Z":        time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		"2026-01-02T03:04:05.100000Z": time.Date(2026, 1, 2, 3, 4, 5, 100_000_000, time.UTC),
+		"2026-01-02T03:04:05.000001Z": time.Date(2026, 1, 2, 4, 4, 5, 1_000, zone),
+		"0001-01-01T00:00:00Z":        {},
+	} {
+		if got := string(orgdhttp.AppendTime(nil, in)); got != want {
+			t.Errorf("appendTime(%v) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func samplePage(n int) orgs.Page {
+	p := orgs.Page{Cursor: strings.Repeat("A", 44)}
+	for i := range n {
+		p.Orgs = append(p.Orgs, orgs.Org{
+			ID: uuid.NewV7(), Name: fmt.Sprintf("Société Générale %d", i), IsActive: true, UserCount: int32(i),
+			CreatedAt: time.UnixMicro(1_767_225_600_000_001), UpdatedAt: time.UnixMicro(1_767_225_600_000_001),
+			CreatedByAPIKeyID: uuid.NewV7(), Metadata: `{"plan": "pro", "region": "eu-central-1"}`,
+		})
+	}
+	return p
+}
+
+func BenchmarkAppendPage(b *testing.B) {
+	p := samplePage(100)
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = orgdhttp.AppendPage(buf[:0], p)
+	}
+	b.SetBytes(int64(len(buf)))
+}
+
+func BenchmarkEncodingJSONPage(b *testing.B) {
+	p := samplePage(100)
+	b.ReportAllocs()
+	for b.Loop() {
+		encodingJSON(b, toWire(p))
+	}
+}

@@ -1,0 +1,217 @@
+package http_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/db/dbtest"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// fakes that fail as told.
+type fakeLister struct {
+	list func(context.Context) (orgs.Page, error)
+}
+
+func (f fakeLister) List(ctx context.Context, _ uuid.UUID, _ orgs.ListParams) (orgs.Page, error) {
+	return f.list(ctx)
+}
+
+type fakeAuthenticator struct{ err error }
+
+func (f fakeAuthenticator) Authenticate(context.Context, string) (apikeys.Principal, error) {
+	return apikeys.Principal{}, f.err
+}
+
+func newAPIThatLists(t *testing.T, list func(context.Context) (orgs.Page, error)) *api {
+	t.Helper()
+	return newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) { cfg.Orgs = fakeLister{list} })
+}
+
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+	http.MethodDelete, http.MethodOptions, http.MethodTrace, "FOO",
+}
+
+func TestEveryMethodOfEveryPath(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, path := range []string{"/v1/orgs", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"} {
+		for _, method := range methods {
+			want := http.StatusMethodNotAllowed
+			switch method {
+			case http.MethodGet, http.MethodHead:
+				want = http.StatusOK
+			case http.MethodOptions:
+				want = http.StatusNoContent
+			case "FOO":
+				want = http.StatusNotImplemented
+			}
+			got := a.call(t, method, path, "Authorization", "Bearer "+a.key)
+			if got.status != want {
+				t.Errorf("%s %s: %d, want %d", method, path, got.status, want)
+			}
+			allow := got.header.Get("Allow")
+			if wantAllow := got.status == 405 || got.status == 204; wantAllow != strings.Contains(allow, "GET") {
+				t.Errorf("%s %s: %d with Allow %q", method, path, got.status, allow)
+			}
+		}
+	}
+}
+
+func TestUnknownPaths(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/", "/v1/orgs/org_00000000000000000000000000000000", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
+		a.get(t, path).refused(t, http.StatusNotFound, "not_found")
+		// A stranger learns no more.
+		a.call(t, http.MethodGet, path).refused(t, http.StatusNotFound, "not_found")
+	}
+}
+
+func TestRequestIDs(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, good := range []string{"a", "A-z_09", strings.Repeat("x", 64)} {
+		if got := a.call(t, http.MethodGet, "/livez", "X-Request-Id", good).header.Get("X-Request-Id"); got != good {
+			t.Errorf("the id %q came back as %q", good, got)
+		}
+	}
+	for _, bad := range []string{"", strings.Repeat("x", 65), "a b", "a,b", "é", `"`} {
+		if got := a.call(t, http.MethodGet, "/livez", "X-Request-Id", bad).header.Get("X-Request-Id"); got == bad || len(got) != 32 {
+			t.Errorf("the id %q came back as %q", bad, got)
+		}
+	}
+}
+
+func TestPanicIsAProblem(t *testing.T) {
+	t.Parallel()
+	a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { panic("a secret of the program") })
+	got := a.get(t, "/v1/orgs")
+	got.refused(t, http.StatusInternalServerError, "internal")
+	if bytes.Contains(got.body, []byte("secret")) {
+		t.Errorf("the panic is in the answer: %s", got.body)
+	}
+	if log := a.log.String(); !strings.Contains(log, "a secret of the program") || !strings.Contains(log, "errors_test.go") {
+		t.Errorf("the panic and its stack are not in the log: %s", log)
+	}
+	// The server lives on.
+	if got := a.call(t, http.MethodGet, "/livez"); got.status != http.StatusOK {
+		t.Errorf("after a panic: %d", got.status)
+	}
+}
+
+func TestErrorsOfTheDomain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+	}{
+		{fmt.Errorf("list: %w", orgs.ErrInvalidCursor), 400, "invalid_cursor"},
+		{fmt.Errorf("list: %w: dial 127.0.0.1", orgs.ErrUnavailable), 503, "unavailable"},
+		{fmt.Errorf("list: %w", context.DeadlineExceeded), 503, "unavailable"},
+		{errors.New("SQLSTATE 42P01"), 500, "internal"},
+	} {
+		a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { return orgs.Page{}, c.err })
+		a.get(t, "/v1/orgs").refused(t, c.status, c.code)
+		if !strings.Contains(a.log.String(), c.err.Error()) {
+			t.Errorf("the cause %q is not in the log: %s", c.err, a.log.String())
+		}
+	}
+}
+
+// A key that cannot be looked up may be good: 503, and never 401.
+func TestKeyStoreThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	a := newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) {
+		cfg.Keys = fakeAuthenticator{fmt.Errorf("authenticate: %w", apikeys.ErrUnavailable)}
+	})
+	got := a.get(t, "/v1/orgs")
+	got.refused(t, http.StatusServiceUnavailable, "unavailable")
+	if h := got.header.Get("WWW-Authenticate"); h != "" {
+		t.Errorf("WWW-Authenticate %q", h)
+	}
+}
+
+func TestLargeBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	request := a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 256<<10+1)), "Authorization", "Bearer "+a.key)
+	a.send(t, request).refused(t, http.StatusRequestEntityTooLarge, "body_too_large")
+	request = a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 256<<10)), "Authorization", "Bearer "+a.key)
+	if got := a.send(t, request); got.status != http.StatusOK {
+		t.Errorf("a body of 256 KiB: %d", got.status)
+	}
+}
+
+func TestClientThatLeavesIsNoError(t *testing.T) {
+	t.Parallel()
+	entered, left := make(chan struct{}), make(chan struct{})
+	a := newAPIThatLists(t, func(ctx context.Context) (orgs.Page, error) {
+		close(entered)
+		<-ctx.Done()
+		defer close(left)
+		return orgs.Page{}, ctx.Err()
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	request := a.request(t, http.MethodGet, "/v1/orgs", nil, "Authorization", "Bearer "+a.key).WithContext(ctx)
+	go func() { <-entered; cancel() }()
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err == nil {
+		_, err = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	<-left
+	a.awaitLog(t, `"status":499`)
+	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("a client that left is logged as an error: %s", log)
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	a := newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) {
+		cfg.Ready = func(context.Context) error { return errors.New("dial 127.0.0.1: refused") }
+	})
+	a.call(t, http.MethodGet, "/readyz").refused(t, http.StatusServiceUnavailable, "unavailable")
+	if got := a.call(t, http.MethodGet, "/livez"); got.status != http.StatusOK {
+		t.Errorf("livez: %d", got.status)
+	}
+	b := newAPI(t)
+	if got := b.call(t, http.MethodGet, "/readyz"); string(got.body) != `{"status":"ok"}` {
+		t.Errorf("readyz: %d %s", got.status, got.body)
+	}
+}
+
+// One line a request, with what an operator asks for.
+func TestAccessLine(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.call(t, http.MethodGet, "/v1/orgs?limit=0", "Authorization", "Bearer "+a.key, "X-Request-Id", "mine", "X-Stainless-Retry-Count", "2")
+	a.awaitLog(t, "mine")
+	lines := strings.Split(strings.TrimSpace(a.log.String()), "\n")
+	if len(lines) != 1 {
+		t.Fatalf("%d lines: %s", len(lines), a.log.String())
+	}
+	for _, want := range []string{
+		`"requestId":"mine"`, `"method":"GET"`, `"route":"/v1/orgs"`, `"path":"/v1/orgs"`, `"status":400`,
+		`"accountId":"` + a.account.String() + `"`, `"retryCount":"2"`, `"error":"invalid_parameter: limit`,
+	} {
+		if !strings.Contains(lines[0], want) {
+			t.Errorf("%s is not in %s", want, lines[0])
+		}
+	}
+}

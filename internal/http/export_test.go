@@ -1,0 +1,29 @@
+package http
+
+// Route is a route as tests see it.
+type Route struct{ Method, Path, Scope string }
+
+// Routes returns the table of routes.
+func (s *Server) Routes() []Route {
+	var all []Route
+	for _, r := range s.routes() {
+		all = append(all, Route{Method: r.method, Path: r.path, Scope: string(r.scope)})
+	}
+	return all
+}
+
+// Codes returns the closed list of problem codes.
+func Codes() []string {
+	var all []string
+	for c := range problems {
+		all = append(all, string(c))
+	}
+	return all
+}
+
+// Exported for the tests of the encoders.
+var (
+	AppendString = appendString
+	AppendPage   = appendPage
+	AppendTime   = appendTime
+)

@@ -1,0 +1,197 @@
+package http_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd"
+	"orgd/internal/apikeys"
+	"orgd/internal/db/dbtest"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+const publicURL = "https://orgs.example.com"
+
+// api is a server on a database of its own, with one account and a key to it.
+type api struct {
+	*dbtest.DB
+	server  *orgdhttp.Server
+	url     string
+	account uuid.UUID
+	key     string
+	log     *logBuffer
+}
+
+func newAPI(t testing.TB) *api {
+	t.Helper()
+	d := dbtest.New(t)
+	return newAPIWith(t, d, func(*orgdhttp.Config) {})
+}
+
+// newAPIWith lets a test change what the server is made of.
+func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api {
+	t.Helper()
+	a := &api{DB: d, account: d.Account(t), log: &logBuffer{}}
+	a.key = d.Key(t, a.account)
+	cfg := orgdhttp.Config{
+		Orgs:        orgs.NewRepository(d.Conns),
+		Keys:        apikeys.NewRepository(d.Conns),
+		Ready:       d.Conns.Ping,
+		PublicURL:   publicURL,
+		Logger:      slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Observe:     func(string, string, int, time.Duration) {},
+		OpenAPIYAML: orgd.OpenAPIYAML,
+		OpenAPIJSON: orgd.OpenAPIJSON,
+	}
+	change(&cfg)
+	a.server = orgdhttp.New(cfg)
+	listener := httptest.NewServer(a.server.Handler())
+	t.Cleanup(listener.Close)
+	a.url = listener.URL
+	return a
+}
+
+// logBuffer is what the server has logged, one JSON object a line.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// answer is what a call got.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// get calls with the account's key.
+func (a *api) get(t testing.TB, target string) answer {
+	t.Helper()
+	return a.call(t, http.MethodGet, target, "Authorization", "Bearer "+a.key)
+}
+
+// call sends a request with the headers, name after value, and holds the answer
+// to the API's description.
+func (a *api) call(t testing.TB, method, target string, headers ...string) answer {
+	t.Helper()
+	return a.send(t, a.request(t, method, target, nil, headers...))
+}
+
+func (a *api) request(t testing.TB, method, target string, body io.Reader, headers ...string) *http.Request {
+	t.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), method, a.url+target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Add(headers[i], headers[i+1])
+	}
+	return request
+}
+
+func (a *api) send(t testing.TB, request *http.Request) answer {
+	t.Helper()
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := answer{status: response.StatusCode, header: response.Header, body: body}
+	checkExchange(t, request, got)
+	return got
+}
+
+// problem is the body of an error.
+type problem struct {
+	Type, Title, Detail, Code, Message string
+	RequestID                          string `json:"requestId"`
+	Status                             int
+	Errors                             []struct{ Field, Code, Detail string }
+}
+
+func (g answer) problem(t testing.TB) problem {
+	t.Helper()
+	var p problem
+	g.decode(t, &p)
+	return p
+}
+
+// page is the body of a list.
+type page struct {
+	HasMore       bool
+	Cursor        string
+	Organizations []map[string]any
+}
+
+func (g answer) page(t testing.TB) page {
+	t.Helper()
+	if g.status != http.StatusOK {
+		t.Fatalf("status %d: %s", g.status, g.body)
+	}
+	var p page
+	g.decode(t, &p)
+	return p
+}
+
+func (g answer) decode(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal(g.body, v); err != nil {
+		t.Fatalf("%v in %s", err, g.body)
+	}
+}
+
+// refused wants a problem of this status and code.
+func (g answer) refused(t testing.TB, status int, code string) problem {
+	t.Helper()
+	if g.status != status {
+		t.Fatalf("status %d, want %d %s: %s", g.status, status, code, g.body)
+	}
+	p := g.problem(t)
+	if p.Code != code {
+		t.Errorf("code %s, want %s: %s", p.Code, code, g.body)
+	}
+	return p
+}
+
+func joined(values []string) string { return strings.Join(values, ", ") }
+
+// awaitLog waits until the log holds the text: the line is written after the
+// answer.
+func (a *api) awaitLog(t testing.TB, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if strings.Contains(a.log.String(), text) {
+			return
+		}
+	}
+	t.Fatalf("%s does not come into the log: %s", text, a.log.String())
+}

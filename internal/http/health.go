@@ -1,0 +1,81 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+var statusOK = []byte(`{"status":"ok"}`)
+
+// live says that the process answers. It asks nothing else: a restart mends no
+// database.
+func (s *Server) live(c echo.Context) error {
+	return writeJSON(c, http.StatusOK, statusOK)
+}
+
+// ready says whether requests should be sent here.
+func (s *Server) ready(c echo.Context) error {
+	if err := s.readiness.ask(c.Request().Context()); err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, statusOK)
+}
+
+var errNotReady = errors.New("not ready")
+
+const (
+	readinessTimeout = 2 * time.Second
+	// readinessAge bounds what a flood of probes costs the database: anyone may
+	// ask without a key.
+	readinessAge = 500 * time.Millisecond
+)
+
+// readiness remembers the last check for a moment, and that the server is
+// leaving.
+type readiness struct {
+	check func(context.Context) error
+
+	mu      sync.Mutex
+	leaving bool
+	asked   time.Time
+	last    error
+}
+
+func (r *readiness) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaving = true
+}
+
+// ask holds the lock while it checks, so that one check serves all who wait.
+func (r *readiness) ask(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.leaving {
+		return fmt.Errorf("%w: shutting down", errNotReady)
+	}
+	if time.Since(r.asked) < readinessAge {
+		return r.last
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
+	defer cancel()
+	r.last = nil
+	if err := r.check(ctx); err != nil {
+		r.last = fmt.Errorf("%w: %w", errNotReady, err)
+	}
+	r.asked = time.Now()
+	return r.last
+}
+
+// describe serves a document of the API's description.
+func (s *Server) describe(contentType string, document []byte) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		return writeBody(c, http.StatusOK, contentType, document)
+	}
+}

@@ -1,0 +1,340 @@
+package http_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"orgd"
+	orgdhttp "orgd/internal/http"
+)
+
+var updateOpenAPI = flag.Bool("update-openapi", false, "write openapi.json from openapi.yaml")
+
+// description is openapi.yaml, ready to check exchanges against.
+var description = sync.OnceValues(func() (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(orgd.OpenAPIYAML)
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(context.Background())
+})
+
+var descriptionRouter = sync.OnceValues(func() (routers.Router, error) {
+	doc, err := description()
+	if err != nil {
+		return nil, err
+	}
+	return gorillamux.NewRouter(doc)
+})
+
+// checkExchange holds a request and its answer to the description, and the
+// answer to the rules that every answer keeps.
+func checkExchange(t testing.TB, request *http.Request, got answer) {
+	t.Helper()
+	checkCommonHeaders(t, got)
+	if got.status >= 400 {
+		checkProblem(t, request, got)
+	}
+	router, err := descriptionRouter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	route, params, err := router.FindRoute(request)
+	switch {
+	case errors.Is(err, routers.ErrPathNotFound), errors.Is(err, routers.ErrMethodNotAllowed):
+		checkUndescribed(t, request, got)
+		return
+	case err != nil:
+		t.Fatal(err)
+	}
+	options := &openapi3filter.Options{
+		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+		IncludeResponseStatus: true,
+		SkipSettingDefaults:   true,
+		MultiError:            true,
+	}
+	input := &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route, Options: options}
+	if got.status < 300 {
+		if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
+			t.Errorf("%s %s was served, though openapi.yaml refuses it: %v", request.Method, request.URL, err)
+		}
+	}
+	if request.Method == http.MethodHead {
+		if len(got.body) != 0 {
+			t.Errorf("HEAD %s has a body", request.URL)
+		}
+		// The validator passes every HEAD; asked as a GET it checks the headers.
+		input.Request = request.Clone(context.Background())
+		input.Request.Method = http.MethodGet
+	}
+	output := &openapi3filter.ResponseValidationInput{RequestValidationInput: input, Status: got.status, Header: got.header, Options: options}
+	if err := openapi3filter.ValidateResponse(context.Background(), output.SetBodyBytes(got.body)); err != nil {
+		t.Errorf("%s %s: the answer is not as openapi.yaml says: %v", request.Method, request.URL, err)
+	}
+	checkPaging(t, request, got)
+}
+
+func checkCommonHeaders(t testing.TB, got answer) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"Cache-Control":           "no-store",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		"X-Content-Type-Options":  "nosniff",
+	} {
+		if values := got.header.Values(name); !slices.Equal(values, []string{want}) {
+			t.Errorf("%s: %q, want %q", name, values, want)
+		}
+	}
+	if got.header.Get("X-Request-Id") == "" {
+		t.Error("an answer without X-Request-Id")
+	}
+}
+
+// checkProblem holds every error to RFC 9457 and to what the official clients
+// read, and looks for what must not leak.
+func checkProblem(t testing.TB, request *http.Request, got answer) {
+	t.Helper()
+	if contentType := got.header.Get("Content-Type"); contentType != "application/problem+json" {
+		t.Errorf("an error of type %q", contentType)
+	}
+	if request.Method == http.MethodHead {
+		return
+	}
+	p := got.problem(t)
+	switch {
+	case p.Status != got.status:
+		t.Errorf("status %d in the body of a %d", p.Status, got.status)
+	case p.Type != "/problems/"+p.Code:
+		t.Errorf("type %s of code %s", p.Type, p.Code)
+	case p.Message != p.Detail || p.Detail == "":
+		t.Errorf("message %q, detail %q", p.Message, p.Detail)
+	case p.RequestID != got.header.Get("X-Request-Id"):
+		t.Errorf("requestId %q, header %q", p.RequestID, got.header.Get("X-Request-Id"))
+	case !slices.Contains(orgdhttp.Codes(), p.Code):
+		t.Errorf("code %s is not in the list", p.Code)
+	}
+	for _, leak := range []string{"SELECT", "SQLSTATE", "pgx", "127.0.0.1", "*http", "strconv", "parsing", "goroutine", ".go:"} {
+		if bytes.Contains(got.body, []byte(leak)) {
+			t.Errorf("%q leaks in %s", leak, got.body)
+		}
+	}
+	if after := got.header.Get("Retry-After"); got.status == http.StatusServiceUnavailable {
+		if n, err := strconv.Atoi(after); err != nil || n < 1 || n > 60 {
+			t.Errorf("Retry-After %q", after)
+		}
+	}
+}
+
+// checkUndescribed holds the answers that belong to no operation to their
+// components.
+func checkUndescribed(t testing.TB, request *http.Request, got answer) {
+	t.Helper()
+	component := map[int]string{404: "NotFound", 405: "MethodNotAllowed", 501: "NotImplemented", 413: "BodyTooLarge", 503: "Unavailable"}[got.status]
+	if request.Method == http.MethodOptions && got.status == http.StatusNoContent {
+		return
+	}
+	if component == "" {
+		t.Errorf("%s %s: status %d is described nowhere", request.Method, request.URL, got.status)
+		return
+	}
+	if request.Method == http.MethodHead {
+		return
+	}
+	doc, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var value any
+	got.decode(t, &value)
+	schema := doc.Components.Responses[component].Value.Content["application/problem+json"].Schema.Value
+	if err := schema.VisitJSON(value, openapi3.EnableJSONSchema2020(), openapi3.VisitAsResponse()); err != nil {
+		t.Errorf("%s %s: not as the component %s says: %v", request.Method, request.URL, component, err)
+	}
+}
+
+// checkPaging holds a page to what a schema cannot say: the fields' order, and a
+// Link exactly when more follows.
+func checkPaging(t testing.TB, request *http.Request, got answer) {
+	t.Helper()
+	if got.status != http.StatusOK || request.URL.Path != "/v1/orgs" || request.Method == http.MethodHead {
+		return
+	}
+	p := got.page(t)
+	if link := got.header.Get("Link"); p.HasMore != (link != "") || p.HasMore && !strings.Contains(link, p.Cursor) {
+		t.Errorf("hasMore %v with Link %q", p.HasMore, link)
+	}
+	order := []string{"createdAt", "isActive", "orgId", "orgName", "updatedAt", "userCount", "createdByApiKeyId", "createdByUserId", "metadata"}
+	var raw struct{ Organizations []json.RawMessage }
+	got.decode(t, &raw)
+	for _, organization := range raw.Organizations {
+		at := -1
+		for _, name := range fieldNames(t, organization) {
+			next := slices.Index(order, name)
+			if next <= at {
+				t.Fatalf("field %s is out of order in %s", name, organization)
+			}
+			at = next
+		}
+	}
+}
+
+// fieldNames returns an object's fields in their order.
+func fieldNames(t testing.TB, object []byte) []string {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if _, err := decoder.Token(); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name.(string))
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
+}
+
+// A description that took anything would make every other check idle.
+func TestDescriptionRefusesWrongPages(t *testing.T) {
+	t.Parallel()
+	doc, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	organization := `{"createdAt":"2026-01-01T00:00:00Z","isActive":true,"orgId":"org_00000000000000000000000000000000","orgName":"A","updatedAt":"2026-01-01T00:00:00Z","userCount":0`
+	cursor := `"cursor":"` + strings.Repeat("A", 44) + `"`
+	for body, good := range map[string]bool{
+		`{"hasMore":false,"organizations":[]}`:                                                          true,
+		`{"hasMore":true,"organizations":[` + organization + `}],` + cursor + `}`:                       true,
+		`{"hasMore":true,"organizations":[` + organization + `}]}`:                                      false,
+		`{"hasMore":false,"organizations":[],` + cursor + `}`:                                           false,
+		`{"hasMore":true,"organizations":[],` + cursor + `}`:                                            false,
+		`{"hasMore":false,"organizations":null}`:                                                        false,
+		`{"organizations":[]}`:                                                                          false,
+		`{"hasMore":false,"organizations":[` + organization + `,"metadata":null}]}`:                     false,
+		`{"hasMore":false,"organizations":[` + organization + `,"more":1}]}`:                            false,
+		`{"hasMore":false,"organizations":[` + strings.Replace(organization, "0Z", "0.123Z", 1) + `}]}`: false,
+	} {
+		var value any
+		if err := json.Unmarshal([]byte(body), &value); err != nil {
+			t.Fatal(err)
+		}
+		err := doc.Components.Schemas["Page"].Value.VisitJSON(value, openapi3.EnableJSONSchema2020(), openapi3.VisitAsResponse())
+		if (err == nil) != good {
+			t.Errorf("%s: %v, want good %v", body, err, good)
+		}
+	}
+}
+
+// What is served is described, and what is described is served.
+func TestDescriptionHasTheRoutes(t *testing.T) {
+	t.Parallel()
+	doc, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served, described []string
+	for _, r := range newAPI(t).server.Routes() {
+		served = append(served, r.Method+" "+r.Path)
+		if r.Method == http.MethodGet {
+			served = append(served, http.MethodHead+" "+r.Path)
+		}
+		operation := doc.Paths.Value(r.Path).GetOperation(r.Method)
+		secured := operation != nil && operation.Security != nil && len(*operation.Security) > 0
+		if secured != (r.Scope != "") {
+			t.Errorf("%s %s: described as secured %v, served with scope %q", r.Method, r.Path, secured, r.Scope)
+		}
+	}
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			described = append(described, method+" "+path)
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(described)
+	if diff := cmp.Diff(described, served); diff != "" {
+		t.Errorf("routes (-described +served):\n%s", diff)
+	}
+}
+
+func TestDescriptionHasTheCodes(t *testing.T) {
+	t.Parallel()
+	doc, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described []string
+	for _, c := range doc.Components.Schemas["Problem"].Value.Properties["code"].Value.Enum {
+		described = append(described, c.(string))
+	}
+	codes := orgdhttp.Codes()
+	slices.Sort(described)
+	slices.Sort(codes)
+	if diff := cmp.Diff(described, codes); diff != "" {
+		t.Errorf("codes (-described +served):\n%s", diff)
+	}
+	text, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range codes {
+		if !bytes.Contains(text, []byte("# "+c+"\n")) && !bytes.Contains(text, []byte("# `"+c+"`\n")) {
+			t.Errorf("docs/api.md has no heading for %s", c)
+		}
+	}
+}
+
+func TestOpenAPIJSONIsTheYAML(t *testing.T) {
+	t.Parallel()
+	var value any
+	if err := yaml.Unmarshal(orgd.OpenAPIYAML, &value); err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, '\n')
+	if *updateOpenAPI {
+		if err := os.WriteFile("../../openapi.json", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if !bytes.Equal(orgd.OpenAPIJSON, want) {
+		t.Error("openapi.json is not openapi.yaml: run `make openapi`")
+	}
+}
+
+func TestDescriptionIsServed(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for path, want := range map[string][]byte{"/openapi.yaml": orgd.OpenAPIYAML, "/openapi.json": orgd.OpenAPIJSON} {
+		if got := a.call(t, http.MethodGet, path); !bytes.Equal(got.body, want) {
+			t.Errorf("%s is not the document", path)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+// Package http is the edge: it speaks the orgs contract (docs/api.md) to
+// clients, and knows of the database only what the domain says of it.
+package http
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// Limits of a request. A statement of the database is stopped before the
+// deadline, and the deadline comes before the connection is cut.
+const (
+	maxBodyBytes      = 256 << 10
+	maxHeaderBytes    = 16 << 10
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	requestDeadline   = 10 * time.Second
+	writeTimeout      = 20 * time.Second
+	// Longer than a balancer keeps a connection (60 s is common): it must not
+	// send a request into one that is just being closed.
+	idleTimeout = 75 * time.Second
+	// Less than the 30 s after which orchestrators kill.
+	drainLimit = 25 * time.Second
+)
+
+// Lister lists the organizations of an account.
+type Lister interface {
+	List(ctx context.Context, accountID uuid.UUID, p orgs.ListParams) (orgs.Page, error)
+}
+
+// Authenticator tells whom a key speaks for.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (apikeys.Principal, error)
+}
+
+// Config is what a server is made of.
+type Config struct {
+	Orgs      Lister
+	Keys      Authenticator
+	Ready     func(context.Context) error // nil error: requests can be served
+	PublicURL string                      // how clients reach the server, without a slash at the end
+	Logger    *slog.Logger
+	Observe   func(route, method string, status int, took time.Duration)
+
+	OpenAPIYAML []byte
+	OpenAPIJSON []byte
+}
+
+// Server answers the API.
+type Server struct {
+	Config
+	echo      *echo.Echo
+	readiness readiness
+}
+
+// New returns a server with every route in place.
+func New(cfg Config) *Server {
+	s := &Server{Config: cfg, echo: echo.New()}
+	s.readiness.check = cfg.Ready
+	s.echo.HTTPErrorHandler = s.renderError
+	s.echo.Use(s.answer, recoverPanic, limitBody, setDeadline, refuseUnknownMethod)
+	s.register()
+	return s
+}
+
+// Handler returns the API and the probes.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Serve answers on ln until ctx is done. Then it tells the probes that it is
+// leaving, goes on for drainDelay while balancers take notice, finishes what is
+// in flight, and returns nil; or an error if serving failed or the requests in
+// flight did not finish in time.
+func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Duration) error {
+	server := s.newHTTPServer(s.echo)
+	server.WriteTimeout = writeTimeout
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.readiness.leave()
+	server.SetKeepAlivesEnabled(false)
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(drainDelay):
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	if err := server.Shutdown(limited); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
+
+// ServeAdmin answers operators on ln until ctx is done. Its answers may take
+// long (a profile does), so they have no time limit, and are cut at the end.
+func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.Handler) error {
+	server := s.newHTTPServer(s.adminHandler(metrics))
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) newHTTPServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+	}
+}

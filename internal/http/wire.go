@@ -1,0 +1,67 @@
+package http
+
+import (
+	"time"
+
+	"orgd/internal/accounts"
+	"orgd/internal/apikeys"
+)
+
+// Time is a point in time as every answer writes it.
+type Time time.Time
+
+// MarshalText writes what appendTime does.
+func (t Time) MarshalText() ([]byte, error) { return appendTime(nil, time.Time(t)), nil }
+
+// Account is the account object.
+type Account struct {
+	AccountID   string `json:"accountId"`
+	AccountName string `json:"accountName"`
+	CreatedAt   Time   `json:"createdAt"`
+}
+
+// NewAccount returns the object of an account.
+func NewAccount(a accounts.Account) Account {
+	return Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt)}
+}
+
+// APIKey is the API key object. Key is there once, in the answer that made it.
+type APIKey struct {
+	APIKeyID    string          `json:"apiKeyId"`
+	Description string          `json:"description"`
+	Hint        string          `json:"hint"`
+	Scopes      []apikeys.Scope `json:"scopes"`
+	CreatedAt   Time            `json:"createdAt"`
+	ExpiresAt   *Time           `json:"expiresAt,omitempty"`
+	LastUsedAt  *Time           `json:"lastUsedAt,omitempty"`
+	RevokedAt   *Time           `json:"revokedAt,omitempty"`
+	Key         string          `json:"key,omitempty"`
+}
+
+// NewAPIKey returns the object of a key, without the key itself.
+func NewAPIKey(k apikeys.APIKey) APIKey {
+	return APIKey{
+		APIKeyID:    k.ID.String(),
+		Description: k.Description,
+		Hint:        k.Hint,
+		Scopes:      k.Scopes,
+		CreatedAt:   Time(k.CreatedAt),
+		ExpiresAt:   optionalTime(k.ExpiresAt),
+		LastUsedAt:  optionalTime(k.LastUsedAt),
+		RevokedAt:   optionalTime(k.RevokedAt),
+	}
+}
+
+// APIKeyPage is a page of keys, newest first.
+type APIKeyPage struct {
+	HasMore bool     `json:"hasMore"`
+	APIKeys []APIKey `json:"apiKeys"`
+}
+
+func optionalTime(t time.Time) *Time {
+	if t.IsZero() {
+		return nil
+	}
+	w := Time(t)
+	return &w
+}

@@ -1,0 +1,30 @@
+// Package telemetry makes what an operator watches the server by: logs and
+// metrics.
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+)
+
+// NewLogger returns a logger that writes one JSON object a line to w.
+func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// Secret is a text that prints redacted, wherever it is printed.
+type Secret string
+
+const redacted = "[redacted]"
+
+// Reveal returns the text itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String returns a mark in the secret's place.
+func (s Secret) String() string { return redacted }
+
+// GoString is String, for %#v.
+func (s Secret) GoString() string { return redacted }
+
+// MarshalText is String, for JSON.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
