@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"orgd/internal/telemetry"
+)
+
+// commandLine is every flag and environment variable there is; nothing else
+// reads the environment.
+type commandLine struct {
+	Serve       serveCommand       `cmd:"" help:"Serve the API."`
+	Dev         devCommand         `cmd:"" help:"Serve the API with a database and sample data, with nothing to configure."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to date, or look at it."`
+	Accounts    accountsCommand    `cmd:"" help:"Manage accounts."`
+	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
+	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server on this machine whether it is ready; for containers."`
+}
+
+type databaseFlags struct {
+	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use: postgres://user:password@host:port/name."`
+}
+
+// Validate finds a wrong URL before anything is done with it.
+func (f databaseFlags) Validate() error {
+	if f.DatabaseURL == "" {
+		return errors.New("DATABASE_URL is not set: give a URL such as postgres://user:password@localhost:5432/orgd")
+	}
+	return validDatabaseURL(f.DatabaseURL)
+}
+
+func validDatabaseURL(u telemetry.Secret) error {
+	if _, err := pgxpool.ParseConfig(u.Reveal()); err != nil {
+		return errors.New("DATABASE_URL is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd")
+	}
+	return nil
+}
+
+type serverFlags struct {
+	AdminAddr  string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles; keep it private (${default})."`
+	PublicURL  string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"How clients reach the API, for the links in answers (the address it is bound to)."`
+	LogLevel   string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
+	DBMaxConns int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
+	DrainDelay time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to serve on after being told to stop, while balancers take notice (${default})."`
+}
+
+// Validate finds what Kong's types let through.
+func (f serverFlags) Validate() error {
+	if err := validAddr("ORGD_ADMIN_ADDR", f.AdminAddr); err != nil {
+		return err
+	}
+	if f.DBMaxConns < 1 {
+		return fmt.Errorf("ORGD_DB_MAX_CONNS is %d: give 1 or more", f.DBMaxConns)
+	}
+	if f.DrainDelay < 0 || f.DrainDelay > time.Minute {
+		return fmt.Errorf("ORGD_DRAIN_DELAY is %s: give 0s to 1m", f.DrainDelay)
+	}
+	return validPublicURL(f.PublicURL)
+}
+
+func (f serverFlags) level() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		panic(err) // the flag's enum has checked it
+	}
+	return level
+}
+
+// firstError is for Validate: one wrong value, one line.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validAddr(name, addr string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("%s is %q: give HOST:PORT or :PORT", name, addr)
+	}
+	return nil
+}
+
+func validPublicURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("ORGD_PUBLIC_URL is %q: give a URL such as https://orgs.example.com", s)
+	}
+	return nil
+}
+
+// publicURL returns where clients reach the server: what was configured, or the
+// address that it is bound to.
+func publicURL(configured string, bound net.Addr) string {
+	if configured != "" {
+		return strings.TrimRight(configured, "/")
+	}
+	return "http://" + localAddr(bound.String())
+}
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// execute runs the command in args and returns the exit code.
+func execute(ctx context.Context, args []string, std streams) int {
+	var cli commandLine
+	exited := -1
+	parser := kong.Must(&cli,
+		kong.Name("server"),
+		kong.Description("orgd, the organizations service. Flags may be given as environment variables."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { exited = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(std.err, "server:", err)
+		return exitUsage
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(std.err, "server:", err)
+		return exitFailed
+	}
+	return 0
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"orgd/internal/db/dbtest"
+)
+
+// startDev runs `server dev` until stop is called, and returns what its dev.env
+// says.
+func startDev(t *testing.T, dir, databaseURL string, extra ...string) (env map[string]string, stop func()) {
+	t.Helper()
+	file := filepath.Join(dir, "dev.env")
+	var out, errs safeBuffer
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	args := append([]string{"dev", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--data-dir=" + dir, "--database-url=" + databaseURL}, extra...)
+	go func() { ended <- execute(ctx, args, streams{out: &out, err: &errs}) }()
+	await(t, "server dev does not come up", func() bool { return strings.Contains(errs.String(), "Ctrl-C") || len(ended) > 0 })
+	stop = func() {
+		cancel()
+		if code := <-ended; code != 0 {
+			t.Errorf("server dev: exit %d: %s", code, errs.String())
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v: %s", err, errs.String())
+	}
+	env = map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		env[name] = strings.Trim(value, "'")
+	}
+	if !strings.Contains(errs.String(), "Bearer "+env["ORGD_API_KEY"]) {
+		t.Errorf("no curl line with the key was printed: %s", errs.String())
+	}
+	return env, stop
+}
+
+func TestDevFindsItsDataAgain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	databaseURL := dbtest.NewURL(t)
+	first, stop := startDev(t, dir, databaseURL)
+	seen := walk(t, first["ORGD_URL"], first["ORGD_API_KEY"])
+	if len(seen) != 250 || first["DATABASE_URL"] != databaseURL {
+		t.Errorf("saw %d organizations in %s", len(seen), first["DATABASE_URL"])
+	}
+	if info, err := os.Stat(filepath.Join(dir, "dev.env")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("dev.env, which holds a key: %v, %v", info, err)
+	}
+
+	code, _, errs := run(t, "dev", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--data-dir="+dir, "--database-url="+databaseURL)
+	if code != exitFailed || !strings.Contains(errs, "in use") {
+		t.Errorf("a second one: exit %d, %s", code, errs)
+	}
+	stop()
+
+	second, stop := startDev(t, dir, databaseURL, "--orgs=400")
+	defer stop()
+	if second["ORGD_API_KEY"] != first["ORGD_API_KEY"] {
+		t.Error("the second start made another key")
+	}
+	again := walk(t, second["ORGD_URL"], second["ORGD_API_KEY"])
+	if len(again) != 400 {
+		t.Errorf("with more asked for, saw %d organizations", len(again))
+	}
+	for id := range seen {
+		if !again[id] {
+			t.Errorf("%s is gone", id)
+		}
+	}
+}
+
+// A key that was revoked, or belongs to a database that was thrown away, is
+// replaced.
+func TestDevReplacesADeadKey(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	first, stop := startDev(t, dir, dbtest.NewURL(t), "--orgs=10")
+	stop()
+	second, stop := startDev(t, dir, dbtest.NewURL(t), "--orgs=10")
+	defer stop()
+	if second["ORGD_API_KEY"] == first["ORGD_API_KEY"] {
+		t.Error("the key of another database was kept")
+	}
+	if seen := walk(t, second["ORGD_URL"], second["ORGD_API_KEY"]); len(seen) != 10 {
+		t.Errorf("saw %d organizations", len(seen))
+	}
+}
+
+func TestShellQuote(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"postgres://u:p@h:1/d?sslmode=disable": "postgres://u:p@h:1/d?sslmode=disable",
+		"a&b":                                  "'a&b'",
+		"it's":                                 `'it'\''s'`,
+		"$(x)":                                 "'$(x)'",
+	} {
+		if got := shellQuote(in); got != want {
+			t.Errorf("shellQuote(%s) = %s, want %s", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"orgd/internal/db"
+	"orgd/migrations"
+)
+
+type migrateCommand struct {
+	Up     migrateUp     `cmd:"" help:"Bring the schema up to date. Several at once are safe: one works, the others wait."`
+	Down   migrateDown   `cmd:"" help:"Take the newest step back."`
+	Status migrateStatus `cmd:"" help:"List the steps and which of them the database has."`
+}
+
+type migrateUp struct {
+	databaseFlags `embed:""`
+}
+
+// Run prints the steps taken.
+func (c *migrateUp) Run(ctx context.Context, std streams) error {
+	done, err := db.MigrateUp(ctx, c.DatabaseURL.Reveal(), migrations.FS)
+	if err != nil {
+		return err
+	}
+	for _, m := range done {
+		fmt.Fprintln(std.out, "applied", m.File)
+	}
+	if len(done) == 0 {
+		fmt.Fprintln(std.out, "up to date at version", migrations.Latest())
+	}
+	return nil
+}
+
+type migrateDown struct {
+	databaseFlags `embed:""`
+}
+
+// Run prints the step taken back.
+func (c *migrateDown) Run(ctx context.Context, std streams) error {
+	undone, err := db.MigrateDown(ctx, c.DatabaseURL.Reveal(), migrations.FS)
+	if err != nil {
+		return err
+	}
+	for _, m := range undone {
+		fmt.Fprintln(std.out, "took back", m.File)
+	}
+	if len(undone) == 0 {
+		fmt.Fprintln(std.out, "nothing to take back")
+	}
+	return nil
+}
+
+type migrateStatus struct {
+	databaseFlags `embed:""`
+}
+
+// Run prints one line for each step.
+func (c *migrateStatus) Run(ctx context.Context, std streams) error {
+	all, err := db.MigrationStatus(ctx, c.DatabaseURL.Reveal(), migrations.FS)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		state := "pending"
+		if !m.AppliedAt.IsZero() {
+			state = m.AppliedAt.Format("2006-01-02T15:04:05Z")
+		}
+		fmt.Fprintf(std.out, "%-20s  %s\n", state, m.File)
+	}
+	return nil
+}

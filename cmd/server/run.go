@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orgd"
+	"orgd/internal/apikeys"
+	"orgd/internal/db"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
+	"orgd/internal/telemetry"
+	"orgd/migrations"
+)
+
+// statementTimeout is less than the deadline of a request, so that PostgreSQL
+// ends a statement before its caller leaves: a caller that leaves costs the
+// connection.
+const statementTimeout = 8 * time.Second
+
+type serveConfig struct {
+	databaseURL string
+	maxConns    int32
+	addr        string
+	adminAddr   string
+	publicURL   string // empty: what addr is bound to
+	drainDelay  time.Duration
+	logger      *slog.Logger
+	started     func(apiURL, adminAddr string) error // called once both addresses are bound; may be nil
+}
+
+// serve is the whole server from top to bottom. It returns when ctx is done and
+// what was in flight is finished.
+func serve(ctx context.Context, cfg serveConfig) error {
+	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{MaxConns: cfg.maxConns, StatementTimeout: statementTimeout})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := checkSchema(ctx, pool); errors.Is(err, db.ErrUnavailable) {
+		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
+	} else if err != nil {
+		return err
+	}
+
+	metrics := telemetry.NewMetrics()
+	metrics.WatchPool(pool.Stat)
+
+	public, err := net.Listen("tcp", cfg.addr)
+	if err != nil {
+		return err
+	}
+	defer public.Close()
+	admin, err := net.Listen("tcp", cfg.adminAddr)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+
+	apiURL := publicURL(cfg.publicURL, public.Addr())
+	server := orgdhttp.New(orgdhttp.Config{
+		Orgs:        orgs.NewRepository(pool),
+		Keys:        apikeys.NewRepository(pool),
+		Ready:       func(ctx context.Context) error { return checkSchema(ctx, pool) },
+		PublicURL:   apiURL,
+		Logger:      cfg.logger,
+		Observe:     metrics.ObserveRequest,
+		OpenAPIYAML: orgd.OpenAPIYAML,
+		OpenAPIJSON: orgd.OpenAPIJSON,
+	})
+
+	group, groupCtx := errgroup.WithContext(ctx)
+	// The admin address answers to the last: probes and metrics tell of the drain.
+	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer stopAdmin()
+		return server.Serve(groupCtx, public, cfg.drainDelay)
+	})
+	group.Go(func() error { return server.ServeAdmin(adminCtx, admin, metrics.Handler()) })
+
+	cfg.logger.Info("serving", "addr", public.Addr().String(), "adminAddr", admin.Addr().String(), "publicUrl", apiURL)
+	if cfg.started != nil {
+		group.Go(func() error { return cfg.started(apiURL, admin.Addr().String()) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	cfg.logger.Info("stopped")
+	return nil
+}
+
+// checkSchema says whether the database answers and has the schema that this
+// release runs on, or a newer one: migrations only ever add.
+func checkSchema(ctx context.Context, pool *db.Pool) error {
+	version, err := pool.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if want := migrations.Latest(); version < want {
+		return fmt.Errorf("the database's schema has version %d and this server needs %d: run `server migrate up`", version, want)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+
+	"orgd/internal/telemetry"
+)
+
+type serveCommand struct {
+	databaseFlags `embed:""`
+	serverFlags   `embed:""`
+	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
+}
+
+// Validate finds wrong values before anything is started.
+func (c *serveCommand) Validate() error {
+	return firstError(c.databaseFlags.Validate(), c.serverFlags.Validate(), validAddr("ORGD_ADDR", c.Addr))
+}
+
+// Run serves until ctx is done.
+func (c *serveCommand) Run(ctx context.Context, std streams) error {
+	return serve(ctx, serveConfig{
+		databaseURL: c.DatabaseURL.Reveal(),
+		maxConns:    c.DBMaxConns,
+		addr:        c.Addr,
+		adminAddr:   c.AdminAddr,
+		publicURL:   c.PublicURL,
+		drainDelay:  c.DrainDelay,
+		logger:      telemetry.NewLogger(std.out, c.level()),
+	})
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+	"orgd/internal/orgs"
+)
+
+func TestServeEndToEnd(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	key := d.Key(t, account)
+	for range 130 {
+		d.Org(t, account, orgs.Org{})
+	}
+	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
+	if seen := walk(t, r.url, key); len(seen) != 130 {
+		t.Errorf("the walk saw %d organizations, want 130", len(seen))
+	}
+	if _, header, _ := get(t, r.url+"/v1/orgs?limit=1", key); !strings.HasPrefix(header.Get("Link"), "<"+r.url+"/v1/orgs?") {
+		t.Errorf("Link %q", header.Get("Link"))
+	}
+	for _, base := range []string{r.url, r.adminURL} {
+		for _, probe := range []string{"/livez", "/readyz"} {
+			if status, _, body := get(t, base+probe, ""); status != http.StatusOK {
+				t.Errorf("%s%s: %d %s", base, probe, status, body)
+			}
+		}
+	}
+	_, _, metrics := get(t, r.adminURL+"/metrics", "")
+	for _, want := range []string{
+		`orgd_http_request_duration_seconds_count{method="GET",route="/v1/orgs",status="200"} 3`,
+		"orgd_db_pool_max_conns 4", "go_goroutines",
+	} {
+		if !strings.Contains(string(metrics), want) {
+			t.Errorf("%s is not in the metrics", want)
+		}
+	}
+	if status, _, _ := get(t, r.adminURL+"/debug/pprof/heap", ""); status != http.StatusOK {
+		t.Errorf("the heap profile: %d", status)
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if strings.Contains(r.log.String(), key) {
+		t.Error("the key is in the log")
+	}
+}
+
+// A database that is gone is 503 with Retry-After, and service resumes by itself
+// when it is back.
+func TestDatabaseGoesAndComesBack(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	key := d.Key(t, account)
+	d.Org(t, account, orgs.Org{})
+	cut := newProxy(t, d.URL)
+	r := start(t, func(c *serveConfig) { c.databaseURL = cut.url })
+	for range 3 {
+		if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusOK {
+			t.Fatalf("before: %d %s", status, body)
+		}
+		cut.cut()
+		for range 5 {
+			status, header, body := get(t, r.url+"/v1/orgs", key)
+			seconds, err := strconv.Atoi(header.Get("Retry-After"))
+			if status != http.StatusServiceUnavailable || err != nil || seconds < 1 || seconds > 60 {
+				t.Errorf("while cut: %d, Retry-After %q, %s", status, header.Get("Retry-After"), body)
+			}
+		}
+		if status, _, _ := get(t, r.url+"/livez", ""); status != http.StatusOK {
+			t.Errorf("livez while cut: %d", status)
+		}
+		awaitStatus(t, r.url+"/readyz", http.StatusServiceUnavailable)
+		cut.restore(t)
+		awaitStatus(t, r.url+"/readyz", http.StatusOK)
+		if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusOK {
+			t.Errorf("after: %d %s", status, body)
+		}
+	}
+}
+
+// Connections that died while idle cost nobody an error.
+func TestConnectionsThatDiedIdle(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	cut := newProxy(t, d.URL)
+	r := start(t, func(c *serveConfig) { c.databaseURL = cut.url })
+	for range 5 {
+		cut.cut()
+		cut.restore(t)
+		if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusOK {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+}
+
+// A server that starts before its database waits for it.
+func TestDatabaseComesLater(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	cut := newProxy(t, d.URL)
+	cut.cut()
+	r := start(t, func(c *serveConfig) { c.databaseURL = cut.url })
+	if status, _, _ := get(t, r.url+"/readyz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %d", status)
+	}
+	cut.restore(t)
+	awaitStatus(t, r.url+"/readyz", http.StatusOK)
+}
+
+func TestSchemaThatIsBehindIsRefused(t *testing.T) {
+	t.Parallel()
+	err := serve(context.Background(), serveConfig{
+		databaseURL: dbtest.NewURL(t), maxConns: 1, addr: "127.0.0.1:0", adminAddr: "127.0.0.1:0",
+	})
+	if err == nil || !strings.Contains(err.Error(), "server migrate up") {
+		t.Errorf("serve: %v", err)
+	}
+}
+
+// What is in flight when the server is told to stop is answered.
+func TestStopFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	key := d.Key(t, account)
+	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
+	// The list waits for this lock.
+	tx, err := d.Pool.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(context.Background(), "LOCK TABLE orgs IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan int, 1)
+	go func() {
+		status, _, _ := get(t, r.url+"/v1/orgs", key)
+		answered <- status
+	}()
+	awaitWaiter(t, d)
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	awaitRefused(t, r.url+"/livez")
+	if err := tx.Rollback(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("the request in flight: %d", status)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// While it drains the server still answers, and tells the probes that it is
+// leaving.
+func TestDrainTellsTheProbesFirst(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	r := start(t, func(c *serveConfig) { c.databaseURL, c.drainDelay = d.URL, 3*time.Second })
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	awaitStatus(t, r.url+"/readyz", http.StatusServiceUnavailable)
+	if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusOK {
+		t.Errorf("while draining: %d %s", status, body)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func TestOneConnectionIsEnough(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	key := d.Key(t, account)
+	for range 3 {
+		d.Org(t, account, orgs.Org{Name: "Acme"})
+	}
+	r := start(t, func(c *serveConfig) { c.databaseURL, c.maxConns = d.URL, 1 })
+	for _, query := range []string{"", "?orgName=acme", "?orgName=a&isActive=false"} {
+		if status, _, body := get(t, r.url+"/v1/orgs"+query, key); status != http.StatusOK {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+	}
+}
+
+func awaitStatus(t *testing.T, url string, want int) {
+	t.Helper()
+	await(t, url+" does not become "+strconv.Itoa(want), func() bool {
+		status, _, _ := get(t, url, "")
+		return status == want
+	})
+}
+
+func awaitRefused(t *testing.T, url string) {
+	t.Helper()
+	await(t, url+" still answers", func() bool {
+		response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(mustRequest(t, url))
+		if err == nil {
+			response.Body.Close()
+		}
+		return err != nil
+	})
+}
+
+func mustRequest(t *testing.T, url string) *http.Request {
+	t.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return request
+}
+
+// awaitWaiter waits until a statement waits for a lock.
+func awaitWaiter(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	await(t, "no statement waits for the lock", func() bool {
+		var waiting bool
+		err := d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+			return q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)").Scan(&waiting)
+		})
+		return err == nil && waiting
+	})
+}
+
+func await(t *testing.T, complaint string, met func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !met(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(complaint)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package orgd_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport says which of our packages each package of the product may import.
+// What knows connections knows no table, and what knows HTTP knows no database.
+var mayImport = map[string][]string{
+	"internal/uuid":      {},
+	"internal/cursor":    {},
+	"internal/telemetry": {},
+	"internal/localpg":   {},
+	"migrations":         {},
+	"internal/db":        {},
+	"internal/accounts":  {"internal/db", "internal/uuid"},
+	"internal/apikeys":   {"internal/db", "internal/uuid"},
+	"internal/orgs":      {"internal/db", "internal/uuid", "internal/cursor"},
+	"internal/seed":      {"internal/orgs", "internal/uuid"},
+	"internal/http":      {"internal/accounts", "internal/apikeys", "internal/cursor", "internal/orgs", "internal/uuid"},
+}
+
+// onlyIn says which packages may import a library whose change of version is to
+// stay a day's work in one place.
+var onlyIn = map[string][]string{
+	"github.com/labstack/echo/v4":         {"internal/http"},
+	"github.com/pressly/goose/v3":         {"internal/db"},
+	"github.com/alecthomas/kong":          {"cmd/server"},
+	"github.com/testcontainers":           {"internal/db/dbtest"},
+	"github.com/prometheus/client_golang": {"internal/telemetry"},
+}
+
+func TestLayout(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	err := fs.WalkDir(os.DirFS("."), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		checked++
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			checkImport(t, file, imported)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked < 30 {
+		t.Errorf("only %d files were looked at", checked)
+	}
+}
+
+func checkImport(t *testing.T, file, imported string) {
+	t.Helper()
+	dir := path.Dir(file)
+	if ours, ok := strings.CutPrefix(imported, "orgd/"); ok {
+		allowed, bound := mayImport[dir]
+		if bound && !slices.Contains(allowed, ours) {
+			t.Errorf("%s may not import %s", file, imported)
+		}
+		if strings.HasSuffix(ours, "dbtest") && !strings.HasPrefix(dir, "internal/db/dbtest") {
+			t.Errorf("%s imports the tests' %s", file, imported)
+		}
+	}
+	for library, allowed := range onlyIn {
+		if strings.HasPrefix(imported, library) && !slices.Contains(allowed, dir) {
+			t.Errorf("%s may not import %s", file, imported)
+		}
+	}
+	if strings.HasPrefix(imported, "github.com/jackc/pgx") && dir == "internal/http" {
+		t.Errorf("%s may not import pgx", file)
+	}
+}

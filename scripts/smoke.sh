@@ -1,0 +1,75 @@
+#!/bin/sh
+# Starts `server dev` in an empty directory, walks all its organizations with the
+# key that it wrote, kills it, starts it again on the same directory, and stops it.
+# Needs curl. Usage: smoke.sh SERVER [ORGS]
+set -eu
+
+server=$1
+orgs=${2:-250}
+dir=$(mktemp -d)
+pid=
+
+cleanup() {
+	[ -z "$pid" ] || { kill "$pid" 2>/dev/null && wait "$pid" || true; }
+	# As root the cluster stands elsewhere: its directory is not reachable.
+	[ ! -f "$dir/data/postgres/cluster.path" ] || rm -rf "$(cat "$dir/data/postgres/cluster.path")"
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+start() {
+	: >"$dir/out"
+	"$server" dev --addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --data-dir "$dir/data" --orgs "$orgs" >"$dir/log" 2>"$dir/out" &
+	pid=$!
+	tries=0
+	until grep -q 'Ctrl-C' "$dir/out"; do
+		kill -0 "$pid" 2>/dev/null || { cat "$dir/out" "$dir/log"; echo "smoke: server dev ended"; exit 1; }
+		tries=$((tries + 1))
+		[ $tries -lt 1200 ] || { cat "$dir/out"; echo "smoke: server dev does not come up"; exit 1; }
+		sleep 0.1
+	done
+	. "$dir/data/dev.env"
+}
+
+walk() {
+	: >"$dir/ids"
+	cursor=
+	pages=0
+	while :; do
+		curl -sSf -H "Authorization: Bearer $ORGD_API_KEY" "$ORGD_URL/v1/orgs?limit=100$cursor" >"$dir/page"
+		grep -o '"orgId":"org_[0-9a-f]\{32\}"' "$dir/page" >>"$dir/ids" || true
+		pages=$((pages + 1))
+		next=$(sed -n 's/.*"cursor":"\([A-Za-z0-9_-]*\)"}$/\1/p' "$dir/page")
+		[ -n "$next" ] || break
+		cursor="&cursor=$next"
+	done
+	seen=$(wc -l <"$dir/ids")
+	distinct=$(sort -u "$dir/ids" | wc -l)
+	[ "$seen" -eq "$orgs" ] && [ "$distinct" -eq "$orgs" ] || { echo "smoke: saw $seen organizations, $distinct distinct, want $orgs"; exit 1; }
+	echo "smoke: walked $pages pages, saw each of $distinct organizations once"
+}
+
+start
+walk
+key=$ORGD_API_KEY
+
+# A second one on the same directory is refused.
+if "$server" dev --addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --data-dir "$dir/data" >/dev/null 2>"$dir/second"; then
+	echo "smoke: a second server dev was let in"
+	exit 1
+fi
+grep -q "process $pid" "$dir/second"
+
+# A killed run is recovered from, and its data and key are still good.
+kill -9 "$pid"
+wait "$pid" 2>/dev/null || true
+start
+[ "$ORGD_API_KEY" = "$key" ] || { echo "smoke: the key has changed"; exit 1; }
+walk
+
+kill -INT "$pid"
+wait "$pid"
+pid=
+! curl -sf -m 2 "$ORGD_URL/livez" >/dev/null || { echo "smoke: something still serves"; exit 1; }
+echo "smoke: stopped in order"
