@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+const (
+	connections = 16 // of a comparison
+	poolSize    = 8  // connections of each server to the database
+	pageSize    = 100
+)
+
+// bench is the benchmark with all that it has started.
+type bench struct {
+	options
+	out    io.Writer // the report
+	outErr error     // why not all of it could be written
+	dir    string    // for what is built and logged
+	wrk    string    // the program
+	tenant tenant
+	client *client
+	orgd   *server
+	floor  *server
+}
+
+// tenant is the account that is listed, and where.
+type tenant struct {
+	databaseURL string
+	accountID   string
+	key         string
+}
+
+// run sets everything up, measures, and takes everything down.
+func run(ctx context.Context, o options) (err error) {
+	b := &bench{options: o, out: os.Stdout}
+	if b.wrk, err = findWrk(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "orgd-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if err := b.build(ctx); err != nil {
+		return err
+	}
+	databaseURL, remove, err := b.openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if err := b.describe(ctx, databaseURL); err != nil {
+		return err
+	}
+	if err := b.fill(ctx, databaseURL); err != nil {
+		return err
+	}
+	return errors.Join(b.serveAndMeasure(ctx), b.outErr)
+}
+
+func (b *bench) serveAndMeasure(ctx context.Context) (err error) {
+	if b.orgd, err = b.startOrgd(ctx, "orgd.log"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.orgd.stop()) }()
+	if b.floor, err = b.startFloor(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.floor.stop()) }()
+	return b.measure(ctx)
+}
+
+func (b *bench) measure(ctx context.Context) error {
+	b.client = newClient(b.tenant.key)
+	deep, err := b.walk(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.checkAlike(ctx); err != nil {
+		return err
+	}
+	first := listURL(b.orgd, pageSize, "", "")
+	for _, c := range []comparison{
+		{"first page, limit=100: A is orgd, B the bare handler", first, listURL(b.floor, pageSize, "", "")},
+		{"first page, limit=20: A is orgd, B the bare handler", listURL(b.orgd, 20, "", ""), listURL(b.floor, 20, "", "")},
+		{
+			fmt.Sprintf("orgd, limit=100: A is the page behind %d organizations, B the first", b.depth()),
+			listURL(b.orgd, pageSize, deep, ""), first,
+		},
+	} {
+		if err := b.compare(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := b.measureNames(ctx); err != nil {
+		return err
+	}
+	if err := b.measureMemory(ctx); err != nil {
+		return err
+	}
+	return b.measureStarts(ctx)
+}
+
+// depth is how many organizations stand before the deep page.
+func (b *bench) depth() int { return b.orgs / 2 / pageSize * pageSize }
+
+func listURL(s *server, limit int, cursor, name string) string {
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	if name != "" {
+		query.Set("orgName", name)
+	}
+	return "http://" + s.addr + "/v1/orgs?" + query.Encode()
+}
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) printf(format string, args ...any) {
+	_, err := fmt.Fprintf(b.out, format, args...)
+	b.outErr = cmp.Or(b.outErr, err)
+}
+
+// progress tells whoever waits what is going on.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// client asks one thing after the other.
+type client struct {
+	http *http.Client
+	key  string
+}
+
+// page is what the benchmark reads of an answer.
+type page struct {
+	Cursor        string
+	Organizations []struct{ OrgID string }
+}
+
+func newClient(key string) *client {
+	return &client{http: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}, key: key}
+}
+
+// get returns the body, and how long it took until all of it was there.
+func (c *client) get(ctx context.Context, url string) ([]byte, time.Duration, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.key)
+	start := time.Now()
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	took := time.Since(start)
+	if err != nil {
+		return nil, 0, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, 0, fmt.Errorf("%s: %s\n%s", url, response.Status, body)
+	}
+	return body, took, nil
+}
+
+func (c *client) page(ctx context.Context, url string) (page, error) {
+	body, _, err := c.get(ctx, url)
+	if err != nil {
+		return page{}, err
+	}
+	var p page
+	return p, json.Unmarshal(body, &p)
+}
+
+// walk goes from page to page, as deep as the deep page lies, and returns that
+// page's cursor.
+func (b *bench) walk(ctx context.Context) (cursor string, err error) {
+	progress("walking to the page behind %d organizations", b.depth())
+	start := time.Now()
+	pages := b.depth() / pageSize
+	for range pages {
+		p, err := b.client.page(ctx, listURL(b.orgd, pageSize, cursor, ""))
+		if err != nil {
+			return "", err
+		}
+		if cursor = p.Cursor; cursor == "" {
+			return "", fmt.Errorf("the list ended before %d organizations", b.depth())
+		}
+	}
+	b.printf("\norgd, a walk through %d pages of %d: %.2f ms a page\n", pages, pageSize,
+		milliseconds(time.Since(start))/float64(pages))
+	return cursor, nil
+}
+
+// checkAlike makes sure that the two servers list the same.
+func (b *bench) checkAlike(ctx context.Context) error {
+	ours, err := b.client.page(ctx, listURL(b.orgd, pageSize, "", ""))
+	if err != nil {
+		return err
+	}
+	bare, err := b.client.page(ctx, listURL(b.floor, pageSize, "", ""))
+	if err != nil {
+		return err
+	}
+	if len(ours.Organizations) != pageSize || !slices.Equal(ours.Organizations, bare.Organizations) {
+		return errors.New("orgd and the bare handler list different organizations")
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// comparison is two URLs that are loaded in turn, so that what else the machine
+// does meets both.
+type comparison struct{ title, a, b string }
+
+// load is what wrk saw in one run.
+type load struct {
+	perSecond float64
+	p50, p99  time.Duration
+}
+
+// compare prints the medians of both sides, and the ratio A/B pair by pair.
+func (b *bench) compare(ctx context.Context, c comparison) error {
+	progress("%s", c.title)
+	const warmUp = 1
+	for _, url := range []string{c.a, c.b} {
+		if _, err := b.load(ctx, url, connections, warmUp); err != nil {
+			return err
+		}
+	}
+	var as, bs []load
+	for range b.pairs {
+		left, err := b.load(ctx, c.a, connections, b.seconds)
+		if err != nil {
+			return err
+		}
+		right, err := b.load(ctx, c.b, connections, b.seconds)
+		if err != nil {
+			return err
+		}
+		as, bs = append(as, left), append(bs, right)
+	}
+	b.printf("\n%s\n", c.title)
+	b.printRatio("requests/s", as, bs, func(l load) float64 { return l.perSecond })
+	b.printRatio("p50 ms", as, bs, func(l load) float64 { return milliseconds(l.p50) })
+	b.printRatio("p99 ms", as, bs, func(l load) float64 { return milliseconds(l.p99) })
+	return nil
+}
+
+func (b *bench) printRatio(name string, as, bs []load, value func(load) float64) {
+	var left, right, ratios []float64
+	for i := range as {
+		x, y := value(as[i]), value(bs[i])
+		left, right, ratios = append(left, x), append(right, y), append(ratios, x/y)
+	}
+	b.printf("  %-10s  A %8.2f  B %8.2f  A/B median %.3f  min %.3f  max %.3f\n", name,
+		median(left), median(right), median(ratios), quantile(ratios, 0), quantile(ratios, 1))
+}
+
+// load runs wrk once.
+func (b *bench) load(ctx context.Context, url string, connections, seconds int) (load, error) {
+	printed, err := output(command(ctx, b.wrk, "--threads", "1", "--connections", strconv.Itoa(connections),
+		"--duration", strconv.Itoa(seconds)+"s", "--latency", "--header", "Authorization: Bearer "+b.tenant.key, url))
+	if err != nil {
+		return load{}, err
+	}
+	seen, err := parseWrk(string(printed))
+	if err != nil {
+		return load{}, fmt.Errorf("wrk %s: %w\n%s", url, err, printed)
+	}
+	return seen, nil
+}
+
+var (
+	wrkRate = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
+	wrkP50  = regexp.MustCompile(`(?m)^\s+50%\s+(\S+)`)
+	wrkP99  = regexp.MustCompile(`(?m)^\s+99%\s+(\S+)`)
+)
+
+// parseWrk reads what wrk printed. One answer that is not good is an error: those
+// are often the fastest.
+func parseWrk(printed string) (load, error) {
+	if strings.Contains(printed, "Non-2xx") || strings.Contains(printed, "Socket errors") {
+		return load{}, errors.New("not all answers were good")
+	}
+	var found [3]string
+	for i, pattern := range []*regexp.Regexp{wrkRate, wrkP50, wrkP99} {
+		match := pattern.FindStringSubmatch(printed)
+		if match == nil {
+			return load{}, fmt.Errorf("nothing like %v in its output", pattern)
+		}
+		found[i] = match[1]
+	}
+	rate, rateErr := strconv.ParseFloat(found[0], 64)
+	p50, p50Err := time.ParseDuration(found[1])
+	p99, p99Err := time.ParseDuration(found[2])
+	return load{rate, p50, p99}, errors.Join(rateErr, p50Err, p99Err)
+}

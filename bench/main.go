@@ -1,0 +1,76 @@
+// Bench measures orgd under load, beside a bare handler on the same database, and
+// prints a report; docs/performance.md has the targets. It starts all that it
+// needs, but for wrk and PostgreSQL's programs, on loopback, and removes it again.
+//
+// It judges nothing: any figure is a success, and only what could not be measured
+// is a failure.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+type options struct {
+	databaseURL string
+	orgs        int
+	pairs       int
+	seconds     int
+	requests    int
+	starts      int
+}
+
+func main() {
+	o, err := readOptions()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
+	// The second signal must not have to wait for the first.
+	context.AfterFunc(ctx, stop)
+	// A reader that leaves (| head) is an error of the write; the signal would end us
+	// before we have ended what we started.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	err = run(ctx, o)
+	if ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "bench: stopped:", context.Cause(ctx))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func stopSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+func readOptions() (options, error) {
+	var o options
+	flag.StringVar(&o.databaseURL, "database-url", "", "PostgreSQL `URL` to use instead of a private one; what is made there stays")
+	flag.IntVar(&o.orgs, "orgs", 1_000_000, "organizations to seed")
+	flag.IntVar(&o.pairs, "pairs", 5, "runs of each of the two sides of a comparison")
+	flag.IntVar(&o.seconds, "seconds", 5, "length of a run")
+	flag.IntVar(&o.requests, "requests", 200, "requests for each name that is looked for")
+	flag.IntVar(&o.starts, "starts", 20, "starts of the server")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
+	}
+	if o.orgs < 2*pageSize {
+		return o, fmt.Errorf("--orgs is %d: give %d or more", o.orgs, 2*pageSize)
+	}
+	if min(o.pairs, o.seconds, o.requests, o.starts) < 1 {
+		return o, fmt.Errorf("--pairs, --seconds, --requests and --starts take 1 or more")
+	}
+	return o, nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const startLimit = 30 * time.Second
+
+// server is a running orgd or bare handler.
+type server struct {
+	cmd  *exec.Cmd
+	addr string
+	log  string        // the file that has its output
+	done chan struct{} // closed when it has ended
+}
+
+// startOrgd starts orgd as an operator would, logs and metrics and all.
+func (b *bench) startOrgd(ctx context.Context, log string) (*server, error) {
+	cmd := exec.Command(b.path("server"), "serve")
+	cmd.Env = []string{
+		"DATABASE_URL=" + b.tenant.databaseURL,
+		"ORGD_ADDR=127.0.0.1:0",
+		"ORGD_ADMIN_ADDR=127.0.0.1:0",
+		"ORGD_DB_MAX_CONNS=" + strconv.Itoa(poolSize),
+		"ORGD_DRAIN_DELAY=0s", // only we send requests
+	}
+	return start(ctx, cmd, b.path(log))
+}
+
+func (b *bench) startFloor(ctx context.Context) (*server, error) {
+	cmd := exec.Command(b.path("floor"))
+	cmd.Env = []string{
+		"DATABASE_URL=" + b.tenant.databaseURL,
+		"ACCOUNT_ID=" + b.tenant.accountID,
+		"ADDR=127.0.0.1:0",
+		"POOL=" + strconv.Itoa(poolSize),
+	}
+	return start(ctx, cmd, b.path("floor.log"))
+}
+
+// start starts a server and waits until it says where it listens.
+func start(ctx context.Context, cmd *exec.Cmd, log string) (*server, error) {
+	s := &server{cmd: cmd, log: log, done: make(chan struct{})}
+	file, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() // the child has its own
+	cmd.Stdout, cmd.Stderr = file, file
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C reaches only us
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = cmd.Wait() // how it ended is read from cmd.ProcessState
+		close(s.done)
+	}()
+	if err := s.awaitAddr(ctx); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+func (s *server) awaitAddr(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("%s did not serve within %v", s.cmd.Path, startLimit))
+	defer cancel()
+	for {
+		printed, err := os.ReadFile(s.log)
+		if err != nil {
+			return err
+		}
+		if s.addr = findAddr(printed); s.addr != "" {
+			return nil
+		}
+		select {
+		case <-s.done:
+			return fmt.Errorf("%s does not serve", s.cmd.Path)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// findAddr returns the address in the log line that tells it, or "".
+func findAddr(log []byte) string {
+	for line := range bytes.Lines(log) {
+		var event struct{ Msg, Addr string }
+		if json.Unmarshal(line, &event) == nil && event.Msg == "serving" {
+			return event.Addr
+		}
+	}
+	return ""
+}
+
+// stop ends the server. It is an error if it had ended by itself, or had to be
+// forced.
+func (s *server) stop() error {
+	select {
+	case <-s.done:
+		return s.failure("ended by itself: " + s.cmd.ProcessState.String())
+	default:
+	}
+	// It may be ending this moment: then there is nobody to be told.
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	const limit = 10 * time.Second
+	select {
+	case <-s.done:
+		return nil
+	case <-time.After(limit):
+	}
+	_ = s.cmd.Process.Kill() // fails only if it has ended
+	<-s.done
+	return s.failure(fmt.Sprintf("did not stop within %v, and was killed", limit))
+}
+
+// failure is an error with the end of the log.
+func (s *server) failure(what string) error {
+	const tail = 2000
+	log, err := os.ReadFile(s.log)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", s.cmd.Path, what, err)
+	}
+	return fmt.Errorf("%s %s\n%s", s.cmd.Path, what, log[max(0, len(log)-tail):])
+}

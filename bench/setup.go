@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/localpg"
+)
+
+// build makes the two servers in the way of the Dockerfile.
+func (b *bench) build(ctx context.Context) error {
+	progress("building")
+	cmd := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.dir+"/", "orgd/cmd/server", "orgd/bench/floor")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	_, err := output(cmd)
+	return err
+}
+
+// openDatabase returns the database given, or a private one, and what removes it.
+func (b *bench) openDatabase(ctx context.Context) (databaseURL string, remove func() error, err error) {
+	if b.databaseURL != "" {
+		return b.databaseURL, func() error { return nil }, nil
+	}
+	progress("starting a private PostgreSQL")
+	private, err := localpg.Start(ctx, localpg.Options{
+		Dir:      b.path("postgres"),
+		Settings: map[string]string{"shared_buffers": "512MB", "max_wal_size": "4GB"},
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("%w (or give --database-url)", err)
+	}
+	return private.URL("postgres"), private.Remove, nil
+}
+
+// fill makes an account and its organizations by the server's own commands.
+func (b *bench) fill(ctx context.Context, databaseURL string) error {
+	b.tenant.databaseURL = databaseURL
+	if _, err := b.operate(ctx, "migrate", "up"); err != nil {
+		return err
+	}
+	if err := b.createTenant(ctx); err != nil {
+		return err
+	}
+	progress("seeding %d organizations", b.orgs)
+	start := time.Now()
+	if _, err := b.operate(ctx, "seed", "--account", b.tenant.accountID, "--orgs", strconv.Itoa(b.orgs)); err != nil {
+		return err
+	}
+	b.printf("\nserver seed: %d organizations in %.1f s\n", b.orgs, time.Since(start).Seconds())
+	return b.vacuum(ctx)
+}
+
+func (b *bench) createTenant(ctx context.Context) error {
+	var account struct{ AccountID string }
+	if err := b.operateJSON(ctx, &account, "accounts", "create", "--name", "bench", "--json"); err != nil {
+		return err
+	}
+	var key struct{ Key string }
+	if err := b.operateJSON(ctx, &key, "keys", "create", "--account", account.AccountID,
+		"--description", "bench", "--scope", "orgs:read", "--json"); err != nil {
+		return err
+	}
+	b.tenant.accountID, b.tenant.key = account.AccountID, key.Key
+	return nil
+}
+
+// operate runs one of the server's commands, and returns what it printed.
+func (b *bench) operate(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := command(ctx, b.path("server"), args...)
+	cmd.Env = []string{"DATABASE_URL=" + b.tenant.databaseURL}
+	return output(cmd)
+}
+
+func (b *bench) operateJSON(ctx context.Context, v any, args ...string) error {
+	printed, err := b.operate(ctx, args...)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(printed, v)
+}
+
+// vacuum does now what autovacuum would do in the midst of a measurement.
+func (b *bench) vacuum(ctx context.Context) error {
+	progress("vacuuming")
+	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, "VACUUM (ANALYZE)")
+	return err
+}
