@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
+	"github.com/testcontainers/testcontainers-go/wait"
 
 	"orgd/internal/localpg"
 )
@@ -63,6 +65,9 @@ var settings = map[string]string{
 	"shared_buffers":     "256MB",
 }
 
+// containerLimit bounds the wait for a container whose port cannot be reached.
+const containerLimit = 30 * time.Second
+
 func startInstalled(ctx context.Context) (*Source, error) {
 	dir, err := os.MkdirTemp("", "orgd-test-")
 	if err != nil {
@@ -90,6 +95,7 @@ func startContainer(ctx context.Context) (source *Source, err error) {
 	if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
 		return nil, err
 	}
+	log.SetDefault(log.NewNoopLogger()) // an error says what there is to say
 	if err := pingDocker(ctx); err != nil {
 		return nil, err
 	}
@@ -99,7 +105,11 @@ func startContainer(ctx context.Context) (source *Source, err error) {
 	}
 	container, err := postgres.Run(ctx, Image,
 		postgres.WithDatabase("orgd"), postgres.WithUsername("orgd"), postgres.WithPassword("orgd"),
-		postgres.BasicWaitStrategies(), testcontainers.WithCmd(command...))
+		testcontainers.WithCmd(command...),
+		// Twice: the image starts PostgreSQL once to make the database.
+		testcontainers.WithWaitStrategyAndDeadline(containerLimit,
+			wait.ForLog("database system is ready to accept connections").WithOccurrence(2),
+			wait.ForListeningPort("5432/tcp")))
 	if err != nil {
 		return nil, errors.Join(err, testcontainers.TerminateContainer(container))
 	}
