@@ -1,11 +1,14 @@
 package http_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -212,6 +215,52 @@ func TestAccessLine(t *testing.T) {
 	} {
 		if !strings.Contains(lines[0], want) {
 			t.Errorf("%s is not in %s", want, lines[0])
+		}
+	}
+}
+
+// A client that waits to be asked for its body is answered without.
+func TestBodyThatIsHeldBackIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	head := a.raw(t, "GET /livez HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/1.1 200") || !strings.Contains(head, "Connection: close") {
+		t.Errorf("answered: %s", head)
+	}
+}
+
+// raw sends bytes and returns the head of the answer.
+func (a *api) raw(t *testing.T, request string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	var head strings.Builder
+	for reader := bufio.NewReader(conn); ; {
+		line, err := reader.ReadString('\n')
+		if head.WriteString(line); line == "\r\n" || err != nil {
+			return head.String()
+		}
+	}
+}
+
+// Faults of the service are errors in its log; probes that succeed are noise.
+func TestLogLevels(t *testing.T) {
+	t.Parallel()
+	a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { return orgs.Page{}, errors.New("broken") })
+	for path, level := range map[string]string{"/v1/orgs": "ERROR", "/livez": "DEBUG", "/v1/orgs?limit=0": "INFO", "/nothing": "INFO"} {
+		id := rand.Text()
+		a.call(t, http.MethodGet, path, "Authorization", "Bearer "+a.key, "X-Request-Id", id)
+		a.awaitLog(t, id)
+		for line := range strings.Lines(a.log.String()) {
+			if strings.Contains(line, id) && !strings.Contains(line, `"level":"`+level+`"`) {
+				t.Errorf("%s is logged as %s", path, line)
+			}
 		}
 	}
 }

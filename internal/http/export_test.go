@@ -1,5 +1,7 @@
 package http
 
+import "net/http"
+
 // Route is a route as tests see it.
 type Route struct{ Method, Path, Scope string }
 
@@ -10,6 +12,11 @@ func (s *Server) Routes() []Route {
 		all = append(all, Route{Method: r.method, Path: r.path, Scope: string(r.scope)})
 	}
 	return all
+}
+
+// HTTPServers returns the servers that Serve and ServeAdmin run.
+func (s *Server) HTTPServers() (public, admin *http.Server) {
+	return s.newPublicServer(), s.newHTTPServer(s.adminHandler(http.NotFoundHandler()))
 }
 
 // Codes returns the closed list of problem codes.

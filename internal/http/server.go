@@ -68,7 +68,9 @@ func New(cfg Config) *Server {
 	s := &Server{Config: cfg, echo: echo.New()}
 	s.readiness.check = cfg.Ready
 	s.echo.HTTPErrorHandler = s.renderError
-	s.echo.Use(s.answer, recoverPanic, limitBody, setDeadline, refuseUnknownMethod)
+	// setDeadline copies the request: net/http must find its own as it made it, or
+	// it waits for a body that a client holds back (Expect: 100-continue).
+	s.echo.Use(s.answer, recoverPanic, setDeadline, limitBody, refuseUnknownMethod)
 	s.register()
 	return s
 }
@@ -81,8 +83,7 @@ func (s *Server) Handler() http.Handler { return s.echo }
 // in flight, and returns nil; or an error if serving failed or the requests in
 // flight did not finish in time.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Duration) error {
-	server := s.newHTTPServer(s.echo)
-	server.WriteTimeout = writeTimeout
+	server := s.newPublicServer()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()
 	select {
@@ -115,6 +116,12 @@ func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.H
 		return err
 	}
 	return nil
+}
+
+func (s *Server) newPublicServer() *http.Server {
+	server := s.newHTTPServer(s.echo)
+	server.WriteTimeout = writeTimeout
+	return server
 }
 
 func (s *Server) newHTTPServer(handler http.Handler) *http.Server {
