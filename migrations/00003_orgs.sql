@@ -66,5 +66,4 @@ CREATE INDEX orgs_by_name ON orgs USING gin (account_id, org_name_folded gin_trg
 DROP TABLE orgs;
 DROP FUNCTION orgs_refuse_new_position();
 DROP FUNCTION org_metadata_is_valid(jsonb);
-DROP EXTENSION IF EXISTS btree_gin;
-DROP EXTENSION IF EXISTS pg_trgm;
+-- The extensions stay: they may have been there before, or be used by others.

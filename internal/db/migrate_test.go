@@ -89,8 +89,6 @@ UNION ALL
 SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'goose_db_version'
 UNION ALL
 SELECT format('%s %s', tgname, pg_get_triggerdef(oid)) FROM pg_trigger WHERE NOT tgisinternal
-UNION ALL
-SELECT 'extension ' || extname FROM pg_extension WHERE extname <> 'plpgsql'
 ORDER BY 1`)
 	if err != nil {
 		t.Fatal(err)
