@@ -1,9 +1,11 @@
 package cursor_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,22 @@ func TestOtherScopeIsRefused(t *testing.T) {
 	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1)}, []byte("mine"))
 	refused(t, token, []byte("yours"))
 	refused(t, token, nil)
+}
+
+// Whoever knows the format can forge a token: it must not reach the database
+// with a time that it refuses, nor pass for another version.
+func TestForgedTokensAreRefused(t *testing.T) {
+	t.Parallel()
+	scope := []byte("scope")
+	for _, year := range []int{-4000, 0, 10_000, 200_000} {
+		refused(t, cursor.Encode(cursor.Position{CreatedAt: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}, scope), scope)
+	}
+	for _, version := range []byte{0, 2, 255} {
+		payload := make([]byte, 25, 33)
+		payload[0] = version
+		digest := sha256.Sum256(append(slices.Clone(payload), scope...))
+		refused(t, base64.RawURLEncoding.EncodeToString(append(payload, digest[:8]...)), scope)
+	}
 }
 
 // A token of every version that a release has written must be read for ever.

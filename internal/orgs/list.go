@@ -34,8 +34,9 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	default:
 		scope = append(scope, 'f')
 	}
-	// Last, because it is of any length.
-	return append(scope, Fold(p.Name)...)
+	// Last, because it is of any length; as it was given, because the folded form
+	// may change with a release.
+	return append(scope, p.Name...)
 }
 
 // newPage cuts the rows found, one more than the limit where there are more.

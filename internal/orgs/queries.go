@@ -75,6 +75,7 @@ func orgListWalked(q listQuery) statement {
 	return s
 }
 
-// nearby bounds the first look for a name. What is rarer than one in a hundred
-// of it is then found by the index among at most a hundredth of the account.
+// nearby bounds the first look for a name. What fills no page there is mostly
+// rare, and cheap to find by the index. A name that is common, but only among
+// older organizations, costs a sort of all that have it.
 const nearby = 10_000
