@@ -25,10 +25,10 @@ test: ## every test, against a real PostgreSQL that it finds or starts
 check: lint test ## what every commit passes
 
 fmt: ## format the code
-	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+	$(TOOL) gofumpt -w .
 
 lint: ## formatting, vet, staticcheck, tidy modules
-	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); \
+	@unformatted=$$($(TOOL) gofumpt -l .); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...

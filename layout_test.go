@@ -72,6 +72,9 @@ func checkImport(t *testing.T, file, imported string) {
 	dir := path.Dir(file)
 	if ours, ok := strings.CutPrefix(imported, "orgd/"); ok {
 		allowed, bound := mayImport[dir]
+		if !bound && strings.HasPrefix(dir, "internal/") && !strings.HasPrefix(dir, "internal/db/dbtest") {
+			t.Errorf("%s is in a package that mayImport does not name", file)
+		}
 		if bound && !slices.Contains(allowed, ours) {
 			t.Errorf("%s may not import %s", file, imported)
 		}

@@ -88,6 +88,17 @@ func TestLifeOfAKey(t *testing.T) {
 	if err != nil || len(listed) != 1 || listed[0].ID != made.ID {
 		t.Errorf("List: %+v, %v", listed, err)
 	}
+	d.Key(t, d.Account(t))
+	newer, _, err := keys.Create(ctx, apikeys.NewAPIKey{AccountID: account, Description: "newer", Scopes: apikeys.Scopes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if listed, err = keys.List(ctx, account); err != nil || len(listed) != 2 || listed[0].ID != newer.ID {
+		t.Errorf("List: %+v, %v; want the account's two, the newer first", listed, err)
+	}
+	if all, err := keys.ListAll(ctx); err != nil || len(all) != 3 {
+		t.Errorf("ListAll: %d keys, %v; want 3", len(all), err)
+	}
 	first, err := keys.Revoke(ctx, made.ID)
 	if err != nil || first.RevokedAt.IsZero() {
 		t.Errorf("Revoke: %+v, %v", first, err)

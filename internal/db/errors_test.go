@@ -54,6 +54,21 @@ func TestClassesOfErrors(t *testing.T) {
 	}
 }
 
+// What PostgreSQL itself refuses is not tried again.
+func TestReadIsNotRepeatedForEveryError(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	tries := 0
+	err := d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+		tries++
+		_, err := q.Exec(ctx, "SELECT 1/0")
+		return err
+	})
+	if err == nil || tries != 1 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}
+
 func TestNoRows(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -22,6 +22,7 @@ type Querier interface {
 }
 
 // Options are the settings of a pool. Zero values take the defaults named.
+// A statement_timeout in the URL goes before that here.
 type Options struct {
 	MaxConns         int32         // default 10
 	AcquireTimeout   time.Duration // how long a caller waits for a connection; default 2 s
@@ -61,7 +62,7 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	}
 	// Compiling a plan takes longer than any statement of ours may.
 	params["jit"] = "off"
-	if o.StatementTimeout > 0 {
+	if o.StatementTimeout > 0 && params["statement_timeout"] == "" {
 		params["statement_timeout"] = strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
