@@ -50,6 +50,9 @@ func withPool(ctx context.Context, f databaseFlags, do func(*db.Pool) error) err
 		return err
 	}
 	defer pool.Close()
+	if err := checkSchema(ctx, pool); err != nil {
+		return err
+	}
 	return do(pool)
 }
 

@@ -41,6 +41,8 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"serve", "--database-url=mysql://u:secret@h/d"},
 		{"serve", "--database-url=postgres://u:secret@h:port/d"},
 		{"serve", good, "--addr=8080"},
+		{"serve", good, "--addr=:99999"},
+		{"serve", good + "?default_query_exec_mode=simple_protocol"},
 		{"serve", good, "--admin-addr=localhost"},
 		{"serve", good, "--public-url=orgs.example.com"},
 		{"serve", good, "--public-url=https://orgs.example.com?a=b"},
@@ -58,7 +60,10 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"keys", "create", good, "--account=" + id, "--description=d"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:delete"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=-1h"},
+		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=0s"},
 		{"keys", "revoke", good, "x"},
+		{"seed", good, "--account=" + id, "--orgs=-1"},
+		{"seed", good, "--account=" + id, "--orgs=1", "--members=-1"},
 		{"healthcheck", "--addr=x"},
 	} {
 		code, out, errs := run(t, args...)
@@ -156,6 +161,7 @@ func TestCommandsThatFail(t *testing.T) {
 		{"keys", "create", "--database-url=" + d.URL, "--account=" + id, "--description=d", "--scope=orgs:read"},
 		{"keys", "revoke", "--database-url=" + d.URL, id},
 		{"seed", "--database-url=" + d.URL, "--account=" + id, "--orgs=1"},
+		{"accounts", "create", "--database-url=" + dbtest.NewURL(t), "--name=before the schema"},
 		{"migrate", "up", "--database-url=postgres://u:secret@127.0.0.1:1/d"},
 		{"healthcheck", "--addr=127.0.0.1:1"},
 	} {

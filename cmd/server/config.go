@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orgd/internal/telemetry"
@@ -41,8 +43,13 @@ func (f databaseFlags) Validate() error {
 }
 
 func validDatabaseURL(u telemetry.Secret) error {
-	if _, err := pgxpool.ParseConfig(u.Reveal()); err != nil {
+	cfg, err := pgxpool.ParseConfig(u.Reveal())
+	if err != nil {
 		return errors.New("DATABASE_URL is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd")
+	}
+	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
+		return fmt.Errorf("DATABASE_URL asks for default_query_exec_mode %q: pages are read in PostgreSQL's binary format, which that mode has not", mode)
 	}
 	return nil
 }
@@ -88,7 +95,8 @@ func firstError(errs ...error) error {
 }
 
 func validAddr(name, addr string) error {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
+	_, port, err := net.SplitHostPort(addr)
+	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
 		return fmt.Errorf("%s is %q: give HOST:PORT or :PORT", name, addr)
 	}
 	return nil
@@ -140,7 +148,13 @@ func execute(ctx context.Context, args []string, std streams) int {
 		fmt.Fprintln(std.err, "server:", err)
 		return exitUsage
 	}
-	if err := command.Run(); err != nil {
+	err = command.Run()
+	if err != nil && ctx.Err() != nil {
+		// What was under way failed because it was told to stop.
+		fmt.Fprintln(std.err, "server: stopped")
+		return exitFailed
+	}
+	if err != nil {
 		fmt.Fprintln(std.err, "server:", err)
 		return exitFailed
 	}

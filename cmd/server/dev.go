@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sync/errgroup"
+
 	"orgd/internal/db"
 	"orgd/internal/telemetry"
 	"orgd/migrations"
@@ -51,6 +53,11 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer unlock()
+	bound, err := listen(c.Addr, c.AdminAddr)
+	if err != nil {
+		return err
+	}
+	defer bound.close()
 
 	database, err := openDevDatabase(ctx, c.DatabaseURL.Reveal(), c.DataDir)
 	if err != nil {
@@ -58,48 +65,28 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, database.stop()) }()
 	fmt.Fprintln(std.err, "database:", database.description)
-
 	if _, err := db.MigrateUp(ctx, database.url, migrations.FS); err != nil {
 		return err
 	}
-	demo, err := prepareDemo(ctx, std, database.url, c.envFile(), c.Orgs)
-	if err != nil {
+
+	demo := demo{url: publicURL("", bound.public.Addr()), databaseURL: database.url, envFile: filepath.Join(c.DataDir, "dev.env")}
+	if err := demo.prepare(ctx, std, c.Orgs); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-database.died:
-			cancel(errors.New("the private database ended; its log is " + database.log))
-		case <-ctx.Done():
-		}
-	}()
-	err = serve(ctx, c.serveConfig(std, database.url, demo))
-	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return err
-}
+	fmt.Fprintf(std.err, devReady, demo.url, demo.envFile, demo.key)
 
-func (c *devCommand) envFile() string { return filepath.Join(c.DataDir, "dev.env") }
-
-func (c *devCommand) serveConfig(std streams, databaseURL string, demo devEnv) serveConfig {
 	flags := serverFlags{LogLevel: c.LogLevel}
-	cfg := serveConfig{
-		databaseURL: databaseURL,
-		maxConns:    10,
-		addr:        c.Addr,
-		adminAddr:   c.AdminAddr,
-		logger:      telemetry.NewLogger(std.out, flags.level()),
-	}
-	cfg.started = func(apiURL, _ string) error {
-		demo.URL = apiURL
-		if err := demo.write(c.envFile()); err != nil {
-			return err
-		}
-		fmt.Fprintf(std.err, devReady, apiURL, c.envFile(), demo.Key)
-		return nil
-	}
-	return cfg
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	group.Go(func() error { return database.keep(ctx, std) })
+	group.Go(func() error {
+		defer cancel()
+		return serve(ctx, serveConfig{
+			databaseURL: database.url,
+			maxConns:    10,
+			listeners:   bound,
+			logger:      telemetry.NewLogger(std.out, flags.level()),
+		})
+	})
+	return group.Wait()
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,9 +23,16 @@ import (
 type devDatabase struct {
 	url         string
 	description string
-	log         string          // where the private server writes its log
-	died        <-chan struct{} // closed if the private server ends by itself; else nil
+	private     *privateServer // nil if it is not ours to keep up
 	stop        func() error
+}
+
+// keep starts the private server again if it ends, until ctx is done.
+func (d devDatabase) keep(ctx context.Context, std streams) error {
+	if d.private == nil {
+		return nil
+	}
+	return d.private.keep(ctx, std)
 }
 
 // openDevDatabase takes the database that is configured; else starts a private
@@ -31,20 +41,22 @@ func openDevDatabase(ctx context.Context, configured, dir string) (devDatabase, 
 	if configured != "" {
 		return devDatabase{url: configured, description: "DATABASE_URL", stop: func() error { return nil }}, nil
 	}
-	private, privateErr := startPrivate(ctx, filepath.Join(dir, "postgres"))
-	if !errors.Is(privateErr, localpg.ErrNotInstalled) {
-		return private, privateErr
+	_, missing := localpg.FindBinaries()
+	cluster := filepath.Join(dir, "postgres")
+	// A cluster that is there needs its binaries; nothing else has its data.
+	if _, err := os.Stat(cluster); err == nil || missing == nil {
+		return startPrivate(ctx, cluster)
 	}
-	composed, composeErr := startCompose(ctx)
-	if composeErr == nil {
-		return composed, nil
-	}
-	return devDatabase{}, fmt.Errorf(`no PostgreSQL to develop with. There are three ways:
+	composed, err := startCompose(ctx, dir)
+	if err != nil {
+		return devDatabase{}, fmt.Errorf(`no PostgreSQL to develop with. There are three ways:
   - set DATABASE_URL=postgres://user:password@host:port/name;
   - install PostgreSQL 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql);
   - install Docker with Compose, which then runs the one in docker-compose.yml.
 Installed: %w
-Compose: %w`, privateErr, composeErr)
+Compose: %w`, missing, err)
+	}
+	return composed, nil
 }
 
 func startPrivate(ctx context.Context, dir string) (devDatabase, error) {
@@ -55,13 +67,68 @@ func startPrivate(ctx context.Context, dir string) (devDatabase, error) {
 	if err := createDatabase(ctx, server.URL("postgres"), "orgd"); err != nil {
 		return devDatabase{}, errors.Join(err, server.Stop())
 	}
+	private := &privateServer{dir: dir, server: server}
 	return devDatabase{
 		url:         server.URL("orgd"),
 		description: "a private PostgreSQL in " + dir,
-		log:         filepath.Join(dir, "postgres.log"),
-		died:        server.Done(),
-		stop:        server.Stop,
+		private:     private,
+		stop:        private.stop,
 	}, nil
+}
+
+// privateServer is a PostgreSQL of ours, which may die and be started again.
+type privateServer struct {
+	dir string
+
+	mu     sync.Mutex
+	server *localpg.Server // nil once it could not be started again
+}
+
+func (p *privateServer) keep(ctx context.Context, std streams) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.server.Done(): // only this goroutine changes server
+		}
+		if err := p.restart(ctx, std); err != nil {
+			return err
+		}
+	}
+}
+
+// restart returns nil if ctx is done, for then nobody needs the server.
+func (p *privateServer) restart(ctx context.Context, std streams) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	address, died := p.server.URL("orgd"), p.server.Stop()
+	p.server = nil
+	fmt.Fprintln(std.err, "the private PostgreSQL ended, and is started again:", died)
+	server, err := localpg.Start(ctx, localpg.Options{Dir: p.dir})
+	if ctx.Err() != nil && err != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.server = server
+	fmt.Fprintln(std.err, "the private PostgreSQL is back")
+	if server.URL("orgd") != address {
+		return errors.New("the private PostgreSQL's port was taken while it was down: start `server dev` again")
+	}
+	return nil
+}
+
+func (p *privateServer) stop() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.server == nil {
+		return nil
+	}
+	return p.server.Stop()
 }
 
 func createDatabase(ctx context.Context, url, name string) error {
@@ -81,28 +148,45 @@ func createDatabase(ctx context.Context, url, name string) error {
 	return err
 }
 
-// startCompose runs the Compose file's PostgreSQL, on a free port and apart from
-// what `docker compose up` runs.
-func startCompose(ctx context.Context) (devDatabase, error) {
-	if _, err := compose(ctx, "up", "--detach", "--wait", "postgres"); err != nil {
+// startCompose runs the Compose file's PostgreSQL on a free port, as a project
+// of this directory, apart from what `docker compose up` runs.
+func startCompose(ctx context.Context, dir string) (_ devDatabase, err error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
 		return devDatabase{}, err
 	}
-	addr, err := compose(ctx, "port", "postgres", "5432")
+	digest := sha256.Sum256([]byte(absolute))
+	project := composeProject("orgd-dev-" + hex.EncodeToString(digest[:6]))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, project.stop(ctx))
+		}
+	}()
+	if _, err := project.run(ctx, "up", "--detach", "--wait", "postgres"); err != nil {
+		return devDatabase{}, err
+	}
+	addr, err := project.run(ctx, "port", "postgres", "5432")
 	if err != nil {
 		return devDatabase{}, err
 	}
 	return devDatabase{
 		url:         "postgres://orgd:orgd@" + strings.TrimSpace(addr) + "/orgd?sslmode=disable",
-		description: "PostgreSQL by docker compose, project orgd-dev",
-		stop: func() error {
-			_, err := compose(context.WithoutCancel(ctx), "stop")
-			return err
-		},
+		description: "PostgreSQL by docker compose, project " + string(project),
+		stop:        func() error { return project.stop(ctx) },
 	}, nil
 }
 
-func compose(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "--project-name", "orgd-dev", "--file", "-"}, args...)...)
+// composeProject is the name of a Compose project of ours.
+type composeProject string
+
+// stop works after ctx is done, too.
+func (p composeProject) stop(ctx context.Context) error {
+	_, err := p.run(context.WithoutCancel(ctx), "stop")
+	return err
+}
+
+func (p composeProject) run(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "--project-name", string(p), "--file", "-"}, args...)...)
 	cmd.Env = append(os.Environ(), "ORGD_POSTGRES_PORT=0", "ORGD_POSTGRES_PASSWORD=orgd")
 	cmd.Stdin = bytes.NewReader(orgd.Compose)
 	var out, problem bytes.Buffer

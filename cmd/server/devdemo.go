@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"regexp"
@@ -29,20 +29,98 @@ const (
 	demoMembers = 8
 )
 
-// devEnv is the content of dev.env, which a shell can read.
-type devEnv struct {
-	URL         string
-	Key         string
-	DatabaseURL string
+// demo is the account that `server dev` shows, as dev.env tells of it.
+type demo struct {
+	url         string
+	key         string
+	databaseURL string
+	envFile     string
 }
 
-func (e devEnv) write(file string) error {
-	text := "ORGD_URL=" + shellQuote(e.URL) + "\nORGD_API_KEY=" + e.Key + "\nDATABASE_URL=" + shellQuote(e.DatabaseURL) + "\n"
-	// Whole or not at all: a run may be killed at any moment.
-	if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
+// prepare makes the account, or finds that of an earlier run by its key, fills
+// it up to so many organizations, and writes dev.env.
+func (d *demo) prepare(ctx context.Context, std streams, organizations int) error {
+	pool, err := db.Open(ctx, d.databaseURL, db.Options{MaxConns: 4})
+	if err != nil {
 		return err
 	}
-	return os.Rename(file+".new", file)
+	defer pool.Close()
+	if d.key, err = readKey(d.envFile); err != nil {
+		return err
+	}
+	owner, err := apikeys.NewRepository(pool).Authenticate(ctx, d.key)
+	if errors.Is(err, apikeys.ErrInvalidKey) {
+		owner, err = d.makeAccount(ctx, std, pool)
+	}
+	if err != nil {
+		return err
+	}
+	// Before the organizations, so that a run that is killed meanwhile is found again.
+	if err := d.writeEnv(); err != nil {
+		return err
+	}
+	have, err := seed.Count(ctx, pool.Pgx(), owner.AccountID)
+	if err != nil || have >= organizations {
+		return err
+	}
+	bar := newProgress(std.err, organizations)
+	defer bar.done()
+	return seed.Run(ctx, pool.Pgx(), seed.Options{
+		Account: owner.AccountID, From: have, Orgs: organizations, Members: demoMembers, APIKey: owner.KeyID, Seed: defaultSeed,
+		// In order, for From of the next run.
+		Workers:  1,
+		Progress: func(done int) { bar.set(have + done) },
+	})
+}
+
+// makeAccount makes the account and its key. A key that dev.env holds is of
+// another database or dead; it is kept aside.
+func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (apikeys.Principal, error) {
+	if d.key != "" {
+		if err := os.Rename(d.envFile, d.envFile+".old"); err != nil {
+			return apikeys.Principal{}, err
+		}
+		fmt.Fprintf(std.err, "the key in %s does not open this database: a new account is made, and the file kept as %s.old\n", d.envFile, d.envFile)
+	}
+	account, err := accounts.NewRepository(pool).Create(ctx, demoName)
+	if err != nil {
+		return apikeys.Principal{}, err
+	}
+	made, key, err := apikeys.NewRepository(pool).Create(ctx, apikeys.NewAPIKey{
+		AccountID: account.ID, Description: "server dev", Scopes: apikeys.Scopes,
+	})
+	if err != nil {
+		return apikeys.Principal{}, err
+	}
+	d.key = key.Reveal()
+	return apikeys.Principal{AccountID: account.ID, KeyID: made.ID, Scopes: made.Scopes}, nil
+}
+
+// writeEnv writes dev.env, which a shell can read, whole or not at all: a run may
+// be killed at any moment.
+func (d *demo) writeEnv() error {
+	text := "ORGD_URL=" + shellQuote(d.url) + "\nORGD_API_KEY=" + d.key + "\nDATABASE_URL=" + shellQuote(d.databaseURL) + "\n"
+	if err := os.WriteFile(d.envFile+".new", []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(d.envFile+".new", d.envFile)
+}
+
+// readKey returns the key in dev.env, or "" if there is none.
+func readKey(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if key, ok := strings.CutPrefix(strings.TrimSpace(line), "ORGD_API_KEY="); ok {
+			return strings.Trim(key, `'"`), nil
+		}
+	}
+	return "", nil
 }
 
 // shellQuote leaves plain values plain, which more readers of such files know.
@@ -54,69 +132,3 @@ func shellQuote(s string) string {
 }
 
 var plainValue = regexp.MustCompile(`^[A-Za-z0-9_:/@.?=%+,-]*$`)
-
-// readKey returns the key of an earlier run, or "" if there was none.
-func readKey(file string) (string, error) {
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if key, ok := strings.CutPrefix(lines.Text(), "ORGD_API_KEY="); ok {
-			return key, nil
-		}
-	}
-	return "", lines.Err()
-}
-
-// prepareDemo makes the demo account, or finds that of an earlier run by its
-// key, and fills it up to so many organizations.
-func prepareDemo(ctx context.Context, std streams, databaseURL, envFile string, organizations int) (devEnv, error) {
-	pool, err := db.Open(ctx, databaseURL, db.Options{MaxConns: 4})
-	if err != nil {
-		return devEnv{}, err
-	}
-	defer pool.Close()
-	env := devEnv{DatabaseURL: databaseURL}
-	if env.Key, err = readKey(envFile); err != nil {
-		return devEnv{}, err
-	}
-	keys := apikeys.NewRepository(pool)
-	demo, err := keys.Authenticate(ctx, env.Key)
-	if errors.Is(err, apikeys.ErrInvalidKey) {
-		demo, env.Key, err = makeDemo(ctx, pool, keys)
-		if err == nil {
-			err = env.write(envFile) // now, so that a killed run is not forgotten
-		}
-	}
-	if err != nil {
-		return devEnv{}, err
-	}
-	have, err := seed.Count(ctx, pool.Pgx(), demo.AccountID)
-	if err != nil || have >= organizations {
-		return env, err
-	}
-	bar := newProgress(std.err, organizations)
-	defer bar.done()
-	return env, seed.Run(ctx, pool.Pgx(), seed.Options{
-		Account: demo.AccountID, From: have, Orgs: organizations, Members: demoMembers,
-		APIKey: demo.KeyID, Seed: defaultSeed, Progress: bar.set,
-	})
-}
-
-func makeDemo(ctx context.Context, pool *db.Pool, keys *apikeys.Repository) (apikeys.Principal, string, error) {
-	account, err := accounts.NewRepository(pool).Create(ctx, demoName)
-	if err != nil {
-		return apikeys.Principal{}, "", err
-	}
-	made, key, err := keys.Create(ctx, apikeys.NewAPIKey{AccountID: account.ID, Description: "server dev", Scopes: apikeys.Scopes})
-	if err != nil {
-		return apikeys.Principal{}, "", err
-	}
-	return apikeys.Principal{AccountID: account.ID, KeyID: made.ID, Scopes: made.Scopes}, key.Reveal(), nil
-}

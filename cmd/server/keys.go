@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,14 +26,14 @@ type keysCreate struct {
 	Account       uuid.UUID       `required:"" placeholder:"ID" help:"The account that the key opens."`
 	Description   string          `required:"" help:"What the key is for."`
 	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,members:write,keys:manage,act-as-user" help:"A right that the key carries; repeat for more: ${enum}."`
-	ExpiresIn     time.Duration   `placeholder:"DURATION" help:"How long the key works, such as 720h (for ever)."`
+	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"How long the key works, such as 720h (for ever)."`
 	JSON          bool            `help:"Print the key as JSON."`
 }
 
 // Validate finds what the schema would refuse.
 func (c *keysCreate) Validate() error {
-	if c.ExpiresIn < 0 {
-		return fmt.Errorf("--expires-in is %s: give a time to come", c.ExpiresIn)
+	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
+		return fmt.Errorf("--expires-in is %s: give 1s or more, or leave it out for a key that never expires", *c.ExpiresIn)
 	}
 	return firstError(c.databaseFlags.Validate(), validText("--description", c.Description))
 }
@@ -40,9 +41,11 @@ func (c *keysCreate) Validate() error {
 // Run prints the key, alone on its line so that it can be piped.
 func (c *keysCreate) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		made, key, err := apikeys.NewRepository(pool).Create(ctx, apikeys.NewAPIKey{
-			AccountID: c.Account, Description: c.Description, Scopes: c.Scope, ExpiresIn: c.ExpiresIn,
-		})
+		n := apikeys.NewAPIKey{AccountID: c.Account, Description: c.Description, Scopes: slices.Compact(slices.Sorted(slices.Values(c.Scope)))}
+		if c.ExpiresIn != nil {
+			n.ExpiresIn = *c.ExpiresIn
+		}
+		made, key, err := apikeys.NewRepository(pool).Create(ctx, n)
 		if err != nil {
 			return err
 		}

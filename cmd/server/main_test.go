@@ -25,26 +25,19 @@ type running struct {
 func start(t *testing.T, change func(*serveConfig)) *running {
 	t.Helper()
 	r := &running{log: &safeBuffer{}}
-	ctx, cancel := context.WithCancel(context.Background())
-	started, ended := make(chan struct{}), make(chan error, 1)
-	cfg := serveConfig{
-		addr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", maxConns: 4,
-		logger: telemetry.NewLogger(r.log, 0),
-		started: func(apiURL, adminAddr string) error {
-			r.url, r.adminURL = apiURL, "http://"+adminAddr
-			close(started)
-			return nil
-		},
+	bound, err := listen("127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	r.url, r.adminURL = "http://"+bound.public.Addr().String(), "http://"+bound.admin.Addr().String()
+	cfg := serveConfig{listeners: bound, maxConns: 4, logger: telemetry.NewLogger(r.log, 0)}
 	change(&cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, cfg) }()
 	r.stop = sync.OnceValue(func() error { cancel(); return <-ended })
-	select {
-	case <-started:
-	case err := <-ended:
-		cancel()
-		t.Fatalf("the server ended at once: %v", err)
-	}
+	// The connection waits until it is served.
+	get(t, r.url+"/livez", "")
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
 			t.Errorf("serve: %v", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,43 +26,38 @@ const statementTimeout = 8 * time.Second
 type serveConfig struct {
 	databaseURL string
 	maxConns    int32
-	addr        string
-	adminAddr   string
-	publicURL   string // empty: what addr is bound to
+	listeners   listeners // closed when serve returns
+	publicURL   string    // empty: what the public listener is bound to
 	drainDelay  time.Duration
 	logger      *slog.Logger
-	started     func(apiURL, adminAddr string) error // called once both addresses are bound; may be nil
 }
 
 // serve is the whole server from top to bottom. It returns when ctx is done and
 // what was in flight is finished.
 func serve(ctx context.Context, cfg serveConfig) error {
+	defer cfg.listeners.close()
 	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{MaxConns: cfg.maxConns, StatementTimeout: statementTimeout})
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	if err := checkSchema(ctx, pool); errors.Is(err, db.ErrUnavailable) {
+	switch err := checkSchema(ctx, pool); {
+	case ctx.Err() != nil:
+		return nil // told to stop before it began
+	case errors.Is(err, db.ErrUnavailable):
 		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 
 	metrics := telemetry.NewMetrics()
 	metrics.WatchPool(pool.Stat)
 
-	public, err := net.Listen("tcp", cfg.addr)
-	if err != nil {
-		return err
-	}
-	defer public.Close()
-	admin, err := net.Listen("tcp", cfg.adminAddr)
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-
+	public, admin := cfg.listeners.public, cfg.listeners.admin
 	apiURL := publicURL(cfg.publicURL, public.Addr())
+	if cfg.publicURL == "" && !isLoopback(public.Addr()) {
+		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in answers lead to this machine itself", "publicUrl", apiURL)
+	}
 	server := orgdhttp.New(orgdhttp.Config{
 		Orgs:        orgs.NewRepository(pool),
 		Keys:        apikeys.NewRepository(pool),
@@ -85,9 +79,6 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	group.Go(func() error { return server.ServeAdmin(adminCtx, admin, metrics.Handler()) })
 
 	cfg.logger.Info("serving", "addr", public.Addr().String(), "adminAddr", admin.Addr().String(), "publicUrl", apiURL)
-	if cfg.started != nil {
-		group.Go(func() error { return cfg.started(apiURL, admin.Addr().String()) })
-	}
 	if err := group.Wait(); err != nil {
 		return err
 	}

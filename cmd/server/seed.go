@@ -19,6 +19,20 @@ type seedCommand struct {
 	Seed          uint64    `default:"1" placeholder:"S" help:"The same seed makes the same organizations (${default})."`
 }
 
+// Validate finds numbers that cannot be made.
+func (c *seedCommand) Validate() error {
+	if err := c.databaseFlags.Validate(); err != nil {
+		return err
+	}
+	if c.Orgs < 0 {
+		return fmt.Errorf("--orgs is %d: give 0 or more", c.Orgs)
+	}
+	if c.Members < 0 || c.Members > seed.MaxMembers {
+		return fmt.Errorf("--members is %d: give 0 to %d", c.Members, seed.MaxMembers)
+	}
+	return nil
+}
+
 // Run fills the account. Once more with the same flags it adds nothing.
 func (c *seedCommand) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {

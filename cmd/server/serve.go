@@ -19,11 +19,14 @@ func (c *serveCommand) Validate() error {
 
 // Run serves until ctx is done.
 func (c *serveCommand) Run(ctx context.Context, std streams) error {
+	bound, err := listen(c.Addr, c.AdminAddr)
+	if err != nil {
+		return err
+	}
 	return serve(ctx, serveConfig{
 		databaseURL: c.DatabaseURL.Reveal(),
 		maxConns:    c.DBMaxConns,
-		addr:        c.Addr,
-		adminAddr:   c.AdminAddr,
+		listeners:   bound,
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
 		logger:      telemetry.NewLogger(std.out, c.level()),

@@ -121,9 +121,11 @@ func TestDatabaseComesLater(t *testing.T) {
 
 func TestSchemaThatIsBehindIsRefused(t *testing.T) {
 	t.Parallel()
-	err := serve(context.Background(), serveConfig{
-		databaseURL: dbtest.NewURL(t), maxConns: 1, addr: "127.0.0.1:0", adminAddr: "127.0.0.1:0",
-	})
+	bound, err := listen("127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = serve(context.Background(), serveConfig{databaseURL: dbtest.NewURL(t), maxConns: 1, listeners: bound})
 	if err == nil || !strings.Contains(err.Error(), "server migrate up") {
 		t.Errorf("serve: %v", err)
 	}
@@ -177,6 +179,9 @@ func TestDrainTellsTheProbesFirst(t *testing.T) {
 	awaitStatus(t, r.url+"/readyz", http.StatusServiceUnavailable)
 	if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusOK {
 		t.Errorf("while draining: %d %s", status, body)
+	}
+	if status, _, _ := get(t, r.adminURL+"/readyz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("readyz on the admin address while draining: %d", status)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)

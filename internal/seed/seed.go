@@ -3,6 +3,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,8 @@ const (
 	// blockOrgs is how many organizations one transaction adds: enough that its
 	// commit costs nothing, few enough that little is lost when it fails.
 	blockOrgs = 10_000
-	// workers is how many transactions run at once. Each keeps one core of the
-	// database busy.
-	workers = 2
+	// defaultWorkers each keep one core of the database busy.
+	defaultWorkers = 2
 )
 
 // ErrUnknownAccount is returned (wrapped, with the account's id) when the account
@@ -46,6 +46,10 @@ type Options struct {
 	// APIKey is the API key that the organizations are said to be created by. The
 	// zero value leaves it out.
 	APIKey uuid.UUID
+	// Workers is how many transactions run at once; 0 for the usual two. With one,
+	// the blocks come in order: a run that was cut has left the first so many
+	// organizations, and From can go on behind them.
+	Workers int
 	// Progress, unless nil, is called after each block with the number of
 	// organizations that this run has done, one call at a time.
 	Progress func(done int)
@@ -69,7 +73,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, o Options) error {
 		return fmt.Errorf("seed: %w", err)
 	}
 	g, working := errgroup.WithContext(ctx)
-	for range workers {
+	for range cmp.Or(s.options.Workers, defaultWorkers) {
 		g.Go(func() error { return s.work(working) })
 	}
 	if err := g.Wait(); err != nil {
@@ -88,6 +92,8 @@ func (o Options) check() error {
 		return fmt.Errorf("%d organizations: must be from 0 to %d", o.Orgs, maxOrgs)
 	case o.From < 0 || o.From > o.Orgs:
 		return fmt.Errorf("from organization %d: must be from 0 to their number, %d", o.From, o.Orgs)
+	case o.Workers < 0:
+		return fmt.Errorf("%d workers: must be 1 or more, or 0 for the usual", o.Workers)
 	case o.Members < 0 || o.Members > MaxMembers:
 		return fmt.Errorf("%d members: must be from 0 to %d", o.Members, MaxMembers)
 	}

@@ -306,3 +306,29 @@ func TestFailedMembersLeaveNoOrgs(t *testing.T) {
 		t.Errorf("%d organizations, want the first block or nothing", n)
 	}
 }
+
+// With one worker a run that was cut is gone on with by the number that is
+// there: `server dev` does so.
+func TestOneWorkerLeavesThoseInFront(t *testing.T) {
+	t.Parallel()
+	pool := newAccount(t)
+	o := Options{Account: testAccount, Orgs: 3*blockOrgs + 7, Workers: 1}
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Progress = func(done int) {
+		if done == 2*blockOrgs {
+			cancel()
+		}
+	}
+	if err := Run(ctx, pool, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a cancelled run: %v", err)
+	}
+	have, err := Count(t.Context(), pool, testAccount)
+	if err != nil || have != 2*blockOrgs {
+		t.Fatalf("Count: %d, %v", have, err)
+	}
+	o.From, o.Progress = have, nil
+	run(t, pool, o)
+	if n := countOrgs(t, pool); n != o.Orgs {
+		t.Errorf("%d organizations, want %d", n, o.Orgs)
+	}
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"errors"
+	"net"
+)
+
+// listeners are the addresses of a server, bound before anything else is done:
+// one that is taken is found at once.
+type listeners struct {
+	public, admin net.Listener
+}
+
+func listen(addr, adminAddr string) (listeners, error) {
+	public, err := net.Listen("tcp", addr)
+	if err != nil {
+		return listeners{}, err
+	}
+	admin, err := net.Listen("tcp", adminAddr)
+	if err != nil {
+		return listeners{}, errors.Join(err, public.Close())
+	}
+	return listeners{public: public, admin: admin}, nil
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// close is for the listeners that no server has closed yet.
+func (l listeners) close() {
+	_ = l.public.Close()
+	_ = l.admin.Close()
+}
