@@ -13,6 +13,8 @@ import (
 const (
 	principalKey = "principal"
 	realm        = `Bearer realm="orgd"`
+	// actingUserHeader names the person for whom a dashboard's back end acts.
+	actingUserHeader = "Orgd-User"
 )
 
 // authenticate lets a request pass whose key carries the scope, and refuses the
@@ -34,12 +36,19 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			}
 			c.Set(principalKey, principal)
 			if !principal.Has(scope) {
-				return newError(codeInsufficientScope, "Use a key with the scope "+string(scope)+".").
-					challenge(realm + `, error="insufficient_scope", scope="` + string(scope) + `"`)
+				return lacking(scope)
+			}
+			if len(c.Request().Header.Values(actingUserHeader)) > 0 && !principal.Has(apikeys.ActAsUser) {
+				return lacking(apikeys.ActAsUser)
 			}
 			return next(c)
 		}
 	}
+}
+
+func lacking(scope apikeys.Scope) error {
+	return newError(codeInsufficientScope, "Use a key with the scope "+string(scope)+".").
+		challenge(realm + `, error="insufficient_scope", scope="` + string(scope) + `"`)
 }
 
 // bearerToken returns the credentials of the one Authorization header that a

@@ -51,6 +51,23 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// Only a key that may act as a user may name one.
+func TestActingUserNeedsItsScope(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	const user = "usr_00000000000000000000000000000001"
+	reader := a.Key(t, a.account, apikeys.OrgsRead)
+	got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+reader, "Orgd-User", user)
+	got.refused(t, 403, "insufficient_scope")
+	if h := got.header.Get("WWW-Authenticate"); h != challenge+`, error="insufficient_scope", scope="act-as-user"` {
+		t.Errorf("WWW-Authenticate %q", h)
+	}
+	dashboard := a.Key(t, a.account, apikeys.OrgsRead, apikeys.ActAsUser)
+	if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+dashboard, "Orgd-User", user); got.status != 200 {
+		t.Errorf("with the scope: %d %s", got.status, got.body)
+	}
+}
+
 // Nobody learns why a key does not work.
 func TestDeadKeysAnswerAlike(t *testing.T) {
 	t.Parallel()
