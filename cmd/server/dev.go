@@ -78,7 +78,9 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	flags := serverFlags{LogLevel: c.LogLevel}
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
-	group.Go(func() error { return database.keep(ctx, std) })
+	group.Go(func() error {
+		return database.keep(ctx, func(event string) { fmt.Fprintln(std.err, "the private PostgreSQL:", event) })
+	})
 	group.Go(func() error {
 		defer cancel()
 		return serve(ctx, serveConfig{

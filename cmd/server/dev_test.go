@@ -2,21 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
-	"orgd/internal/apikeys"
-	"orgd/internal/db"
 	"orgd/internal/db/dbtest"
-	"orgd/internal/localpg"
-	"orgd/migrations"
 )
 
 // startDev runs `server dev` until stop is called, and returns what its dev.env
@@ -122,66 +113,6 @@ func TestReadKey(t *testing.T) {
 		if got, err := readKey(file); got != want || err != nil {
 			t.Errorf("readKey of %.40q = %q, %v; want %q", text, got, err, want)
 		}
-	}
-}
-
-// The private PostgreSQL is killed under the running server: 503, and then
-// service again.
-func TestPrivateDatabaseIsStartedAgain(t *testing.T) {
-	t.Parallel()
-	if _, err := localpg.FindBinaries(); errors.Is(err, localpg.ErrNotInstalled) && os.Getenv(dbtest.URLVariable) != "" {
-		t.Skip("no PostgreSQL is installed; the other tests have one from elsewhere: ", err)
-	}
-	dir := filepath.Join(t.TempDir(), "data")
-	var out, errs safeBuffer
-	database, err := startPrivate(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if server := database.private.server; server != nil {
-			if err := server.Remove(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	kept := make(chan error, 1)
-	go func() { kept <- database.keep(ctx, streams{out: &out, err: &errs}) }()
-	if _, err := db.MigrateUp(t.Context(), database.url, migrations.FS); err != nil {
-		t.Fatal(err)
-	}
-	r := start(t, func(c *serveConfig) { c.databaseURL = database.url })
-	awaitStatus(t, r.url+"/readyz", http.StatusOK)
-	killPostmaster(t, database.url)
-	await(t, "the private server is not started again", func() bool { return strings.Contains(errs.String(), "is back") || len(kept) > 0 })
-	awaitStatus(t, r.url+"/readyz", http.StatusOK)
-	if status, _, body := get(t, r.url+"/v1/orgs", apikeys.NewKey().Reveal()); status != http.StatusUnauthorized {
-		t.Errorf("afterwards: %d %s", status, body)
-	}
-	if err := r.stop(); err != nil {
-		t.Errorf("serve: %v", err)
-	}
-	cancel()
-	if err := <-kept; err != nil {
-		t.Errorf("keep: %v", err)
-	}
-}
-
-func killPostmaster(t *testing.T, databaseURL string) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	var pid int
-	// The first line of postmaster.pid.
-	if err := conn.QueryRow(t.Context(), "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int").Scan(&pid); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
 	}
 }
 

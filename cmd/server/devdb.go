@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,23 +22,18 @@ import (
 type devDatabase struct {
 	url         string
 	description string
-	private     *privateServer // nil if it is not ours to keep up
+	keep        func(ctx context.Context, report func(event string)) error // keeps it up until ctx is done
 	stop        func() error
 }
 
-// keep starts the private server again if it ends, until ctx is done.
-func (d devDatabase) keep(ctx context.Context, std streams) error {
-	if d.private == nil {
-		return nil
-	}
-	return d.private.keep(ctx, std)
-}
+// keptByOthers is keep for a database that is not ours to start again.
+func keptByOthers(context.Context, func(string)) error { return nil }
 
 // openDevDatabase takes the database that is configured; else starts a private
 // one from installed binaries; else one in a container.
 func openDevDatabase(ctx context.Context, configured, dir string) (devDatabase, error) {
 	if configured != "" {
-		return devDatabase{url: configured, description: "DATABASE_URL", stop: func() error { return nil }}, nil
+		return devDatabase{url: configured, description: "DATABASE_URL", keep: keptByOthers, stop: func() error { return nil }}, nil
 	}
 	_, missing := localpg.FindBinaries()
 	cluster := filepath.Join(dir, "postgres")
@@ -60,75 +54,19 @@ Compose: %w`, missing, err)
 }
 
 func startPrivate(ctx context.Context, dir string) (devDatabase, error) {
-	server, err := localpg.Start(ctx, localpg.Options{Dir: dir})
+	server, err := localpg.StartKept(ctx, localpg.Options{Dir: dir})
 	if err != nil {
 		return devDatabase{}, err
 	}
 	if err := createDatabase(ctx, server.URL("postgres"), "orgd"); err != nil {
 		return devDatabase{}, errors.Join(err, server.Stop())
 	}
-	private := &privateServer{dir: dir, server: server}
 	return devDatabase{
 		url:         server.URL("orgd"),
 		description: "a private PostgreSQL in " + dir,
-		private:     private,
-		stop:        private.stop,
+		keep:        server.Run,
+		stop:        server.Stop,
 	}, nil
-}
-
-// privateServer is a PostgreSQL of ours, which may die and be started again.
-type privateServer struct {
-	dir string
-
-	mu     sync.Mutex
-	server *localpg.Server // nil once it could not be started again
-}
-
-func (p *privateServer) keep(ctx context.Context, std streams) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.server.Done(): // only this goroutine changes server
-		}
-		if err := p.restart(ctx, std); err != nil {
-			return err
-		}
-	}
-}
-
-// restart returns nil if ctx is done, for then nobody needs the server.
-func (p *privateServer) restart(ctx context.Context, std streams) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if ctx.Err() != nil {
-		return nil
-	}
-	address, died := p.server.URL("orgd"), p.server.Stop()
-	p.server = nil
-	fmt.Fprintln(std.err, "the private PostgreSQL ended, and is started again:", died)
-	server, err := localpg.Start(ctx, localpg.Options{Dir: p.dir})
-	if ctx.Err() != nil && err != nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p.server = server
-	fmt.Fprintln(std.err, "the private PostgreSQL is back")
-	if server.URL("orgd") != address {
-		return errors.New("the private PostgreSQL's port was taken while it was down: start `server dev` again")
-	}
-	return nil
-}
-
-func (p *privateServer) stop() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.server == nil {
-		return nil
-	}
-	return p.server.Stop()
 }
 
 func createDatabase(ctx context.Context, url, name string) error {
@@ -172,6 +110,7 @@ func startCompose(ctx context.Context, dir string) (_ devDatabase, err error) {
 	return devDatabase{
 		url:         "postgres://orgd:orgd@" + strings.TrimSpace(addr) + "/orgd?sslmode=disable",
 		description: "PostgreSQL by docker compose, project " + string(project),
+		keep:        keptByOthers,
 		stop:        func() error { return project.stop(ctx) },
 	}, nil
 }
