@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
-	"unicode/utf8"
 
 	"orgd/internal/accounts"
 	"orgd/internal/db"
@@ -41,31 +37,4 @@ func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 		fmt.Fprintln(std.out, made.ID)
 		return nil
 	})
-}
-
-// withPool gives a command its connections.
-func withPool(ctx context.Context, f databaseFlags, do func(*db.Pool) error) error {
-	pool, err := db.Open(ctx, f.DatabaseURL.Reveal(), db.Options{MaxConns: 4})
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	if err := checkSchema(ctx, pool); err != nil {
-		return err
-	}
-	return do(pool)
-}
-
-func validText(flag, text string) error {
-	if n := utf8.RuneCountInString(text); n < 1 || n > 255 || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return fmt.Errorf("%s takes 1 to 255 characters of text", flag)
-	}
-	return nil
-}
-
-func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
 }

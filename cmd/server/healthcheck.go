@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 )
@@ -32,16 +31,4 @@ func (c *healthcheckCommand) Run(ctx context.Context) error {
 		return fmt.Errorf("not ready: %s", response.Status)
 	}
 	return nil
-}
-
-// localAddr is how this machine reaches a server that listens on addr.
-func localAddr(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		panic(err) // Validate has parsed it
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port)
 }

@@ -23,6 +23,18 @@ func listen(addr, adminAddr string) (listeners, error) {
 	return listeners{public: public, admin: admin}, nil
 }
 
+// localAddr is how this machine reaches a server that listens on addr.
+func localAddr(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		panic(err) // Validate has parsed it
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

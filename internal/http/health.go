@@ -72,10 +72,3 @@ func (r *readiness) ask(ctx context.Context) error {
 	r.asked = time.Now()
 	return r.last
 }
-
-// describe serves a document of the API's description.
-func (s *Server) describe(contentType string, document []byte) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		return writeBody(c, http.StatusOK, contentType, document)
-	}
-}

@@ -1,0 +1,14 @@
+package http
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// describe serves a document of the API's description.
+func (s *Server) describe(contentType string, document []byte) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		return writeBody(c, http.StatusOK, contentType, document)
+	}
+}
