@@ -7,6 +7,8 @@ ORGS  ?= 250
 ADDR  ?= 127.0.0.1:8080
 DATA  ?= .data
 FUZZ  ?= 30s
+# Short, or an input that is being shrunk at the end fails the run.
+SHRINK = -fuzzminimizetime 10x
 
 .PHONY: help run build test check fmt lint smoke fuzz bench openapi
 
@@ -38,10 +40,10 @@ smoke: build ## start `server dev`, walk all pages with the printed key, stop
 	scripts/smoke.sh bin/server
 
 fuzz: ## each fuzz test for FUZZ (30s)
-	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZ) ./internal/cursor
-	$(GO) test -run '^$$' -fuzz FuzzFoldIsStable -fuzztime $(FUZZ) ./internal/orgs
-	$(GO) test -run '^$$' -fuzz FuzzAppendString -fuzztime $(FUZZ) ./internal/http
-	$(GO) test -run '^$$' -fuzz FuzzAppendPage -fuzztime $(FUZZ) ./internal/http
+	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZ) $(SHRINK) ./internal/cursor
+	$(GO) test -run '^$$' -fuzz FuzzFoldIsStable -fuzztime $(FUZZ) $(SHRINK) ./internal/orgs
+	$(GO) test -run '^$$' -fuzz FuzzAppendString -fuzztime $(FUZZ) $(SHRINK) ./internal/http
+	$(GO) test -run '^$$' -fuzz FuzzAppendPage -fuzztime $(FUZZ) $(SHRINK) ./internal/http
 
 bench: ## Go benchmarks, then a load run over a seeded million (needs wrk)
 	$(GO) run ./internal/db/dbtest/withdb $(GO) test -run '^$$' -bench . -benchmem ./internal/...

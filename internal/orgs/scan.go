@@ -16,8 +16,8 @@ import (
 var binaryResults = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
 // collectOrgs reads at most want rows of orgColumns. It stands in for pgx's
-// collecting generics on the one hot path: a page of 100 costs a handful of
-// allocations instead of a thousand (BenchmarkList).
+// collecting generics on the one hot path, and allocates for a page, not for each
+// row of it (BenchmarkList: 26 times for 100 rows, statement and all).
 func collectOrgs(rows pgx.Rows, want int) ([]Org, error) {
 	defer rows.Close()
 	found := make([]Org, 0, want)

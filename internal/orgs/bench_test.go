@@ -1,0 +1,26 @@
+package orgs_test
+
+import (
+	"context"
+	"testing"
+
+	"orgd/internal/orgs"
+)
+
+// BenchmarkList reads a full page, from the statement to the organizations.
+func BenchmarkList(b *testing.B) {
+	s := setup(b)
+	s.Exec(b, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_at)
+SELECT $1, gen_random_uuid(), 'Société Générale ' || i, 'societe generale ' || i, '{"plan": "pro", "region": "eu-central-1"}',
+       '2026-01-01'::timestamptz - i * interval '1 second'
+FROM generate_series(1, 1000) AS i`, s.account)
+	s.Exec(b, "VACUUM ANALYZE orgs")
+	b.ReportAllocs()
+	for b.Loop() {
+		page, err := s.repository.List(context.Background(), s.account, orgs.ListParams{Limit: orgs.MaxLimit})
+		if err != nil || len(page.Orgs) != orgs.MaxLimit {
+			b.Fatalf("%d organizations, %v", len(page.Orgs), err)
+		}
+	}
+}
