@@ -76,9 +76,9 @@ func (f serverFlags) Validate() error {
 	return validPublicURL(f.PublicURL)
 }
 
-func (f serverFlags) level() slog.Level {
+func logLevel(name string) slog.Level {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+	if err := level.UnmarshalText([]byte(name)); err != nil {
 		panic(err) // the flag's enum has checked it
 	}
 	return level

@@ -25,10 +25,7 @@ type devCommand struct {
 
 // Validate finds wrong values before anything is started.
 func (c *devCommand) Validate() error {
-	if err := validAddr("--addr", c.Addr); err != nil {
-		return err
-	}
-	if err := validAddr("--admin-addr", c.AdminAddr); err != nil {
+	if err := firstError(validAddr("--addr", c.Addr), validAddr("--admin-addr", c.AdminAddr)); err != nil {
 		return err
 	}
 	if c.Orgs < 0 {
@@ -75,7 +72,6 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	fmt.Fprintf(std.err, devReady, demo.url, demo.envFile, demo.key)
 
-	flags := serverFlags{LogLevel: c.LogLevel}
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	group.Go(func() error {
@@ -87,7 +83,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 			databaseURL: database.url,
 			maxConns:    10,
 			listeners:   bound,
-			logger:      telemetry.NewLogger(std.out, flags.level()),
+			logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
 		})
 	})
 	return group.Wait()

@@ -29,6 +29,6 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 		listeners:   bound,
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
-		logger:      telemetry.NewLogger(std.out, c.level()),
+		logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
 	})
 }

@@ -84,9 +84,7 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 	if err != nil {
 		return nil, nil, err
 	}
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = 10 * time.Second
-	}
+	cfg.ConnectTimeout = 10 * time.Second // pgx waits two minutes
 	cfg.RuntimeParams["application_name"] = "orgd migrate"
 	// A DDL statement that waits for its lock makes every later reader wait behind it.
 	cfg.RuntimeParams["lock_timeout"] = "3s"

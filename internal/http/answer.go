@@ -42,10 +42,10 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		status = statusClientClosed
 	}
-	s.Observe(routeLabel(c), methodLabel(r.Method), status, took)
+	s.cfg.Observe(routeLabel(c), methodLabel(r.Method), status, took)
 
 	level := logLevel(c.Path(), status)
-	if !s.Logger.Enabled(r.Context(), level) {
+	if !s.cfg.Logger.Enabled(r.Context(), level) {
 		return
 	}
 	fields := make([]slog.Attr, 0, 12)
@@ -68,7 +68,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	if err != nil {
 		fields = append(fields, slog.String("error", err.Error()))
 	}
-	s.Logger.LogAttrs(r.Context(), level, "request", fields...)
+	s.cfg.Logger.LogAttrs(r.Context(), level, "request", fields...)
 }
 
 // logLevel keeps the probes, which come every few seconds, out of the log while

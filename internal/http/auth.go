@@ -26,7 +26,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			principal, err := s.Keys.Authenticate(c.Request().Context(), token)
+			principal, err := s.cfg.Keys.Authenticate(c.Request().Context(), token)
 			if errors.Is(err, apikeys.ErrInvalidKey) {
 				return newError(codeInvalidAPIKey, "Send a key that exists and is neither expired nor revoked.").
 					challenge(realm + `, error="invalid_token"`)

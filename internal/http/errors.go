@@ -11,7 +11,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"orgd/internal/apikeys"
 	"orgd/internal/orgs"
 )
 
@@ -76,8 +75,7 @@ var known = []struct {
 	detail string
 }{
 	{orgs.ErrInvalidCursor, codeInvalidCursor, "Use the cursor of the page before as it is, with the same key and the same filters, or leave it out to begin anew."},
-	{orgs.ErrUnavailable, codeUnavailable, tryLater},
-	{apikeys.ErrUnavailable, codeUnavailable, tryLater},
+	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // and apikeys': it is one error
 	{errNotReady, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},
 	{context.Canceled, codeUnavailable, tryLater},
@@ -211,7 +209,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 		err = writeBody(c, problem.status, "application/problem+json", body)
 	}
 	if err != nil {
-		s.Logger.WarnContext(c.Request().Context(), "an error answer was not written", "error", err)
+		s.cfg.Logger.WarnContext(c.Request().Context(), "an error answer was not written", "error", err)
 	}
 }
 

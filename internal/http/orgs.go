@@ -14,7 +14,7 @@ func (s *Server) listOrgs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.Orgs.List(c.Request().Context(), tenant(c).AccountID, params)
+	page, err := s.cfg.Orgs.List(c.Request().Context(), tenant(c).AccountID, params)
 	if err != nil {
 		return err
 	}
@@ -32,5 +32,5 @@ func (s *Server) listOrgs(c echo.Context) error {
 func (s *Server) nextLink(list *url.URL, page orgs.Page) string {
 	query := list.Query() // listParams has found no fault in it
 	query.Set("cursor", page.Cursor)
-	return "<" + s.PublicURL + list.Path + "?" + query.Encode() + `>; rel="next"`
+	return "<" + s.cfg.PublicURL + list.Path + "?" + query.Encode() + `>; rel="next"`
 }

@@ -105,10 +105,10 @@ func parseName(value string, p *orgs.ListParams) *fieldError {
 	switch {
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
 		return &fieldError{Code: fieldInvalid, Detail: "Give text in UTF-8 without U+0000."}
-	case orgs.Fold(value) == "":
-		return &fieldError{Code: fieldInvalid, Detail: "Give a part of the name to look for, or leave the parameter out."}
 	case utf8.RuneCountInString(value) > maxNameRunes:
 		return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters: no name is longer."}
+	case orgs.Fold(value) == "":
+		return &fieldError{Code: fieldInvalid, Detail: "Give a part of the name to look for, or leave the parameter out."}
 	}
 	p.Name = value
 	return nil

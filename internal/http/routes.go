@@ -31,8 +31,8 @@ func (s *Server) routes() []route {
 
 		{http.MethodGet, livePath, open, s.live},
 		{http.MethodGet, readyPath, open, s.ready},
-		{http.MethodGet, "/openapi.json", open, s.describe("application/json", s.OpenAPIJSON)},
-		{http.MethodGet, "/openapi.yaml", open, s.describe("application/yaml", s.OpenAPIYAML)},
+		{http.MethodGet, "/openapi.json", open, s.describe("application/json", s.cfg.OpenAPIJSON)},
+		{http.MethodGet, "/openapi.yaml", open, s.describe("application/yaml", s.cfg.OpenAPIYAML)},
 	}
 }
 

@@ -58,14 +58,14 @@ type Config struct {
 
 // Server answers the API.
 type Server struct {
-	Config
+	cfg       Config
 	echo      *echo.Echo
 	readiness readiness
 }
 
 // New returns a server with every route in place.
 func New(cfg Config) *Server {
-	s := &Server{Config: cfg, echo: echo.New()}
+	s := &Server{cfg: cfg, echo: echo.New()}
 	s.readiness.check = cfg.Ready
 	s.echo.HTTPErrorHandler = s.renderError
 	// setDeadline copies the request: net/http must find its own as it made it, or
@@ -131,6 +131,6 @@ func (s *Server) newHTTPServer(handler http.Handler) *http.Server {
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 }

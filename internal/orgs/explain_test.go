@@ -22,19 +22,12 @@ import (
 func TestPlansSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account := explainable(t)
-	conn, err := d.Pool.Acquire(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	if _, err := conn.Exec(context.Background(), "SET plan_cache_mode = force_generic_plan"); err != nil {
-		t.Fatal(err)
-	}
+	conn := connWithPlans(t, d, "force_generic_plan")
 	yes := true
 	for _, depth := range []int{0, 1, 1000, 19_900} {
 		for _, active := range []*bool{nil, &yes} {
 			sql, args := orgs.ListStatement(account, orgs.ListParams{Limit: 100, IsActive: active}, positionAt(t, d, account, depth))
-			plan := explain(t, conn.Conn(), sql, args)
+			plan := explain(t, conn, sql, args)
 			index := "orgs_by_created"
 			if active != nil {
 				index = "orgs_by_active"
@@ -56,17 +49,10 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 func TestPlanOfARareNameUsesItsIndex(t *testing.T) {
 	t.Parallel()
 	d, account := explainable(t)
-	conn, err := d.Pool.Acquire(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
 	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
-		if _, err := conn.Exec(context.Background(), "SET plan_cache_mode = "+mode); err != nil {
-			t.Fatal(err)
-		}
+		conn := connWithPlans(t, d, mode)
 		sql, args := orgs.IndexedStatement(account, orgs.ListParams{Limit: 20, Name: "19777"})
-		plan := explain(t, conn.Conn(), sql, args)
+		plan := explain(t, conn, sql, args)
 		if !strings.Contains(plan.text, "orgs_by_name") {
 			t.Errorf("%s: a rare name is not looked up in orgs_by_name:\n%s", mode, plan.text)
 		}
@@ -77,19 +63,26 @@ func TestPlanOfARareNameUsesItsIndex(t *testing.T) {
 func TestPlanOfAShortNameWalksInOrder(t *testing.T) {
 	t.Parallel()
 	d, account := explainable(t)
-	conn, err := d.Pool.Acquire(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	if _, err := conn.Exec(context.Background(), "SET plan_cache_mode = force_generic_plan"); err != nil {
-		t.Fatal(err)
-	}
+	conn := connWithPlans(t, d, "force_generic_plan")
 	sql, args := orgs.WalkedStatement(account, orgs.ListParams{Limit: 20, Name: "rg"})
-	plan := explain(t, conn.Conn(), sql, args)
+	plan := explain(t, conn, sql, args)
 	if !strings.Contains(plan.text, "orgs_by_created") || strings.Contains(plan.text, `"Sort"`) || plan.buffers > 50 {
 		t.Errorf("not a walk of orgs_by_created, %d buffers:\n%s", plan.buffers, plan.text)
 	}
+}
+
+// connWithPlans returns a connection of its own that makes one kind of plan.
+func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	if _, err := conn.Exec(context.Background(), "SET plan_cache_mode = "+mode); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 // explainable has 20,000 organizations in one account and as many in others.
