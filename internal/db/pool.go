@@ -100,7 +100,34 @@ func (p *Pool) Write(ctx context.Context, fn func(context.Context, Querier) erro
 	return p.with(ctx, fn)
 }
 
+// WriteTx is Write with fn's statements in one transaction (READ COMMITTED),
+// which is rolled back if fn returns an error.
+func (p *Pool) WriteTx(ctx context.Context, fn func(context.Context, Querier) error) error {
+	return p.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return inTx(ctx, conn, fn) })
+}
+
+func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Querier) error) error {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := fn(ctx, tx); err != nil {
+		// The caller may be gone, and the connection is still of use.
+		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_ = tx.Rollback(rollback) // or else the pool closes the connection, which rolls back too
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+const rollbackTimeout = time.Second
+
 func (p *Pool) with(ctx context.Context, fn func(context.Context, Querier) error) error {
+	return p.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return fn(ctx, conn) })
+}
+
+func (p *Pool) withConn(ctx context.Context, fn func(context.Context, *pgxpool.Conn) error) error {
 	conn, err := p.acquire(ctx)
 	if err != nil {
 		return err

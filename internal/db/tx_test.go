@@ -1,0 +1,128 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+)
+
+const countThings = "SELECT count(*) FROM things"
+
+// things is a database with a table to write to.
+func things(t *testing.T) *dbtest.DB {
+	t.Helper()
+	d := dbtest.New(t)
+	d.Exec(t, "CREATE TABLE things (n integer PRIMARY KEY)")
+	return d
+}
+
+func count(t *testing.T, d *dbtest.DB) (n int) {
+	t.Helper()
+	if err := d.Pool.QueryRow(context.Background(), countThings).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func insert(ctx context.Context, q db.Querier, n int) error {
+	_, err := q.Exec(ctx, "INSERT INTO things VALUES ($1)", n)
+	return err
+}
+
+func TestWriteTxCommits(t *testing.T) {
+	t.Parallel()
+	d := things(t)
+	err := d.Conns.WriteTx(context.Background(), func(ctx context.Context, q db.Querier) error {
+		return errors.Join(insert(ctx, q, 1), insert(ctx, q, 2))
+	})
+	if n := count(t, d); err != nil || n != 2 {
+		t.Errorf("%v, %d rows", err, n)
+	}
+}
+
+// Whatever ends it early, a transaction leaves nothing, and its connection is
+// good for the next.
+func TestWriteTxRollsBack(t *testing.T) {
+	t.Parallel()
+	d := things(t)
+	broken := errors.New("broken")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for name, c := range map[string]struct {
+		fn   func(context.Context, db.Querier) error
+		want error
+	}{
+		"an error": {func(ctx context.Context, q db.Querier) error { return errors.Join(insert(ctx, q, 1), broken) }, broken},
+		"a conflict": {func(ctx context.Context, q db.Querier) error {
+			return errors.Join(insert(ctx, q, 1), insert(ctx, q, 1))
+		}, db.ErrConflict},
+		"a client that left": {func(ctx context.Context, q db.Querier) error {
+			err := insert(ctx, q, 1)
+			cancel()
+			return errors.Join(err, ctx.Err())
+		}, context.Canceled},
+	} {
+		if err := d.Conns.WriteTx(ctx, c.fn); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := count(t, d); n != 0 {
+			t.Errorf("%s: %d rows", name, n)
+		}
+		ctx, cancel = context.WithCancel(context.Background())
+		defer cancel()
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = d.Conns.WriteTx(context.Background(), func(ctx context.Context, q db.Querier) error {
+			if err := insert(ctx, q, 1); err != nil {
+				t.Error(err)
+			}
+			panic("a panic")
+		})
+	}()
+	if n := count(t, d); n != 0 {
+		t.Errorf("a panic: %d rows", n)
+	}
+	if n := d.Conns.Stat().AcquiredConns(); n != 0 {
+		t.Errorf("%d connections were not given back", n)
+	}
+}
+
+const sweepThings = "DELETE FROM things WHERE n IN (SELECT n FROM things WHERE n > 0 ORDER BY n LIMIT $1)"
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	d := things(t)
+	d.Exec(t, "INSERT INTO things SELECT generate_series(0, 2000)")
+	swept, err := d.Conns.Sweep(context.Background(), 1, sweepThings)
+	if err != nil || swept != 2000 || count(t, d) != 1 {
+		t.Errorf("swept %d, %v, %d left", swept, err, count(t, d))
+	}
+}
+
+// One sweeps, the others leave it the work.
+func TestSweepIsLeftToOne(t *testing.T) {
+	t.Parallel()
+	d := things(t)
+	d.Exec(t, "INSERT INTO things VALUES (1)")
+	ctx := context.Background()
+	err := d.Conns.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		if locked, err := db.TryLock(ctx, q, 1); err != nil || !locked {
+			t.Errorf("locked %v, %v", locked, err)
+		}
+		swept, err := d.Conns.Sweep(ctx, 1, sweepThings)
+		if swept != 0 {
+			t.Errorf("swept %d beside another", swept)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if swept, err := d.Conns.Sweep(ctx, 1, sweepThings); err != nil || swept != 1 {
+		t.Errorf("swept %d afterwards, %v", swept, err)
+	}
+}
