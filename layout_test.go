@@ -15,17 +15,18 @@ import (
 // mayImport says which of our packages each package of the product may import.
 // What knows connections knows no table, and what knows HTTP knows no database.
 var mayImport = map[string][]string{
-	"internal/uuid":      {},
-	"internal/cursor":    {},
-	"internal/telemetry": {},
-	"internal/localpg":   {},
-	"migrations":         {},
-	"internal/db":        {},
-	"internal/accounts":  {"internal/db", "internal/uuid"},
-	"internal/apikeys":   {"internal/db", "internal/uuid"},
-	"internal/orgs":      {"internal/db", "internal/uuid", "internal/cursor"},
-	"internal/seed":      {"internal/orgs", "internal/uuid"},
-	"internal/http":      {"internal/accounts", "internal/apikeys", "internal/cursor", "internal/orgs", "internal/uuid"},
+	"internal/uuid":        {},
+	"internal/cursor":      {},
+	"internal/telemetry":   {},
+	"internal/localpg":     {},
+	"migrations":           {},
+	"internal/db":          {},
+	"internal/accounts":    {"internal/db", "internal/uuid"},
+	"internal/idempotency": {"internal/db", "internal/uuid"},
+	"internal/apikeys":     {"internal/db", "internal/uuid"},
+	"internal/orgs":        {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
+	"internal/seed":        {"internal/orgs", "internal/uuid"},
+	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/cursor", "internal/orgs", "internal/uuid"},
 }
 
 // onlyIn says which packages may import a library whose change of version is to

@@ -7,12 +7,23 @@ import (
 	"time"
 
 	"orgd/internal/db"
+	"orgd/internal/idempotency"
 	"orgd/internal/uuid"
 )
 
 var (
 	// ErrInvalidCursor: the cursor was not made by this list with these filters.
 	ErrInvalidCursor = errors.New("orgs: invalid cursor")
+	// ErrNotFound: the account has no organization of this id.
+	ErrNotFound = errors.New("orgs: no such organization")
+	// ErrInactive: the organization is deactivated and takes no new member.
+	ErrInactive = errors.New("orgs: organization is deactivated")
+	// ErrVersion: the organization has another version than the change is meant for.
+	ErrVersion = errors.New("orgs: another version")
+	// ErrInProgress: the call that this one repeats still runs.
+	ErrInProgress = idempotency.ErrInProgress
+	// ErrKeyReused: the idempotency key has named another call before.
+	ErrKeyReused = idempotency.ErrReused
 	// ErrUnavailable: the database cannot be asked now.
 	ErrUnavailable = db.ErrUnavailable
 )
@@ -34,4 +45,7 @@ type Org struct {
 	// Who made it; zero if unknown.
 	CreatedByAPIKeyID uuid.UUID
 	CreatedByUserID   uuid.UUID
+
+	// Version rises with every change. A list leaves it zero.
+	Version int64
 }

@@ -78,7 +78,7 @@ func (s *seeder) copyInto(ctx context.Context, tx pgx.Tx, b block, orgTable, mem
 }
 
 const tempTables = `
-	CREATE TEMP TABLE seed_orgs (LIKE orgs) ON COMMIT DROP;
+	CREATE TEMP TABLE seed_orgs (LIKE orgs INCLUDING DEFAULTS) ON COMMIT DROP;
 	CREATE TEMP TABLE seed_org_members (LIKE org_members) ON COMMIT DROP`
 
 // orgInsertMissing lets no conflict of members pass: an organization that this very

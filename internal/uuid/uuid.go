@@ -46,7 +46,7 @@ func Parse(s string) (UUID, error) {
 	return u, nil
 }
 
-// UnmarshalText reads what Parse reads, for flags.
+// UnmarshalText reads what Parse reads, for flags and JSON.
 func (u *UUID) UnmarshalText(text []byte) error {
 	parsed, err := Parse(string(text))
 	if err != nil {
@@ -55,6 +55,9 @@ func (u *UUID) UnmarshalText(text []byte) error {
 	*u = parsed
 	return nil
 }
+
+// MarshalText writes what String returns, for JSON.
+func (u UUID) MarshalText() ([]byte, error) { return u.Append(nil), nil }
 
 // String returns the form with dashes, in lower case.
 func (u UUID) String() string {

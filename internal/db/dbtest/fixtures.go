@@ -61,3 +61,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, $12::uuid), nullif($11, 
 		o.CreatedAt, o.UpdatedAt, o.CreatedByAPIKeyID, o.CreatedByUserID, uuid.UUID{})
 	return o
 }
+
+// Member makes the user a member of the organization.
+func (d *DB) Member(t testing.TB, account uuid.UUID, o orgs.Org, user uuid.UUID) {
+	t.Helper()
+	d.Exec(t, `INSERT INTO org_members (account_id, org_id, user_id, org_created_at) VALUES ($1, $2, $3, $4)`,
+		account, o.ID, user, o.CreatedAt)
+}

@@ -1,0 +1,161 @@
+package idempotency_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+	"orgd/internal/idempotency"
+	"orgd/internal/uuid"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// counter is an effect that can be counted: each run adds a row.
+type counter struct {
+	*dbtest.DB
+	account uuid.UUID
+}
+
+type counted struct {
+	N    int
+	Time time.Time
+}
+
+func setup(t *testing.T) counter {
+	t.Helper()
+	d := dbtest.New(t)
+	d.Exec(t, "CREATE TABLE effects (n integer GENERATED ALWAYS AS IDENTITY)")
+	return counter{DB: d, account: d.Account(t)}
+}
+
+func (c counter) key(name, call string) idempotency.Key {
+	return idempotency.NewKey(c.account, "count", name, []byte(call))
+}
+
+func (c counter) once(key idempotency.Key) (counted, bool, error) {
+	return idempotency.Once(context.Background(), c.Conns, key, func(ctx context.Context, q db.Querier) (counted, error) {
+		r := counted{Time: time.Date(2026, 1, 1, 0, 0, 0, 1000, time.UTC)}
+		err := q.QueryRow(ctx, "INSERT INTO effects DEFAULT VALUES RETURNING n").Scan(&r.N)
+		return r, err
+	})
+}
+
+func (c counter) effects(t *testing.T) (n int) {
+	t.Helper()
+	if err := c.Pool.QueryRow(context.Background(), "SELECT count(*) FROM effects").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	first, replayed, err := c.once(c.key("k", "call"))
+	if err != nil || replayed {
+		t.Fatalf("first: %+v %v %v", first, replayed, err)
+	}
+	for range 3 {
+		again, replayed, err := c.once(c.key("k", "call"))
+		if err != nil || !replayed || again != first {
+			t.Errorf("again: %+v %v %v, want %+v", again, replayed, err, first)
+		}
+	}
+	if _, _, err := c.once(c.key("k", "another call")); !errors.Is(err, idempotency.ErrReused) {
+		t.Errorf("another call: %v", err)
+	}
+	others := map[string]idempotency.Key{
+		"another name":      c.key("k2", "call"),
+		"another operation": idempotency.NewKey(c.account, "other", "k", []byte("call")),
+		"another account":   idempotency.NewKey(uuid.UUID{}, "count", "k", []byte("call")),
+	}
+	for name, key := range others {
+		if _, replayed, err := c.once(key); err != nil || replayed {
+			t.Errorf("%s: %v %v", name, replayed, err)
+		}
+	}
+	if n := c.effects(t); n != 1+len(others) {
+		t.Errorf("%d effects", n)
+	}
+}
+
+// An effect that failed has left nothing, and may be tried again.
+func TestFailureIsNotKept(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	broken := errors.New("broken")
+	_, _, err := idempotency.Once(context.Background(), c.Conns, c.key("k", ""), func(ctx context.Context, q db.Querier) (counted, error) {
+		if _, err := q.Exec(ctx, "INSERT INTO effects DEFAULT VALUES"); err != nil {
+			return counted{}, err
+		}
+		return counted{}, broken
+	})
+	if !errors.Is(err, broken) || c.effects(t) != 0 {
+		t.Errorf("%v, %d effects", err, c.effects(t))
+	}
+	if _, replayed, err := c.once(c.key("k", "")); err != nil || replayed || c.effects(t) != 1 {
+		t.Errorf("again: %v %v, %d effects", replayed, err, c.effects(t))
+	}
+}
+
+func TestOnceAtOnce(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	var calls sync.WaitGroup
+	for range 50 {
+		calls.Go(func() {
+			if r, _, err := c.once(c.key("k", "")); err != nil && !errors.Is(err, idempotency.ErrInProgress) {
+				t.Errorf("%+v: %v", r, err)
+			}
+		})
+	}
+	calls.Wait()
+	if n := c.effects(t); n != 1 {
+		t.Errorf("%d effects", n)
+	}
+}
+
+// While the first call runs a repeat is told so at once, and holds nothing up.
+func TestRepeatOfACallInProgress(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	_, _, err := idempotency.Once(context.Background(), c.Conns, c.key("k", ""), func(context.Context, db.Querier) (counted, error) {
+		if _, _, err := c.once(c.key("k", "")); !errors.Is(err, idempotency.ErrInProgress) {
+			t.Errorf("meanwhile: %v", err)
+		}
+		return counted{}, nil
+	})
+	if err != nil || c.effects(t) != 0 {
+		t.Errorf("%v, %d effects", err, c.effects(t))
+	}
+}
+
+// A name is free again after 24 hours, whether or not its row was swept.
+func TestResultsEnd(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	for _, name := range []string{"old", "older", "young"} {
+		if _, _, err := c.once(c.key(name, "call")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Exec(t, "UPDATE idempotency_keys SET created_at = created_at - interval '24 hours'")
+	c.Exec(t, "UPDATE idempotency_keys SET created_at = created_at + interval '1 minute' WHERE key_digest = sha256('count\\000young'::bytea)")
+	if _, replayed, err := c.once(c.key("old", "another call")); err != nil || replayed {
+		t.Errorf("old: %v %v", replayed, err)
+	}
+	if _, replayed, err := c.once(c.key("old", "another call")); err != nil || !replayed {
+		t.Errorf("old, taken anew: %v %v", replayed, err)
+	}
+	if swept, err := idempotency.Sweep(context.Background(), c.Conns); err != nil || swept != 1 {
+		t.Errorf("swept %d, %v", swept, err)
+	}
+	if _, replayed, err := c.once(c.key("young", "call")); err != nil || !replayed {
+		t.Errorf("young: %v %v", replayed, err)
+	}
+}

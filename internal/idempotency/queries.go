@@ -1,0 +1,27 @@
+package idempotency
+
+// Time is the database's, the one that all replicas share.
+const keyFind = `
+SELECT call_digest, result
+FROM idempotency_keys
+WHERE account_id = $1 AND key_digest = $2
+  AND created_at > now() - interval '24 hours'`
+
+// A row that is there has outlived its time: find looked under the same lock.
+const keyKeep = `
+INSERT INTO idempotency_keys (account_id, key_digest, call_digest, result)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (account_id, key_digest) DO UPDATE
+SET call_digest = excluded.call_digest, result = excluded.result, created_at = excluded.created_at`
+
+const keySweep = `
+DELETE FROM idempotency_keys AS kept
+USING (
+  SELECT account_id, key_digest
+  FROM idempotency_keys
+  WHERE created_at <= now() - interval '24 hours'
+  ORDER BY created_at
+  LIMIT $1
+  FOR UPDATE SKIP LOCKED
+) AS old
+WHERE kept.account_id = old.account_id AND kept.key_digest = old.key_digest`

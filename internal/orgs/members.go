@@ -1,0 +1,132 @@
+package orgs
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/cursor"
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Member is a user of an organization.
+type Member struct {
+	UserID  uuid.UUID
+	AddedAt time.Time
+}
+
+// MemberListParams say which page of the members of an organization.
+type MemberListParams struct {
+	OrgID  uuid.UUID
+	Limit  int    // 1 to MaxLimit
+	Cursor string // MemberPage.Cursor of the page before; empty for the first
+}
+
+// MemberPage is a part of the members of an organization, the latest first.
+type MemberPage struct {
+	Members []Member
+	Cursor  string // of the next page; empty if this is the last
+}
+
+// AddMember makes the user a member; one who is stays so. Errors: ErrNotFound,
+// ErrInactive, ErrInProgress, ErrKeyReused, ErrUnavailable.
+func (r *Repository) AddMember(ctx context.Context, c Call, orgID, userID uuid.UUID) (Changed, error) {
+	m := membership{OrgID: orgID, UserID: userID, statement: memberAdd, event: eventMemberAdded}
+	return r.change(ctx, c, "add member", m, m.effect(c))
+}
+
+// RemoveMember ends the user's membership; it is no error if there is none.
+// Errors as of AddMember, but ErrInactive.
+func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID, userID uuid.UUID) (Changed, error) {
+	m := membership{OrgID: orgID, UserID: userID, statement: memberRemove, event: eventMemberRemoved}
+	return r.change(ctx, c, "remove member", m, m.effect(c))
+}
+
+// membership is a change of one. Its exported fields are all that the call says.
+type membership struct {
+	OrgID, UserID uuid.UUID
+
+	statement, event string
+}
+
+func (m membership) effect(c Call) effect {
+	return func(ctx context.Context, q db.Querier) (Org, error) {
+		rows, err := q.Query(ctx, m.statement, c.AccountID, m.OrgID, m.UserID,
+			m.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, "usr_"+hex.EncodeToString(m.UserID[:]), turnOf(m.OrgID))
+		if err != nil {
+			return Org{}, err
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowTo[bool])
+		switch {
+		case err != nil:
+			return Org{}, err
+		case len(found) == 0:
+			return Org{}, ErrNotFound
+		case !found[0]:
+			return Org{}, ErrInactive
+		}
+		return Org{}, nil
+	}
+}
+
+// ListMembers returns a page of the organization's members, by the time they were
+// added and then by id, the latest first. A walk keeps the promises of List.
+// Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
+func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
+	if p.Limit < 1 || p.Limit > MaxLimit {
+		return MemberPage{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, MaxLimit)
+	}
+	sql, args := memberList, []any{accountID, p.OrgID, p.Limit + 1}
+	if p.Cursor != "" {
+		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
+		if err != nil {
+			return MemberPage{}, ErrInvalidCursor
+		}
+		sql, args = memberListNext, append(args, after.CreatedAt, after.ID)
+	}
+	var found []foundMember
+	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		rows, err := q.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[foundMember])
+		return err
+	})
+	if err != nil {
+		return MemberPage{}, fmt.Errorf("list members: %w", err)
+	}
+	if len(found) == 0 {
+		return MemberPage{}, fmt.Errorf("list members: %w", ErrNotFound)
+	}
+	return newMemberPage(found, p, accountID), nil
+}
+
+// foundMember has nothing in it where the organization has no member.
+type foundMember struct {
+	UserID  *uuid.UUID
+	AddedAt *time.Time
+}
+
+func newMemberPage(found []foundMember, p MemberListParams, accountID uuid.UUID) MemberPage {
+	var page MemberPage
+	for _, f := range found[:min(len(found), p.Limit)] {
+		if f.UserID != nil {
+			page.Members = append(page.Members, Member{UserID: *f.UserID, AddedAt: *f.AddedAt})
+		}
+	}
+	if len(found) > p.Limit {
+		last := page.Members[p.Limit-1]
+		page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.AddedAt, ID: last.UserID}, p.scope(accountID))
+	}
+	return page
+}
+
+func (p MemberListParams) scope(accountID uuid.UUID) []byte {
+	scope := append([]byte("org_members\x00"), accountID[:]...)
+	return append(scope, p.OrgID[:]...)
+}

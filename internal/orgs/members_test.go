@@ -1,0 +1,268 @@
+package orgs_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+func (b bundle) add(t fataler, id, user uuid.UUID) {
+	t.Helper()
+	if _, err := b.repository.AddMember(context.Background(), b.caller(), id, user); err != nil {
+		t.Fatalf("AddMember: %v", err)
+	}
+}
+
+func (b bundle) drop(t fataler, id, user uuid.UUID) {
+	t.Helper()
+	if _, err := b.repository.RemoveMember(context.Background(), b.caller(), id, user); err != nil {
+		t.Fatalf("RemoveMember: %v", err)
+	}
+}
+
+// members walks the organization's members, in pages of limit.
+func (b bundle) members(t fataler, id uuid.UUID, limit int) []orgs.Member {
+	t.Helper()
+	var all []orgs.Member
+	p := orgs.MemberListParams{OrgID: id, Limit: limit}
+	for {
+		page, err := b.repository.ListMembers(context.Background(), b.account, p)
+		if err != nil {
+			t.Fatalf("ListMembers: %v", err)
+		}
+		all = append(all, page.Members...)
+		if p.Cursor = page.Cursor; p.Cursor == "" {
+			return all
+		}
+		if len(page.Members) != limit {
+			t.Fatalf("a page of %d with a cursor, limit %d", len(page.Members), limit)
+		}
+	}
+}
+
+// counted wants the count, the rows and the list of an organization to agree.
+func (b bundle) counted(t fataler, id uuid.UUID) []uuid.UUID {
+	t.Helper()
+	var users []uuid.UUID
+	for _, m := range b.members(t, id, 100) {
+		users = append(users, m.UserID)
+	}
+	if o := b.get(t, id); int(o.UserCount) != len(users) {
+		t.Fatalf("userCount %d with %d members", o.UserCount, len(users))
+	}
+	slices.SortFunc(users, func(x, y uuid.UUID) int { return slices.Compare(x[:], y[:]) })
+	return users
+}
+
+func TestMembersAreCounted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	one, two := uuid.UUID{15: 1}, uuid.UUID{15: 2}
+	for i, step := range []struct {
+		do      func(fataler, uuid.UUID, uuid.UUID)
+		user    uuid.UUID
+		members []uuid.UUID
+		version int64
+	}{
+		{b.drop, one, nil, 1},
+		{b.add, one, []uuid.UUID{one}, 2},
+		{b.add, one, []uuid.UUID{one}, 2},
+		{b.add, two, []uuid.UUID{one, two}, 3},
+		{b.drop, one, []uuid.UUID{two}, 4},
+		{b.drop, one, []uuid.UUID{two}, 4},
+		{b.add, one, []uuid.UUID{one, two}, 5},
+	} {
+		step.do(t, made.ID, step.user)
+		if diff := cmp.Diff(step.members, b.counted(t, made.ID)); diff != "" {
+			t.Errorf("step %d: members (-want +got):\n%s", i, diff)
+		}
+		if o := b.get(t, made.ID); o.Version != step.version || step.version > 1 && !o.UpdatedAt.After(made.UpdatedAt) {
+			t.Errorf("step %d: %+v", i, o)
+		}
+	}
+}
+
+// A deactivated organization takes no new member, keeps those it has, and lets
+// them go.
+func TestMembersOfADeactivatedOrganization(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	member, other := uuid.UUID{15: 1}, uuid.UUID{15: 2}
+	b.add(t, made.ID, member)
+	if _, err := b.repository.SetActive(ctx, b.caller(), made.ID, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.repository.AddMember(ctx, b.caller(), made.ID, other); !errors.Is(err, orgs.ErrInactive) {
+		t.Errorf("a new member: %v", err)
+	}
+	b.add(t, made.ID, member)
+	if got := b.counted(t, made.ID); len(got) != 1 {
+		t.Errorf("members %v", got)
+	}
+	b.drop(t, made.ID, member)
+	if got := b.counted(t, made.ID); len(got) != 0 {
+		t.Errorf("members %v", got)
+	}
+}
+
+func TestListMembers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	other := b.create(t, orgs.NewOrg{Name: "Other"})
+	if got := b.members(t, made.ID, 1); len(got) != 0 {
+		t.Errorf("members of nobody: %v", got)
+	}
+	b.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+SELECT $1, $2, gen_random_uuid(), '2026-01-01'::timestamptz + (i / 3) * interval '1 microsecond', $3 FROM generate_series(1, 250) AS i`,
+		b.account, made.ID, made.CreatedAt)
+	b.add(t, other.ID, uuid.UUID{})
+	for _, limit := range []int{1, 3, 7, 83, 100} {
+		all := b.members(t, made.ID, limit)
+		if len(all) != 250 {
+			t.Fatalf("limit %d: saw %d", limit, len(all))
+		}
+		for i := 1; i < len(all); i++ {
+			if c := all[i-1].AddedAt.Compare(all[i].AddedAt); c < 0 || c == 0 && slices.Compare(all[i-1].UserID[:], all[i].UserID[:]) <= 0 {
+				t.Fatalf("limit %d: %v came before %v", limit, all[i-1], all[i])
+			}
+		}
+	}
+}
+
+func TestListMembersRefuses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	one, two := b.create(t, orgs.NewOrg{Name: "One"}), b.create(t, orgs.NewOrg{Name: "Two"})
+	for i := range byte(3) {
+		b.add(t, one.ID, uuid.UUID{15: i})
+		b.add(t, two.ID, uuid.UUID{15: i})
+	}
+	page, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: one.ID, Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := b.list(t, orgs.ListParams{Limit: 1})
+	for _, p := range []orgs.MemberListParams{
+		{OrgID: two.ID, Limit: 1, Cursor: page.Cursor},
+		{OrgID: one.ID, Limit: 1, Cursor: list.Cursor},
+		{OrgID: one.ID, Limit: 1, Cursor: "x"},
+	} {
+		if _, err := b.repository.ListMembers(ctx, b.account, p); !errors.Is(err, orgs.ErrInvalidCursor) {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	if _, err := b.repository.List(ctx, b.account, orgs.ListParams{Limit: 1, Cursor: page.Cursor}); !errors.Is(err, orgs.ErrInvalidCursor) {
+		t.Errorf("a cursor of members on the list: %v", err)
+	}
+	for _, limit := range []int{-1, 0, 101} {
+		if _, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: one.ID, Limit: limit}); err == nil {
+			t.Errorf("limit %d was let through", limit)
+		}
+	}
+}
+
+// Adding and removing one member from many sides at once leaves the count right.
+func TestConcurrentAddAndRemoveOfOneMember(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	user := uuid.UUID{15: 1}
+	for range 30 {
+		together(8, func(i int) {
+			if i%2 == 0 {
+				b.add(tb{t}, made.ID, user)
+			} else {
+				b.drop(tb{t}, made.ID, user)
+			}
+		})
+		b.counted(t, made.ID)
+	}
+	// Each event is a step: an addition, a removal, an addition …
+	want := "org.member_added"
+	for _, e := range b.events(t, made.ID)[1:] {
+		if e.Type != want {
+			t.Fatalf("%s where %s is due", e.Type, want)
+		}
+		want = map[string]string{"org.member_added": "org.member_removed", "org.member_removed": "org.member_added"}[want]
+	}
+}
+
+// Members that come at once all enter, and are counted.
+func TestConcurrentAdditionsLoseNone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	together(16, func(i int) {
+		for n := range byte(25) {
+			b.add(tb{t}, made.ID, uuid.UUID{14: byte(i), 15: n})
+		}
+	})
+	if got := b.counted(t, made.ID); len(got) != 16*25 {
+		t.Errorf("%d members", len(got))
+	}
+	if o := b.get(t, made.ID); o.Version != 1+16*25 {
+		t.Errorf("version %d", o.Version)
+	}
+}
+
+// Once a deactivation is acknowledged nobody enters, whatever was under way.
+func TestNobodyEntersAfterDeactivation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	for range 20 {
+		made := b.create(t, orgs.NewOrg{Name: "Acme"})
+		var mu sync.Mutex
+		var deactivated time.Time
+		entered := 0
+		together(6, func(i int) {
+			if i == 0 {
+				time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+				if _, err := b.repository.SetActive(ctx, b.caller(), made.ID, nil, false); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				deactivated = time.Now()
+				mu.Unlock()
+				return
+			}
+			for n := range byte(6) {
+				begun := time.Now()
+				_, err := b.repository.AddMember(ctx, b.caller(), made.ID, uuid.UUID{14: byte(i), 15: n})
+				if err != nil && !errors.Is(err, orgs.ErrInactive) {
+					t.Error(err)
+				}
+				mu.Lock()
+				if err == nil {
+					entered++
+					if !deactivated.IsZero() && begun.After(deactivated) {
+						t.Error("a member entered after the deactivation was acknowledged")
+					}
+				}
+				mu.Unlock()
+			}
+		})
+		if got := b.counted(t, made.ID); len(got) != entered {
+			t.Errorf("%d members, %d were let in", len(got), entered)
+		}
+		events := b.events(t, made.ID)
+		if last := events[len(events)-1]; last.Type != "org.deactivated" {
+			t.Errorf("the last event is %s", last.Type)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package orgs
+
+// Each change is one statement, and so a transaction by itself: the organization,
+// what counts on it and its event are written together or not at all, in one
+// round trip.
+//
+// A statement that changes an organization first waits for its turn, and then
+// locks the row, in the mode that leaves foreign keys alone. So it sees the row as
+// the one before left it, though its snapshot may be older. The turn is an
+// advisory lock, because waiting for a row can fix the transaction id of the one
+// that waits, and events would then not be in the order of what happened.
+
+// The types of events, for the audit trail.
+const (
+	eventCreated       = "org.created"
+	eventUpdated       = "org.updated"
+	eventDeactivated   = "org.deactivated"
+	eventReactivated   = "org.reactivated"
+	eventMemberAdded   = "org.member_added"
+	eventMemberRemoved = "org.member_removed"
+)
+
+const eventColumns = `account_id, org_id, type, actor_key_id, actor_user_id, request_id, before, after, occurred_at`
+
+const orgGet = `
+SELECT ` + orgColumns + `, version
+FROM orgs
+WHERE account_id = $1 AND org_id = $2`
+
+// The shared lock is held until the creation is committed, so that a repeat that
+// has the lock alone sees the creation or comes before it.
+const orgCreate = `
+WITH shared AS (
+  SELECT pg_advisory_xact_lock_shared($10) WHERE $10::bigint IS NOT NULL
+), created AS (
+  INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_by_api_key_id, created_by_user_id)
+  VALUES ($1, $2, $3, $4, $5, $6, $7)
+  RETURNING ` + orgColumns + `, version
+), repeatable AS (
+  INSERT INTO org_creations (account_id, call_digest, org_id)
+  SELECT $1, $11, created.org_id FROM shared, created
+), event AS (
+  INSERT INTO org_events (` + eventColumns + `)
+  SELECT $1, org_id, $8, $6, $7, $9, '{}',
+    jsonb_strip_nulls(jsonb_build_object('orgName', org_name, 'metadata', nullif(metadata, '{}'))), created_at
+  FROM created
+)
+SELECT ` + orgColumns + `, version
+FROM created`
+
+const orgCreated = `
+SELECT ` + orgColumns + `, version
+FROM orgs
+WHERE account_id = $1 AND org_id = (
+  SELECT org_id
+  FROM org_creations
+  WHERE account_id = $1 AND call_digest = $2 AND created_at > now() - interval '10 minutes'
+  ORDER BY created_at DESC
+  LIMIT 1
+)`
+
+const creationSweep = `
+DELETE FROM org_creations AS creation
+USING (
+  SELECT account_id, call_digest, org_id
+  FROM org_creations
+  WHERE created_at <= now() - interval '10 minutes'
+  ORDER BY created_at
+  LIMIT $1
+) AS old
+WHERE creation.account_id = old.account_id AND creation.call_digest = old.call_digest AND creation.org_id = old.org_id`
+
+// updated_at always rises, whatever the clock does.
+const orgUpdate = `
+WITH turn AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock($12)
+), kept AS MATERIALIZED (
+  SELECT account_id, ` + orgColumns + `, version
+  FROM turn, orgs
+  WHERE account_id = $1 AND org_id = $2
+  FOR NO KEY UPDATE OF orgs
+), changed AS (
+  UPDATE orgs
+  SET org_name = coalesce($3, orgs.org_name),
+      org_name_folded = coalesce($4, orgs.org_name_folded),
+      metadata = coalesce($5, orgs.metadata),
+      is_active = coalesce($6, orgs.is_active),
+      version = orgs.version + 1,
+      updated_at = greatest(clock_timestamp(), orgs.updated_at + interval '1 microsecond')
+  FROM kept
+  WHERE orgs.account_id = kept.account_id AND orgs.org_id = kept.org_id
+    AND ($7::bigint[] IS NULL OR orgs.version = ANY($7))
+    AND (orgs.org_name, orgs.metadata, orgs.is_active)
+      IS DISTINCT FROM (coalesce($3, orgs.org_name), coalesce($5, orgs.metadata), coalesce($6, orgs.is_active))
+  RETURNING orgs.account_id, orgs.org_id, orgs.org_name, orgs.is_active, orgs.metadata, orgs.user_count, orgs.created_at,
+    orgs.updated_at, orgs.created_by_api_key_id, orgs.created_by_user_id, orgs.version
+), event AS (
+  INSERT INTO org_events (` + eventColumns + `)
+  SELECT kept.account_id, kept.org_id, $8, $9, $10, $11,
+    jsonb_strip_nulls(jsonb_build_object(
+      'orgName', CASE WHEN kept.org_name <> changed.org_name THEN kept.org_name END,
+      'metadata', CASE WHEN kept.metadata <> changed.metadata THEN kept.metadata END,
+      'isActive', CASE WHEN kept.is_active <> changed.is_active THEN kept.is_active END)),
+    jsonb_strip_nulls(jsonb_build_object(
+      'orgName', CASE WHEN kept.org_name <> changed.org_name THEN changed.org_name END,
+      'metadata', CASE WHEN kept.metadata <> changed.metadata THEN changed.metadata END,
+      'isActive', CASE WHEN kept.is_active <> changed.is_active THEN changed.is_active END)),
+    changed.updated_at
+  FROM kept, changed
+)
+SELECT ` + orgColumns + `, version, true FROM changed
+UNION ALL
+SELECT ` + orgColumns + `, version, false FROM kept WHERE NOT EXISTS (SELECT FROM changed)`
+
+const memberAdd = `
+WITH turn AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock($9)
+), kept AS MATERIALIZED (
+  SELECT account_id, org_id, is_active, created_at
+  FROM turn, orgs
+  WHERE account_id = $1 AND org_id = $2
+  FOR NO KEY UPDATE OF orgs
+), added AS (
+  INSERT INTO org_members (account_id, org_id, user_id, org_created_at)
+  SELECT account_id, org_id, $3, created_at FROM kept WHERE is_active
+  ON CONFLICT DO NOTHING
+  RETURNING account_id, org_id, user_id
+), counted AS (
+  UPDATE orgs
+  SET user_count = orgs.user_count + 1,
+      version = orgs.version + 1,
+      updated_at = greatest(clock_timestamp(), orgs.updated_at + interval '1 microsecond')
+  FROM added
+  WHERE orgs.account_id = added.account_id AND orgs.org_id = added.org_id
+  RETURNING orgs.account_id, orgs.org_id, orgs.updated_at
+), event AS (
+  INSERT INTO org_events (` + eventColumns + `)
+  SELECT account_id, org_id, $4, $5, $6, $7, '{}', jsonb_build_object('userId', $8::text), updated_at
+  FROM counted
+)
+SELECT is_active OR EXISTS (SELECT FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3)
+FROM kept`
+
+const memberRemove = `
+WITH turn AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock($9)
+), kept AS MATERIALIZED (
+  SELECT account_id, org_id
+  FROM turn, orgs
+  WHERE account_id = $1 AND org_id = $2
+  FOR NO KEY UPDATE OF orgs
+), removed AS (
+  DELETE FROM org_members
+  USING kept
+  WHERE org_members.account_id = kept.account_id AND org_members.org_id = kept.org_id AND org_members.user_id = $3
+  RETURNING org_members.account_id, org_members.org_id
+), counted AS (
+  UPDATE orgs
+  SET user_count = orgs.user_count - 1,
+      version = orgs.version + 1,
+      updated_at = greatest(clock_timestamp(), orgs.updated_at + interval '1 microsecond')
+  FROM removed
+  WHERE orgs.account_id = removed.account_id AND orgs.org_id = removed.org_id
+  RETURNING orgs.account_id, orgs.org_id, orgs.updated_at
+), event AS (
+  INSERT INTO org_events (` + eventColumns + `)
+  SELECT account_id, org_id, $4, $5, $6, $7, jsonb_build_object('userId', $8::text), '{}', updated_at
+  FROM counted
+)
+SELECT true
+FROM kept`
+
+// One row without a member tells an organization that has none from one that does
+// not exist. The first page and the next are two statements, as for orgList.
+const memberList = `
+SELECT member.user_id, member.added_at
+FROM orgs
+LEFT JOIN LATERAL (
+  SELECT user_id, added_at
+  FROM org_members
+  WHERE account_id = $1 AND org_id = $2
+  ORDER BY added_at DESC, user_id DESC
+  LIMIT $3
+) AS member ON true
+WHERE orgs.account_id = $1 AND orgs.org_id = $2
+ORDER BY member.added_at DESC, member.user_id DESC`
+
+const memberListNext = `
+SELECT member.user_id, member.added_at
+FROM orgs
+LEFT JOIN LATERAL (
+  SELECT user_id, added_at
+  FROM org_members
+  WHERE account_id = $1 AND org_id = $2 AND (added_at, user_id) < ($4, $5)
+  ORDER BY added_at DESC, user_id DESC
+  LIMIT $3
+) AS member ON true
+WHERE orgs.account_id = $1 AND orgs.org_id = $2
+ORDER BY member.added_at DESC, member.user_id DESC`

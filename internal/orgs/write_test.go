@@ -1,0 +1,270 @@
+package orgs_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+func (b bundle) caller() orgs.Call {
+	return orgs.Call{AccountID: b.account, KeyID: uuid.UUID{15: 1}, UserID: uuid.UUID{15: 2}, RequestID: "request-1"}
+}
+
+func (b bundle) create(t fataler, n orgs.NewOrg) orgs.Org {
+	t.Helper()
+	made, err := b.repository.Create(context.Background(), b.caller(), n)
+	if err != nil {
+		t.Fatalf("Create(%+v): %v", n, err)
+	}
+	return made.Org
+}
+
+func (b bundle) get(t fataler, id uuid.UUID) orgs.Org {
+	t.Helper()
+	o, err := b.repository.Get(context.Background(), b.account, id)
+	if err != nil {
+		t.Fatalf("Get(%s): %v", id, err)
+	}
+	return o
+}
+
+func (b bundle) update(t fataler, id uuid.UUID, c orgs.Changes) orgs.Org {
+	t.Helper()
+	changed, err := b.repository.Update(context.Background(), b.caller(), id, nil, c)
+	if err != nil {
+		t.Fatalf("Update(%+v): %v", c, err)
+	}
+	return changed.Org
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestCreateReturnsWhatIsStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Łódź \"9\" <&>", Metadata: map[string]string{"plan": "pro", "a<b": "\n\"\u2028"}})
+	if made.Name != "Łódź \"9\" <&>" || !made.IsActive || made.UserCount != 0 || made.Version != 1 ||
+		made.CreatedByAPIKeyID != b.caller().KeyID || made.CreatedByUserID != b.caller().UserID || !made.UpdatedAt.Equal(made.CreatedAt) {
+		t.Errorf("made %+v", made)
+	}
+	if diff := cmp.Diff(made, b.get(t, made.ID)); diff != "" {
+		t.Errorf("stored (-made +stored):\n%s", diff)
+	}
+	if page := b.list(t, orgs.ListParams{Limit: 1, Name: "lodz"}); len(page.Orgs) != 1 || page.Orgs[0].Metadata != made.Metadata {
+		t.Errorf("listed %+v", page.Orgs)
+	}
+	bare := b.create(t, orgs.NewOrg{Name: "Bare"})
+	if bare.Metadata != "{}" {
+		t.Errorf("metadata %s", bare.Metadata)
+	}
+}
+
+func TestUpdateChangesOnlyWhatIsGiven(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme", Metadata: map[string]string{"plan": "pro"}})
+	renamed := b.update(t, made.ID, orgs.Changes{Name: ptr("Ärme")})
+	if renamed.Name != "Ärme" || renamed.Metadata != made.Metadata || renamed.Version != 2 || !renamed.UpdatedAt.After(made.UpdatedAt) {
+		t.Errorf("renamed %+v", renamed)
+	}
+	if page := b.list(t, orgs.ListParams{Limit: 1, Name: "arme"}); len(page.Orgs) != 1 {
+		t.Error("the new name is not found")
+	}
+	tagged := b.update(t, made.ID, orgs.Changes{Metadata: &map[string]string{"a": "b"}})
+	if tagged.Name != "Ärme" || tagged.Metadata != `{"a": "b"}` || tagged.Version != 3 {
+		t.Errorf("tagged %+v", tagged)
+	}
+	cleared := b.update(t, made.ID, orgs.Changes{Metadata: &map[string]string{}})
+	if cleared.Metadata != "{}" || cleared.Version != 4 {
+		t.Errorf("cleared %+v", cleared)
+	}
+	if diff := cmp.Diff(cleared, b.get(t, made.ID)); diff != "" {
+		t.Errorf("stored (-changed +stored):\n%s", diff)
+	}
+}
+
+// What changes nothing leaves version, time and audit trail as they are.
+func TestUpdateOfNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme", Metadata: map[string]string{"a": "b"}})
+	for _, c := range []orgs.Changes{{}, {Name: ptr("Acme")}, {Metadata: &map[string]string{"a": "b"}}} {
+		if diff := cmp.Diff(made, b.update(t, made.ID, c)); diff != "" {
+			t.Errorf("%+v (-before +after):\n%s", c, diff)
+		}
+	}
+	again, err := b.repository.SetActive(context.Background(), b.caller(), made.ID, nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(made, again.Org); diff != "" {
+		t.Errorf("reactivated (-before +after):\n%s", diff)
+	}
+	if got := b.events(t, made.ID); len(got) != 1 {
+		t.Errorf("events %+v", got)
+	}
+}
+
+func TestUpdateOfAVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	for _, match := range []orgs.Versions{{}, {2}, {0, 3}} {
+		for _, c := range []orgs.Changes{{}, {Name: ptr("Other")}} {
+			if _, err := b.repository.Update(ctx, b.caller(), made.ID, match, c); !errors.Is(err, orgs.ErrVersion) {
+				t.Errorf("match %v, %+v: %v", match, c, err)
+			}
+		}
+		if _, err := b.repository.SetActive(ctx, b.caller(), made.ID, match, false); !errors.Is(err, orgs.ErrVersion) {
+			t.Errorf("match %v: deactivated: %v", match, err)
+		}
+	}
+	if diff := cmp.Diff(made, b.get(t, made.ID)); diff != "" {
+		t.Errorf("a refused change changed (-before +after):\n%s", diff)
+	}
+	changed, err := b.repository.Update(ctx, b.caller(), made.ID, orgs.Versions{7, 1}, orgs.Changes{Name: ptr("Other")})
+	if err != nil || changed.Org.Version != 2 {
+		t.Errorf("%+v, %v", changed, err)
+	}
+}
+
+// Of many changes meant for one version one is made.
+func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	for round := range int64(5) {
+		var mu sync.Mutex
+		won, lost := 0, 0
+		together(20, func(i int) {
+			name := strings.Repeat("x", i+1) + "-" + string(rune('a'+round))
+			_, err := b.repository.Update(context.Background(), b.caller(), made.ID, orgs.Versions{round + 1}, orgs.Changes{Name: &name})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				won++
+			case errors.Is(err, orgs.ErrVersion):
+				lost++
+			default:
+				t.Error(err)
+			}
+		})
+		if won != 1 || lost != 19 {
+			t.Fatalf("round %d: %d won and %d lost", round, won, lost)
+		}
+	}
+}
+
+// A change of the name and one of the metadata at once are both kept.
+func TestConcurrentUpdatesOfDifferentFields(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	const rounds = 40
+	for i := range rounds {
+		name, metadata := strings.Repeat("n", i+1), map[string]string{"m": strings.Repeat("m", i+1)}
+		together(2, func(which int) {
+			if which == 0 {
+				b.update(tb{t}, made.ID, orgs.Changes{Name: &name})
+			} else {
+				b.update(tb{t}, made.ID, orgs.Changes{Metadata: &metadata})
+			}
+		})
+		got := b.get(t, made.ID)
+		if got.Name != name || got.Metadata != orgs.Metadata(`{"m": "`+metadata["m"]+`"}`) {
+			t.Fatalf("round %d: %+v", i, got)
+		}
+	}
+	if got := b.get(t, made.ID); got.Version != 1+2*rounds {
+		t.Errorf("version %d", got.Version)
+	}
+}
+
+func TestSetActive(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	var last time.Time
+	for i, active := range []bool{false, false, true, true} {
+		changed, err := b.repository.SetActive(ctx, b.caller(), made.ID, nil, active)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := changed.Org
+		if o.IsActive != active || o.Version != int64(2+i/2) || i%2 == 1 && !o.UpdatedAt.Equal(last) || i%2 == 0 && !o.UpdatedAt.After(last) {
+			t.Errorf("%d: %+v", i, o)
+		}
+		last = o.UpdatedAt
+		if page := b.list(t, orgs.ListParams{Limit: 1, IsActive: &active}); len(page.Orgs) != 1 {
+			t.Errorf("%d: not listed", i)
+		}
+	}
+}
+
+// Nothing tells another account's organization from one that does not exist, and
+// nothing changes it.
+func TestWritesMissWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	theirs := b.Org(t, b.Account(t), orgs.Org{Name: "Theirs", IsActive: true})
+	for _, id := range []uuid.UUID{theirs.ID, uuid.NewV7(), {}} {
+		_, get := b.repository.Get(ctx, b.account, id)
+		_, update := b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("Mine")})
+		_, match := b.repository.Update(ctx, b.caller(), id, orgs.Versions{1}, orgs.Changes{})
+		_, deactivate := b.repository.SetActive(ctx, b.caller(), id, nil, false)
+		_, add := b.repository.AddMember(ctx, b.caller(), id, uuid.NewV7())
+		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, uuid.NewV7())
+		_, members := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: id, Limit: 1})
+		for name, err := range map[string]error{"get": get, "update": update, "match": match, "deactivate": deactivate, "add": add, "remove": remove, "members": members} {
+			if !errors.Is(err, orgs.ErrNotFound) {
+				t.Errorf("%s %s: %v", name, id, err)
+			}
+		}
+	}
+	var name string
+	var version, events int
+	err := b.Pool.QueryRow(ctx, "SELECT org_name, version, (SELECT count(*) FROM org_events) FROM orgs WHERE org_id = $1", theirs.ID).Scan(&name, &version, &events)
+	if err != nil || name != "Theirs" || version != 1 || events != 0 {
+		t.Errorf("theirs: %s %d %d %v", name, version, events, err)
+	}
+}
+
+// updated_at rises even where the clock does not.
+func TestUpdatedAtRisesWhenTheClockSteppedBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ahead := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	made := b.Org(t, b.account, orgs.Org{IsActive: true, UpdatedAt: ahead})
+	got := b.update(t, made.ID, orgs.Changes{Name: ptr("Later")})
+	if want := ahead.Add(time.Microsecond); !got.UpdatedAt.Equal(want) {
+		t.Errorf("updated at %s, want %s", got.UpdatedAt, want)
+	}
+}
+
+// together runs fn so many times at once.
+func together(n int, fn func(i int)) {
+	var group sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		group.Go(func() { <-start; fn(i) })
+	}
+	close(start)
+	group.Wait()
+}
+
+// tb is a test that goroutines beside its own may fail.
+type tb struct{ *testing.T }
+
+func (t tb) Fatalf(format string, args ...any) { t.Errorf(format, args...) }
