@@ -21,7 +21,7 @@ import (
 // statement of a busy server runs with, on an account beside others.
 func TestPlansSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
-	d, account := explainable(t)
+	d, account, _ := explainable(t)
 	conn := connWithPlans(t, d, "force_generic_plan")
 	yes := true
 	for _, depth := range []int{0, 1, 1000, 19_900} {
@@ -46,30 +46,128 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 	}
 }
 
-func TestPlanOfARareNameUsesItsIndex(t *testing.T) {
+// A user's organizations are sought in the list's order too, and looked up one by
+// one: as many as a page holds.
+func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
-	d, account := explainable(t)
-	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+	d, account, user := explainable(t)
+	yes := true
+	for _, mode := range planModes {
 		conn := connWithPlans(t, d, mode)
-		sql, args := orgs.IndexedStatement(account, orgs.ListParams{Limit: 20, Name: "19777"})
-		plan := explain(t, conn, sql, args)
-		if !strings.Contains(plan.text, "orgs_by_name") {
-			t.Errorf("%s: a rare name is not looked up in orgs_by_name:\n%s", mode, plan.text)
+		for _, depth := range []int{0, 2, 1000, 19_500} {
+			after := positionAt(t, d, account, depth)
+			for name, statement := range map[string]func() (string, []any){
+				"all": func() (string, []any) {
+					return orgs.ListStatement(account, orgs.ListParams{Limit: 100, UserID: &user}, after)
+				},
+				"active, nearby": func() (string, []any) {
+					return orgs.NearbyStatement(account, orgs.ListParams{Limit: 100, UserID: &user, IsActive: &yes}, after)
+				},
+				"active, beyond": func() (string, []any) {
+					return orgs.WalkedStatement(account, orgs.ListParams{Limit: 100, UserID: &user, IsActive: &yes}, after)
+				},
+				"named, nearby": func() (string, []any) {
+					return orgs.NearbyStatement(account, orgs.ListParams{Limit: 100, UserID: &user, Name: "org", Metadata: map[string]string{"plan": "pro"}}, after)
+				},
+			} {
+				sql, args := statement()
+				plan := explain(t, conn, sql, args)
+				if !strings.Contains(plan.text, "org_members_by_user") || strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) {
+					t.Errorf("%s, %s at depth %d: not a walk of org_members_by_user:\n%s", mode, name, depth, plan.text)
+				}
+				if depth > 0 && !strings.Contains(plan.indexCond, "ROW(org_created_at, org_id) < ROW(") {
+					t.Errorf("%s, %s at depth %d: the index condition %q does not seek", mode, name, depth, plan.indexCond)
+				}
+				// A look-up reads three or four pages, and two of three match.
+				if plan.buffers > 101*3/2*5 {
+					t.Errorf("%s, %s at depth %d: read %d buffers", mode, name, depth, plan.buffers)
+				}
+			}
 		}
 	}
 }
 
-// A short name is looked for in order, and the walk stops when the page is full.
-func TestPlanOfAShortNameWalksInOrder(t *testing.T) {
+// The first look reads no more than is nearby, and where a page is full asks no
+// more.
+func TestPlansOfTheNearbyWalkInOrder(t *testing.T) {
 	t.Parallel()
-	d, account := explainable(t)
-	conn := connWithPlans(t, d, "force_generic_plan")
-	sql, args := orgs.WalkedStatement(account, orgs.ListParams{Limit: 20, Name: "rg"})
-	plan := explain(t, conn, sql, args)
-	if !strings.Contains(plan.text, "orgs_by_created") || strings.Contains(plan.text, `"Sort"`) || plan.buffers > 50 {
-		t.Errorf("not a walk of orgs_by_created, %d buffers:\n%s", plan.buffers, plan.text)
+	d, account, user := explainable(t)
+	no := false
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for _, c := range []struct {
+			params orgs.ListParams
+			full   bool
+		}{
+			{orgs.ListParams{Name: "org"}, true},
+			{orgs.ListParams{Name: "rg", IsActive: &no}, true},
+			{orgs.ListParams{Metadata: map[string]string{"plan": "pro"}}, true},
+			{orgs.ListParams{UserID: &user, Metadata: map[string]string{"plan": "pro"}}, true},
+			{orgs.ListParams{Name: "absent"}, false},
+			{orgs.ListParams{UserID: &user, Name: "absent"}, false},
+			{orgs.ListParams{Metadata: map[string]string{"plan": "absent"}}, false},
+		} {
+			c.params.Limit = 20
+			sql, args := orgs.NearbyStatement(account, c.params, nil)
+			plan := explain(t, conn, sql, args)
+			if strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) || strings.Contains(plan.text, "orgs_by_filter") {
+				t.Errorf("%s, %+v: not a walk in order:\n%s", mode, c.params, plan.text)
+			}
+			if c.full && (plan.buffers > 500 || !strings.Contains(plan.text, `"Actual Loops": 0`)) {
+				t.Errorf("%s, %+v: looked on behind a full page, %d buffers:\n%s", mode, c.params, plan.buffers, plan.text)
+			}
+		}
 	}
 }
+
+// What is rare is looked up in the one index of all filters, whatever they are.
+func TestPlansOfTheRareUseTheirIndex(t *testing.T) {
+	t.Parallel()
+	d, account, user := explainable(t)
+	no := false
+	const trigrams, pairs, metadata = "org_name_folded ~~", "org_name_grams(org_name_folded) @>", "metadata @>"
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for _, c := range []struct {
+			params     orgs.ListParams
+			conditions []string
+		}{
+			{orgs.ListParams{Name: "19777"}, []string{trigrams}},
+			{orgs.ListParams{Name: "zx"}, []string{pairs}},
+			{orgs.ListParams{Name: "q"}, []string{pairs}},
+			{orgs.ListParams{Name: "東京ガス"}, []string{pairs}},
+			{orgs.ListParams{Metadata: map[string]string{"n": "19777"}}, []string{metadata}},
+			{orgs.ListParams{Metadata: map[string]string{"n": "19777", "plan": "pro"}}, []string{metadata}},
+			{orgs.ListParams{Name: "19777", Metadata: map[string]string{"plan": "pro"}}, []string{trigrams, metadata}},
+			{orgs.ListParams{Name: "zx", Metadata: map[string]string{"plan": "pro"}, IsActive: &no}, []string{pairs, metadata}},
+			{orgs.ListParams{Name: "19777", UserID: &user}, []string{trigrams}},
+			{orgs.ListParams{Metadata: map[string]string{"n": "19778"}, UserID: &user}, []string{metadata}},
+			{orgs.ListParams{Name: "zx", Metadata: map[string]string{"plan": "pro"}, UserID: &user, IsActive: &no}, []string{pairs, metadata}},
+		} {
+			c.params.Limit = 20
+			for _, after := range []*cursor.Position{nil, positionAt(t, d, account, 1000)} {
+				sql, args := orgs.IndexedStatement(account, c.params, after)
+				plan := explain(t, conn, sql, args)
+				if !strings.Contains(plan.text, "orgs_by_filter") || strings.Contains(plan.text, "Seq Scan") {
+					t.Errorf("%s, %+v: not looked up in orgs_by_filter:\n%s", mode, c.params, plan.text)
+				}
+				for _, condition := range c.conditions {
+					if !strings.Contains(plan.indexCond, condition) {
+						t.Errorf("%s, %+v: the index condition %q lacks %q", mode, c.params, plan.indexCond, condition)
+					}
+				}
+				// Those of the user may be read for the comparison, in their index.
+				if plan.buffers > 500 {
+					t.Errorf("%s, %+v: read %d buffers", mode, c.params, plan.buffers)
+				}
+			}
+		}
+	}
+}
+
+// planModes are the plans that a prepared statement may run with: the first few
+// calls of a connection make the one, a busy connection the other.
+var planModes = []string{"force_generic_plan", "force_custom_plan"}
 
 // connWithPlans returns a connection of its own that makes one kind of plan.
 func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
@@ -85,19 +183,25 @@ func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
 	return conn
 }
 
-// explainable has 20,000 organizations in one account and as many in others.
-func explainable(t *testing.T) (*dbtest.DB, uuid.UUID) {
+// explainable has 20,000 organizations in one account and as many in others. The
+// user it returns is a member of every second, and many others of a few each.
+func explainable(t *testing.T) (d *dbtest.DB, account, user uuid.UUID) {
 	t.Helper()
-	d := dbtest.New(t)
-	account := d.Account(t)
+	d = dbtest.New(t)
+	account, user = d.Account(t), uuid.NewV7()
 	for _, a := range []uuid.UUID{account, d.Account(t)} {
 		d.Exec(t, `
-INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, created_at)
-SELECT $1, gen_random_uuid(), 'Org ' || i, 'org ' || i, i % 50 <> 0, '2026-01-01'::timestamptz - i * interval '1 second'
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, created_at)
+SELECT $1, gen_random_uuid(), 'Org ' || i, 'org ' || i, i % 50 <> 0,
+       jsonb_build_object('plan', CASE WHEN i % 3 = 0 THEN 'free' ELSE 'pro' END, 'n', i::text), '2026-01-01'::timestamptz - i * interval '1 second'
 FROM generate_series(1, 20000) AS i`, a)
+		d.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, org_created_at)
+SELECT account_id, org_id, CASE WHEN n % 2 = 0 THEN $2 ELSE md5((n % 200)::text)::uuid END, created_at
+FROM (SELECT *, (metadata ->> 'n')::int AS n FROM orgs WHERE account_id = $1) AS numbered`, a, user)
 	}
-	d.Exec(t, "VACUUM ANALYZE orgs")
-	return d, account
+	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	return d, account, user
 }
 
 func positionAt(t *testing.T, d *dbtest.DB, account uuid.UUID, depth int) *cursor.Position {
@@ -162,6 +266,8 @@ func literals(args []any) string {
 			texts[i] = "'" + arg.Format(time.RFC3339Nano) + "'"
 		case [16]byte:
 			texts[i] = "'" + uuid.UUID(arg).String() + "'"
+		case []string:
+			texts[i] = `'{"` + strings.Join(arg, `","`) + `"}'`
 		default:
 			texts[i] = fmt.Sprintf("'%v'", arg)
 		}

@@ -5,20 +5,33 @@ import (
 	"orgd/internal/uuid"
 )
 
-// ListStatement returns the statement of a list without a name filter.
-func ListStatement(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any) {
-	s := orgList(listQuery{ListParams: p, accountID: account, after: after})
-	return s.sql, s.args
+// WithNearby returns a repository that looks only so far before it goes on.
+func (r *Repository) WithNearby(n int) *Repository {
+	return &Repository{db: r.db, nearby: nearby{orgs: n, ofUser: n}}
 }
 
-// IndexedStatement returns the statement that looks a rare name up.
-func IndexedStatement(account uuid.UUID, p ListParams) (string, []any) {
-	s := orgListIndexed(listQuery{ListParams: p, accountID: account, folded: Fold(p.Name)})
-	return s.sql, s.args
+// The statements of a list, to be explained.
+var (
+	ListStatement    = exported(orgList)
+	NearbyStatement  = exported(orgListNearby)
+	IndexedStatement = exported(orgListIndexed)
+	WalkedStatement  = exported(orgListWalked)
+)
+
+type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any)
+
+func exported(make func(listQuery) statement) exportedStatement {
+	return func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any) {
+		r := Repository{nearby: usualNearby}
+		q, err := r.newQuery(account, p)
+		if err != nil {
+			panic(err) // metadata is JSON, and there is no cursor
+		}
+		q.after = after
+		s := make(q)
+		return s.sql, s.args
+	}
 }
 
-// WalkedStatement returns the statement that looks at every name in order.
-func WalkedStatement(account uuid.UUID, p ListParams) (string, []any) {
-	s := orgListWalked(listQuery{ListParams: p, accountID: account, folded: Fold(p.Name)})
-	return s.sql, s.args
-}
+// Scope returns what a cursor of the list is bound to.
+func (p ListParams) Scope(account uuid.UUID) []byte { return p.scope(account) }

@@ -1,6 +1,9 @@
 package orgs
 
 import (
+	"maps"
+	"slices"
+
 	"orgd/internal/cursor"
 	"orgd/internal/uuid"
 )
@@ -14,6 +17,9 @@ type ListParams struct {
 	Cursor   string // Page.Cursor of the page before; empty for the first
 	Name     string // only names that contain it, whatever their case and accents; empty for all
 	IsActive *bool  // only the active, or only the inactive; nil for both
+
+	UserID   *uuid.UUID        // only those that this user is a member of; nil for all
+	Metadata map[string]string // only those that have all these pairs; empty for all
 }
 
 // Page is a part of a list, newest first.
@@ -34,9 +40,18 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	default:
 		scope = append(scope, 'f')
 	}
-	// Last, because it is of any length; as it was given, because the folded form
-	// may change with a release.
-	return append(scope, p.Name...)
+	// As it was given, because the folded form may change with a release.
+	scope = append(scope, p.Name...)
+	// What came after the first release follows only where it is given, so that
+	// the cursors of lists without it stay good. No two lists have one scope:
+	// names, keys and values hold no NUL, and an id has its 16 bytes.
+	if p.UserID != nil {
+		scope = append(append(scope, "\x00u"...), p.UserID[:]...)
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
+		scope = append(scope, "\x00m"+key+"\x00"+p.Metadata[key]...)
+	}
+	return scope
 }
 
 // newPage cuts the rows found, one more than the limit where there are more.

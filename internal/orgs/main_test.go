@@ -2,6 +2,9 @@ package orgs_test
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"orgd/internal/db/dbtest"
@@ -54,6 +57,22 @@ func (b bundle) walk(t fataler, p orgs.ListParams) []orgs.Org {
 		}
 		p.Cursor = page.Cursor
 	}
+}
+
+// matches is a list's filters in memory: what they say, not how they are served.
+func matches(p orgs.ListParams, o orgs.Org, members []uuid.UUID) bool {
+	var pairs map[string]string
+	if err := json.Unmarshal([]byte(o.Metadata), &pairs); err != nil {
+		panic(err) // the tests' own metadata
+	}
+	for key, value := range p.Metadata {
+		if got, ok := pairs[key]; !ok || got != value {
+			return false
+		}
+	}
+	return (p.IsActive == nil || *p.IsActive == o.IsActive) &&
+		(p.UserID == nil || slices.Contains(members, *p.UserID)) &&
+		strings.Contains(orgs.Fold(o.Name), orgs.Fold(p.Name))
 }
 
 func names(found []orgs.Org) []string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +28,7 @@ type model struct {
 	bundle
 	other uuid.UUID
 	rows  map[uuid.UUID]orgs.Org
+	users map[uuid.UUID][]uuid.UUID // the members of each
 	walks []*walk
 }
 
@@ -40,14 +40,14 @@ type walk struct {
 	last   *orgs.Org
 }
 
-func (w *walk) matches(o orgs.Org) bool {
-	return (w.params.IsActive == nil || *w.params.IsActive == o.IsActive) &&
-		strings.Contains(orgs.Fold(o.Name), orgs.Fold(w.params.Name))
-}
+func (m *model) matches(w *walk, o orgs.Org) bool { return matches(w.params, o, m.users[o.ID]) }
 
 var (
-	modelNames   = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
-	modelFilters = []string{"", "", "acme", "ZUR", "a", "%", "_"}
+	modelNames    = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
+	modelFilters  = []string{"", "", "acme", "ZUR", "a", "%", "_", "ac"}
+	modelMetadata = []orgs.Metadata{"{}", `{"plan": "pro"}`, `{"plan": "pro", "region": "eu"}`, `{"plan": ""}`}
+	modelPairs    = []map[string]string{nil, nil, {"plan": "pro"}, {"plan": ""}, {"plan": "pro", "region": "eu"}}
+	modelUsers    = []uuid.UUID{{15: 1}, {15: 2}}
 )
 
 func (m *model) create(t *rapid.T) {
@@ -55,6 +55,7 @@ func (m *model) create(t *rapid.T) {
 		ID:       uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
 		Name:     rapid.SampledFrom(modelNames).Draw(t, "name"),
 		IsActive: rapid.Bool().Draw(t, "active"),
+		Metadata: rapid.SampledFrom(modelMetadata).Draw(t, "metadata"),
 		// Few times, so that ties are common and rows appear before and behind walks.
 		CreatedAt: time.UnixMicro(1_767_225_600_000_000 + rapid.Int64Range(0, 5).Draw(t, "micros")).UTC(),
 	}
@@ -65,8 +66,8 @@ func (m *model) create(t *rapid.T) {
 	if rapid.IntRange(0, 4).Draw(t, "account") == 0 {
 		account = m.other
 	}
-	m.exec(t, `INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		account, o.ID, o.Name, orgs.Fold(o.Name), o.IsActive, o.CreatedAt)
+	m.exec(t, `INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		account, o.ID, o.Name, orgs.Fold(o.Name), o.IsActive, string(o.Metadata), o.CreatedAt)
 	if account == m.account {
 		m.rows[o.ID] = o
 	}
@@ -93,6 +94,33 @@ func (m *model) toggle(t *rapid.T) {
 	m.changed(o)
 }
 
+func (m *model) describe(t *rapid.T) {
+	o, ok := m.pick(t)
+	if !ok {
+		return
+	}
+	o.Metadata = rapid.SampledFrom(modelMetadata).Draw(t, "metadata")
+	m.exec(t, `UPDATE orgs SET metadata = $3, updated_at = now() WHERE account_id = $1 AND org_id = $2`, m.account, o.ID, string(o.Metadata))
+	m.changed(o)
+}
+
+// join makes a user a member, or ends the membership.
+func (m *model) join(t *rapid.T) {
+	o, ok := m.pick(t)
+	if !ok {
+		return
+	}
+	user := rapid.SampledFrom(modelUsers).Draw(t, "user")
+	if at := slices.Index(m.users[o.ID], user); at >= 0 {
+		m.exec(t, `DELETE FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3`, m.account, o.ID, user)
+		m.users[o.ID] = slices.Delete(m.users[o.ID], at, at+1)
+	} else {
+		m.exec(t, `INSERT INTO org_members (account_id, org_id, user_id, org_created_at) VALUES ($1, $2, $3, $4)`, m.account, o.ID, user, o.CreatedAt)
+		m.users[o.ID] = append(m.users[o.ID], user)
+	}
+	m.changed(o)
+}
+
 func (m *model) remove(t *rapid.T) {
 	o, ok := m.pick(t)
 	if !ok {
@@ -100,6 +128,7 @@ func (m *model) remove(t *rapid.T) {
 	}
 	m.exec(t, `DELETE FROM orgs WHERE account_id = $1 AND org_id = $2`, m.account, o.ID)
 	delete(m.rows, o.ID)
+	delete(m.users, o.ID)
 	for _, w := range m.walks {
 		delete(w.owed, o.ID)
 	}
@@ -109,7 +138,7 @@ func (m *model) remove(t *rapid.T) {
 func (m *model) changed(o orgs.Org) {
 	m.rows[o.ID] = o
 	for _, w := range m.walks {
-		if !w.matches(o) {
+		if !m.matches(w, o) {
 			delete(w.owed, o.ID)
 		}
 	}
@@ -117,9 +146,13 @@ func (m *model) changed(o orgs.Org) {
 
 func (m *model) begin(t *rapid.T) {
 	w := &walk{params: orgs.ListParams{
-		Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
-		Name:  rapid.SampledFrom(modelFilters).Draw(t, "filter"),
+		Limit:    rapid.IntRange(1, 4).Draw(t, "limit"),
+		Name:     rapid.SampledFrom(modelFilters).Draw(t, "filter"),
+		Metadata: rapid.SampledFrom(modelPairs).Draw(t, "pairs"),
 	}}
+	if rapid.Bool().Draw(t, "byUser") {
+		w.params.UserID = ptr(rapid.SampledFrom(modelUsers).Draw(t, "user"))
+	}
 	if rapid.Bool().Draw(t, "byActivity") {
 		active := rapid.Bool().Draw(t, "wanted")
 		w.params.IsActive = &active
@@ -138,7 +171,7 @@ func (m *model) page(t *rapid.T) {
 	if !w.begun {
 		w.begun, w.owed = true, map[uuid.UUID]bool{}
 		for id, o := range m.rows {
-			if w.matches(o) {
+			if m.matches(w, o) {
 				w.owed[id] = true
 			}
 		}
@@ -149,7 +182,7 @@ func (m *model) page(t *rapid.T) {
 		switch {
 		case !ours:
 			t.Fatalf("the page holds %s, which this account has not", o.ID)
-		case !w.matches(o) || o.Name != want.Name || o.IsActive != want.IsActive:
+		case !m.matches(w, o) || o.Name != want.Name || o.IsActive != want.IsActive || o.Metadata != want.Metadata:
 			t.Fatalf("the page holds %+v, stored is %+v, asked was %+v", o, want, w.params)
 		case w.last != nil && !precedes(*w.last, o):
 			t.Fatalf("%s at %s came after %s at %s", o.ID, o.CreatedAt, w.last.ID, w.last.CreatedAt)
@@ -190,10 +223,12 @@ func TestWalkKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{bundle: b, other: b.Account(t), rows: map[uuid.UUID]orgs.Org{}}
+		m := &model{bundle: b, other: b.Account(t), rows: map[uuid.UUID]orgs.Org{}, users: map[uuid.UUID][]uuid.UUID{}}
 		m.account = b.Account(t)
+		m.repository = m.repository.WithNearby(rapid.SampledFrom([]int{1, 3, 10_000}).Draw(rt, "nearby"))
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": m.create, "create more": m.create, "rename": m.rename, "toggle": m.toggle, "remove": m.remove,
+			"describe": m.describe, "join": m.join, "join more": m.join,
 			"begin": m.begin, "page": m.page, "page more": m.page,
 		})
 	})
@@ -205,9 +240,14 @@ func TestWalkAmongConcurrentWriters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const stable = 300
+	user := uuid.NewV7()
 	b.Exec(t, `
-INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, created_at)
-SELECT $1, gen_random_uuid(), 'stable', 'stable', now() - (i / 3) * interval '1 millisecond' FROM generate_series(1, $2) AS i`, b.account, stable)
+WITH made AS (
+	INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_at)
+	SELECT $1, gen_random_uuid(), 'stable', 'stable', '{"kind": "stable"}', now() - (i / 3) * interval '1 millisecond' FROM generate_series(1, $2) AS i
+	RETURNING account_id, org_id, created_at
+)
+INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT account_id, org_id, $3, created_at FROM made`, b.account, stable, user)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var writers sync.WaitGroup
@@ -221,12 +261,19 @@ SELECT $1, gen_random_uuid(), 'stable', 'stable', now() - (i / 3) * interval '1 
 			}
 		})
 	}
-	for n := range 40 {
-		filter := []string{"", "stable"}[n%2]
+	yes, kind := true, map[string]string{"kind": "stable"}
+	lists := []orgs.ListParams{
+		{}, {Name: "stable"}, {Name: "st"}, {Metadata: kind}, {UserID: &user}, {UserID: &user, IsActive: &yes}, {UserID: &user, Name: "stable", Metadata: kind},
+	}
+	for n := range 6 * len(lists) {
+		p := lists[n%len(lists)]
+		p.Limit = 1 + n%11*3
+		// The writers keep about so many in front that rows come and go at this edge.
+		reader := bundle{DB: b.DB, repository: b.repository.WithNearby(1 + n%5*75), account: b.account}
 		seen := map[uuid.UUID]bool{}
 		unmoved := 0
 		var last *orgs.Org
-		for _, o := range b.walk(t, orgs.ListParams{Limit: 1 + n%7*5, Name: filter}) {
+		for _, o := range reader.walk(t, p) {
 			if seen[o.ID] || last != nil && !precedes(*last, o) {
 				t.Fatalf("walk %d: %s came twice or out of order", n, o.ID)
 			}

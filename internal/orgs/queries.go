@@ -21,61 +21,140 @@ func (s *statement) bind(arg any) string {
 	return fmt.Sprintf("$%d", len(s.args))
 }
 
-// where returns the conditions of a list but for the name. The first page and
-// the next are two statements: one with "$1 IS NULL OR …" would filter where
-// this seeks. The row value is compared in the order of the index.
-func (s *statement) where(q listQuery) string {
-	conditions := []string{"account_id = " + s.bind(q.accountID)}
-	if q.IsActive != nil {
-		conditions = append(conditions, "is_active = "+s.bind(*q.IsActive))
+// after returns the condition of a next page, nothing for the first. They are
+// two statements: one with "$1 IS NULL OR …" would filter where this seeks. The
+// row value is compared in the order of the index.
+func (s *statement) after(q listQuery, createdAt string) string {
+	if q.after == nil {
+		return ""
 	}
-	if q.after != nil {
-		conditions = append(conditions, "(created_at, org_id) < ("+s.bind(q.after.CreatedAt)+", "+s.bind(q.after.ID)+")")
+	return fmt.Sprintf(" AND (%s, org_id) < (%s, %s)", createdAt, s.bind(q.after.CreatedAt), s.bind(q.after.ID))
+}
+
+// where returns the conditions that orgs_by_created and orgs_by_active serve.
+func (s *statement) where(q listQuery) string {
+	conditions := "account_id = " + s.bind(q.accountID)
+	if q.IsActive != nil {
+		conditions += " AND is_active = " + s.bind(*q.IsActive)
+	}
+	return conditions + s.after(q, "created_at")
+}
+
+// walk returns what a list goes through, in its order, which an index has: the
+// account's organizations, or those of one user.
+func (s *statement) walk(q listQuery) string {
+	if !q.ofUser() {
+		return "FROM orgs WHERE " + s.where(q) + " " + orgOrder
+	}
+	conditions := "account_id = " + s.bind(q.accountID) + " AND user_id = " + s.bind(*q.UserID) + s.after(q, "org_created_at")
+	return "FROM org_members WHERE " + conditions + " ORDER BY org_created_at DESC, org_id DESC"
+}
+
+// walked returns, for a FROM, the organizations of the walk as far as the limit.
+// OFFSET 0 keeps the planner to one look-up for each of a user's: anything else
+// would read and sort them all.
+func (s *statement) walked(q listQuery, walk, limit string) string {
+	columns := orgColumns
+	if q.folded != "" {
+		columns += ", org_name_folded"
+	}
+	if !q.ofUser() {
+		return fmt.Sprintf(`(SELECT %s %s LIMIT %s) AS walked`, columns, walk, limit)
+	}
+	return fmt.Sprintf(`(SELECT org_id, org_created_at AS created_at %s LIMIT %s) AS member`+
+		` JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = member.org_id OFFSET 0) AS walked USING (org_id, created_at)`,
+		walk, limit, columns, s.bind(q.accountID))
+}
+
+// residual returns the conditions that the index of the walk does not serve.
+func (s *statement) residual(q listQuery) string {
+	var conditions []string
+	if q.folded != "" {
+		conditions = append(conditions, "org_name_folded LIKE "+s.bind(q.namePattern()))
+	}
+	if q.metadata != "" {
+		conditions = append(conditions, "metadata @> "+s.bind(q.metadata))
+	}
+	if q.ofUser() && q.IsActive != nil {
+		conditions = append(conditions, "is_active = "+s.bind(*q.IsActive))
 	}
 	return strings.Join(conditions, " AND ")
 }
 
-// orgList lists without a name filter.
+// orgList lists where nothing is residual.
 //
 // The inner limit is a literal, so that the planner knows how little is wanted
 // when it makes the generic plan. With a parameter there it expects a tenth of
 // the table, and plans anew for every call, which costs as much as the rows.
 func orgList(q listQuery) statement {
 	var s statement
-	s.sql = fmt.Sprintf(`SELECT %[1]s FROM (SELECT %[1]s FROM orgs WHERE %[2]s %[3]s LIMIT %[4]d) AS page %[3]s LIMIT %[5]s`,
-		orgColumns, s.where(q), orgOrder, MaxLimit+1, s.bind(q.Limit+1))
+	walked := s.walked(q, s.walk(q), fmt.Sprint(MaxLimit+1))
+	s.sql = fmt.Sprintf(`SELECT %s FROM %s %s LIMIT %s`, orgColumns, walked, orgOrder, s.bind(q.Limit+1))
 	return s
 }
 
-// orgListNearby looks for a name among the next nearby organizations only. It
+// orgListNearby looks among the next nearby organizations of the walk only. It
 // finds what is common in a bounded time, whatever the planner believes of it.
+//
+// If they do not fill the page and the walk goes on behind them, a row of NULLs
+// says so: what they lack is known in the snapshot that they were read in. The
+// parts of a UNION ALL come in turn, so the second costs a full page nothing.
 func orgListNearby(q listQuery) statement {
 	var s statement
-	s.sql = fmt.Sprintf(`SELECT %[1]s FROM (SELECT %[1]s, org_name_folded FROM orgs WHERE %[2]s %[3]s LIMIT %[4]d) AS nearby WHERE org_name_folded LIKE %[5]s %[3]s LIMIT %[6]s`,
-		orgColumns, s.where(q), orgOrder, nearby, s.bind(q.namePattern()), s.bind(q.Limit+1))
+	walk := s.walk(q)
+	walked := s.walked(q, walk, fmt.Sprint(q.nearby))
+	residual := s.residual(q)
+	s.sql = fmt.Sprintf(`(SELECT %[1]s FROM %[2]s WHERE %[3]s %[4]s LIMIT %[5]s) UNION ALL (SELECT %[6]s %[7]s OFFSET %[8]d LIMIT 1) LIMIT %[5]s`,
+		orgColumns, walked, residual, orgOrder, s.bind(q.Limit+1), orgNulls, walk, q.nearby)
 	return s
 }
 
-// orgListIndexed finds what is rare by the trigrams of the name: MATERIALIZED
-// keeps the planner from walking the whole account in order instead.
+// orgNulls stand for orgColumns in the row that says that the walk goes on.
+var orgNulls = strings.Repeat("NULL, ", strings.Count(orgColumns, ",")) + "NULL"
+
+// orgListIndexed finds what is rare by its name and metadata: MATERIALIZED keeps
+// the planner from walking the whole account in order instead.
 func orgListIndexed(q listQuery) statement {
 	var s statement
-	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s AND org_name_folded LIKE %[4]s) SELECT %[1]s FROM named %[3]s LIMIT %[5]s`,
-		orgColumns, s.where(q), orgOrder, s.bind(q.namePattern()), s.bind(q.Limit+1))
+	where := s.where(q) + s.indexed(q)
+	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[1]s FROM named%[3]s %[4]s LIMIT %[5]s`,
+		orgColumns, where, s.member(q), orgOrder, s.bind(q.Limit+1))
 	return s
 }
 
-// orgListWalked looks at every name in order, for a name too short to have a
-// trigram. The inner limit is there for the planner, as in orgList: without it
-// it sorts the account.
+// indexed returns the conditions that orgs_by_filter serves. A name without a
+// trigram is found by its grams, and then compared by strpos: with LIKE the
+// planner would expect to read the whole index for the lack of trigrams.
+func (s *statement) indexed(q listQuery) string {
+	var conditions string
+	switch {
+	case hasTrigram(q.folded):
+		conditions = " AND org_name_folded LIKE " + s.bind(q.namePattern())
+	case q.folded != "":
+		conditions = " AND org_name_grams(org_name_folded) @> " + s.bind(grams(q.folded)) +
+			" AND strpos(org_name_folded, " + s.bind(q.folded) + ") > 0"
+	}
+	if q.metadata != "" {
+		conditions += " AND metadata @> " + s.bind(q.metadata)
+	}
+	return conditions
+}
+
+// member returns the condition that the user is a member of what was named.
+func (s *statement) member(q listQuery) string {
+	if !q.ofUser() {
+		return ""
+	}
+	return fmt.Sprintf(` WHERE EXISTS (SELECT FROM org_members AS m WHERE m.account_id = %s AND m.org_id = named.org_id AND m.user_id = %s)`,
+		s.bind(q.accountID), s.bind(*q.UserID))
+}
+
+// orgListWalked looks at every organization of a user in order, for a filter by
+// activity, which no index finds the rare ones of.
 func orgListWalked(q listQuery) statement {
 	var s statement
-	s.sql = fmt.Sprintf(`SELECT %[1]s FROM (SELECT %[1]s FROM orgs WHERE %[2]s AND org_name_folded LIKE %[4]s %[3]s LIMIT %[5]d) AS page %[3]s LIMIT %[6]s`,
-		orgColumns, s.where(q), orgOrder, s.bind(q.namePattern()), MaxLimit+1, s.bind(q.Limit+1))
+	walked := s.walked(q, s.walk(q), "ALL")
+	s.sql = fmt.Sprintf(`SELECT %s FROM %s WHERE %s %s LIMIT %s`,
+		orgColumns, walked, s.residual(q), orgOrder, s.bind(q.Limit+1))
 	return s
 }
-
-// nearby bounds the first look for a name. What fills no page there is mostly
-// rare, and cheap to find by the index. A name that is common, but only among
-// older organizations, costs a sort of all that have it.
-const nearby = 10_000

@@ -2,9 +2,9 @@ package orgs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"orgd/internal/cursor"
 	"orgd/internal/db"
@@ -13,10 +13,23 @@ import (
 
 // Repository keeps organizations in PostgreSQL. Every method takes the account,
 // and sees nothing of any other.
-type Repository struct{ db *db.Pool }
+type Repository struct {
+	db     *db.Pool
+	nearby nearby
+}
 
 // NewRepository returns a repository on the pool.
-func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
+func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool, nearby: usualNearby} }
+
+// nearby bounds the first look for what a filter asks for. What fills no page
+// there is mostly rare, and cheap to find by the index. What is common, but only
+// among older organizations, costs a sort of all that have it.
+type nearby struct {
+	orgs   int
+	ofUser int // fewer: each costs a look-up
+}
+
+var usualNearby = nearby{orgs: 10_000, ofUser: 7_000}
 
 // List returns a page, ordered by creation and then by id, newest first. A walk
 // from page to page sees no organization twice, and sees exactly once each that
@@ -26,16 +39,12 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 	if p.Limit < 1 || p.Limit > MaxLimit {
 		return Page{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, MaxLimit)
 	}
-	query := listQuery{ListParams: p, accountID: accountID, folded: Fold(p.Name)}
-	if p.Cursor != "" {
-		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
-		if err != nil {
-			return Page{}, ErrInvalidCursor
-		}
-		query.after = &after
+	query, err := r.newQuery(accountID, p)
+	if err != nil {
+		return Page{}, err
 	}
 	var found []Org
-	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		found, err = query.run(ctx, q)
 		return err
 	})
@@ -51,28 +60,60 @@ type listQuery struct {
 	accountID uuid.UUID
 	after     *cursor.Position // nil for the first page
 	folded    string           // Name, folded
+	metadata  string           // Metadata as JSON; empty without
+	nearby    int              // how far orgListNearby looks
 }
+
+func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, error) {
+	l := listQuery{ListParams: p, accountID: accountID, folded: Fold(p.Name), nearby: r.nearby.orgs}
+	if l.ofUser() {
+		l.nearby = r.nearby.ofUser
+	}
+	if len(p.Metadata) > 0 {
+		object, err := json.Marshal(p.Metadata)
+		if err != nil {
+			return listQuery{}, err
+		}
+		l.metadata = string(object)
+	}
+	if p.Cursor != "" {
+		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
+		if err != nil {
+			return listQuery{}, ErrInvalidCursor
+		}
+		l.after = &after
+	}
+	return l, nil
+}
+
+func (l listQuery) ofUser() bool { return l.UserID != nil }
 
 func (l listQuery) run(ctx context.Context, q db.Querier) ([]Org, error) {
-	if l.Name == "" {
-		return l.fetch(ctx, q, orgList(l))
-	}
-	// Each statement alone gives the whole answer if it fills the page; the walk's
-	// promises need no snapshot common to both.
-	found, err := l.fetch(ctx, q, orgListNearby(l))
-	if err != nil || len(found) > l.Limit {
+	indexed := l.folded != "" || l.metadata != ""
+	if !indexed && (!l.ofUser() || l.IsActive == nil) {
+		found, _, err := l.fetch(ctx, q, orgList(l))
 		return found, err
 	}
-	if hasTrigram(l.folded) {
-		return l.fetch(ctx, q, orgListIndexed(l))
+	// Each statement alone gives the whole answer where it counts; the walk's
+	// promises need no snapshot common to both.
+	found, goesOn, err := l.fetch(ctx, q, orgListNearby(l))
+	if err != nil || !goesOn {
+		return found, err
 	}
-	return l.fetch(ctx, q, orgListWalked(l))
+	beyond := orgListWalked
+	if indexed {
+		beyond = orgListIndexed
+	}
+	found, _, err = l.fetch(ctx, q, beyond(l))
+	return found, err
 }
 
-func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) ([]Org, error) {
+// fetch returns what the statement finds, and whether orgListNearby says that the
+// walk goes on.
+func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (found []Org, goesOn bool, err error) {
 	rows, err := q.Query(ctx, s.sql, append([]any{binaryResults}, s.args...)...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	return collectOrgs(rows, l.Limit+1)
 }
@@ -85,12 +126,12 @@ func (l listQuery) namePattern() string {
 var likeLiteral = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // hasTrigram says whether pg_trgm can look s up: it takes three letters or
-// digits in a row. (Which of the letters beyond ASCII it knows depends on the
-// database's locale. It only costs time to be wrong.)
+// digits in a row. Which of those beyond ASCII it knows depends on the
+// database's locale, so they do not count.
 func hasTrigram(s string) bool {
 	run := 0
 	for _, r := range s {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+		if !isASCIIAlphanumeric(r) {
 			run = 0
 			continue
 		}
@@ -99,4 +140,22 @@ func hasTrigram(s string) bool {
 		}
 	}
 	return false
+}
+
+func isASCIIAlphanumeric(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// grams returns those of org_name_grams that a name which contains s has: each
+// pair of adjacent characters, or the only one.
+func grams(s string) []string {
+	runes := []rune(s)
+	if len(runes) == 1 {
+		return []string{s}
+	}
+	pairs := make([]string, 0, len(runes))
+	for i := range len(runes) - 1 {
+		pairs = append(pairs, string(runes[i:i+2]))
+	}
+	return pairs
 }

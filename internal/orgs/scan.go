@@ -18,19 +18,27 @@ var binaryResults = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 // collectOrgs reads at most want rows of orgColumns. It stands in for pgx's
 // collecting generics on the one hot path, and allocates for a page, not for each
 // row of it (BenchmarkList: 26 times for 100 rows, statement and all).
-func collectOrgs(rows pgx.Rows, want int) ([]Org, error) {
+//
+// A row of NULLs (orgListNearby) is no organization, but says that the walk goes
+// on.
+func collectOrgs(rows pgx.Rows, want int) (found []Org, goesOn bool, err error) {
 	defer rows.Close()
-	found := make([]Org, 0, want)
+	found = make([]Org, 0, want)
 	var texts arena
 	texts.Grow(want * typicalText)
 	for rows.Next() {
+		columns := rows.RawValues()
+		if columns[0] == nil {
+			goesOn = true
+			continue
+		}
 		var o Org
-		if err := readOrg(rows.RawValues(), &o, &texts); err != nil {
-			return nil, err
+		if err := readOrg(columns, &o, &texts); err != nil {
+			return nil, false, err
 		}
 		found = append(found, o)
 	}
-	return found, rows.Err()
+	return found, goesOn, rows.Err()
 }
 
 // typicalText is the bytes of a common name and its metadata.

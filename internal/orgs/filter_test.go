@@ -1,0 +1,269 @@
+package orgs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// choices are the values of each filter that the tests combine: none, common,
+// rare and absent ones.
+var choices = struct {
+	names    []string
+	metadata []map[string]string
+	users    []*uuid.UUID
+}{
+	names: []string{"", "acme", "AC", "a", "é", "10%", "東京", "東", "e 1", "zz", "absent"},
+	metadata: []map[string]string{
+		nil, {"plan": "pro"}, {"plan": "pro", "region": "eu"}, {"note": ""}, {"plan": "PRO"}, {"a]b": `"\`}, {"region": "pro"},
+	},
+	users: []*uuid.UUID{nil, {}, {15: 1}, {15: 2}, {15: 3}},
+}
+
+// everyList calls fn with each combination of the filters.
+func everyList(fn func(orgs.ListParams)) {
+	yes, no := true, false
+	for _, name := range choices.names {
+		for _, metadata := range choices.metadata {
+			for _, user := range choices.users {
+				for _, active := range []*bool{nil, &yes, &no} {
+					fn(orgs.ListParams{Name: name, Metadata: metadata, UserID: user, IsActive: active})
+				}
+			}
+		}
+	}
+}
+
+// manyOrgs are in the list's order, with the members of each.
+func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[uuid.UUID][]uuid.UUID) {
+	t.Helper()
+	stored := []string{"Acme", "ACME Holding", "Café 1", "100% Café", "10 % Café", "東京ガス", "京東", "Other", "Zzyzx"}
+	pairs := []orgs.Metadata{
+		"{}", `{"plan": "pro"}`, `{"plan": "pro", "region": "eu"}`, `{"plan": "free", "region": "eu"}`,
+		`{"note": ""}`, `{"a]b": "\"\\"}`, `{"plan": "eu", "region": "pro"}`,
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	members = map[uuid.UUID][]uuid.UUID{}
+	for i := range count {
+		o := b.Org(t, b.account, orgs.Org{
+			Name:      stored[random.IntN(len(stored))],
+			IsActive:  random.IntN(4) > 0,
+			Metadata:  pairs[random.IntN(len(pairs))],
+			CreatedAt: time.Unix(int64(-i/3), 0).UTC(),
+		})
+		for n, user := range choices.users[1:] { // of some, of a half, of a fifth, of none
+			if random.IntN(20) < []int{5, 10, 4, 0}[n] {
+				b.Member(t, b.account, o, *user)
+				members[o.ID] = append(members[o.ID], *user)
+			}
+		}
+		made = append(made, o)
+	}
+	slices.SortFunc(made, func(a, b orgs.Org) int {
+		if precedes(a, b) {
+			return -1
+		}
+		return 1
+	})
+	return made, members
+}
+
+// Whatever filters are combined, and whichever statement finds what they ask
+// for, the list is what a look at each organization gives.
+func TestEveryCombinationOfFilters(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made, members := b.manyOrgs(t, 300)
+	for _, nearby := range []int{1, 40, 10_000} {
+		b.repository = b.repository.WithNearby(nearby)
+		everyList(func(p orgs.ListParams) {
+			p.Limit = 35
+			var want []uuid.UUID
+			for _, o := range made {
+				if matches(p, o, members[o.ID]) {
+					want = append(want, o.ID)
+				}
+			}
+			if got := ids(b.walk(t, p)); !slices.Equal(got, want) {
+				t.Errorf("nearby %d, %+v: saw %d organizations, want %d", nearby, p, len(got), len(want))
+			}
+		})
+	}
+}
+
+func ids(found []orgs.Org) []uuid.UUID {
+	var list []uuid.UUID
+	for _, o := range found {
+		list = append(list, o.ID)
+	}
+	return list
+}
+
+// Pages of every size end where the first look does, or beside it.
+func TestFiltersAtTheEdgeOfTheNearby(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made, members := b.manyOrgs(t, 12)
+	for nearby := 1; nearby <= 13; nearby++ {
+		b.repository = b.repository.WithNearby(nearby)
+		for limit := 1; limit <= 13; limit++ {
+			for _, p := range []orgs.ListParams{
+				{Name: "a"}, {Metadata: map[string]string{"plan": "pro"}}, {UserID: choices.users[1], Name: "acme"},
+			} {
+				p.Limit = limit
+				want := slices.DeleteFunc(slices.Clone(made), func(o orgs.Org) bool { return !matches(p, o, members[o.ID]) })
+				if got := ids(b.walk(t, p)); !slices.Equal(got, ids(want)) {
+					t.Errorf("nearby %d, limit %d, %+v: saw %d, want %d", nearby, limit, p, len(got), len(want))
+				}
+			}
+		}
+	}
+}
+
+// What a request has committed the next one finds, by every filter and on every
+// way to it.
+func TestFiltersReadTheirOwnWrites(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	user := uuid.NewV7()
+	for i := range 200 {
+		name := fmt.Sprintf("Quux 東京 %d", i)
+		o := b.Org(t, b.account, orgs.Org{Name: name, IsActive: true, Metadata: orgs.Metadata(fmt.Sprintf(`{"n": "%d"}`, i)), CreatedAt: time.Unix(int64(-i), 0)})
+		b.Member(t, b.account, o, user)
+		metadata := map[string]string{"n": fmt.Sprint(i)}
+		for _, nearby := range []int{1, 10_000} {
+			repository := b.repository.WithNearby(nearby)
+			for _, p := range []orgs.ListParams{
+				{Name: name}, {Metadata: metadata}, {Name: "京 ", Metadata: metadata}, {UserID: &user, Metadata: metadata}, {UserID: &user, Name: name},
+			} {
+				p.Limit = 100
+				page, err := repository.List(context.Background(), b.account, p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Contains(ids(page.Orgs), o.ID) {
+					t.Fatalf("nearby %d, %+v: %s is not there", nearby, p, name)
+				}
+			}
+		}
+	}
+}
+
+func TestFiltersNeverLeaveTheAccount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, members := b.manyOrgs(t, 60)
+	stranger := bundle{DB: b.DB, account: b.Account(t)}
+	for _, nearby := range []int{1, 10_000} {
+		stranger.repository = b.repository.WithNearby(nearby)
+		everyList(func(p orgs.ListParams) {
+			p.Limit = 100
+			if seen := stranger.list(t, p); len(seen.Orgs) > 0 {
+				t.Errorf("nearby %d, %+v: sees %s", nearby, p, seen.Orgs[0].ID)
+			}
+		})
+	}
+	if len(members) == 0 {
+		t.Error("there were no members to see")
+	}
+}
+
+// A name of accents alone asks for nothing; internal/http refuses it.
+func TestNameThatFoldsToNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Org(t, b.account, orgs.Org{})
+	if page := b.list(t, orgs.ListParams{Limit: 1, Name: "\u0301"}); len(page.Orgs) != 1 {
+		t.Errorf("saw %d", len(page.Orgs))
+	}
+}
+
+// Cursors of the first release, by this list and filters, and by the plain list.
+func TestCursorsOfTheFirstRelease(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.account = uuid.UUID{0: 1, 6: 0x70, 8: 0x80, 15: 1}
+	b.Exec(t, "INSERT INTO accounts (id, name) VALUES ($1, 'Test')", b.account)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC)
+	b.Org(t, b.account, orgs.Org{ID: uuid.UUID{15: 9}, Name: "Müller & Söhne", IsActive: true, CreatedAt: at})
+	next := b.Org(t, b.account, orgs.Org{ID: uuid.UUID{15: 8}, Name: "Müller & Söhne", IsActive: true, CreatedAt: at})
+	yes := true
+	for _, p := range []orgs.ListParams{
+		{Limit: 5, Cursor: "AQAGR172V081AAAAAAAAAAAAAAAAAAAACScuMrvazPQ4", Name: "Müller & Söhne", IsActive: &yes},
+		{Limit: 5, Cursor: "AQAGR172V081AAAAAAAAAAAAAAAAAAAACXorbvE6dP1b"},
+	} {
+		if page := b.list(t, p); !slices.Equal(ids(page.Orgs), []uuid.UUID{next.ID}) {
+			t.Errorf("%+v goes on with %v", p, ids(page.Orgs))
+		}
+	}
+}
+
+// No two lists have one scope: the scope can be read back.
+func TestScopeNamesOneList(t *testing.T) {
+	t.Parallel()
+	// The letters that a scope is put together with, and no NUL.
+	text := rapid.StringOfN(rapid.SampledFrom([]rune("umtf*a\x01é")), 0, 20, -1)
+	id := rapid.Custom(func(t *rapid.T) uuid.UUID {
+		return uuid.UUID(rapid.SliceOfN(rapid.SampledFrom([]byte("\x00um*t\x01")), 16, 16).Draw(t, "id"))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		account := id.Draw(t, "account")
+		p := orgs.ListParams{Name: text.Draw(t, "name")}
+		if rapid.Bool().Draw(t, "byActivity") {
+			active := rapid.Bool().Draw(t, "active")
+			p.IsActive = &active
+		}
+		if rapid.Bool().Draw(t, "byUser") {
+			p.UserID = ptr(id.Draw(t, "user"))
+		}
+		if pairs := rapid.MapOfN(text, text, 0, 4).Draw(t, "metadata"); len(pairs) > 0 {
+			p.Metadata = pairs
+		}
+		gotAccount, got := readScope(t, p.Scope(account))
+		if gotAccount != account || !reflect.DeepEqual(got, p) {
+			t.Fatalf("the scope of %+v in %s reads as that of %+v in %s", p, account, got, gotAccount)
+		}
+	})
+}
+
+func readScope(t *rapid.T, scope []byte) (account uuid.UUID, p orgs.ListParams) {
+	rest, ok := bytes.CutPrefix(scope, []byte("orgs\x00"))
+	if !ok {
+		t.Fatalf("a scope of another route: %q", scope)
+	}
+	account, rest = uuid.UUID(rest[:16]), rest[16:]
+	if rest[0] != '*' {
+		active := rest[0] == 't'
+		p.IsActive = &active
+	}
+	p.Name, rest = untilNUL(rest[1:])
+	if after, ok := bytes.CutPrefix(rest, []byte("\x00u")); ok {
+		p.UserID, rest = ptr(uuid.UUID(after[:16])), after[16:]
+	}
+	for len(rest) > 0 {
+		var key string
+		if p.Metadata == nil {
+			p.Metadata = map[string]string{}
+		}
+		key, rest = untilNUL(rest[len("\x00m"):])
+		p.Metadata[key], rest = untilNUL(rest[len("\x00"):])
+	}
+	return account, p
+}
+
+func untilNUL(b []byte) (text string, rest []byte) {
+	if end := bytes.IndexByte(b, 0); end >= 0 {
+		return string(b[:end]), b[end:]
+	}
+	return string(b), nil
+}
