@@ -44,6 +44,7 @@ fuzz: ## each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzFoldIsStable -fuzztime $(FUZZ) $(SHRINK) ./internal/orgs
 	$(GO) test -run '^$$' -fuzz FuzzAppendString -fuzztime $(FUZZ) $(SHRINK) ./internal/http
 	$(GO) test -run '^$$' -fuzz FuzzAppendPage -fuzztime $(FUZZ) $(SHRINK) ./internal/http
+	$(GO) test -run '^$$' -fuzz FuzzReadObject -fuzztime $(FUZZ) $(SHRINK) ./internal/http
 
 bench: ## Go benchmarks, then a load run over a seeded million (needs wrk)
 	$(GO) run ./internal/db/dbtest/withdb $(GO) test -run '^$$' -bench . -benchmem ./internal/...

@@ -59,11 +59,11 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
 		slog.String("remote", r.RemoteAddr),
 	)
-	if p, ok := principalOf(c); ok {
-		fields = append(fields, slog.String("accountId", p.AccountID.String()), slog.String("apiKeyId", p.KeyID.String()))
+	if who, ok := knownCaller(c); ok {
+		fields = append(fields, slog.String("accountId", who.AccountID.String()), slog.String("apiKeyId", who.KeyID.String()))
 	}
-	if retry := r.Header.Get("X-Stainless-Retry-Count"); isRetry(retry) {
-		fields = append(fields, slog.String("retryCount", retry))
+	if retries := retryCount(r.Header); retries > 0 {
+		fields = append(fields, slog.Uint64("retryCount", retries))
 	}
 	if err != nil {
 		fields = append(fields, slog.String("error", err.Error()))
@@ -81,12 +81,6 @@ func logLevel(path string, status int) slog.Level {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
-}
-
-// isRetry says whether an official client repeats a call: it counts from 1, and
-// a first try counts 0.
-func isRetry(count string) bool {
-	return len(count) == 1 && '1' <= count[0] && count[0] <= '9'
 }
 
 // routeLabel is the template, so that a scanner of paths makes one label.

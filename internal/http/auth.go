@@ -8,11 +8,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/uuid"
 )
 
 const (
-	principalKey = "principal"
-	realm        = `Bearer realm="orgd"`
+	callerKey = "caller"
+	realm     = `Bearer realm="orgd"`
 	// actingUserHeader names the person for whom a dashboard's back end acts.
 	actingUserHeader = "Orgd-User"
 )
@@ -34,13 +35,15 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			c.Set(principalKey, principal)
+			c.Set(callerKey, caller{Principal: principal})
 			if !principal.Has(scope) {
 				return lacking(scope)
 			}
-			if len(c.Request().Header.Values(actingUserHeader)) > 0 && !principal.Has(apikeys.ActAsUser) {
-				return lacking(apikeys.ActAsUser)
+			user, err := actingUser(c.Request().Header, principal)
+			if err != nil {
+				return err
 			}
+			c.Set(callerKey, caller{Principal: principal, userID: user})
 			return next(c)
 		}
 	}
@@ -77,14 +80,36 @@ func malformedAuthorization(detail string) error {
 	return newError(codeInvalidAuthorization, detail).challenge(realm + `, error="invalid_request"`)
 }
 
-// principalOf returns who the request speaks for, if its key was good.
-func principalOf(c echo.Context) (apikeys.Principal, bool) {
-	p, ok := c.Get(principalKey).(apikeys.Principal)
-	return p, ok
+// actingUser returns the person that the request names, or the zero id.
+func actingUser(h http.Header, p apikeys.Principal) (uuid.UUID, error) {
+	values := h.Values(actingUserHeader)
+	if len(values) == 0 {
+		return uuid.UUID{}, nil
+	}
+	if !p.Has(apikeys.ActAsUser) {
+		return uuid.UUID{}, lacking(apikeys.ActAsUser)
+	}
+	user, ok := parseUserID(values[0])
+	if len(values) > 1 || !ok || user == (uuid.UUID{}) {
+		return uuid.UUID{}, newError(codeInvalidRequest, "Send one header Orgd-User with usr_ and 32 hexadecimal digits in lower case, not all of them zero.")
+	}
+	return user, nil
 }
 
-// tenant returns the account of an authenticated request. A route without
+// caller is who a request speaks for.
+type caller struct {
+	apikeys.Principal
+	userID uuid.UUID // the person acting; zero if none is named
+}
+
+// knownCaller returns the caller, if the request's key was good.
+func knownCaller(c echo.Context) (caller, bool) {
+	who, ok := c.Get(callerKey).(caller)
+	return who, ok
+}
+
+// callerOf returns the caller of an authenticated request. A route without
 // authentication that asks for one is a defect, and panics.
-func tenant(c echo.Context) apikeys.Principal {
-	return c.Get(principalKey).(apikeys.Principal)
+func callerOf(c echo.Context) caller {
+	return c.Get(callerKey).(caller)
 }

@@ -110,7 +110,11 @@ func TestEveryRouteGuardsItself(t *testing.T) {
 			continue
 		}
 		guarded++
-		for _, method := range []string{r.Method, http.MethodHead} {
+		served := []string{r.Method}
+		if r.Method == http.MethodGet {
+			served = append(served, http.MethodHead)
+		}
+		for _, method := range served {
 			if got := a.call(t, method, r.Path); got.status != 401 {
 				t.Errorf("%s %s without a key: %d", method, r.Path, got.status)
 			}

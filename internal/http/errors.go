@@ -1,13 +1,9 @@
 package http
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -24,14 +20,21 @@ const (
 	codeUnknownParameter     code = "unknown_parameter"
 	codeRepeatedParameter    code = "repeated_parameter"
 	codeInvalidCursor        code = "invalid_cursor"
+	codeInvalidBody          code = "invalid_body"
 	codeInvalidAuthorization code = "invalid_authorization"
 	codeMissingCredentials   code = "missing_credentials"
 	codeInvalidAPIKey        code = "invalid_api_key"
 	codeInsufficientScope    code = "insufficient_scope"
 	codeNotFound             code = "not_found"
 	codeMethodNotAllowed     code = "method_not_allowed"
+	codeNotAcceptable        code = "not_acceptable"
+	codeOrgInactive          code = "org_inactive"
+	codeInProgress           code = "idempotency_in_progress"
+	codePreconditionFailed   code = "precondition_failed"
 	codeBodyTooLarge         code = "body_too_large"
 	codeUnsupportedMediaType code = "unsupported_media_type"
+	codeInvalidField         code = "invalid_field"
+	codeKeyReused            code = "idempotency_key_reused"
 	codeInternal             code = "internal"
 	codeNotImplemented       code = "not_implemented"
 	codeUnavailable          code = "unavailable"
@@ -47,14 +50,21 @@ var problems = map[code]struct {
 	codeUnknownParameter:     {http.StatusBadRequest, "Unknown query parameter"},
 	codeRepeatedParameter:    {http.StatusBadRequest, "Repeated query parameter"},
 	codeInvalidCursor:        {http.StatusBadRequest, "Invalid cursor"},
+	codeInvalidBody:          {http.StatusBadRequest, "Malformed body"},
 	codeInvalidAuthorization: {http.StatusBadRequest, "Malformed credentials"},
 	codeMissingCredentials:   {http.StatusUnauthorized, "Missing credentials"},
 	codeInvalidAPIKey:        {http.StatusUnauthorized, "Invalid API key"},
 	codeInsufficientScope:    {http.StatusForbidden, "Insufficient scope"},
 	codeNotFound:             {http.StatusNotFound, "Not found"},
 	codeMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
+	codeNotAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
+	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
+	codeInProgress:           {http.StatusConflict, "Call in progress"},
+	codePreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
 	codeBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large"},
 	codeUnsupportedMediaType: {http.StatusUnsupportedMediaType, "Unsupported media type"},
+	codeInvalidField:         {http.StatusUnprocessableEntity, "Invalid field"},
+	codeKeyReused:            {http.StatusUnprocessableEntity, "Idempotency key reused"},
 	codeInternal:             {http.StatusInternalServerError, "Internal error"},
 	codeNotImplemented:       {http.StatusNotImplemented, "Not implemented"},
 	codeUnavailable:          {http.StatusServiceUnavailable, "Unavailable"},
@@ -62,9 +72,10 @@ var problems = map[code]struct {
 
 // Details that more than one place gives.
 const (
-	bodyTooLarge = "Send a body of at most 256 KiB."
-	tryLater     = "The service cannot answer now; repeat the call after the time in Retry-After."
-	tellUs       = "This is a defect of the service; report it with the request id."
+	bodyTooLarge   = "Send a body of at most 256 KiB."
+	wrongMediaType = "Send a body of the type in the header Accept, without a content coding."
+	tryLater       = "The service cannot answer now; repeat the call after the time in Retry-After."
+	tellUs         = "This is a defect of the service; report it with the request id."
 )
 
 // known maps the errors of the domain, and of those below that reach the edge,
@@ -75,6 +86,11 @@ var known = []struct {
 	detail string
 }{
 	{orgs.ErrInvalidCursor, codeInvalidCursor, "Use the cursor of the page before as it is, with the same key and the same filters, or leave it out to begin anew."},
+	{orgs.ErrNotFound, codeNotFound, "There is no organization with this id; send the orgId of one of the account's own."},
+	{orgs.ErrInactive, codeOrgInactive, "Reactivate the organization before it takes a new member."},
+	{orgs.ErrVersion, codePreconditionFailed, "The organization has changed; read it again, and send its ETag in If-Match."},
+	{orgs.ErrInProgress, codeInProgress, "The call that this one repeats still runs; send it again after the time in Retry-After."},
+	{orgs.ErrKeyReused, codeKeyReused, "Send the same call as the first with this Idempotency-Key, or a new key."},
 	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // and apikeys': it is one error
 	{errNotReady, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},
@@ -91,7 +107,7 @@ var knownStatus = map[int]struct {
 	http.StatusNotFound:              {codeNotFound, "Nothing is here; compare the path with the API's description."},
 	http.StatusMethodNotAllowed:      {codeMethodNotAllowed, "Use one of the methods in the header Allow."},
 	http.StatusRequestEntityTooLarge: {codeBodyTooLarge, bodyTooLarge},
-	http.StatusUnsupportedMediaType:  {codeUnsupportedMediaType, "Send a body of the type in the header Accept, without a content coding."},
+	http.StatusUnsupportedMediaType:  {codeUnsupportedMediaType, wrongMediaType},
 }
 
 // apiError is an error with two texts: detail tells the client how to mend the
@@ -111,6 +127,9 @@ const (
 	fieldInvalid    fieldCode = "invalid"
 	fieldOutOfRange fieldCode = "out_of_range"
 	fieldTooLong    fieldCode = "too_long"
+	fieldTooMany    fieldCode = "too_many"
+	fieldWrongType  fieldCode = "wrong_type"
+	fieldRequired   fieldCode = "required"
 	fieldUnknown    fieldCode = "unknown"
 	fieldRepeated   fieldCode = "repeated"
 	fieldCursor     fieldCode = "invalid_cursor"
@@ -164,65 +183,3 @@ func asAPIError(err error) *apiError {
 	}
 	return newError(codeInternal, tellUs).because(err)
 }
-
-// problemDocument is the body of every error (RFC 9457). The official clients
-// print message.
-type problemDocument struct {
-	Type      string       `json:"type"`
-	Title     string       `json:"title"`
-	Status    int          `json:"status"`
-	Detail    string       `json:"detail"`
-	Code      code         `json:"code"`
-	Message   string       `json:"message"`
-	RequestID string       `json:"requestId"`
-	Errors    []fieldError `json:"errors,omitempty"`
-}
-
-// renderError makes err the answer, unless an answer has begun.
-func (s *Server) renderError(err error, c echo.Context) {
-	if c.Response().Committed {
-		return
-	}
-	e := asAPIError(err)
-	problem := problems[e.code]
-	h := c.Response().Header()
-	for name, value := range e.headers {
-		h.Set(name, value)
-	}
-	switch e.code {
-	case codeUnavailable:
-		h.Set("Retry-After", retryAfter())
-	case codeUnsupportedMediaType:
-		h.Set("Accept", echo.MIMEApplicationJSON)
-	}
-	body, err := marshal(problemDocument{
-		Type:      "/problems/" + string(e.code),
-		Title:     problem.title,
-		Status:    problem.status,
-		Detail:    e.detail,
-		Code:      e.code,
-		Message:   e.detail,
-		RequestID: h.Get(echo.HeaderXRequestID),
-		Errors:    e.bad,
-	})
-	if err == nil {
-		err = writeBody(c, problem.status, "application/problem+json", body)
-	}
-	if err != nil {
-		s.cfg.Logger.WarnContext(c.Request().Context(), "an error answer was not written", "error", err)
-	}
-}
-
-// marshal is json.Marshal without its escapes for HTML, which only make a
-// message hard to read here.
-func marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	encoder := json.NewEncoder(&buf)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
-}
-
-// retryAfter is 1 to 5 whole seconds at random, so that clients do not come back
-// all at once. The official clients ignore more than 60.
-func retryAfter() string { return strconv.Itoa(1 + rand.IntN(5)) }

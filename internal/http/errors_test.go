@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ import (
 
 // fakes that fail as told.
 type fakeLister struct {
+	orgdhttp.Organizations
 	list func(context.Context) (orgs.Page, error)
 }
 
@@ -37,7 +39,7 @@ func (f fakeAuthenticator) Authenticate(context.Context, string) (apikeys.Princi
 
 func newAPIThatLists(t *testing.T, list func(context.Context) (orgs.Page, error)) *api {
 	t.Helper()
-	return newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) { cfg.Orgs = fakeLister{list} })
+	return newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) { cfg.Orgs = fakeLister{list: list} })
 }
 
 var methods = []string{
@@ -48,24 +50,41 @@ var methods = []string{
 func TestEveryMethodOfEveryPath(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for _, path := range []string{"/v1/orgs", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"} {
+	org := orgID(a.Org(t, a.account, orgs.Org{}).ID)
+	served := map[string][]string{}
+	for _, r := range a.server.Routes() {
+		served[r.Path] = append(served[r.Path], r.Method)
+		if r.Method == http.MethodGet {
+			served[r.Path] = append(served[r.Path], http.MethodHead)
+		}
+	}
+	for path, allowed := range served {
 		for _, method := range methods {
 			want := http.StatusMethodNotAllowed
-			switch method {
-			case http.MethodGet, http.MethodHead:
+			switch {
+			case method == http.MethodGet && slices.Contains(allowed, method), method == http.MethodHead && slices.Contains(allowed, method):
 				want = http.StatusOK
-			case http.MethodOptions:
+			case strings.HasSuffix(path, "activate") && method == http.MethodPost:
+				want = http.StatusOK
+			case slices.Contains(allowed, method):
+				want = http.StatusBadRequest // the body is missing
+			case method == http.MethodOptions:
 				want = http.StatusNoContent
-			case "FOO":
+			case method == "FOO":
 				want = http.StatusNotImplemented
 			}
-			got := a.call(t, method, path, "Authorization", "Bearer "+a.key)
+			got := a.call(t, method, strings.ReplaceAll(path, ":orgId", org), "Authorization", "Bearer "+a.key)
 			if got.status != want {
 				t.Errorf("%s %s: %d, want %d", method, path, got.status, want)
 			}
-			allow := got.header.Get("Allow")
-			if wantAllow := got.status == 405 || got.status == 204; wantAllow != strings.Contains(allow, "GET") {
-				t.Errorf("%s %s: %d with Allow %q", method, path, got.status, allow)
+			if got.status != http.StatusMethodNotAllowed && got.status != http.StatusNoContent {
+				continue
+			}
+			listed := strings.Split(got.header.Get("Allow"), ", ")
+			for _, allowed := range append(allowed, http.MethodOptions) {
+				if !slices.Contains(listed, allowed) {
+					t.Errorf("%s %s: Allow %q lacks %s", method, path, listed, allowed)
+				}
 			}
 		}
 	}
@@ -74,11 +93,12 @@ func TestEveryMethodOfEveryPath(t *testing.T) {
 func TestUnknownPaths(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/", "/v1/orgs/org_00000000000000000000000000000000", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/org_00000000000000000000000000000000/members", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
 		a.get(t, path).refused(t, http.StatusNotFound, "not_found")
 		// A stranger learns no more.
 		a.call(t, http.MethodGet, path).refused(t, http.StatusNotFound, "not_found")
 	}
+	a.get(t, "/v1/orgs/").refused(t, http.StatusNotFound, "not_found")
 }
 
 func TestRequestIDs(t *testing.T) {
@@ -211,7 +231,7 @@ func TestAccessLine(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"requestId":"mine"`, `"method":"GET"`, `"route":"/v1/orgs"`, `"path":"/v1/orgs"`, `"status":400`,
-		`"accountId":"` + a.account.String() + `"`, `"retryCount":"2"`, `"error":"invalid_parameter: limit`,
+		`"accountId":"` + a.account.String() + `"`, `"retryCount":2`, `"error":"invalid_parameter: limit`,
 	} {
 		if !strings.Contains(lines[0], want) {
 			t.Errorf("%s is not in %s", want, lines[0])

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/orgs"
+	"orgd/internal/uuid"
 )
 
 func (s *Server) listOrgs(c echo.Context) error {
@@ -14,12 +15,12 @@ func (s *Server) listOrgs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.cfg.Orgs.List(c.Request().Context(), tenant(c).AccountID, params)
+	page, err := s.cfg.Orgs.List(c.Request().Context(), callerOf(c).AccountID, params)
 	if err != nil {
 		return err
 	}
 	if page.Cursor != "" {
-		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, page))
+		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, page.Cursor))
 	}
 	body := bodies.get()
 	defer bodies.put(body)
@@ -27,10 +28,122 @@ func (s *Server) listOrgs(c echo.Context) error {
 	return writeJSON(c, http.StatusOK, *body)
 }
 
+func (s *Server) createOrg(c echo.Context) error {
+	var n orgs.NewOrg
+	call, err := readCall(c, true, nameField(&n.Name).must(), metadataField(&n.Metadata))
+	if err != nil {
+		return err
+	}
+	made, err := s.cfg.Orgs.Create(c.Request().Context(), call, n)
+	markReplay(c, made)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/orgs/"+formatOrgID(made.Org.ID))
+	return writeChanged(c, http.StatusCreated, made)
+}
+
+func (s *Server) getOrg(c echo.Context) error {
+	id, err := pathOrgID(c)
+	if err != nil {
+		return err
+	}
+	if err := noParams(c.Request().URL.RawQuery); err != nil {
+		return err
+	}
+	org, err := s.cfg.Orgs.Get(c.Request().Context(), callerOf(c).AccountID, id)
+	if err != nil {
+		return err
+	}
+	known, err := isKnown(c.Request().Header, org.Version)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set("ETag", entityTag(org.Version))
+	h.Set(echo.HeaderCacheControl, "private, no-cache")
+	h.Set(echo.HeaderVary, echo.HeaderAuthorization)
+	if known {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return writeOrg(c, http.StatusOK, org)
+}
+
+func (s *Server) updateOrg(c echo.Context) error {
+	id, err := pathOrgID(c)
+	if err != nil {
+		return err
+	}
+	var changes orgs.Changes
+	call, err := readCall(c, true, optional(&changes.Name, nameField), optional(&changes.Metadata, clearableMetadataField))
+	if err != nil {
+		return err
+	}
+	match, err := ifMatch(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	changed, err := s.cfg.Orgs.Update(c.Request().Context(), call, id, match, changes)
+	markReplay(c, changed)
+	if err != nil {
+		return err
+	}
+	return writeChanged(c, http.StatusOK, changed)
+}
+
+func (s *Server) setActive(active bool) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id, err := pathOrgID(c)
+		if err != nil {
+			return err
+		}
+		call, err := readCall(c, false)
+		if err != nil {
+			return err
+		}
+		match, err := ifMatch(c.Request().Header)
+		if err != nil {
+			return err
+		}
+		changed, err := s.cfg.Orgs.SetActive(c.Request().Context(), call, id, match, active)
+		markReplay(c, changed)
+		if err != nil {
+			return err
+		}
+		return writeChanged(c, http.StatusOK, changed)
+	}
+}
+
+// pathOrgID returns the id in the path. One that is malformed names nothing, and
+// is answered as any other that does.
+func pathOrgID(c echo.Context) (uuid.UUID, error) {
+	id, ok := parseOrgID(c.Param("orgId"))
+	if !ok {
+		return uuid.UUID{}, orgs.ErrNotFound
+	}
+	return id, nil
+}
+
+func writeChanged(c echo.Context, status int, changed orgs.Changed) error {
+	c.Response().Header().Set("ETag", entityTag(changed.Org.Version))
+	return writeOrg(c, status, changed.Org)
+}
+
+// markReplay says that an answer, be it a refusal, is that of an earlier call.
+func markReplay(c echo.Context, changed orgs.Changed) {
+	if changed.Replayed {
+		c.Response().Header().Set("Idempotency-Replayed", "true")
+	}
+}
+
+func writeOrg(c echo.Context, status int, org orgs.Org) error {
+	return writeJSON(c, status, appendOrg(make([]byte, 0, 512), &org))
+}
+
 // nextLink is the same list with the next cursor (RFC 8288), under the public
 // URL and never under the request's Host, which a client may forge.
-func (s *Server) nextLink(list *url.URL, page orgs.Page) string {
+func (s *Server) nextLink(list *url.URL, cursor string) string {
 	query := list.Query() // listParams has found no fault in it
-	query.Set("cursor", page.Cursor)
+	query.Set("cursor", cursor)
 	return "<" + s.cfg.PublicURL + list.Path + "?" + query.Encode() + `>; rel="next"`
 }

@@ -27,9 +27,31 @@ var listParsers = map[string]parser{
 	"isActive": parseIsActive,
 }
 
-// listParams reads the query of a list. An unknown or repeated parameter is
-// refused: a misspelt filter that is ignored would list everything.
+var memberListParsers = map[string]parser{
+	"limit":  parseLimit,
+	"cursor": parseCursor,
+}
+
+// listParams reads the query of the list of organizations.
 func listParams(rawQuery string) (orgs.ListParams, error) {
+	return parseParams(rawQuery, listParsers)
+}
+
+// memberListParams reads the query of a list of members.
+func memberListParams(rawQuery string) (orgs.MemberListParams, error) {
+	p, err := parseParams(rawQuery, memberListParsers)
+	return orgs.MemberListParams{Limit: p.Limit, Cursor: p.Cursor}, err
+}
+
+// noParams refuses whatever is in a query where nothing is read of it.
+func noParams(rawQuery string) error {
+	_, err := parseParams(rawQuery, nil)
+	return err
+}
+
+// parseParams reads a query. An unknown or repeated parameter is refused: a
+// misspelt filter that is ignored would list everything.
+func parseParams(rawQuery string, parsers map[string]parser) (orgs.ListParams, error) {
 	p := orgs.ListParams{Limit: defaultLimit}
 	if rawQuery == "" {
 		return p, nil
@@ -40,7 +62,7 @@ func listParams(rawQuery string) (orgs.ListParams, error) {
 	}
 	var bad []fieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if err := parseParam(name, query[name], &p); err != nil {
+		if err := parseParam(parsers, name, query[name], &p); err != nil {
 			err.Field = name
 			bad = append(bad, *err)
 		}
@@ -51,19 +73,21 @@ func listParams(rawQuery string) (orgs.ListParams, error) {
 	return p, nil
 }
 
-func parseParam(name string, values []string, p *orgs.ListParams) *fieldError {
-	parse, known := listParsers[name]
+func parseParam(parsers map[string]parser, name string, values []string, p *orgs.ListParams) *fieldError {
+	parse, known := parsers[name]
 	switch {
+	case !known && len(parsers) == 0:
+		return &fieldError{Code: fieldUnknown, Detail: "Leave this parameter out: there is none here."}
 	case !known:
-		return &fieldError{Code: fieldUnknown, Detail: "Leave this parameter out, or correct its name: there is " + paramNames() + "."}
+		return &fieldError{Code: fieldUnknown, Detail: "Leave this parameter out, or correct its name: there is " + names(parsers) + "."}
 	case len(values) > 1:
 		return &fieldError{Code: fieldRepeated, Detail: "Give this parameter once."}
 	}
 	return parse(values[0], p)
 }
 
-func paramNames() string {
-	return strings.Join(slices.Sorted(maps.Keys(listParsers)), ", ")
+func names(parsers map[string]parser) string {
+	return strings.Join(slices.Sorted(maps.Keys(parsers)), ", ")
 }
 
 // refuseParams makes one answer of all that is wrong, under the code of the

@@ -28,6 +28,14 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, s.listOrgs},
+		{http.MethodPost, "/v1/orgs", apikeys.OrgsWrite, s.createOrg},
+		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, s.getOrg},
+		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, s.updateOrg},
+		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, s.setActive(false)},
+		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, s.setActive(true)},
+		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, s.listMembers},
+		{http.MethodPost, "/v1/orgs/:orgId/users", apikeys.MembersWrite, s.addMember},
+		{http.MethodDelete, "/v1/orgs/:orgId/users", apikeys.MembersWrite, s.removeMember},
 
 		{http.MethodGet, livePath, open, s.live},
 		{http.MethodGet, readyPath, open, s.ready},
@@ -42,7 +50,7 @@ func (s *Server) register() {
 	for _, r := range s.routes() {
 		var guards []echo.MiddlewareFunc
 		if r.scope != open {
-			guards = append(guards, s.authenticate(r.scope))
+			guards = append(guards, s.authenticate(r.scope), offerJSON)
 		}
 		s.echo.Add(r.method, r.path, r.handler, guards...)
 		if r.method == http.MethodGet {

@@ -33,9 +33,17 @@ const (
 	drainLimit = 25 * time.Second
 )
 
-// Lister lists the organizations of an account.
-type Lister interface {
+// Organizations keeps the organizations of every account; orgs.Repository says
+// what each method promises.
+type Organizations interface {
 	List(ctx context.Context, accountID uuid.UUID, p orgs.ListParams) (orgs.Page, error)
+	Get(ctx context.Context, accountID, orgID uuid.UUID) (orgs.Org, error)
+	Create(ctx context.Context, c orgs.Call, n orgs.NewOrg) (orgs.Changed, error)
+	Update(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, changes orgs.Changes) (orgs.Changed, error)
+	SetActive(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, active bool) (orgs.Changed, error)
+	ListMembers(ctx context.Context, accountID uuid.UUID, p orgs.MemberListParams) (orgs.MemberPage, error)
+	AddMember(ctx context.Context, c orgs.Call, orgID, userID uuid.UUID) (orgs.Changed, error)
+	RemoveMember(ctx context.Context, c orgs.Call, orgID, userID uuid.UUID) (orgs.Changed, error)
 }
 
 // Authenticator tells whom a key speaks for.
@@ -45,7 +53,7 @@ type Authenticator interface {
 
 // Config is what a server is made of.
 type Config struct {
-	Orgs      Lister
+	Orgs      Organizations
 	Keys      Authenticator
 	Ready     func(context.Context) error // nil error: requests can be served
 	PublicURL string                      // how clients reach the server, without a slash at the end

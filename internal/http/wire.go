@@ -5,6 +5,7 @@ import (
 
 	"orgd/internal/accounts"
 	"orgd/internal/apikeys"
+	"orgd/internal/orgs"
 )
 
 // Time is a point in time as every answer writes it.
@@ -56,6 +57,26 @@ func NewAPIKey(k apikeys.APIKey) APIKey {
 type APIKeyPage struct {
 	HasMore bool     `json:"hasMore"`
 	APIKeys []APIKey `json:"apiKeys"`
+}
+
+// memberPage is a page of the members of an organization.
+type memberPage struct {
+	HasMore bool     `json:"hasMore"`
+	Users   []member `json:"users"`
+	Cursor  string   `json:"cursor,omitempty"`
+}
+
+type member struct {
+	UserID  string `json:"userId"`
+	AddedAt Time   `json:"addedAt"`
+}
+
+func newMemberPage(p orgs.MemberPage) memberPage {
+	page := memberPage{HasMore: p.Cursor != "", Users: make([]member, 0, len(p.Members)), Cursor: p.Cursor}
+	for _, m := range p.Members {
+		page.Users = append(page.Users, member{UserID: formatUserID(m.UserID), AddedAt: Time(m.AddedAt)})
+	}
+	return page
 }
 
 func optionalTime(t time.Time) *Time {

@@ -1,0 +1,71 @@
+package http
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// jsonRanges are the media ranges that match JSON, by how exact they are.
+var jsonRanges = map[string]int{"*/*": 1, "application/*": 2, "application/json": 3}
+
+var errQuality = errors.New("quality is not a number from 0 to 1")
+
+// offerJSON refuses a request whose Accept header excludes the one type that
+// answers have.
+func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !acceptsJSON(c.Request().Header) {
+			return newError(codeNotAcceptable, "Send the header Accept: application/json, or none.")
+		}
+		return next(c)
+	}
+}
+
+// acceptsJSON says whether the Accept header leaves room for JSON (RFC 9110
+// section 12.5.1): the most exact range that matches decides. A malformed header
+// is as good as none; so is one with a comma in a quoted parameter, which is not
+// worth a parser. Parameters other than q are not looked at, as many clients send
+// a charset.
+func acceptsJSON(h http.Header) bool {
+	best, accepted, listed := 0, false, false
+	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAccept), ","), ",") {
+		if strings.TrimSpace(element) == "" {
+			continue
+		}
+		mediaRange, wanted, err := parseMediaRange(element)
+		if err != nil {
+			return true
+		}
+		listed = true
+		exactness := jsonRanges[mediaRange]
+		if exactness == 0 || exactness < best {
+			continue
+		}
+		accepted = wanted || accepted && exactness == best
+		best = exactness
+	}
+	return accepted || !listed
+}
+
+// parseMediaRange returns the range without its parameters, and whether its
+// quality is above zero.
+func parseMediaRange(element string) (mediaRange string, wanted bool, err error) {
+	mediaRange, params, err := mime.ParseMediaType(element)
+	if err != nil {
+		return "", false, err
+	}
+	q, given := params["q"]
+	if !given {
+		return mediaRange, true, nil
+	}
+	quality, err := strconv.ParseFloat(q, 64)
+	if err != nil || quality > 1 || strings.Trim(q, "0123456789.") != "" {
+		return "", false, errQuality
+	}
+	return mediaRange, quality > 0, nil
+}

@@ -1,0 +1,167 @@
+package http
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+)
+
+// maxDepth is far more than any body needs.
+const maxDepth = 16
+
+// object is a JSON object: each name once, exactly as it was sent.
+type object map[string]json.RawMessage
+
+// readObject reads the body of a request as encoding/json alone would not: it
+// refuses whatever two readers could understand differently. Without a body it
+// returns nil, unless the body is required.
+func readObject(c echo.Context, required bool) (object, error) {
+	r := c.Request()
+	body, err := readBody(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) > 0:
+		return parseObject(body)
+	case required:
+		return nil, newError(codeInvalidBody, "Send a JSON object as the body.")
+	}
+	return nil, nil
+}
+
+// readBody judges the headers before it touches the body: a client may hold it
+// back until it is asked for (Expect: 100-continue).
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	if err := checkMediaType(r.Header); err != nil {
+		return nil, newError(codeUnsupportedMediaType, wrongMediaType).because(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		return nil, newError(codeInvalidBody, "Send the whole body, as long as its headers say.").because(err)
+	}
+	return body, err
+}
+
+// checkMediaType wants JSON in UTF-8 without a content coding. Other parameters
+// are refused: they would have to mean something.
+func checkMediaType(h http.Header) error {
+	for _, coding := range h.Values(echo.HeaderContentEncoding) {
+		if !strings.EqualFold(coding, "identity") {
+			return fmt.Errorf("content coding %q", coding)
+		}
+	}
+	types := h.Values(echo.HeaderContentType)
+	if len(types) != 1 {
+		return fmt.Errorf("%d Content-Type headers", len(types))
+	}
+	mediaType, params, err := mime.ParseMediaType(types[0])
+	if err != nil {
+		return fmt.Errorf("media type %q: %w", types[0], err)
+	}
+	charset, given := params["charset"]
+	delete(params, "charset")
+	if mediaType != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8") || len(params) > 0 {
+		return fmt.Errorf("media type %q", types[0])
+	}
+	return nil
+}
+
+func parseObject(body []byte) (object, error) {
+	if !utf8.Valid(body) {
+		return nil, newError(codeInvalidBody, "Send the body in UTF-8.")
+	}
+	var o object
+	if err := json.Unmarshal(body, &o); err != nil || o == nil {
+		return nil, newError(codeInvalidBody, "Send one well-formed JSON object with nothing before or behind it.").because(err)
+	}
+	if hasLoneSurrogate(body) {
+		return nil, newError(codeInvalidBody, `Write escapes from \ud800 to \udfff in pairs, the high one first.`)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := checkValue(decoder, 1); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// hasLoneSurrogate says whether an escape in well-formed JSON stands for half a
+// character, which encoding/json replaces without a word.
+func hasLoneSurrogate(body []byte) bool {
+	for {
+		i := bytes.IndexByte(body, '\\')
+		if i < 0 {
+			return false
+		}
+		r, size := escaped(body[i:])
+		if utf16.IsSurrogate(r) {
+			low, lowSize := escaped(body[i+size:])
+			if utf16.DecodeRune(r, low) == utf8.RuneError {
+				return true
+			}
+			size += lowSize
+		}
+		body = body[i+size:]
+	}
+}
+
+// escaped returns the UTF-16 unit that a \u escape at the start of b stands for,
+// or 0, and the size of whatever escape it is.
+func escaped(b []byte) (unit rune, size int) {
+	if b[0] != '\\' || b[1] != 'u' {
+		return 0, 2
+	}
+	n, _ := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(n), 6
+}
+
+// checkValue consumes one value of well-formed JSON.
+func checkValue(d *json.Decoder, depth int) error {
+	token, err := d.Token()
+	if err != nil {
+		return err
+	}
+	opening, nests := token.(json.Delim)
+	switch {
+	case !nests:
+		return nil
+	case depth > maxDepth:
+		return newError(codeInvalidBody, "Nest objects and arrays at most "+strconv.Itoa(maxDepth)+" deep.")
+	}
+	return checkMembers(d, opening, depth)
+}
+
+func checkMembers(d *json.Decoder, opening json.Delim, depth int) error {
+	names := map[json.Token]bool{}
+	for d.More() {
+		if opening == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return err
+			}
+			if names[name] {
+				return newError(codeInvalidBody, "Give each name in an object once: "+cut(fmt.Sprint(name))+" is there twice.")
+			}
+			names[name] = true
+		}
+		if err := checkValue(d, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err := d.Token()
+	return err
+}

@@ -1,0 +1,371 @@
+package http
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// The handlers that read bodies are tested from outside; here each rule is
+// tested alone, behind the middleware that ships.
+func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
+	t.Helper()
+	s := New(Config{
+		Logger:  slog.New(slog.DiscardHandler),
+		Observe: func(string, string, int, time.Duration) {},
+	})
+	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		s.echo.Add(method, "/body", handler)
+	}
+	return s.echo
+}
+
+// echoObject answers with what was read.
+func echoObject(required bool) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		o, err := readObject(c, required)
+		if err != nil {
+			return err
+		}
+		body, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		return writeJSON(c, http.StatusOK, body)
+	}
+}
+
+func request(method, body string, headers ...string) *http.Request {
+	r := httptest.NewRequest(method, "/body", strings.NewReader(body))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return r
+}
+
+func jsonRequest(body string) *http.Request {
+	return request(http.MethodPost, body, "Content-Type", "application/json")
+}
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// wantProblem wants a problem of this status and code, in which nothing of Go is
+// to be seen.
+func wantProblem(t testing.TB, w *httptest.ResponseRecorder, status int, c code) problemDocument {
+	t.Helper()
+	var p problemDocument
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("%v in %d %s", err, w.Code, w.Body)
+	}
+	if w.Code != status || p.Status != status || p.Code != c || p.Detail == "" {
+		t.Errorf("answered %d %s, want %d %s", w.Code, w.Body, status, c)
+	}
+	for _, leak := range []string{"json:", "map[", "RawMessage", "unmarshal", "invalid character", "mime:", "http:", "EOF"} {
+		if strings.Contains(w.Body.String(), leak) {
+			t.Errorf("%q leaks in %s", leak, w.Body)
+		}
+	}
+	return p
+}
+
+func nested(depth int) string {
+	return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}"
+}
+
+func TestBodiesThatAreRead(t *testing.T) {
+	t.Parallel()
+	server := newBodyServer(t, echoObject(true))
+	for body, want := range map[string]string{
+		"{}":                               "{}",
+		" \t\r\n{ \"a\" : 1 } \r\n":        `{"a":1}`,
+		`{"a":1,"A":2}`:                    `{"A":2,"a":1}`,
+		`{"a":{"b":1},"c":{"b":1}}`:        `{"a":{"b":1},"c":{"b":1}}`,
+		`{"a":["x","x",{"a":{}}]}`:         `{"a":["x","x",{"a":{}}]}`,
+		`{"":1}`:                           `{"":1}`,
+		`{"a":1e999,"b":-0,"c":null}`:      `{"a":1e999,"b":-0,"c":null}`,
+		`{"a":"\ud83d\ude00"}`:             `{"a":"\ud83d\ude00"}`,
+		`{"a":"\uD83D\uDE00\uD83D\uDE00"}`: `{"a":"\uD83D\uDE00\uD83D\uDE00"}`,
+		`{"a":"\\ud800"}`:                  `{"a":"\\ud800"}`,
+		`{"a":"\\\ud83d\ude00"}`:           `{"a":"\\\ud83d\ude00"}`,
+		`{"a":"\ufffd�"}`:                  `{"a":"\ufffd�"}`,
+		`{"a":"\u0000"}`:                   `{"a":"\u0000"}`,
+		nested(16):                         nested(16),
+	} {
+		w := serve(server, jsonRequest(body))
+		if w.Code != http.StatusOK || w.Body.String() != want {
+			t.Errorf("%s: %d %s, want %s", body, w.Code, w.Body, want)
+		}
+	}
+}
+
+func TestBodiesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	server := newBodyServer(t, echoObject(true))
+	for _, body := range []string{
+		"", " ", "null", "[]", `[{"a":1}]`, "1", `"a"`, "true",
+		"{", `{"a"}`, `{"a":1,}`, `{,}`, `{a:1}`, `{'a':1}`, `{"a":01}`, `{"a":NaN}`, `{"a":tru}`, "{\"a\":\"\n\"}", `{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":"\u12`,
+		`{"a":1}{"b":2}`, `{} {}`, `{}]`, `{}x`, "{}\x00", "\x00{}", `{/**/}`, `{}//`,
+		"\ufeff{}", "{}\ufeff", "\xff\xfe{\x00}\x00",
+		"{\"a\":\"\xff\"}", "{\"\xc0\x80\":1}", "{\"a\":\"\xed\xa0\x80\"}",
+		`{"a":"\ud800"}`, `{"a":"\udc00"}`, `{"a":"\ud83dx\ude00"}`, `{"a":"\ude00\ud83d"}`, `{"a":"\ud83d\ud83d"}`, `{"a":"\ud83d\n"}`,
+		`{"a":"\ud83d\u0041"}`, `{"a":"\uD83D\uDE00\uDBFF"}`, `{"\ud800":1}`, `{"a":"\\\ud800"}`, `{"a":[{"b":"\ud800"}]}`,
+		`{"a":1,"a":1}`, `{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":2}}`, `{"a":[{"b":1,"c":{},"b":2}]}`, `{"":1,"":2}`, `{"a":1,"b":{"a":1},"a":2}`,
+		nested(17), `{"a":` + nested(16) + `}`, strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000), strings.Repeat("[", 200_000),
+	} {
+		w := serve(server, jsonRequest(body))
+		wantProblem(t, w, http.StatusBadRequest, codeInvalidBody)
+		if t.Failed() {
+			t.Fatalf("the body was %.100q", body)
+		}
+	}
+}
+
+func TestRepeatedNameIsNamedInShort(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("é", 1000)
+	w := serve(newBodyServer(t, echoObject(true)), jsonRequest(`{"`+name+`":1,"`+name+`":2}`))
+	p := wantProblem(t, w, http.StatusBadRequest, codeInvalidBody)
+	if !strings.Contains(p.Detail, strings.Repeat("é", 99)+"…") || len(p.Detail) > 300 {
+		t.Errorf("detail %q", p.Detail)
+	}
+}
+
+func TestBodyThatIsNotRequired(t *testing.T) {
+	t.Parallel()
+	server := newBodyServer(t, echoObject(false))
+	for name, r := range map[string]*http.Request{
+		"none":                    request(http.MethodPost, ""),
+		"none, of another type":   request(http.MethodPost, "", "Content-Type", "text/plain"),
+		"none, of unknown length": unknownLength(jsonRequest("")),
+	} {
+		if w := serve(server, r); w.Code != http.StatusOK || w.Body.String() != "null" {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if w := serve(server, jsonRequest("{}")); w.Body.String() != "{}" {
+		t.Errorf("{}: %d %s", w.Code, w.Body)
+	}
+	wantProblem(t, serve(server, jsonRequest("null")), http.StatusBadRequest, codeInvalidBody)
+	wantProblem(t, serve(server, request(http.MethodPost, "{}")), http.StatusUnsupportedMediaType, codeUnsupportedMediaType)
+	wantProblem(t, serve(newBodyServer(t, echoObject(true)), unknownLength(jsonRequest(""))), http.StatusBadRequest, codeInvalidBody)
+}
+
+func unknownLength(r *http.Request) *http.Request {
+	r.ContentLength = -1
+	return r
+}
+
+func TestMediaTypes(t *testing.T) {
+	t.Parallel()
+	server := newBodyServer(t, echoObject(true))
+	const name, coding = "Content-Type", "Content-Encoding"
+	for _, headers := range [][]string{
+		{name, "application/json"},
+		{name, `Application/JSON; Charset="UTF-8"`},
+		{name, "application/json;charset=utf-8"},
+		{name, " application/json ; charset=Utf-8 "},
+		{name, "application/json", coding, "identity"},
+		{name, "application/json", coding, "Identity"},
+	} {
+		if w := serve(server, request(http.MethodPost, "{}", headers...)); w.Code != http.StatusOK {
+			t.Errorf("%q: %d %s", headers, w.Code, w.Body)
+		}
+	}
+	for _, headers := range [][]string{
+		{},
+		{name, ""},
+		{name, "json"},
+		{name, "text/json"},
+		{name, "text/plain"},
+		{name, "application/*"},
+		{name, "application/problem+json"},
+		{name, "application/merge-patch+json"},
+		{name, "application/x-www-form-urlencoded"},
+		{name, "application/json; charset=utf-16"},
+		{name, "application/json; charset="},
+		{name, "application/json; charset=utf-8; charset=utf-16"},
+		{name, "application/json; charset=utf-8; foo=bar"},
+		{name, "application/json; foo=bar"},
+		{name, "application/json, application/json"},
+		{name, "application/json", name, "application/json"},
+		{name, "application/json", name, "text/plain"},
+		{name, "application/json", coding, "gzip"},
+		{name, "application/json", coding, "identity, gzip"},
+		{name, "application/json", coding, "identity", coding, "gzip"},
+	} {
+		for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
+			w := serve(server, request(method, "{}", headers...))
+			wantProblem(t, w, http.StatusUnsupportedMediaType, codeUnsupportedMediaType)
+			wantPatch := map[bool]string{true: "application/json"}[method == http.MethodPatch]
+			if h := w.Header(); h.Get("Accept") != "application/json" || h.Get("Accept-Patch") != wantPatch {
+				t.Errorf("%s %q: %v", method, headers, h)
+			}
+		}
+	}
+}
+
+func TestSizeOfBodies(t *testing.T) {
+	t.Parallel()
+	server := newBodyServer(t, echoObject(true))
+	largest := "{}" + strings.Repeat(" ", maxBodyBytes-2)
+	for _, lengthen := range []func(*http.Request) *http.Request{
+		func(r *http.Request) *http.Request { return r },
+		unknownLength,
+	} {
+		if w := serve(server, lengthen(jsonRequest(largest))); w.Code != http.StatusOK {
+			t.Errorf("256 KiB: %d %s", w.Code, w.Body)
+		}
+		wantProblem(t, serve(server, lengthen(jsonRequest(largest+" "))), http.StatusRequestEntityTooLarge, codeBodyTooLarge)
+	}
+}
+
+type brokenReader struct{ err error }
+
+func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
+
+// A body that breaks off is the client's fault, and no defect of ours.
+func TestBodyThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	r := jsonRequest("{}")
+	r.Body = io.NopCloser(brokenReader{errors.New("read tcp 10.0.0.1: connection reset")})
+	w := serve(newBodyServer(t, echoObject(true)), r)
+	wantProblem(t, w, http.StatusBadRequest, codeInvalidBody)
+	if strings.Contains(w.Body.String(), "10.0.0.1") {
+		t.Errorf("the cause leaks in %s", w.Body)
+	}
+}
+
+// A client that holds its body back is refused by its headers, and not asked for
+// the body first.
+func TestHeadersAreJudgedBeforeTheBody(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(newBodyServer(t, echoObject(true)))
+	t.Cleanup(server.Close)
+	for headers, want := range map[string]string{
+		"Content-Type: text/plain\r\nContent-Length: 2\r\n":                                 "HTTP/1.1 415",
+		"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n":                        "HTTP/1.1 415",
+		"Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n": "HTTP/1.1 415",
+		"Content-Type: application/json\r\nContent-Length: 262145\r\n":                      "HTTP/1.1 413",
+		"Content-Type: application/json\r\nContent-Length: 2\r\n":                           "HTTP/1.1 100",
+	} {
+		if got := firstLine(t, server.Listener.Addr(), "POST /body HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"+headers+"\r\n"); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: answered %q, want %s", headers, got, want)
+		}
+	}
+}
+
+func firstLine(t *testing.T, addr net.Addr, request string) string {
+	t.Helper()
+	conn, err := net.Dial(addr.Network(), addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// What is read is what encoding/json reads, means the same when it is written
+// and read again, and has no character that the client did not send.
+func FuzzReadObject(f *testing.F) {
+	for _, body := range []string{
+		"{}", ` {"a" : 1} `, `{"a":{"b":[1,"x",null,true,1e999]}}`, `{"a":1,"\u0061":2}`, `{"a":"\ud83d\ude00\\ud800\n"}`, `{"a":"\ud800"}`,
+		"{\"\xff\":1}", `{"�":"\uFFFD"}`, `{"a":1}{}`, "\ufeff{}", "null", nested(16), nested(17), `{"<>&":"` + "\u2028" + `"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		first, err := readBytes(body)
+		if err != nil {
+			if c := asAPIError(err).code; c != codeInvalidBody {
+				t.Fatalf("refused as %s: %v", c, err)
+			}
+			return
+		}
+		if len(body) == 0 {
+			if first != nil {
+				t.Fatalf("read %v out of nothing", first)
+			}
+			return
+		}
+		content := decodeAny(t, body)
+		if sent, got := replacementsIn(body), countReplacements(content); got > sent {
+			t.Errorf("U+FFFD was sent %d times and read %d times", sent, got)
+		}
+		again, err := json.Marshal(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := readBytes(again)
+		if err != nil {
+			t.Fatalf("%s was read, but not %s: %v", body, again, err)
+		}
+		if len(first) != len(second) || !reflect.DeepEqual(content, decodeAny(t, again)) {
+			t.Errorf("%s became %s", body, again)
+		}
+	})
+}
+
+func readBytes(body []byte) (object, error) {
+	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return readObject(echo.New().NewContext(r, httptest.NewRecorder()), false)
+}
+
+func decodeAny(t *testing.T, body []byte) map[string]any {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber() // 1e999 is a number in JSON
+	var content map[string]any
+	if err := decoder.Decode(&content); err != nil {
+		t.Fatalf("encoding/json does not read %s: %v", body, err)
+	}
+	return content
+}
+
+// replacementsIn is how often a body holds U+FFFD at most, plain or escaped.
+func replacementsIn(body []byte) int {
+	return bytes.Count(body, []byte("\uFFFD")) + bytes.Count(bytes.ToLower(body), []byte(`\ufffd`))
+}
+
+func countReplacements(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case string:
+		n = strings.Count(v, "\uFFFD")
+	case []any:
+		for _, element := range v {
+			n += countReplacements(element)
+		}
+	case map[string]any:
+		for name, value := range v {
+			n += strings.Count(name, "\uFFFD") + countReplacements(value)
+		}
+	}
+	return n
+}

@@ -1,0 +1,96 @@
+package http
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/orgs"
+)
+
+const maxIdempotencyKey = 255
+
+// readCall reads all of a change but its path and its conditions: who asks for
+// it, how it may be repeated, and the fields of its body.
+func readCall(c echo.Context, bodyRequired bool, fields ...field) (orgs.Call, error) {
+	if err := noParams(c.Request().URL.RawQuery); err != nil {
+		return orgs.Call{}, err
+	}
+	call, err := newCall(c)
+	if err != nil {
+		return orgs.Call{}, err
+	}
+	return call, decodeBody(c, bodyRequired, fields...)
+}
+
+// newCall says who asks for a change, and how the request may be repeated.
+func newCall(c echo.Context) (orgs.Call, error) {
+	who, h := callerOf(c), c.Request().Header
+	call := orgs.Call{
+		AccountID: who.AccountID,
+		KeyID:     who.KeyID,
+		UserID:    who.userID,
+		RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+		IsRetry:   retryCount(h) > 0,
+	}
+	if method := c.Request().Method; method != http.MethodPost && method != http.MethodPatch {
+		return call, nil
+	}
+	var err error
+	call.IdempotencyKey, err = idempotencyKey(h)
+	return call, err
+}
+
+// retryCount is how often an official client has sent a call before: it counts
+// from 0.
+func retryCount(h http.Header) uint64 {
+	n, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// idempotencyKey returns the client's name for its call, or "". The header is a
+// string of RFC 9651 section 3.3.3, in quotes; many clients send it bare.
+func idempotencyKey(h http.Header) (string, error) {
+	values := h.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	key, ok := unquote(values[0])
+	if len(values) > 1 || !ok || len(key) < 1 || len(key) > maxIdempotencyKey {
+		return "", newError(codeInvalidRequest, "Send one header Idempotency-Key of 1 to 255 printable characters of ASCII, in quotes if there is a space in it.")
+	}
+	return key, nil
+}
+
+func unquote(s string) (string, bool) {
+	inner, quoted := strings.CutPrefix(s, `"`)
+	if !quoted {
+		return s, isPrintable(s) && !strings.ContainsAny(s, ` "`)
+	}
+	var key strings.Builder
+	for i := 0; i < len(inner); i++ {
+		c := inner[i]
+		switch {
+		case c == '"':
+			return key.String(), i == len(inner)-1
+		case c == '\\':
+			if i++; i == len(inner) || inner[i] != '"' && inner[i] != '\\' {
+				return "", false
+			}
+			c = inner[i]
+		case !isPrintable(inner[i : i+1]):
+			return "", false
+		}
+		key.WriteByte(c)
+	}
+	return "", false // never closed
+}
+
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}

@@ -1,0 +1,91 @@
+package http_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+)
+
+func TestConditionalRead(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	for value, status := range map[string]int{
+		`"1"`: 304, `W/"1"`: 304, `*`: 304, ` "0" , "1"`: 304, `,, "x,y", W/"1"`: 304,
+		`"2"`: 200, `"01"`: 200, `"a"`: 200, `W/"2", "3"`: 200, ``: 200, `"1 "`: 400,
+		`1`: 400, `"1`: 400, `"1" "2"`: 400, `w/"1"`: 400, `*, "1"`: 400, `W/`: 400,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			got := a.do(t, method, path, "", "If-None-Match", value)
+			if got.status != status {
+				t.Errorf("%s, If-None-Match %s: %d, want %d: %s", method, value, got.status, status, got.body)
+			}
+			if status == 400 {
+				continue
+			}
+			for name, want := range map[string]string{"ETag": `"1"`, "Cache-Control": "private, no-cache", "Vary": "Authorization"} {
+				if h := joined(got.header.Values(name)); h != want {
+					t.Errorf("%s, If-None-Match %s: %s %q", method, value, name, h)
+				}
+			}
+			if status == 304 && (len(got.body) > 0 || got.header.Get("Content-Type") != "") {
+				t.Errorf("%s, If-None-Match %s: a 304 with %s %q", method, value, got.header.Get("Content-Type"), got.body)
+			}
+		}
+	}
+	if got := a.do(t, http.MethodGet, path, "", "If-None-Match", `"7"`, "If-None-Match", `"1"`); got.status != 304 {
+		t.Errorf("two headers: %d", got.status)
+	}
+}
+
+func TestConditionalChange(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	for _, call := range []struct{ method, target, body string }{
+		{http.MethodPatch, path, `{"orgName":"Other"}`},
+		{http.MethodPatch, path, `{}`},
+		{http.MethodPost, path + "/deactivate", ""},
+		{http.MethodPost, path + "/reactivate", ""},
+	} {
+		for _, value := range []string{`"2"`, `W/"1"`, `"01"`, `"1x"`, `"x"`, ``, `"-1"`, `"99999999999999999999"`} {
+			a.do(t, call.method, call.target, call.body, "If-Match", value).refused(t, 412, "precondition_failed")
+		}
+		for _, value := range []string{`1`, `"1`, `*, "1"`, `"1";"2"`} {
+			a.do(t, call.method, call.target, call.body, "If-Match", value).refused(t, 400, "invalid_request")
+		}
+	}
+	if tag := a.get(t, path).header.Get("ETag"); tag != `"1"` {
+		t.Errorf("a refused change made version %s", tag)
+	}
+	for i, value := range []string{`"1"`, `"7", "2"`, `*`} {
+		got := a.do(t, http.MethodPatch, path, `{"orgName":"Name `+value[:1]+string(rune('a'+i))+`"}`, "If-Match", value)
+		if value[0] == '"' {
+			got = a.do(t, http.MethodPatch, path, `{"orgName":"Name `+string(rune('a'+i))+`"}`, "If-Match", value)
+		}
+		got.organization(t, 200)
+	}
+	a.do(t, http.MethodPatch, "/v1/orgs/org_00000000000000000000000000000000", `{}`, "If-Match", "*").refused(t, 404, "not_found")
+}
+
+// Of twenty changes with one tag one is made.
+func TestConcurrentChangesWithOneTag(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var calls sync.WaitGroup
+	for i := range 20 {
+		calls.Go(func() {
+			got := a.do(t, http.MethodPatch, path, `{"orgName":"Acme `+string(rune('a'+i))+`"}`, "If-Match", `"1"`)
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[got.status]++
+		})
+	}
+	calls.Wait()
+	if statuses[200] != 1 || statuses[412] != 19 {
+		t.Errorf("statuses %v", statuses)
+	}
+}

@@ -1,0 +1,153 @@
+package http
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/uuid"
+)
+
+// What an answer repeats of a body that is wrong all over.
+const (
+	maxEchoedRunes  = 100
+	maxListedErrors = 100
+)
+
+// field is a field that a body may have. read puts its value where it belongs;
+// the errors it returns name what is below the field (".region"), or nothing.
+type field struct {
+	name     string
+	required bool
+	read     func(raw json.RawMessage) []fieldError
+}
+
+// must makes the field one that a body has to have.
+func (f field) must() field { f.required = true; return f }
+
+// optional leaves into nil if the body lacks the field, so that a change can
+// tell what is not given from what is given empty.
+func optional[T any](into **T, of func(*T) field) field {
+	var value T
+	f := of(&value)
+	read := f.read
+	f.read = func(raw json.RawMessage) []fieldError {
+		*into = &value
+		return read(raw)
+	}
+	return f
+}
+
+// decodeBody reads the body of a request into the fields, which are all that it
+// may have.
+func decodeBody(c echo.Context, required bool, fields ...field) error {
+	o, err := readObject(c, required)
+	if err != nil {
+		return err
+	}
+	return o.decode(fields...)
+}
+
+// decode reads the fields and refuses all that is wrong in one answer.
+func (o object) decode(fields ...field) error {
+	bad := o.unknown(fields)
+	for _, f := range fields {
+		raw, given := o[f.name]
+		switch {
+		case given:
+			for _, err := range f.read(raw) {
+				err.Field = f.name + err.Field
+				bad = append(bad, err)
+			}
+		case f.required:
+			bad = append(bad, fieldError{Field: f.name, Code: fieldRequired, Detail: "Give this field."})
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(bad, func(a, b fieldError) int { return cmp.Compare(a.Field, b.Field) })
+	bad = bad[:min(len(bad), maxListedErrors)]
+	return newError(codeInvalidField, bad[0].Field+": "+bad[0].Detail).fields(bad)
+}
+
+func (o object) unknown(fields []field) []fieldError {
+	detail := "Leave this field out: there is none here."
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		names = append(names, f.name)
+	}
+	if len(names) > 0 {
+		detail = "Leave this field out, or correct its name: there is " + strings.Join(slices.Sorted(slices.Values(names)), ", ") + "."
+	}
+	var bad []fieldError
+	for name := range o {
+		if !slices.Contains(names, name) {
+			bad = append(bad, fieldError{Field: cut(name), Code: fieldUnknown, Detail: detail})
+		}
+	}
+	return bad
+}
+
+// nameField is the name of an organization, without the white space around it.
+func nameField(into *string) field {
+	return textField("orgName", func(value string) *fieldError {
+		*into = strings.TrimSpace(value)
+		switch {
+		case *into == "":
+			return &fieldError{Code: fieldRequired, Detail: "Give a name that is more than white space."}
+		case utf8.RuneCountInString(*into) > maxNameRunes:
+			return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters."}
+		case strings.ContainsFunc(*into, unicode.IsControl):
+			return &fieldError{Code: fieldInvalid, Detail: "Give a name without control characters."}
+		}
+		return nil
+	})
+}
+
+// userIDField is the id of a user.
+func userIDField(into *uuid.UUID) field {
+	return textField("userId", func(value string) *fieldError {
+		id, ok := parseUserID(value)
+		if !ok {
+			return &fieldError{Code: fieldInvalid, Detail: "Give usr_ and 32 hexadecimal digits in lower case."}
+		}
+		*into = id
+		return nil
+	})
+}
+
+// textField is a field whose value is a string, and not null.
+func textField(name string, read func(value string) *fieldError) field {
+	return field{name: name, read: func(raw json.RawMessage) []fieldError {
+		value, err := readText(raw)
+		if err == nil {
+			err = read(value)
+		}
+		if err != nil {
+			return []fieldError{*err}
+		}
+		return nil
+	}}
+}
+
+func readText(raw json.RawMessage) (string, *fieldError) {
+	var value *string // which null leaves nil
+	if err := json.Unmarshal(raw, &value); err != nil || value == nil {
+		return "", &fieldError{Code: fieldWrongType, Detail: "Give a string."}
+	}
+	return *value, nil
+}
+
+// cut shortens a name of the client's choice for an answer.
+func cut(name string) string {
+	if utf8.RuneCountInString(name) <= maxEchoedRunes {
+		return name
+	}
+	return string([]rune(name)[:maxEchoedRunes-1]) + "…"
+}

@@ -1,0 +1,59 @@
+package http
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+var success = []byte(`{"success":true}`)
+
+func (s *Server) addMember(c echo.Context) error { return changeMember(c, s.cfg.Orgs.AddMember) }
+
+func (s *Server) removeMember(c echo.Context) error { return changeMember(c, s.cfg.Orgs.RemoveMember) }
+
+func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.UUID, uuid.UUID) (orgs.Changed, error)) error {
+	id, err := pathOrgID(c)
+	if err != nil {
+		return err
+	}
+	var userID uuid.UUID
+	call, err := readCall(c, true, userIDField(&userID).must())
+	if err != nil {
+		return err
+	}
+	changed, err := change(c.Request().Context(), call, id, userID)
+	markReplay(c, changed)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, success)
+}
+
+func (s *Server) listMembers(c echo.Context) error {
+	id, err := pathOrgID(c)
+	if err != nil {
+		return err
+	}
+	params, err := memberListParams(c.Request().URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	params.OrgID = id
+	page, err := s.cfg.Orgs.ListMembers(c.Request().Context(), callerOf(c).AccountID, params)
+	if err != nil {
+		return err
+	}
+	if page.Cursor != "" {
+		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, page.Cursor))
+	}
+	body, err := marshal(newMemberPage(page))
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, body)
+}

@@ -1,0 +1,78 @@
+package http
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+)
+
+// problemDocument is the body of every error (RFC 9457). The official clients
+// print message.
+type problemDocument struct {
+	Type      string       `json:"type"`
+	Title     string       `json:"title"`
+	Status    int          `json:"status"`
+	Detail    string       `json:"detail"`
+	Code      code         `json:"code"`
+	Message   string       `json:"message"`
+	RequestID string       `json:"requestId"`
+	Errors    []fieldError `json:"errors,omitempty"`
+}
+
+// renderError makes err the answer, unless an answer has begun.
+func (s *Server) renderError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	e := asAPIError(err)
+	problem := problems[e.code]
+	h := c.Response().Header()
+	for name, value := range e.headers {
+		h.Set(name, value)
+	}
+	switch e.code {
+	case codeUnavailable, codeInProgress:
+		h.Set("Retry-After", retryAfter())
+	case codeOrgInactive:
+		h.Set("X-Should-Retry", "false") // the official clients would repeat a 409
+	case codeUnsupportedMediaType:
+		h.Set("Accept", echo.MIMEApplicationJSON)
+		if c.Request().Method == http.MethodPatch {
+			h.Set("Accept-Patch", echo.MIMEApplicationJSON) // RFC 5789 section 2.2
+		}
+	}
+	body, err := marshal(problemDocument{
+		Type:      "/problems/" + string(e.code),
+		Title:     problem.title,
+		Status:    problem.status,
+		Detail:    e.detail,
+		Code:      e.code,
+		Message:   e.detail,
+		RequestID: h.Get(echo.HeaderXRequestID),
+		Errors:    e.bad,
+	})
+	if err == nil {
+		err = writeBody(c, problem.status, "application/problem+json", body)
+	}
+	if err != nil {
+		s.cfg.Logger.WarnContext(c.Request().Context(), "an error answer was not written", "error", err)
+	}
+}
+
+// marshal is json.Marshal without its escapes for HTML, which only make a
+// message hard to read here.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	encoder := json.NewEncoder(&buf)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
+}
+
+// retryAfter is 1 to 5 whole seconds at random, so that clients do not come back
+// all at once. The official clients ignore more than 60.
+func retryAfter() string { return strconv.Itoa(1 + rand.IntN(5)) }
