@@ -6,52 +6,55 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"orgd/internal/orgs"
 )
 
-const (
-	defaultLimit = 20
-	maxNameRunes = 255
-)
+const defaultLimit = 20
 
 // A parser reads the one value of a query parameter into p. The error it returns
 // has no field yet.
 type parser func(value string, p *orgs.ListParams) *fieldError
 
-var listParsers = map[string]parser{
-	"limit":    parseLimit,
-	"cursor":   parseCursor,
-	"orgName":  parseName,
-	"isActive": parseIsActive,
+// parameters are those that a query may have.
+type parameters struct {
+	named    map[string]parser
+	metadata bool // and metadata[key], for any key
 }
 
-var memberListParsers = map[string]parser{
-	"limit":  parseLimit,
-	"cursor": parseCursor,
+var listParameters = parameters{
+	named: map[string]parser{
+		"limit":    parseLimit,
+		"cursor":   parseCursor,
+		"orgName":  parseName,
+		"isActive": parseIsActive,
+		"userId":   parseUser,
+	},
+	metadata: true,
 }
+
+var memberListParameters = parameters{named: map[string]parser{"limit": parseLimit, "cursor": parseCursor}}
 
 // listParams reads the query of the list of organizations.
 func listParams(rawQuery string) (orgs.ListParams, error) {
-	return parseParams(rawQuery, listParsers)
+	return listParameters.parse(rawQuery)
 }
 
 // memberListParams reads the query of a list of members.
 func memberListParams(rawQuery string) (orgs.MemberListParams, error) {
-	p, err := parseParams(rawQuery, memberListParsers)
+	p, err := memberListParameters.parse(rawQuery)
 	return orgs.MemberListParams{Limit: p.Limit, Cursor: p.Cursor}, err
 }
 
 // noParams refuses whatever is in a query where nothing is read of it.
 func noParams(rawQuery string) error {
-	_, err := parseParams(rawQuery, nil)
+	_, err := parameters{}.parse(rawQuery)
 	return err
 }
 
-// parseParams reads a query. An unknown or repeated parameter is refused: a
-// misspelt filter that is ignored would list everything.
-func parseParams(rawQuery string, parsers map[string]parser) (orgs.ListParams, error) {
+// parse reads a query. An unknown or repeated parameter is refused: a misspelt
+// filter that is ignored would list everything.
+func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 	p := orgs.ListParams{Limit: defaultLimit}
 	if rawQuery == "" {
 		return p, nil
@@ -62,8 +65,8 @@ func parseParams(rawQuery string, parsers map[string]parser) (orgs.ListParams, e
 	}
 	var bad []fieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if err := parseParam(parsers, name, query[name], &p); err != nil {
-			err.Field = name
+		if err := ps.parseOne(name, query[name], &p); err != nil {
+			err.Field = cut(name)
 			bad = append(bad, *err)
 		}
 	}
@@ -73,21 +76,33 @@ func parseParams(rawQuery string, parsers map[string]parser) (orgs.ListParams, e
 	return p, nil
 }
 
-func parseParam(parsers map[string]parser, name string, values []string, p *orgs.ListParams) *fieldError {
-	parse, known := parsers[name]
+func (ps parameters) parseOne(name string, values []string, p *orgs.ListParams) *fieldError {
+	parse := ps.find(name)
 	switch {
-	case !known && len(parsers) == 0:
-		return &fieldError{Code: fieldUnknown, Detail: "Leave this parameter out: there is none here."}
-	case !known:
-		return &fieldError{Code: fieldUnknown, Detail: "Leave this parameter out, or correct its name: there is " + names(parsers) + "."}
+	case parse == nil:
+		return &fieldError{Code: fieldUnknown, Detail: ps.unknown()}
 	case len(values) > 1:
 		return &fieldError{Code: fieldRepeated, Detail: "Give this parameter once."}
 	}
 	return parse(values[0], p)
 }
 
-func names(parsers map[string]parser) string {
-	return strings.Join(slices.Sorted(maps.Keys(parsers)), ", ")
+func (ps parameters) find(name string) parser {
+	if key, ok := metadataKey(name); ok && ps.metadata {
+		return parseMetadata(key)
+	}
+	return ps.named[name]
+}
+
+func (ps parameters) unknown() string {
+	names := slices.Sorted(maps.Keys(ps.named))
+	if ps.metadata {
+		names = append(names, "metadata[key]")
+	}
+	if len(names) == 0 {
+		return "Leave this parameter out: there is none here."
+	}
+	return "Leave this parameter out, or correct its name: there is " + strings.Join(names, ", ") + "."
 }
 
 // refuseParams makes one answer of all that is wrong, under the code of the
@@ -122,27 +137,5 @@ func parseCursor(value string, p *orgs.ListParams) *fieldError {
 		return &fieldError{Code: fieldCursor, Detail: "Give the cursor of the page before, or leave the parameter out for the first page."}
 	}
 	p.Cursor = value
-	return nil
-}
-
-func parseName(value string, p *orgs.ListParams) *fieldError {
-	switch {
-	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return &fieldError{Code: fieldInvalid, Detail: "Give text in UTF-8 without U+0000."}
-	case utf8.RuneCountInString(value) > maxNameRunes:
-		return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters: no name is longer."}
-	case orgs.Fold(value) == "":
-		return &fieldError{Code: fieldInvalid, Detail: "Give a part of the name to look for, or leave the parameter out."}
-	}
-	p.Name = value
-	return nil
-}
-
-func parseIsActive(value string, p *orgs.ListParams) *fieldError {
-	if value != "true" && value != "false" {
-		return &fieldError{Code: fieldInvalid, Detail: "Give true or false."}
-	}
-	active := value == "true"
-	p.IsActive = &active
 	return nil
 }

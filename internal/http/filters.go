@@ -1,0 +1,73 @@
+package http
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"orgd/internal/orgs"
+)
+
+const maxNameRunes = 255
+
+func parseName(value string, p *orgs.ListParams) *fieldError {
+	switch {
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		return &fieldError{Code: fieldInvalid, Detail: "Give text in UTF-8 without U+0000."}
+	case utf8.RuneCountInString(value) > maxNameRunes:
+		return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters: no name is longer."}
+	case orgs.Fold(value) == "":
+		return &fieldError{Code: fieldInvalid, Detail: "Give a part of the name to look for, or leave the parameter out."}
+	}
+	p.Name = value
+	return nil
+}
+
+func parseIsActive(value string, p *orgs.ListParams) *fieldError {
+	if value != "true" && value != "false" {
+		return &fieldError{Code: fieldInvalid, Detail: "Give true or false."}
+	}
+	active := value == "true"
+	p.IsActive = &active
+	return nil
+}
+
+func parseUser(value string, p *orgs.ListParams) *fieldError {
+	id, ok := parseUserID(value)
+	if !ok {
+		return &fieldError{Code: fieldInvalid, Detail: "Give usr_ and 32 hexadecimal digits in lower case."}
+	}
+	p.UserID = &id
+	return nil
+}
+
+// metadataKey returns the key in the name metadata[key].
+func metadataKey(name string) (string, bool) {
+	key, ok := strings.CutPrefix(name, "metadata[")
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(key, "]")
+}
+
+// parseMetadata returns the parser of the value that the key must have.
+func parseMetadata(key string) parser {
+	return func(value string, p *orgs.ListParams) *fieldError {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return &fieldError{Code: fieldInvalid, Detail: "Give key and value in UTF-8."}
+		}
+		if err := checkMetadataKey(key); err != nil {
+			return err
+		}
+		if err := checkMetadataValue(value); err != nil {
+			return err
+		}
+		if len(p.Metadata) == maxMetadataPairs {
+			return &fieldError{Code: fieldTooMany, Detail: "Ask for at most 50 pairs: no organization has more."}
+		}
+		if p.Metadata == nil {
+			p.Metadata = map[string]string{}
+		}
+		p.Metadata[key] = value
+		return nil
+	}
+}

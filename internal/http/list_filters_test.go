@@ -1,0 +1,156 @@
+package http_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"orgd/internal/apikeys"
+)
+
+// nameList returns the names of the organizations that the query lists.
+func (a *api) nameList(t testing.TB, query string) []string {
+	t.Helper()
+	names := []string{}
+	for _, o := range a.get(t, "/v1/orgs?"+query).page(t).Organizations {
+		names = append(names, o["orgName"].(string))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// filtered has four organizations that differ in what filters ask for.
+func filtered(t *testing.T) *api {
+	t.Helper()
+	a := newAPI(t)
+	for _, o := range []struct{ body, user, action string }{
+		{`{"orgName":"Acme One","metadata":{"region":"eu","plan":"pro"}}`, userOne, ""},
+		{`{"orgName":"Acme Two","metadata":{"region":"eu","note":""}}`, userTwo, ""},
+		{`{"orgName":"Other One","metadata":{"region":"us","a]b[":"x&y=z"}}`, userOne, "/deactivate"},
+		{`{"orgName":"Bare"}`, "usr_00000000000000000000000000000000", ""},
+	} {
+		path := "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", o.body).organization(t, 201).OrgID
+		a.do(t, http.MethodPost, path+"/users", member(o.user)).ok(t)
+		if o.action != "" {
+			a.do(t, http.MethodPost, path+o.action, "").organization(t, 200)
+		}
+	}
+	return a
+}
+
+func TestFiltersCombine(t *testing.T) {
+	t.Parallel()
+	a := filtered(t)
+	for query, want := range map[string][]string{
+		"userId=" + userOne:                           {"Acme One", "Other One"},
+		"userId=usr_00000000000000000000000000000000": {"Bare"},
+		"userId=usr_0000000000000000000000000000000f": {},
+		"metadata[region]=eu":                         {"Acme One", "Acme Two"},
+		"metadata%5Bregion%5D=eu":                     {"Acme One", "Acme Two"},
+		"metadata[region]=EU":                         {},
+		"metadata[Region]=eu":                         {},
+		"metadata[note]=":                             {"Acme Two"},
+		"metadata[region]=eu&metadata[plan]=pro":      {"Acme One"},
+		"metadata[region]=eu&metadata[plan]=free":     {},
+		"metadata%5Ba%5Db%5B%5D=x%26y%3Dz":            {"Other One"},
+		"metadata[plan]=%7B%22a%22%3A1%7D":            {},
+		"orgName=one&isActive=false&userId=" + userOne + "&metadata[region]=us":                      {"Other One"},
+		"orgName=one&isActive=true&userId=" + userOne + "&metadata[region]=eu":                       {"Acme One"},
+		"orgName=acme&userId=" + userTwo:                                                             {"Acme Two"},
+		"isActive=false&userId=" + userTwo:                                                           {},
+		"orgName=o&metadata[region]=eu&userId=" + userOne + "&limit=1.0":                             {"Acme One"},
+		"orgName=" + url.QueryEscape("me ") + "&metadata[region]=eu&isActive=true&userId=" + userTwo: {"Acme Two"},
+	} {
+		if got := a.nameList(t, query); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+}
+
+// A cursor is good for the filters that it was made with, however they are
+// ordered, and the Link repeats them all.
+func TestFiltersOfAWalk(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for i := range 5 {
+		path := "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", fmt.Sprintf(`{"orgName":"Acme %d","metadata":{"a":"1","b[c]":"2 &"}}`, i)).organization(t, 201).OrgID
+		a.do(t, http.MethodPost, path+"/users", member(userOne)).ok(t)
+	}
+	query := "orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%5Bc%5D%5D=2+%26&userId=" + userOne
+	if ids := a.walk(t, "limit=2&"+query); len(ids) != 5 {
+		t.Errorf("the walk saw %d", len(ids))
+	}
+	first := a.get(t, "/v1/orgs?limit=2&"+query)
+	cursor := first.page(t).Cursor
+	target := strings.TrimSuffix(strings.TrimPrefix(first.header.Get("Link"), "<"+publicURL), `>; rel="next"`)
+	if p := a.get(t, target).page(t); len(p.Organizations) != 2 || p.Organizations[0]["orgName"] != "Acme 2" {
+		t.Errorf("the link %s leads to %+v", target, p)
+	}
+	a.get(t, "/v1/orgs?userId="+userOne+"&metadata%5Bb%5Bc%5D%5D=2%20%26&metadata[a]=1&isActive=true&orgName=acme&cursor="+cursor).page(t)
+	for _, other := range []string{
+		"orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%5Bc%5D%5D=2+%26&userId=" + userTwo,
+		"orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%5Bc%5D%5D=2+%26",
+		"orgName=acme&isActive=true&metadata[a]=1&userId=" + userOne,
+		"orgName=acme&isActive=true&metadata[a]=2&metadata%5Bb%5Bc%5D%5D=2+%26&userId=" + userOne,
+		"",
+	} {
+		a.get(t, "/v1/orgs?cursor="+cursor+"&"+other).refused(t, 400, "invalid_cursor")
+	}
+}
+
+func TestFiltersRefuse(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	var many []string
+	for i := range 51 {
+		many = append(many, fmt.Sprintf("metadata[k%02d]=v", i))
+	}
+	for query, want := range map[string]string{
+		"userId=":      "invalid_parameter userId invalid",
+		"userId=usr_1": "invalid_parameter userId invalid",
+		"userId=USR_00000000000000000000000000000001": "invalid_parameter userId invalid",
+		"userId=" + userOne + "&userId=" + userOne:    "repeated_parameter userId repeated",
+		"metadata=x":                      "unknown_parameter metadata unknown",
+		"metadata[=x":                     "unknown_parameter metadata[ unknown",
+		"metadata[a=x":                    "unknown_parameter metadata[a unknown",
+		"metadata.a=x":                    "unknown_parameter metadata.a unknown",
+		"metadata[a]b=x":                  "unknown_parameter metadata[a]b unknown",
+		"Metadata[a]=x":                   "unknown_parameter Metadata[a] unknown",
+		"metadata[]=x":                    "invalid_parameter metadata[] invalid",
+		"metadata[a]=x&metadata[a]=x":     "repeated_parameter metadata[a] repeated",
+		"metadata[a]=x&metadata%5Ba%5D=y": "repeated_parameter metadata[a] repeated",
+		"metadata[a%00]=x":                "invalid_parameter metadata[a\x00] invalid",
+		"metadata[a]=%00":                 "invalid_parameter metadata[a] invalid",
+		"metadata[a]=%ff":                 "invalid_parameter metadata[a] invalid",
+		"metadata[a]=" + strings.Repeat("x", 1001):    "invalid_parameter metadata[a] too_long",
+		"metadata[" + strings.Repeat("x", 101) + "]=": "invalid_parameter metadata[" + strings.Repeat("x", 90) + "… too_long",
+		strings.Join(many, "&"):                       "invalid_parameter metadata[k50] too_many",
+	} {
+		p := a.get(t, "/v1/orgs?"+query).refused(t, 400, strings.Fields(want)[0])
+		if len(p.Errors) != 1 {
+			t.Errorf("%s: errors %+v", query, p.Errors)
+			continue
+		}
+		if got := p.Code + " " + p.Errors[0].Field + " " + p.Errors[0].Code; got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")+"&metadata%5B"+"%5D=").refused(t, 400, "invalid_parameter")
+	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")).page(t)
+}
+
+// A filter shows nothing of another account, and no member of its organizations.
+func TestFiltersKeepTenantsApart(t *testing.T) {
+	t.Parallel()
+	a := filtered(t)
+	theirs := a.Key(t, a.Account(t), apikeys.Scopes...)
+	for _, query := range []string{"userId=" + userOne, "metadata[region]=eu", "orgName=ac", "orgName=acme&metadata[region]=eu&userId=" + userOne} {
+		got := a.call(t, http.MethodGet, "/v1/orgs?"+query, "Authorization", "Bearer "+theirs)
+		if p := got.page(t); len(p.Organizations) != 0 {
+			t.Errorf("%s: %s", query, got.body)
+		}
+	}
+}
