@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts `server dev` in an empty directory, walks all its organizations with the
-# key that it wrote, kills it, starts it again on the same directory, and stops it.
+# key that it wrote, leads one through its life, kills it, starts it again on the same directory, and stops it.
 # Needs curl. Usage: smoke.sh SERVER [ORGS]
 set -eu
 
@@ -50,8 +50,29 @@ walk() {
 	echo "smoke: walked $pages pages, saw each of $distinct organizations once"
 }
 
+# call METHOD PATH BODY [HEADER]: prints the answer, and fails if it is not 2xx.
+call() {
+	curl -sSf -X "$1" "$ORGD_URL$2" -H "Authorization: Bearer $ORGD_API_KEY" -H 'Content-Type: application/json' -H "${4:-X-None: none}" -d "$3"
+}
+
+live_through() {
+	body='{"orgName":"Smoke & Søn","metadata":{"smoke":"yes"}}'
+	org=$(call POST /v1/orgs "$body" 'Idempotency-Key: smoke' | grep -o 'org_[0-9a-f]*')
+	[ "$(call POST /v1/orgs "$body" 'Idempotency-Key: smoke' | grep -o 'org_[0-9a-f]*')" = "$org" ] || { echo "smoke: a repeat made another organization"; exit 1; }
+	user=usr_00000000000000000000000000000001
+	call POST "/v1/orgs/$org/users" "{\"userId\":\"$user\"}" >/dev/null
+	call PATCH "/v1/orgs/$org" '{"orgName":"Smoke Ltd"}' 'If-Match: "2"' >/dev/null
+	curl -sSf -g -H "Authorization: Bearer $ORGD_API_KEY" "$ORGD_URL/v1/orgs?orgName=smoke&isActive=true&userId=$user&metadata[smoke]=yes" >"$dir/page"
+	grep -q "\"hasMore\":false.*$org.*Smoke Ltd.*\"userCount\":1" "$dir/page" || { cat "$dir/page"; echo "smoke: the filters do not find it"; exit 1; }
+	call DELETE "/v1/orgs/$org/users" "{\"userId\":\"$user\"}" >/dev/null
+	call POST "/v1/orgs/$org/deactivate" '' | grep -q '"isActive":false' || { echo "smoke: it is still active"; exit 1; }
+	orgs=$((orgs + 1))
+	echo "smoke: created, changed, found and deactivated one"
+}
+
 start
 walk
+live_through
 key=$ORGD_API_KEY
 
 # A second one on the same directory is refused.
