@@ -2,9 +2,7 @@ package orgs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 
 	"orgd/internal/cursor"
 	"orgd/internal/db"
@@ -70,11 +68,10 @@ func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, err
 		l.nearby = r.nearby.ofUser
 	}
 	if len(p.Metadata) > 0 {
-		object, err := json.Marshal(p.Metadata)
-		if err != nil {
+		var err error
+		if l.metadata, err = encodeMetadata(p.Metadata); err != nil {
 			return listQuery{}, err
 		}
-		l.metadata = string(object)
 	}
 	if p.Cursor != "" {
 		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
@@ -116,46 +113,4 @@ func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (found 
 		return nil, false, err
 	}
 	return collectOrgs(rows, l.Limit+1)
-}
-
-// namePattern is the LIKE pattern for names that contain the filter literally.
-func (l listQuery) namePattern() string {
-	return "%" + likeLiteral.Replace(l.folded) + "%"
-}
-
-var likeLiteral = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
-// hasTrigram says whether pg_trgm can look s up: it takes three letters or
-// digits in a row. Which of those beyond ASCII it knows depends on the
-// database's locale, so they do not count.
-func hasTrigram(s string) bool {
-	run := 0
-	for _, r := range s {
-		if !isASCIIAlphanumeric(r) {
-			run = 0
-			continue
-		}
-		if run++; run == 3 {
-			return true
-		}
-	}
-	return false
-}
-
-func isASCIIAlphanumeric(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-}
-
-// grams returns those of org_name_grams that a name which contains s has: each
-// pair of adjacent characters, or the only one.
-func grams(s string) []string {
-	runes := []rune(s)
-	if len(runes) == 1 {
-		return []string{s}
-	}
-	pairs := make([]string, 0, len(runes))
-	for i := range len(runes) - 1 {
-		pairs = append(pairs, string(runes[i:i+2]))
-	}
-	return pairs
 }

@@ -1,0 +1,87 @@
+package orgs
+
+const memberAdd = `
+WITH turn AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock($9)
+), kept AS MATERIALIZED (
+  SELECT account_id, org_id, is_active, created_at
+  FROM turn, orgs
+  WHERE account_id = $1 AND org_id = $2
+  FOR NO KEY UPDATE OF orgs
+), added AS (
+  INSERT INTO org_members (account_id, org_id, user_id, org_created_at)
+  SELECT account_id, org_id, $3, created_at FROM kept WHERE is_active
+  ON CONFLICT DO NOTHING
+  RETURNING account_id, org_id, user_id
+), counted AS (
+  UPDATE orgs
+  SET user_count = orgs.user_count + 1,
+      version = orgs.version + 1,
+      updated_at = greatest(clock_timestamp(), orgs.updated_at + interval '1 microsecond')
+  FROM added
+  WHERE orgs.account_id = added.account_id AND orgs.org_id = added.org_id
+  RETURNING orgs.account_id, orgs.org_id, orgs.updated_at
+), event AS (
+  INSERT INTO org_events (` + eventColumns + `)
+  SELECT account_id, org_id, $4, $5, $6, $7, '{}', jsonb_build_object('userId', $8::text), updated_at
+  FROM counted
+)
+SELECT is_active OR EXISTS (SELECT FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3)
+FROM kept`
+
+const memberRemove = `
+WITH turn AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock($9)
+), kept AS MATERIALIZED (
+  SELECT account_id, org_id
+  FROM turn, orgs
+  WHERE account_id = $1 AND org_id = $2
+  FOR NO KEY UPDATE OF orgs
+), removed AS (
+  DELETE FROM org_members
+  USING kept
+  WHERE org_members.account_id = kept.account_id AND org_members.org_id = kept.org_id AND org_members.user_id = $3
+  RETURNING org_members.account_id, org_members.org_id
+), counted AS (
+  UPDATE orgs
+  SET user_count = orgs.user_count - 1,
+      version = orgs.version + 1,
+      updated_at = greatest(clock_timestamp(), orgs.updated_at + interval '1 microsecond')
+  FROM removed
+  WHERE orgs.account_id = removed.account_id AND orgs.org_id = removed.org_id
+  RETURNING orgs.account_id, orgs.org_id, orgs.updated_at
+), event AS (
+  INSERT INTO org_events (` + eventColumns + `)
+  SELECT account_id, org_id, $4, $5, $6, $7, jsonb_build_object('userId', $8::text), '{}', updated_at
+  FROM counted
+)
+SELECT true
+FROM kept`
+
+// One row without a member tells an organization that has none from one that does
+// not exist. The first page and the next are two statements, as for orgList.
+const memberList = `
+SELECT member.user_id, member.added_at
+FROM orgs
+LEFT JOIN LATERAL (
+  SELECT user_id, added_at
+  FROM org_members
+  WHERE account_id = $1 AND org_id = $2
+  ORDER BY added_at DESC, user_id DESC
+  LIMIT $3
+) AS member ON true
+WHERE orgs.account_id = $1 AND orgs.org_id = $2
+ORDER BY member.added_at DESC, member.user_id DESC`
+
+const memberListNext = `
+SELECT member.user_id, member.added_at
+FROM orgs
+LEFT JOIN LATERAL (
+  SELECT user_id, added_at
+  FROM org_members
+  WHERE account_id = $1 AND org_id = $2 AND (added_at, user_id) < ($4, $5)
+  ORDER BY added_at DESC, user_id DESC
+  LIMIT $3
+) AS member ON true
+WHERE orgs.account_id = $1 AND orgs.org_id = $2
+ORDER BY member.added_at DESC, member.user_id DESC`
