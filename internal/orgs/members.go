@@ -56,7 +56,7 @@ type membership struct {
 func (m membership) effect(c Call) effect {
 	return func(ctx context.Context, q db.Querier) (Org, error) {
 		rows, err := q.Query(ctx, m.statement, c.AccountID, m.OrgID, m.UserID,
-			m.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, "usr_"+hex.EncodeToString(m.UserID[:]), turnOf(m.OrgID))
+			m.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, "usr_"+hex.EncodeToString(m.UserID[:]), turnOf(c.AccountID, m.OrgID))
 		if err != nil {
 			return Org{}, err
 		}

@@ -2,6 +2,7 @@ package orgs
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 
@@ -30,7 +31,7 @@ func (u update) run(ctx context.Context, q db.Querier, c Call) (Org, error) {
 		folded = &f
 	}
 	rows, err := q.Query(ctx, orgUpdate, binaryResults, c.AccountID, u.OrgID, u.Name, folded, u.Metadata, u.IsActive, []int64(u.Match),
-		u.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, turnOf(u.OrgID))
+		u.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, turnOf(c.AccountID, u.OrgID))
 	if err != nil {
 		return Org{}, err
 	}
@@ -46,9 +47,12 @@ func (u update) run(ctx context.Context, q db.Querier, c Call) (Org, error) {
 	return found[0].Org, nil
 }
 
-// turnOf is the lock under which an organization is changed. The end of a UUIDv7
-// is random.
-func turnOf(orgID uuid.UUID) int64 { return int64(binary.BigEndian.Uint64(orgID[8:])) }
+// turnOf is the lock under which an organization is changed. It is a hash, so
+// that nobody can aim at a lock by asking for an id of their choice.
+func turnOf(accountID, orgID uuid.UUID) int64 {
+	digest := sha256.Sum256(append(accountID[:], orgID[:]...))
+	return int64(binary.BigEndian.Uint64(digest[:]))
+}
 
 func (v Versions) has(version int64) bool { return v == nil || slices.Contains(v, version) }
 
