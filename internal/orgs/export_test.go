@@ -35,3 +35,6 @@ func exported(make func(listQuery) statement) exportedStatement {
 
 // Scope returns what a cursor of the list is bound to.
 func (p ListParams) Scope(account uuid.UUID) []byte { return p.scope(account) }
+
+// Grams returns what a short name is looked up by.
+var Grams = grams

@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"pgregory.net/rapid"
 
@@ -176,6 +178,24 @@ func TestFiltersNeverLeaveTheAccount(t *testing.T) {
 	if len(members) == 0 {
 		t.Error("there were no members to see")
 	}
+}
+
+// What a part of a name is looked up by, the index has of the whole name.
+func TestGramsOfAPartAreTheWholes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	text := rapid.StringOfN(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("ab京😀\u0301\\&, "))), 1, 12, -1).
+		Filter(func(s string) bool { return !strings.ContainsFunc(s, unicode.IsControl) })
+	rapid.Check(t, func(rt *rapid.T) {
+		before, part, behind := text.Draw(rt, "before"), text.Draw(rt, "part"), text.Draw(rt, "behind")
+		for _, name := range []string{part, before + part, part + behind, before + part + behind} {
+			var has bool
+			err := b.Pool.QueryRow(context.Background(), `SELECT org_name_grams($1) @> $2`, name, orgs.Grams(part)).Scan(&has)
+			if err != nil || !has {
+				rt.Fatalf("the grams of %q lack some of %q (%v)", name, part, err)
+			}
+		}
+	})
 }
 
 // A name of accents alone asks for nothing; internal/http refuses it.

@@ -131,7 +131,7 @@ func (s *statement) indexed(q listQuery) string {
 	case hasTrigram(q.folded):
 		conditions = " AND org_name_folded LIKE " + s.bind(q.namePattern())
 	case q.folded != "":
-		conditions = " AND org_name_grams(org_name_folded) @> " + s.bind(grams(q.folded)) +
+		conditions = ` AND org_name_grams(org_name_folded) COLLATE "C" @> ` + s.bind(grams(q.folded)) +
 			" AND strpos(org_name_folded, " + s.bind(q.folded) + ") > 0"
 	}
 	if q.metadata != "" {
