@@ -48,6 +48,9 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	if p.UserID != nil {
 		scope = append(append(scope, "\x00u"...), p.UserID[:]...)
 	}
+	if len(p.Metadata) == 0 {
+		return scope
+	}
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		scope = append(scope, "\x00m"+key+"\x00"+p.Metadata[key]...)
 	}

@@ -2,6 +2,7 @@ package orgs
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -59,7 +60,7 @@ func (s *statement) walked(q listQuery, walk, limit string) string {
 		columns += ", org_name_folded"
 	}
 	if !q.ofUser() {
-		return fmt.Sprintf(`(SELECT %s %s LIMIT %s) AS walked`, columns, walk, limit)
+		return "(SELECT " + columns + " " + walk + " LIMIT " + limit + ") AS walked"
 	}
 	return fmt.Sprintf(`(SELECT org_id, org_created_at AS created_at %s LIMIT %s) AS member`+
 		` JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = member.org_id OFFSET 0) AS walked USING (org_id, created_at)`,
@@ -88,8 +89,8 @@ func (s *statement) residual(q listQuery) string {
 // the table, and plans anew for every call, which costs as much as the rows.
 func orgList(q listQuery) statement {
 	var s statement
-	walked := s.walked(q, s.walk(q), fmt.Sprint(MaxLimit+1))
-	s.sql = fmt.Sprintf(`SELECT %s FROM %s %s LIMIT %s`, orgColumns, walked, orgOrder, s.bind(q.Limit+1))
+	walked := s.walked(q, s.walk(q), strconv.Itoa(MaxLimit+1))
+	s.sql = "SELECT " + orgColumns + " FROM " + walked + " " + orgOrder + " LIMIT " + s.bind(q.Limit+1)
 	return s
 }
 

@@ -3,6 +3,7 @@ package orgs
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"orgd/internal/cursor"
 	"orgd/internal/db"
@@ -108,7 +109,7 @@ func (l listQuery) run(ctx context.Context, q db.Querier) ([]Org, error) {
 // fetch returns what the statement finds, and whether orgListNearby says that the
 // walk goes on.
 func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (found []Org, goesOn bool, err error) {
-	rows, err := q.Query(ctx, s.sql, append([]any{binaryResults}, s.args...)...)
+	rows, err := q.Query(ctx, s.sql, slices.Concat([]any{binaryResults}, s.args)...)
 	if err != nil {
 		return nil, false, err
 	}

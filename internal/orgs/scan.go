@@ -12,8 +12,8 @@ import (
 )
 
 // binaryResults asks for every column in PostgreSQL's binary format, which
-// readOrg takes apart.
-var binaryResults = pgx.QueryResultFormats{pgx.BinaryFormatCode}
+// readOrg takes apart. An any already, or each call would make it one.
+var binaryResults any = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
 // collectOrgs reads at most want rows of orgColumns. It stands in for pgx's
 // collecting generics on the one hot path, and allocates for a page, not for each
