@@ -12,8 +12,8 @@ CREATE FUNCTION org_name_grams(name text) RETURNS text[]
 
 -- One index for all filters: GIN intersects their columns within itself, led by
 -- the rarest, where of several indexes each would give all that it has. The order
--- of the grams is nobody's matter, and in the collation "C" rows are added in half
--- the time.
+-- of the grams is nobody's matter, and in the collation "C" it costs a sixth less
+-- to add rows.
 CREATE INDEX orgs_by_filter ON orgs USING gin (
     account_id,
     org_name_folded gin_trgm_ops,
