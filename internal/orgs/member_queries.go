@@ -1,10 +1,12 @@
 package orgs
 
+// Who was a member of a deactivated organization is known only if the snapshot is
+// as new as the row; else the answer is NULL.
 const memberAdd = `
 WITH turn AS MATERIALIZED (
   SELECT pg_advisory_xact_lock($9)
 ), kept AS MATERIALIZED (
-  SELECT account_id, org_id, is_active, created_at
+  SELECT account_id, org_id, is_active, created_at, version
   FROM turn, orgs
   WHERE account_id = $1 AND org_id = $2
   FOR NO KEY UPDATE OF orgs
@@ -26,7 +28,10 @@ WITH turn AS MATERIALIZED (
   SELECT account_id, org_id, $4, $5, $6, $7, '{}', jsonb_build_object('userId', $8::text), updated_at
   FROM counted
 )
-SELECT is_active OR EXISTS (SELECT FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3)
+SELECT CASE
+  WHEN is_active OR EXISTS (SELECT FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3) THEN true
+  WHEN version = (SELECT version FROM orgs WHERE account_id = $1 AND org_id = $2) THEN false
+END
 FROM kept`
 
 const memberRemove = `

@@ -60,13 +60,15 @@ func (m membership) effect(c Call) effect {
 		if err != nil {
 			return Org{}, err
 		}
-		found, err := pgx.CollectRows(rows, pgx.RowTo[bool])
+		found, err := pgx.CollectRows(rows, pgx.RowTo[*bool])
 		switch {
 		case err != nil:
 			return Org{}, err
 		case len(found) == 0:
 			return Org{}, ErrNotFound
-		case !found[0]:
+		case found[0] == nil: // it waited, and its snapshot is too old to tell
+			return m.effect(c)(ctx, q)
+		case !*found[0]:
 			return Org{}, ErrInactive
 		}
 		return Org{}, nil

@@ -93,11 +93,10 @@ func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match 
 // stays as it is. Once a deactivation is acknowledged no member enters. Errors as
 // of Update.
 func (r *Repository) SetActive(ctx context.Context, c Call, orgID uuid.UUID, match Versions, active bool) (Changed, error) {
-	u := update{OrgID: orgID, Match: match, IsActive: &active, event: eventDeactivated}
 	if active {
-		u.event = eventReactivated
+		return r.update(ctx, c, "reactivate organization", update{OrgID: orgID, Match: match, IsActive: &active, event: eventReactivated})
 	}
-	return r.update(ctx, c, "set activity of organization", u)
+	return r.update(ctx, c, "deactivate organization", update{OrgID: orgID, Match: match, IsActive: &active, event: eventDeactivated})
 }
 
 func (r *Repository) update(ctx context.Context, c Call, operation string, u update) (Changed, error) {

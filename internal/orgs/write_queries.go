@@ -5,8 +5,9 @@ package orgs
 // round trip.
 //
 // A statement that changes an organization first waits for its turn, and then
-// locks the row, in the mode that leaves foreign keys alone. So it sees the row as
-// the one before left it, though its snapshot may be older. The turn is an
+// locks the row, in the mode that leaves foreign keys alone. So kept is the row as
+// the one before left it, though the snapshot may be older; conditions are put to
+// kept, since the same row read again is that of the snapshot. The turn is an
 // advisory lock, because waiting for a row can fix the transaction id of the one
 // that waits, and events would then not be in the order of what happened.
 
@@ -89,9 +90,9 @@ WITH turn AS MATERIALIZED (
       updated_at = greatest(clock_timestamp(), orgs.updated_at + interval '1 microsecond')
   FROM kept
   WHERE orgs.account_id = kept.account_id AND orgs.org_id = kept.org_id
-    AND ($7::bigint[] IS NULL OR orgs.version = ANY($7))
-    AND (orgs.org_name, orgs.metadata, orgs.is_active)
-      IS DISTINCT FROM (coalesce($3, orgs.org_name), coalesce($5, orgs.metadata), coalesce($6, orgs.is_active))
+    AND ($7::bigint[] IS NULL OR kept.version = ANY($7))
+    AND (kept.org_name, kept.metadata, kept.is_active)
+      IS DISTINCT FROM (coalesce($3, kept.org_name), coalesce($5, kept.metadata), coalesce($6, kept.is_active))
   RETURNING orgs.account_id, orgs.org_id, orgs.org_name, orgs.is_active, orgs.metadata, orgs.user_count, orgs.created_at,
     orgs.updated_at, orgs.created_by_api_key_id, orgs.created_by_user_id, orgs.version
 ), event AS (
