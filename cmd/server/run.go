@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type serveConfig struct {
 	listeners   listeners // closed when serve returns
 	publicURL   string    // empty: what the public listener is bound to
 	drainDelay  time.Duration
+	sweepEvery  time.Duration // 0: sweepInterval
 	logger      *slog.Logger
 }
 
@@ -58,8 +60,9 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	if cfg.publicURL == "" && !isLoopback(public.Addr()) {
 		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in answers lead to this machine itself", "publicUrl", apiURL)
 	}
+	repository := orgs.NewRepository(pool)
 	server := orgdhttp.New(orgdhttp.Config{
-		Orgs:        orgs.NewRepository(pool),
+		Orgs:        repository,
 		Keys:        apikeys.NewRepository(pool),
 		Ready:       func(ctx context.Context) error { return checkSchema(ctx, pool) },
 		PublicURL:   apiURL,
@@ -77,6 +80,10 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		return server.Serve(groupCtx, public, cfg.drainDelay)
 	})
 	group.Go(func() error { return server.ServeAdmin(adminCtx, admin, metrics.Handler()) })
+	group.Go(func() error {
+		keepSweeping(groupCtx, cfg.logger, cmp.Or(cfg.sweepEvery, sweepInterval), sweepers(pool, repository))
+		return nil
+	})
 
 	cfg.logger.Info("serving", "addr", public.Addr().String(), "adminAddr", admin.Addr().String(), "publicUrl", apiURL)
 	if err := group.Wait(); err != nil {

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+	"orgd/internal/telemetry"
+)
+
+// oldRecords is more than one batch of a sweep.
+const oldRecords = 2500
+
+// recorded is a database with records of either kind whose time is over, and one
+// young record of each.
+func recorded(t *testing.T) *dbtest.DB {
+	t.Helper()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	d.Exec(t, `INSERT INTO idempotency_keys (account_id, key_digest, call_digest, result, created_at)
+		SELECT $1, sha256(n::text::bytea), sha256(''), '{}', now() - CASE WHEN n = 0 THEN interval '23 hours' ELSE interval '24 hours' END
+		FROM generate_series(0, $2::int) AS n`, account, oldRecords)
+	d.Exec(t, `INSERT INTO org_creations (account_id, call_digest, org_id, created_at)
+		SELECT $1, sha256(n::text::bytea), gen_random_uuid(), now() - CASE WHEN n = 0 THEN interval '9 minutes' ELSE interval '10 minutes' END
+		FROM generate_series(0, $2::int) AS n`, account, oldRecords)
+	return d
+}
+
+func sweeping(d *dbtest.DB) func(*serveConfig) {
+	return func(c *serveConfig) { c.databaseURL, c.sweepEvery = d.URL, 10*time.Millisecond }
+}
+
+// awaitSwept waits until only the young are left.
+func awaitSwept(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	await(t, "old records are not swept", func() bool {
+		return count(t, d, "SELECT count(*) FROM idempotency_keys") <= 1 && count(t, d, "SELECT count(*) FROM org_creations") <= 1
+	})
+}
+
+func count(t *testing.T, d *dbtest.DB, sql string, args ...any) (n int) {
+	t.Helper()
+	if err := d.Pool.QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestServerSweeps(t *testing.T) {
+	t.Parallel()
+	d := recorded(t)
+	var log safeBuffer
+	r := start(t, func(c *serveConfig) {
+		sweeping(d)(c)
+		c.logger = telemetry.NewLogger(&log, slog.LevelDebug)
+	})
+	awaitSwept(t, d)
+	for _, records := range []string{"idempotency keys", "creations"} {
+		await(t, "the log does not tell of "+records, func() bool {
+			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":2500`)
+		})
+		// A sweep that finds nothing old comes after one that found all.
+		await(t, "no sweep follows", func() bool {
+			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":0`)
+		})
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	young := count(t, d, `SELECT count(*) FROM idempotency_keys, org_creations
+		WHERE idempotency_keys.key_digest = sha256('0') AND org_creations.call_digest = sha256('0')`)
+	if young != 1 {
+		t.Error("a young record is gone")
+	}
+}
+
+func TestServersSweepTogether(t *testing.T) {
+	t.Parallel()
+	d := recorded(t)
+	servers := []*running{start(t, sweeping(d)), start(t, sweeping(d))}
+	awaitSwept(t, d)
+	for _, r := range servers {
+		if err := r.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		if strings.Contains(r.log.String(), `"WARN"`) {
+			t.Errorf("a sweep failed: %s", r.log)
+		}
+	}
+}
+
+// A sweep that cannot reach the database is told of, and the next one makes up
+// for it.
+func TestSweepOutlivesTheDatabase(t *testing.T) {
+	t.Parallel()
+	d := recorded(t)
+	cut := newProxy(t, d.URL)
+	cut.cut()
+	r := start(t, func(c *serveConfig) {
+		sweeping(d)(c)
+		c.databaseURL = cut.url
+	})
+	await(t, "no sweep fails", func() bool {
+		return strings.Count(r.log.String(), "old records are left for the next sweep") >= 4
+	})
+	if status, _, _ := get(t, r.url+"/livez", ""); status != http.StatusOK {
+		t.Errorf("livez: %d", status)
+	}
+	cut.restore(t)
+	awaitSwept(t, d)
+}
+
+// A sweep that is under way when the server is told to stop holds nothing up.
+func TestStopEndsASweep(t *testing.T) {
+	t.Parallel()
+	d := recorded(t)
+	release := lock(t, d, "LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE")
+	r := start(t, sweeping(d))
+	awaitWaiter(t, d)
+	if err := r.stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if strings.Contains(r.log.String(), `"WARN"`) {
+		t.Errorf("it complains of being stopped: %s", r.log)
+	}
+	release()
+	if n := count(t, d, "SELECT count(*) FROM org_creations"); n != oldRecords+1 {
+		t.Errorf("it went on, %d creations are left", n)
+	}
+}
+
+// lock runs a statement that locks, and returns what releases the lock.
+func lock(t *testing.T, d *dbtest.DB, sql string) (release func()) {
+	t.Helper()
+	tx, err := d.Pool.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(context.Background(), sql); err != nil {
+		t.Fatal(err)
+	}
+	release = func() { _ = tx.Rollback(context.Background()) } // once more does nothing
+	t.Cleanup(release)
+	return release
+}
