@@ -33,6 +33,7 @@ type api struct {
 	account uuid.UUID
 	key     string
 	log     *logBuffer
+	shapes  *shapes // unless nil, only exchanges of a new shape are held to the description
 }
 
 func newAPI(t testing.TB) *api {
@@ -126,7 +127,9 @@ func (a *api) send(t testing.TB, request *http.Request) answer {
 		t.Fatal(err)
 	}
 	got := answer{status: response.StatusCode, header: response.Header, body: body}
-	checkExchange(t, request, got)
+	if a.shapes == nil || a.shapes.isNew(request, got) {
+		checkExchange(t, request, got)
+	}
 	return got
 }
 

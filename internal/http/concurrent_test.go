@@ -1,0 +1,393 @@
+package http_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// crowd is an account that many clients change and read at the same time. What
+// they saw is kept, and held afterwards to the audit trail: each organization's
+// events in the feed's order are its one history, and every answer is a moment of
+// it that lies within its call.
+type crowd struct {
+	*api
+	t        *testing.T
+	account  *modelAccount
+	shared   []string // the organizations that all change
+	resident map[string]bool
+	stable   map[string]bool // the organizations that nobody touches
+
+	mu      sync.Mutex
+	calls   map[string]call // by request id
+	sighted []sighting
+}
+
+// call is a change and its answer.
+type call struct {
+	change
+	answer
+	since, until int // the versions that its client read before and after it
+}
+
+// sighting is an organization as it was served, without a tag in a list.
+type sighting struct {
+	organization
+	tag string
+}
+
+const (
+	crowdClients = 6
+	crowdRounds  = 60
+	crowdShared  = 5
+	crowdStable  = 20
+)
+
+func TestConcurrentClients(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	c.run()
+	c.compare()
+}
+
+// run lets all write and walk until the calls are made.
+func (c *crowd) run() {
+	finished := make(chan struct{})
+	var walkers sync.WaitGroup
+	for n, query := range []string{"limit=4", "limit=7&orgName=STABLE", "limit=5&isActive=true"} {
+		walkers.Go(func() { c.walk(query, c.shared[n], finished) })
+	}
+	defer walkers.Wait()
+	defer close(finished)
+	seed := rand.Uint64()
+	c.t.Logf("seed %d", seed)
+	c.write(rand.New(rand.NewPCG(seed, 0)))
+}
+
+func newCrowd(t *testing.T) *crowd {
+	a := newAPI(t)
+	a.shapes = &shapes{}
+	m := newModel(a, t) // for its account of two clients, and another account
+	c := &crowd{
+		api: a, t: t, account: m.accounts[0], resident: map[string]bool{}, stable: map[string]bool{},
+		calls: map[string]call{},
+	}
+	foreign := "Stable"
+	c.send(change{op: "create", by: m.clients[2], orgName: &foreign, requestID: "foreign"})
+	for i := range crowdStable + crowdShared {
+		name := fmt.Sprint("Stable ", i)
+		if i%crowdShared == 0 { // among the others in the list
+			name = fmt.Sprint("Shared ", i)
+		}
+		requestID := fmt.Sprint("made-", i)
+		c.attempt(call{change: change{op: "create", by: c.account.clients[0], orgName: &name, requestID: requestID}})
+		id := c.calls[requestID].organization(t, 201).OrgID
+		if i%crowdShared == 0 {
+			c.shared = append(c.shared, id)
+		} else {
+			c.stable[id] = true
+		}
+	}
+	for i := range 4 {
+		user := fmt.Sprintf("usr_%032x", 0xff00+i)
+		c.resident[user] = true
+		for _, id := range c.shared {
+			c.attempt(c.prepare(change{op: "add", by: c.account.clients[0], orgID: id, userID: user, requestID: user[30:] + id}))
+		}
+	}
+	return c
+}
+
+func (c *crowd) send(ch change) answer {
+	return c.doAs(c.t, operations[ch.op].method, ch.path(), ch.body(c.t), ch.headers()...)
+}
+
+// write makes the calls in rounds. Those of a round are made at the same time and
+// are mostly about the same thing, or they would seldom meet.
+func (c *crowd) write(r *rand.Rand) {
+	for round := range crowdRounds {
+		about := subjects[round%len(subjects)]
+		about.orgID = pick(r, c.shared...)
+		var all []call
+		for n := range crowdClients {
+			ch := c.draw(r, about)
+			ch.requestID = fmt.Sprintf("call-%d-%d", round, n)
+			if r.IntN(4) == 0 && ch.op != "remove" {
+				ch.key = ch.requestID
+			}
+			all = append(all, c.prepare(ch))
+		}
+		var calls sync.WaitGroup
+		for _, made := range all {
+			calls.Go(func() { c.attempt(made) })
+		}
+		calls.Wait()
+	}
+}
+
+// subject is what the calls of a round are about.
+type subject struct {
+	ops          []string
+	names, users int // of how many they choose
+	orgID        string
+}
+
+var subjects = []subject{
+	{ops: []string{"create", "update", "deactivate", "reactivate", "add", "remove"}, names: 4, users: 3},
+	{ops: []string{"deactivate", "reactivate"}},
+	{ops: []string{"update"}, names: 2},
+	{ops: []string{"add", "add", "remove", "deactivate", "reactivate"}, users: 1},
+}
+
+func (c *crowd) draw(r *rand.Rand, about subject) change {
+	ch := change{by: pick(r, c.account.clients...), op: pick(r, about.ops...)}
+	ch.user = pick(r, ch.by.users...)
+	if ch.op != "create" {
+		ch.orgID = about.orgID
+		if r.IntN(8) == 0 {
+			ch.orgID = pick(r, c.shared...)
+		}
+	}
+	switch ch.op {
+	case "create", "update":
+		name, metadata := fmt.Sprint("Restless ", r.IntN(about.names)), pick(r, append(modelMetadata, nil)...)
+		// Mostly one of them, so that a change of the one would show in the other.
+		if ch.op == "create" || r.IntN(3) > 0 {
+			ch.orgName = &name
+		}
+		if ch.orgName == nil || r.IntN(3) == 0 && ch.op == "update" {
+			ch.metadata = &metadata
+		}
+	case "add", "remove":
+		ch.userID = fmt.Sprintf("usr_%032x", 1+r.IntN(about.users))
+	}
+	if ch.op != "create" && ch.userID == "" && r.IntN(4) == 0 {
+		ch.match = "since" // the tag that is read before the call
+	}
+	return ch
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// prepare reads the organization before the call.
+func (c *crowd) prepare(ch change) call {
+	made := call{change: ch}
+	if ch.op != "create" {
+		made.since = c.version(ch)
+	}
+	if ch.match != "" {
+		made.match = fmt.Sprintf(`"%d"`, made.since)
+	}
+	return made
+}
+
+// attempt makes the call, repeats it if it has an Idempotency-Key, and reads the
+// organization again.
+func (c *crowd) attempt(made call) {
+	made.answer = c.send(made.change)
+	if made.key != "" {
+		again := made.change
+		again.requestID += "-again"
+		isReplay(c.t, firstCall{answer: made.answer}, c.send(again))
+	}
+	if made.op != "create" {
+		made.until = c.version(made.change)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls[made.requestID] = made
+}
+
+// version reads the organization as it is now.
+func (c *crowd) version(ch change) int {
+	got := c.call(c.t, http.MethodGet, "/v1/orgs/"+ch.orgID, "Authorization", "Bearer "+ch.by.key)
+	seen := sighting{organization: got.organization(c.t, 200), tag: got.header.Get("ETag")}
+	c.sight(seen)
+	version, err := strconv.Atoi(strings.Trim(seen.tag, `"`))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return version
+}
+
+func (c *crowd) sight(seen ...sighting) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sighted = append(c.sighted, seen...)
+}
+
+// walk walks over the organizations, and over the members of one, until no more is
+// written: each that nobody touches comes exactly once.
+func (c *crowd) walk(query, shared string, finished <-chan struct{}) {
+	for running := true; running; {
+		select {
+		case <-finished:
+			running = false // once more
+		default:
+		}
+		entries := c.entries("/v1/orgs?"+query, readOrgs)
+		c.seesAll(entries, c.stable)
+		for _, e := range entries {
+			c.sight(sighting{organization: e.org})
+		}
+		c.seesAll(c.entries("/v1/orgs/"+shared+"/users?limit=2", readMembers), c.resident)
+	}
+}
+
+func (c *crowd) entries(target string, read func(testing.TB, answer) ([]entry, string)) (all []entry) {
+	for next := target; ; {
+		entries, cursor := read(c.t, c.call(c.t, http.MethodGet, next, "Authorization", "Bearer "+c.account.clients[0].key))
+		all = append(all, entries...)
+		if cursor == "" {
+			return all
+		}
+		next = target + "&cursor=" + cursor
+	}
+}
+
+func (c *crowd) seesAll(entries []entry, untouched map[string]bool) {
+	seen := 0
+	for i, e := range entries {
+		if i > 0 && !entries[i-1].precedes(e.position) {
+			c.t.Fatalf("%v came after %v", e.position, entries[i-1].position)
+		}
+		if untouched[e.id] {
+			seen++ // a strict order holds none twice
+		}
+	}
+	if seen != len(untouched) {
+		c.t.Fatalf("a walk saw %d of %d that nobody touched", seen, len(untouched))
+	}
+}
+
+// compare holds all that was seen to the histories that the audit trail tells.
+func (c *crowd) compare() {
+	histories := map[string][]state{}
+	told := map[string]moment{}
+	for id, events := range c.trails(c.t, c.account.id) {
+		histories[id] = replay(c.t, id, events)
+		for i, e := range events {
+			if _, twice := told[e.RequestID]; twice || c.calls[e.RequestID].op == "" {
+				c.t.Errorf("%+v of %s: told twice, or of no call that was made", e.deed, id)
+			}
+			told[e.RequestID] = moment{event: e, orgID: id, version: i + 1}
+		}
+		c.endsAs(id, histories[id])
+	}
+	for _, seen := range c.sighted {
+		c.isMoment(seen, histories[seen.OrgID])
+	}
+	for id, made := range c.calls {
+		if fault := made.fault(c.t, told[id], histories); fault != "" {
+			c.t.Errorf("%s %s %s, If-Match %s, %s: %d %s: %s; read were %d before and %d after", made.op, made.orgID, made.change.body(c.t), made.match, id,
+				made.status, made.answer.body, fault, made.since, made.until)
+		}
+	}
+}
+
+// moment is an event and the version that it made.
+type moment struct {
+	event
+	orgID   string
+	version int
+}
+
+// endsAs: the organization and its members are what the last event left.
+func (c *crowd) endsAs(id string, history []state) {
+	last := history[len(history)-1]
+	ch := change{orgID: id, by: c.account.clients[0]}
+	if version := c.version(ch); version != len(history) {
+		c.t.Errorf("%s has version %d after %d events", id, version, len(history))
+	}
+	listed := map[string]bool{}
+	for _, e := range c.entries("/v1/orgs/"+id+"/users?limit=100", readMembers) {
+		listed[e.id] = true
+	}
+	if diff := cmp.Diff(last.members, listed); diff != "" {
+		c.t.Errorf("members of %s (-as told +listed):\n%s", id, diff)
+	}
+}
+
+// isMoment: what was served is what the organization was at some time, to the
+// field. updatedAt tells which: it rises with every change.
+func (c *crowd) isMoment(seen sighting, history []state) {
+	at := slices.IndexFunc(history, func(s state) bool { return s.UpdatedAt == seen.UpdatedAt })
+	if at < 0 {
+		c.t.Errorf("served was %+v, which it never was", seen)
+		return
+	}
+	if diff := cmp.Diff(history[at].organization, seen.organization); diff != "" || seen.tag != "" && seen.tag != fmt.Sprintf(`"%d"`, at+1) {
+		c.t.Errorf("served with tag %s at version %d (-as told +served):\n%s", seen.tag, at+1, diff)
+	}
+}
+
+// fault is "" if the answer is right at a moment between the two reads, and its
+// effect is told exactly once if there is one.
+func (m call) fault(t testing.TB, told moment, histories map[string][]state) string {
+	switch {
+	case told.version != 0 && m.status >= 300:
+		return "refused, and yet it changed something"
+	case m.op == "create" && told.version != 1:
+		return "it is not told as the first of an organization"
+	case m.op == "create":
+		return m.differs(t, histories[told.orgID], 1)
+	case told.version == 0:
+		return m.noEffect(t, histories[m.orgID])
+	case told.orgID != m.orgID || told.version <= m.since || told.version > m.until:
+		return fmt.Sprintf("told of another organization or of another time, version %d of %s", told.version, told.orgID)
+	}
+	history := histories[m.orgID]
+	o := history[told.version-2].model(told.version - 1)
+	code := m.apply(o)
+	after := history[told.version-1]
+	o.UpdatedAt = after.UpdatedAt
+	if code != "" || o.version != told.version || !cmp.Equal(o.organization, after.organization) {
+		return fmt.Sprintf("it should have made %+v, or been refused with %q; told is %+v", o.organization, code, after.organization)
+	}
+	return m.differs(t, history, told.version)
+}
+
+// noEffect looks for a moment at which the call changed nothing and its answer was
+// the right one.
+func (m call) noEffect(t testing.TB, history []state) string {
+	want := ""
+	if m.status >= 300 {
+		want = m.problem(t).Code
+	}
+	for version := m.since; version <= m.until; version++ {
+		o := history[version-1].model(version)
+		if m.apply(o) == want && o.version == version && m.differs(t, history, version) == "" {
+			return ""
+		}
+	}
+	return "it told of no change, and this was right at no time"
+}
+
+// differs compares an answer that has the organization with one version of it.
+func (m call) differs(t testing.TB, history []state, version int) string {
+	if m.status >= 300 || m.userID != "" {
+		return ""
+	}
+	served := m.answer.organization(t, map[bool]int{true: 201, false: 200}[m.op == "create"])
+	if tag := m.header.Get("ETag"); tag != fmt.Sprintf(`"%d"`, version) {
+		return "ETag " + tag
+	}
+	return cmp.Diff(history[version-1].organization, served)
+}
+
+// model is the state as the model keeps an organization.
+func (s state) model(version int) *modelOrg {
+	o := &modelOrg{organization: s.organization, version: version, members: map[string]time.Time{}}
+	for user := range s.members {
+		o.members[user] = time.Time{}
+	}
+	return o
+}

@@ -1,0 +1,231 @@
+package http_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"orgd/internal/uuid"
+)
+
+// What the clients of the model do, and what they draw for it.
+
+const userThree = "usr_00000000000000000000000000000003"
+
+var (
+	modelNames    = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
+	modelMetadata = []map[string]string{{"plan": "pro"}, {"plan": "free", "region": "eu"}, {"Ключ": "", "n": "\n\""}}
+)
+
+// draw returns a call of the operation that repeats none.
+func (m *model) draw(t *rapid.T, op string) change {
+	c := change{op: op, by: rapid.SampledFrom(m.clients).Draw(t, "client")}
+	c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
+	if operations[op].method != http.MethodDelete && rapid.Bool().Draw(t, "named") {
+		c.key = fmt.Sprint("key-", m.calls)
+	}
+	if op != "create" {
+		c.orgID = m.drawID(t, c.by.account)
+	}
+	c.match = m.drawMatch(t, c)
+	c.drawBody(t)
+	return c
+}
+
+func (c *change) drawBody(t *rapid.T) {
+	switch c.op {
+	case "create":
+		name := rapid.SampledFrom(modelNames).Draw(t, "name")
+		c.orgName = &name
+		if rapid.Bool().Draw(t, "with metadata") {
+			c.metadata = rapid.Ptr(rapid.SampledFrom(modelMetadata), false).Draw(t, "metadata")
+		}
+		c.retries = rapid.SampledFrom([]string{"", "0", "1"}).Draw(t, "retries")
+	case "update":
+		c.orgName = rapid.Ptr(rapid.SampledFrom(append(modelNames, " Acme\t")), true).Draw(t, "name")
+		values := append([]map[string]string{nil}, modelMetadata...)
+		if c.key == "" { // {} and null do the same; whether they say the same is left open
+			values = append(values, map[string]string{})
+		}
+		c.metadata = rapid.Ptr(rapid.SampledFrom(values), true).Draw(t, "metadata")
+	case "add", "remove":
+		c.userID = rapid.SampledFrom([]string{userOne, userTwo, userThree}).Draw(t, "user")
+	}
+}
+
+// drawID is mostly of one of the account's own organizations, and else of another
+// account's or of none.
+func (m *model) drawID(t *rapid.T, account *modelAccount) string {
+	whose := rapid.IntRange(0, 9).Draw(t, "whose")
+	of := account
+	if whose == 1 {
+		of = m.accounts[1-slices.Index(m.accounts, account)]
+	}
+	if whose == 0 || len(of.orgs) == 0 {
+		return orgID(uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")))
+	}
+	return rapid.SampledFrom(of.orgs).Draw(t, "org").OrgID
+}
+
+// drawMatch draws an If-Match where it is honoured.
+func (m *model) drawMatch(t *rapid.T, c change) string {
+	o := m.find(c.orgID)
+	if c.op != "update" && c.op != "deactivate" && c.op != "reactivate" || o == nil {
+		return ""
+	}
+	stale := fmt.Sprintf(`"%d"`, rapid.IntRange(0, o.version-1).Draw(t, "old version"))
+	values := []string{"", "", "", o.tag(), stale}
+	if c.key == "" { // whether * says the same as no header is left open
+		values = append(values, "*", stale+", "+o.tag(), "W/"+o.tag())
+	}
+	return rapid.SampledFrom(values).Draw(t, "match")
+}
+
+// repeat sends a named call again, as it was or under the same name with
+// something else in it.
+func (m *model) repeat(t *rapid.T) {
+	first := m.drawFirst(t, func(a *modelAccount) []change { return a.keyed })
+	c := first
+	switch rapid.SampledFrom([]string{"same", "same", "same", "body", "client", "user", "id", "match", "operation"}).Draw(t, "but another") {
+	case "body":
+		c.drawBody(t)
+	case "client":
+		c.by = rapid.SampledFrom(m.clients).Draw(t, "client")
+		if !slices.Contains(c.by.users, c.user) {
+			c.user = ""
+		}
+	case "user":
+		c.by = c.by.account.clients[len(c.by.account.clients)-1]
+		c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
+	case "id":
+		if c.op != "create" {
+			c.orgID = m.drawID(t, c.by.account)
+		}
+	case "match":
+		c.match = m.drawMatch(t, c)
+	case "operation":
+		c = m.draw(t, rapid.SampledFrom([]string{"create", "update", "deactivate", "reactivate", "add", "remove"}).Draw(t, "op"))
+		c.by, c.user, c.key, c.match = first.by, first.user, first.key, ""
+		if c.op == "update" {
+			c.metadata = nil
+		}
+	}
+	m.send(c)
+}
+
+// retry repeats a creation without a name, as an official client does.
+func (m *model) retry(t *rapid.T) {
+	c := m.drawFirst(t, func(a *modelAccount) []change { return a.made })
+	c.retries = rapid.SampledFrom([]string{"1", "2", "0"}).Draw(t, "retries")
+	switch rapid.SampledFrom([]string{"same", "same", "body", "client"}).Draw(t, "but another") {
+	case "body":
+		retries := c.retries
+		c.metadata = nil
+		c.drawBody(t)
+		c.retries = retries
+	case "client":
+		c.by = rapid.SampledFrom(m.clients).Draw(t, "client")
+		c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
+	}
+	m.send(c)
+}
+
+func (m *model) drawFirst(t *rapid.T, of func(*modelAccount) []change) change {
+	var all []change
+	for _, account := range m.accounts {
+		all = append(all, of(account)...)
+	}
+	if len(all) == 0 {
+		t.Skip("there is no call to repeat")
+	}
+	return rapid.SampledFrom(all).Draw(t, "first")
+}
+
+// refused makes calls that are refused before they are tried: nothing comes of
+// them, and the Idempotency-Key is as free as it was.
+func (m *model) refused(t *rapid.T) {
+	c := m.draw(t, rapid.SampledFrom([]string{"create", "update"}).Draw(t, "op"))
+	c.key = fmt.Sprint("free-", m.calls)
+	c.match = ""
+	if c.metadata != nil && len(*c.metadata) == 0 {
+		c.metadata = nil
+	}
+	method := operations[c.op].method
+	bad := func(body string, headers ...string) answer {
+		return m.doAs(m.t, method, c.path(), body, append(headers, c.headers()...)...)
+	}
+	bad(`{"orgName":""}`).refused(m.t, 422, "invalid_field")
+	bad(`{`).refused(m.t, 400, "invalid_body")
+	if method == http.MethodPatch {
+		bad(`{"orgName":"Stolen"}`, "If-Match", "7").refused(m.t, 400, "invalid_request")
+	}
+	plain := m.clients[0] // may not act for a user
+	m.doAs(m.t, method, c.path(), `{"orgName":"Stolen"}`, "Authorization", "Bearer "+plain.key,
+		"Idempotency-Key", c.key, "Orgd-User", userOne).refused(m.t, 403, "insufficient_scope")
+	m.send(c)
+}
+
+// read is a GET that may know a state of the organization already.
+func (m *model) read(t *rapid.T) {
+	by := rapid.SampledFrom(m.clients).Draw(t, "client")
+	id := m.drawID(t, by.account)
+	o := by.account.find(id)
+	if o == nil {
+		m.as(by, "/v1/orgs/"+id, "If-None-Match", "*").refused(m.t, 404, "not_found")
+		m.as(by, "/v1/orgs/"+id+"/users").refused(m.t, 404, "not_found")
+		return
+	}
+	old := fmt.Sprintf(`"%d"`, rapid.IntRange(0, o.version-1).Draw(t, "old version"))
+	known := rapid.SampledFrom([]string{o.tag(), "W/" + o.tag(), "*", old + ", " + o.tag()}).Draw(t, "known")
+	if got := m.as(by, o.path(), "If-None-Match", known); got.status != 304 || len(got.body) != 0 || got.header.Get("ETag") != o.tag() {
+		m.t.Fatalf("If-None-Match %s: %d, ETag %s %s", known, got.status, got.header.Get("ETag"), got.body)
+	}
+	m.isServed(o, m.as(by, o.path(), "If-None-Match", rapid.SampledFrom([]string{old, "W/" + old}).Draw(t, "unknown")), 200)
+}
+
+func (m *model) beginWalk(t *rapid.T) {
+	account := rapid.SampledFrom(m.accounts).Draw(t, "account")
+	m.walks = append(m.walks, account.walk(drawFilter(t)))
+}
+
+func (m *model) beginMemberWalk(t *rapid.T) {
+	account := rapid.SampledFrom(m.accounts).Draw(t, "account")
+	if len(account.orgs) == 0 {
+		t.Skip("there is no organization")
+	}
+	m.walks = append(m.walks, rapid.SampledFrom(account.orgs).Draw(t, "org").memberWalk())
+}
+
+// page goes on with a walk, which any client of the account may.
+func (m *model) page(t *rapid.T) {
+	w := m.drawWalk(t, func(w *walk) bool { return !w.done })
+	by := rapid.SampledFrom(w.account.clients).Draw(t, "client")
+	w.page(m, by, rapid.IntRange(1, 3).Draw(t, "limit"))
+}
+
+// strayCursor: a cursor is good in its own list and for its own account only.
+func (m *model) strayCursor(t *rapid.T) {
+	w := m.drawWalk(t, func(w *walk) bool { return w.path == "/v1/orgs" && w.cursor != "" })
+	for _, c := range m.clients {
+		query := w.pageQuery(1)
+		if c.account == w.account {
+			query.Set("orgName", query.Get("orgName")+"x")
+		}
+		m.as(c, w.path+"?"+query.Encode()).refused(m.t, 400, "invalid_cursor")
+	}
+}
+
+func (m *model) drawWalk(t *rapid.T, which func(*walk) bool) *walk {
+	var fit []*walk
+	for _, w := range m.walks {
+		if which(w) {
+			fit = append(fit, w)
+		}
+	}
+	if len(fit) == 0 {
+		t.Skip("there is no such walk")
+	}
+	return rapid.SampledFrom(fit).Draw(t, "walk")
+}

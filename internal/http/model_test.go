@@ -1,0 +1,314 @@
+package http_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/uuid"
+)
+
+// The model is all that the API promises of two accounts, kept in memory. Random
+// sequences of calls are made by several clients; after each the answer, what can
+// be read then, and the walks under way must be what the model says. Only times
+// and ids are the server's to choose: they are learnt when they are first served,
+// held to their bounds, and never change from then on.
+type model struct {
+	*api
+	t        testing.TB
+	accounts []*modelAccount
+	clients  []*modelClient // of both accounts
+	walks    []*walk
+	touched  *modelOrg // what the last call named
+	calls    int
+}
+
+type modelAccount struct {
+	id      uuid.UUID
+	clients []*modelClient
+	orgs    []*modelOrg          // as they were made, the oldest first
+	firsts  map[string]firstCall // by operation and Idempotency-Key
+	tries   map[string]*modelOrg // by what a creation without a key said; the newest of them
+	keyed   []change             // those of firsts, in order
+	made    []change             // those of tries, in order
+}
+
+// firstCall is the first of an Idempotency-Key, and what it got.
+type firstCall struct {
+	said string
+	answer
+}
+
+type modelClient struct {
+	account *modelAccount
+	key     string
+	id      uuid.UUID
+	users   []string // whom it may act for; "" is nobody
+}
+
+type modelOrg struct {
+	organization // as it is served
+	account      *modelAccount
+	version      int
+	unread       bool                 // updatedAt is from before the last change
+	members      map[string]time.Time // when they were added; zero until served
+	trail        []deed
+}
+
+func (o *modelOrg) path() string { return "/v1/orgs/" + o.OrgID }
+
+func (o *modelOrg) tag() string { return fmt.Sprintf(`"%d"`, o.version) }
+
+func TestModel(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.shapes = &shapes{}
+	rapid.Check(t, func(rt *rapid.T) {
+		m := newModel(a, rapidTB{TB: t, rt: rt})
+		actions := map[string]func(*rapid.T){
+			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "refused": m.refused, "read": m.read,
+			"walk": m.beginWalk, "walk members": m.beginMemberWalk, "page": m.page, "page more": m.page, "stray cursor": m.strayCursor,
+		}
+		for op := range operations {
+			actions[op] = func(rt *rapid.T) { m.send(m.draw(rt, op)) }
+		}
+		rt.Repeat(actions)
+		m.finish()
+	})
+}
+
+func newModel(a *api, t testing.TB) *model {
+	m := &model{api: a, t: t}
+	for range 2 {
+		m.accounts = append(m.accounts, &modelAccount{id: a.Account(t), firsts: map[string]firstCall{}, tries: map[string]*modelOrg{}})
+	}
+	m.client(m.accounts[0], []string{""}, apikeys.OrgsRead, apikeys.OrgsWrite, apikeys.MembersWrite)
+	m.client(m.accounts[0], []string{"", userOne, userTwo}, apikeys.Scopes...)
+	m.client(m.accounts[1], []string{"", userOne}, apikeys.Scopes...)
+	return m
+}
+
+func (m *model) client(account *modelAccount, users []string, scopes ...apikeys.Scope) {
+	made, key, err := apikeys.NewRepository(m.Conns).Create(context.Background(), apikeys.NewAPIKey{
+		AccountID: account.id, Description: "Test", Scopes: scopes,
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	c := &modelClient{account: account, key: key.Reveal(), id: made.ID, users: users}
+	account.clients = append(account.clients, c)
+	m.clients = append(m.clients, c)
+}
+
+// rapidTB lets the harness, which wants a testing.TB, fail a rapid check.
+type rapidTB struct {
+	testing.TB
+	rt *rapid.T
+}
+
+func (t rapidTB) Helper()                           { t.rt.Helper() }
+func (t rapidTB) Error(args ...any)                 { t.rt.Error(args...) }
+func (t rapidTB) Errorf(format string, args ...any) { t.rt.Errorf(format, args...) }
+func (t rapidTB) Fatal(args ...any)                 { t.rt.Fatal(args...) }
+func (t rapidTB) Fatalf(format string, args ...any) { t.rt.Fatalf(format, args...) }
+
+// send makes the call and holds its answer to the model, which it changes.
+func (m *model) send(c change) {
+	m.calls++
+	c.requestID = fmt.Sprint("call-", m.calls)
+	m.touched = m.find(c.orgID)
+	got := m.doAs(m.t, operations[c.op].method, c.path(), c.body(m.t), c.headers()...)
+	first, known := c.by.account.firsts[c.name()]
+	switch {
+	case known && first.said != c.said():
+		got.refused(m.t, 422, "idempotency_key_reused")
+	case known:
+		isReplay(m.t, first, got)
+	case c.isRetry() && c.by.account.tries[c.try()] != nil:
+		m.touched = c.by.account.tries[c.try()]
+		m.made(m.touched, got, "true")
+	default:
+		m.effect(c, got)
+		c.remember(got)
+	}
+	for _, w := range m.walks {
+		w.forgive(m.t)
+	}
+}
+
+// isReplay: a refusal names the request that it refuses, so it is compared by its
+// code.
+func isReplay(t testing.TB, first firstCall, got answer) {
+	for _, name := range []string{"ETag", "Location", "Content-Type", "X-Should-Retry"} {
+		if got.header.Get(name) != first.header.Get(name) {
+			t.Errorf("%s %q, first %q", name, got.header.Get(name), first.header.Get(name))
+		}
+	}
+	same := string(got.body) == string(first.body)
+	if first.status >= 400 {
+		same = got.problem(t).Code == first.problem(t).Code
+	}
+	if got.status != first.status || !same || got.header.Get("Idempotency-Replayed") != "true" {
+		t.Fatalf("the repeat: %d %v %s\nthe first: %d %s", got.status, got.header, got.body, first.status, first.body)
+	}
+}
+
+// effect is that of a call that repeats none.
+func (m *model) effect(c change, got answer) {
+	if c.op == "create" {
+		m.touched = c.create(m.t, got)
+		m.made(m.touched, got, "")
+		return
+	}
+	if replayed := got.header.Get("Idempotency-Replayed"); replayed != "" {
+		m.t.Errorf("Idempotency-Replayed %q of a first call", replayed)
+	}
+	o := c.by.account.find(c.orgID)
+	switch code := c.apply(o); {
+	case code != "":
+		got.refused(m.t, map[string]int{"not_found": 404, "precondition_failed": 412, "org_inactive": 409}[code], code)
+	case c.userID != "":
+		got.ok(m.t)
+	default:
+		m.isServed(o, got, 200)
+	}
+}
+
+// made holds the answer to a creation to the organization that it made.
+func (m *model) made(o *modelOrg, got answer, replayed string) {
+	m.isServed(o, got, 201)
+	if location := got.header.Get("Location"); location != publicURL+o.path() || got.header.Get("Idempotency-Replayed") != replayed {
+		m.t.Fatalf("Location %q, Idempotency-Replayed %q", location, got.header.Get("Idempotency-Replayed"))
+	}
+}
+
+// isServed holds an answer with the organization to the model, to the field.
+func (m *model) isServed(o *modelOrg, got answer, status int) {
+	served := got.organization(m.t, status)
+	if o.unread {
+		if at := served.UpdatedAt; !readTime(m.t, at).After(readTime(m.t, o.UpdatedAt)) {
+			m.t.Fatalf("a change made updatedAt %s of %s", at, o.UpdatedAt)
+		}
+		o.UpdatedAt, o.unread = served.UpdatedAt, false
+	}
+	if diff := cmp.Diff(o.organization, served); diff != "" || got.header.Get("ETag") != o.tag() {
+		m.t.Fatalf("ETag %s, want %s; served (-want +got):\n%s", got.header.Get("ETag"), o.tag(), diff)
+	}
+}
+
+// check runs after every step: whoever reads now, reads what was written.
+func (m *model) check(*rapid.T) {
+	o := m.touched
+	if m.touched = nil; o == nil {
+		return
+	}
+	m.isReadAlone(o)
+	active := o.IsActive
+	m.walkAll(o.account.walk(listFilter{name: o.OrgName, active: &active, metadata: o.Metadata}))
+	for user := range o.members {
+		m.walkAll(o.account.walk(listFilter{user: user, active: &active}))
+	}
+}
+
+// isReadAlone reads the organization and its members.
+func (m *model) isReadAlone(o *modelOrg) {
+	since := readTime(m.t, o.UpdatedAt)
+	by := o.account.clients[m.calls%len(o.account.clients)]
+	m.isServed(o, m.as(by, o.path()), 200)
+	w := o.memberWalk()
+	w.learn = func(served []entry) { m.learnMembers(o, since, served) }
+	m.walkAll(w)
+	if len(w.seen) != o.UserCount {
+		m.t.Fatalf("%d members are listed, userCount is %d", len(w.seen), o.UserCount)
+	}
+}
+
+// learnMembers takes from the list when a new member was added: after what was
+// there before, and not after the change was made.
+func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
+	for _, e := range served {
+		if known, isMember := o.members[e.id]; !isMember || !known.IsZero() {
+			continue
+		}
+		at := time.UnixMicro(e.at)
+		if at.Before(since) || at.After(readTime(m.t, o.UpdatedAt)) {
+			m.t.Fatalf("added at %s, but between %s and %s", at, since, o.UpdatedAt)
+		}
+		o.members[e.id] = at
+	}
+}
+
+// finish compares all that there is, and the audit trail.
+func (m *model) finish() {
+	for _, account := range m.accounts {
+		m.walkAll(account.walk(listFilter{}))
+		trails := m.trails(m.t, account.id)
+		if len(trails) != len(account.orgs) {
+			m.t.Fatalf("the audit trail tells of %d organizations, there are %d", len(trails), len(account.orgs))
+		}
+		for _, o := range account.orgs {
+			m.isReadAlone(o)
+			m.isTold(o, trails[o.OrgID])
+		}
+	}
+}
+
+// isTold: the audit trail tells exactly what happened to the organization.
+func (m *model) isTold(o *modelOrg, events []event) {
+	var told []deed
+	for _, e := range events {
+		told = append(told, e.deed)
+	}
+	if diff := cmp.Diff(o.trail, told); diff != "" {
+		m.t.Fatalf("audit trail of %s (-want +got):\n%s", o.OrgID, diff)
+	}
+	want := state{organization: o.organization, members: map[string]bool{}}
+	for user := range o.members {
+		want.members[user] = true
+	}
+	states := replay(m.t, o.OrgID, events)
+	if diff := cmp.Diff(want, states[len(states)-1], cmp.AllowUnexported(state{})); diff != "" || len(states) != o.version {
+		m.t.Fatalf("%d events, version %d; replayed (-want +got):\n%s", len(states), o.version, diff)
+	}
+}
+
+func (m *model) as(c *modelClient, target string, headers ...string) answer {
+	return m.call(m.t, http.MethodGet, target, append(headers, "Authorization", "Bearer "+c.key)...)
+}
+
+func (m *model) find(id string) *modelOrg {
+	for _, account := range m.accounts {
+		if o := account.find(id); o != nil {
+			return o
+		}
+	}
+	return nil
+}
+
+func (a *modelAccount) find(id string) *modelOrg {
+	for _, o := range a.orgs {
+		if o.OrgID == id {
+			return o
+		}
+	}
+	return nil
+}
+
+func readTime(t testing.TB, s string) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// In rapid's account of what it drew.
+func (o *modelOrg) GoString() string { return o.OrgID + " " + o.OrgName }
+
+func (c *modelClient) GoString() string { return c.id.String() }

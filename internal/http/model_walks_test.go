@@ -1,0 +1,245 @@
+package http_test
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"orgd/internal/orgs"
+)
+
+// A walk promises (docs/api.md), while others write:
+//  1. no entry comes twice;
+//  2. each that was there before the first page, was not deleted and kept
+//     matching comes exactly once;
+//  3. the order is strict;
+//  4. nothing of another account comes, ever.
+//
+// Over HTTP a new entry is always the newest, so what a page holds is known to
+// the last entry. The promises are held beside that, by themselves.
+type walk struct {
+	account *modelAccount
+	path    string
+	query   url.Values
+	listed  func(testing.TB) []entry // what the model lists now
+	read    func(testing.TB, answer) ([]entry, string)
+	learn   func(served []entry) // what the server chose, unless nil
+
+	begun, done bool
+	cursor      string
+	last        *entry
+	seen, owed  map[position]bool
+}
+
+// entry is one of a list: an organization, or a member.
+type entry struct {
+	position
+	org organization // zero for a member
+}
+
+// position is where an entry is, the time in microseconds. A member who is
+// removed and added again is a new entry.
+type position struct {
+	at int64
+	id string
+}
+
+// precedes says whether a list has p before q.
+func (p position) precedes(q position) bool { return p.at > q.at || p.at == q.at && p.id > q.id }
+
+// listFilter is what a list of organizations is asked for.
+type listFilter struct {
+	name     string
+	active   *bool
+	user     string
+	metadata map[string]string
+}
+
+func drawFilter(t *rapid.T) listFilter {
+	return listFilter{
+		name:   rapid.SampledFrom([]string{"", "", "acme", "ZUR", "a", "%", "_"}).Draw(t, "orgName"),
+		active: rapid.Ptr(rapid.Bool(), true).Draw(t, "isActive"),
+		user:   rapid.SampledFrom([]string{"", "", userOne, userTwo}).Draw(t, "userId"),
+		metadata: rapid.SampledFrom([]map[string]string{
+			nil, nil, {"plan": "pro"}, {"region": "eu"}, {"plan": "free", "region": "eu"}, {"plan": "pro", "region": "eu"}, {"Ключ": ""},
+		}).Draw(t, "metadata"),
+	}
+}
+
+func (f listFilter) query() url.Values {
+	query := url.Values{}
+	if f.name != "" {
+		query.Set("orgName", f.name)
+	}
+	if f.active != nil {
+		query.Set("isActive", strconv.FormatBool(*f.active))
+	}
+	if f.user != "" {
+		query.Set("userId", f.user)
+	}
+	for key, value := range f.metadata {
+		query.Set("metadata["+key+"]", value)
+	}
+	return query
+}
+
+func (f listFilter) matches(o *modelOrg) bool {
+	for key, value := range f.metadata {
+		if got, ok := o.Metadata[key]; !ok || got != value {
+			return false
+		}
+	}
+	if _, isMember := o.members[f.user]; f.user != "" && !isMember {
+		return false
+	}
+	return strings.Contains(orgs.Fold(o.OrgName), orgs.Fold(f.name)) &&
+		(f.active == nil || *f.active == o.IsActive)
+}
+
+// walk begins one over the account's organizations.
+func (a *modelAccount) walk(f listFilter) *walk {
+	return &walk{account: a, path: "/v1/orgs", query: f.query(), read: readOrgs, listed: func(t testing.TB) []entry {
+		var listed []entry
+		for _, o := range a.orgs {
+			if f.matches(o) {
+				listed = append(listed, o.entry(t))
+			}
+		}
+		return sorted(listed)
+	}}
+}
+
+// memberWalk begins one over the organization's members.
+func (o *modelOrg) memberWalk() *walk {
+	return &walk{account: o.account, path: o.path() + "/users", query: url.Values{}, read: readMembers, listed: func(testing.TB) []entry {
+		var listed []entry
+		for user, at := range o.members {
+			listed = append(listed, entry{position: positionOf(at, user)})
+		}
+		return sorted(listed)
+	}}
+}
+
+func (o *modelOrg) entry(t testing.TB) entry {
+	return entry{position: positionOf(readTime(t, o.CreatedAt), o.OrgID), org: o.organization}
+}
+
+func positionOf(at time.Time, id string) position { return position{at: at.UnixMicro(), id: id} }
+
+func sorted(entries []entry) []entry {
+	slices.SortFunc(entries, func(a, b entry) int {
+		if a.precedes(b.position) {
+			return -1
+		}
+		return 1
+	})
+	return entries
+}
+
+func readOrgs(t testing.TB, got answer) ([]entry, string) {
+	var page struct {
+		HasMore       bool
+		Cursor        string
+		Organizations []organization
+	}
+	if got.status != 200 {
+		t.Fatalf("status %d: %s", got.status, got.body)
+	}
+	got.decode(t, &page)
+	if page.HasMore != (page.Cursor != "") {
+		t.Fatalf("hasMore %v, cursor %q", page.HasMore, page.Cursor)
+	}
+	var entries []entry
+	for _, o := range page.Organizations {
+		entries = append(entries, entry{position: positionOf(readTime(t, o.CreatedAt), o.OrgID), org: o})
+	}
+	return entries, page.Cursor
+}
+
+func readMembers(t testing.TB, got answer) ([]entry, string) {
+	page := got.members(t)
+	var entries []entry
+	for _, user := range page.Users {
+		entries = append(entries, entry{position: positionOf(readTime(t, user.AddedAt), user.UserID)})
+	}
+	return entries, page.Cursor
+}
+
+func (w *walk) pageQuery(limit int) url.Values {
+	query := url.Values{"limit": {fmt.Sprint(limit)}}
+	for name, values := range w.query {
+		query[name] = values
+	}
+	if w.cursor != "" {
+		query.Set("cursor", w.cursor)
+	}
+	return query
+}
+
+// page asks for the next page and holds it to the model and to the promises.
+func (w *walk) page(m *model, by *modelClient, limit int) {
+	answer := m.as(by, w.path+"?"+w.pageQuery(limit).Encode())
+	got, cursor := w.read(m.t, answer)
+	if link := answer.header.Get("Link"); (link != "") != (cursor != "") || !strings.Contains(link, cursor) {
+		m.t.Fatalf("Link %q, cursor %q", link, cursor)
+	}
+	if w.learn != nil {
+		w.learn(got)
+	}
+	want := w.listed(m.t)
+	if !w.begun {
+		w.begun, w.seen, w.owed = true, map[position]bool{}, map[position]bool{}
+		for _, e := range want {
+			w.owed[e.position] = true
+		}
+	}
+	want = slices.DeleteFunc(want, func(e entry) bool { return w.last != nil && !w.last.precedes(e.position) })
+	more := len(want) > limit
+	want = want[:min(len(want), limit)]
+	for _, e := range got {
+		w.pass(m.t, e)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(entry{}, position{}), cmpopts.EquateEmpty()); diff != "" || more != (cursor != "") {
+		m.t.Fatalf("%s?%s, cursor %q (-want +got):\n%s", w.path, w.query.Encode(), cursor, diff)
+	}
+	w.cursor, w.done = cursor, cursor == ""
+	if w.done && len(w.owed) > 0 {
+		m.t.Fatalf("the walk of %s?%s ended and never saw %v", w.path, w.query.Encode(), w.owed)
+	}
+}
+
+func (w *walk) pass(t testing.TB, e entry) {
+	if w.seen[e.position] || w.last != nil && !w.last.precedes(e.position) {
+		t.Fatalf("%v came twice or out of order, after %v", e.position, w.last.position)
+	}
+	delete(w.owed, e.position)
+	w.seen[e.position], w.last = true, &e
+}
+
+// forgive: what did not keep matching is owed no more.
+func (w *walk) forgive(t testing.TB) {
+	listed := map[position]bool{}
+	for _, e := range w.listed(t) {
+		listed[e.position] = true
+	}
+	for p := range w.owed {
+		if !listed[p] {
+			delete(w.owed, p)
+		}
+	}
+}
+
+// walkAll reads all pages of a walk that has not begun.
+func (m *model) walkAll(w *walk) {
+	for !w.done {
+		w.page(m, w.account.clients[0], 100)
+	}
+}

@@ -1,0 +1,180 @@
+package http_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/uuid"
+)
+
+// deed is what the audit trail tells of who did what.
+type deed struct {
+	Type, RequestID, KeyID, User string
+}
+
+// event is a row of the audit trail.
+type event struct {
+	deed
+	before, after image
+	at            time.Time
+}
+
+// image is the part of an organization that an event shows.
+type image struct {
+	OrgName  *string            `json:"orgName"`
+	Metadata *map[string]string `json:"metadata"`
+	IsActive *bool              `json:"isActive"`
+	UserID   *string            `json:"userId"`
+}
+
+// state is an organization as one version of it was.
+type state struct {
+	organization
+	members map[string]bool
+}
+
+// trails returns the account's audit trail, by the organization's id and in the
+// order of the feed.
+func (a *api) trails(t testing.TB, account uuid.UUID) map[string][]event {
+	t.Helper()
+	rows, err := a.Pool.Query(context.Background(), `
+SELECT 'org_' || replace(org_id::text, '-', ''), type, request_id, coalesce(actor_key_id::text, ''),
+  coalesce('usr_' || replace(actor_user_id::text, '-', ''), ''), before, after, occurred_at
+FROM org_events
+WHERE account_id = $1
+ORDER BY epoch, xact_id, id`, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trails := map[string][]event{}
+	var id string
+	var e event
+	var before, after []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &e.Type, &e.RequestID, &e.KeyID, &e.User, &before, &after, &e.at}, func() error {
+		e.before, e.after = readImage(t, before), readImage(t, after)
+		trails[id] = append(trails[id], e)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trails
+}
+
+func readImage(t testing.TB, raw []byte) (i image) {
+	if err := json.Unmarshal(raw, &i); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// replay returns what the events made of the organization, one state for each. An
+// event that does not fit the state before it is a fault of the trail.
+func replay(t testing.TB, id string, events []event) []state {
+	t.Helper()
+	var states []state
+	now := state{organization: organization{OrgID: id, IsActive: true}}
+	for i, e := range events {
+		next := now.after(e)
+		if diff := e.fault(now, next); diff != "" || !e.at.After(readTime(t, cmp.Or(now.UpdatedAt, "2000-01-01T00:00:00Z"))) {
+			t.Fatalf("event %d of %s is %+v at %s, after %s; (-what changed +what it tells):\n%s", i, id, e.deed, e.at, now.UpdatedAt, diff)
+		}
+		states, now = append(states, next), next
+	}
+	return states
+}
+
+// after is what the event makes of s.
+func (s state) after(e event) state {
+	s.UpdatedAt = string(orgdhttp.AppendTime(nil, e.at))
+	if e.Type == "org.created" {
+		s.CreatedAt, s.CreatedByAPIKeyID, s.CreatedByUserID = s.UpdatedAt, e.KeyID, e.User
+	}
+	if e.after.OrgName != nil {
+		s.OrgName = *e.after.OrgName
+	}
+	if e.after.Metadata != nil {
+		s.Metadata = *e.after.Metadata
+	}
+	if len(s.Metadata) == 0 {
+		s.Metadata = nil // left out when empty
+	}
+	if e.after.IsActive != nil {
+		s.IsActive = *e.after.IsActive
+	}
+	s.members = maps.Clone(s.members)
+	if s.members == nil {
+		s.members = map[string]bool{}
+	}
+	if e.before.UserID != nil {
+		delete(s.members, *e.before.UserID)
+	}
+	if e.after.UserID != nil {
+		s.members[*e.after.UserID] = true
+	}
+	s.UserCount = len(s.members)
+	return s
+}
+
+// fault is "" if the event has the right type and tells what changed from was to
+// is, all of it and nothing else.
+func (e event) fault(was, is state) string {
+	before, after := images(was, is)
+	kind := "org.updated"
+	switch {
+	case was.OrgName == "":
+		kind, before = "org.created", image{}
+	case after.UserID != nil && !was.IsActive:
+		return "a member entered while it was deactivated"
+	case after.UserID != nil:
+		kind = "org.member_added"
+	case before.UserID != nil:
+		kind = "org.member_removed"
+	case after.IsActive != nil && *after.IsActive:
+		kind = "org.reactivated"
+	case after.IsActive != nil:
+		kind = "org.deactivated"
+	case before == after: // both show nothing
+		return "nothing changed"
+	}
+	return gocmp.Diff(kind, e.Type) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
+}
+
+// images are of what is different.
+func images(was, is state) (before, after image) {
+	if was.OrgName != is.OrgName {
+		before.OrgName, after.OrgName = &was.OrgName, &is.OrgName
+	}
+	if !maps.Equal(was.Metadata, is.Metadata) {
+		before.Metadata, after.Metadata = orEmpty(was.Metadata), orEmpty(is.Metadata)
+	}
+	if was.IsActive != is.IsActive {
+		before.IsActive, after.IsActive = &was.IsActive, &is.IsActive
+	}
+	for user := range was.members {
+		if !is.members[user] {
+			before.UserID = &user
+		}
+	}
+	for user := range is.members {
+		if !was.members[user] {
+			after.UserID = &user
+		}
+	}
+	return before, after
+}
+
+func orEmpty(m map[string]string) *map[string]string {
+	if m == nil {
+		m = map[string]string{}
+	}
+	return &m
+}
