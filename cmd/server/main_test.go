@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 
@@ -13,7 +14,12 @@ import (
 	"orgd/internal/telemetry"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(serverVariable) != "" {
+		beServer()
+	}
+	dbtest.Main(m)
+}
 
 // running is a server that was started as it ships, on ports of its own.
 type running struct {

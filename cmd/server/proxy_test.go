@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/url"
@@ -8,11 +9,14 @@ import (
 	"testing"
 )
 
-// proxy stands between the server and its database, and can be cut.
+// proxy stands between the server and its database. It can be cut, and it can
+// hold back what either says.
 type proxy struct {
 	url    string // the database's, through the proxy
 	addr   string
 	target string
+
+	requests, answers valve // from the server, from the database
 
 	mu    sync.Mutex
 	ln    net.Listener
@@ -81,12 +85,68 @@ func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 		return
 	}
 	p.conns[client], p.conns[database] = true, true
-	copyAndClose := func(to, from net.Conn) {
+	copyAndClose := func(to, from net.Conn, through *valve) {
 		// The end of either side, however it came, is the end of both.
-		_, _ = io.Copy(to, from)
+		_, _ = io.Copy(through.before(to), from)
 		to.Close()
 		from.Close()
 	}
-	go copyAndClose(client, database)
-	go copyAndClose(database, client)
+	go copyAndClose(client, database, &p.answers)
+	go copyAndClose(database, client, &p.requests)
 }
+
+// valve lets bytes through, or holds them back.
+type valve struct {
+	mu   sync.Mutex
+	shut chan struct{} // closed when the valve opens again; nil while it is open
+	from []byte
+	held []byte
+}
+
+// hold lets nothing through from the first bytes on that have the text in them,
+// until release is called or the test ends.
+func (v *valve) hold(t *testing.T, from string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.shut, v.from = make(chan struct{}), []byte(from)
+	t.Cleanup(v.release)
+}
+
+func (v *valve) release() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.shut != nil {
+		close(v.shut)
+	}
+	v.shut, v.held = nil, nil
+}
+
+func (v *valve) holds() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.held) > 0
+}
+
+// take returns what b has to wait for, or nil.
+func (v *valve) take(b []byte) <-chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.shut == nil || len(v.held) == 0 && !bytes.Contains(b, v.from) {
+		return nil
+	}
+	v.held = append(v.held, b...)
+	return v.shut
+}
+
+func (v *valve) before(w io.Writer) io.Writer {
+	return writerFunc(func(b []byte) (int, error) {
+		if opened := v.take(b); opened != nil {
+			<-opened
+		}
+		return w.Write(b)
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+)
+
+// call is a change that a client repeats until it is answered: by its key, or as
+// the official clients do it. Its value is its own, and its key, too.
+type call struct {
+	path, field, value string
+	keyed              bool
+}
+
+func creation(name string, keyed bool) call { return call{"/v1/orgs", "orgName", name, keyed} }
+
+// answer is what a server said to a call.
+type answer struct {
+	status      int
+	retryAfter  string
+	replayed    bool
+	text        string
+	OrgID, Code string
+}
+
+// send sends the call, which was sent so many times before.
+func (c call) send(server, apiKey string, before int) (answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	body := fmt.Sprintf(`{%q: %q}`, c.field, c.value)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server+c.path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	request.Header.Set("Authorization", "Bearer "+apiKey)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Stainless-Retry-Count", strconv.Itoa(before))
+	if c.keyed {
+		request.Header.Set("Idempotency-Key", strconv.Quote(c.value))
+	}
+	// On a connection that it had used before, it would itself repeat the call.
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	return readAnswer(response)
+}
+
+func readAnswer(response *http.Response) (answer, error) {
+	a := answer{
+		status:     response.StatusCode,
+		retryAfter: response.Header.Get("Retry-After"),
+		replayed:   response.Header.Get("Idempotency-Replayed") == "true",
+	}
+	var text json.RawMessage
+	if err := json.NewDecoder(response.Body).Decode(&text); err != nil {
+		return answer{}, err
+	}
+	a.text = string(text)
+	return a, json.Unmarshal(text, &a)
+}
+
+func (a answer) succeeded() bool { return a.status < 300 }
+
+// mayBeRepeated says whether the answer tells the client to come again, which is
+// all that it may be told of a call whose fate nobody knows.
+func (a answer) mayBeRepeated() bool {
+	seconds, err := strconv.Atoi(a.retryAfter)
+	later := err == nil && seconds >= 1 && seconds <= 60
+	return later && (a.status == http.StatusServiceUnavailable || a.status == http.StatusConflict && a.Code == "idempotency_in_progress")
+}
+
+// journal is what the clients of an account have asked for, and were told.
+type journal struct {
+	apiKey string
+
+	mu      sync.Mutex
+	answers map[call]answer // the first that says that it is done
+	refused int             // answers that say to come again
+}
+
+func newJournal(apiKey string) *journal { return &journal{apiKey: apiKey, answers: map[call]answer{}} }
+
+// note holds every answer against the first one.
+func (j *journal) note(t *testing.T, c call, a answer) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	first, again := j.answers[c]
+	if !again {
+		j.answers[c] = a
+		return
+	}
+	if a.status != first.status || a.text != first.text || !a.replayed {
+		t.Errorf("%v was answered %+v, and now %+v", c, first, a)
+	}
+}
+
+func (j *journal) done() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.answers)
+}
+
+func (j *journal) awaitMore(t *testing.T, n int) {
+	t.Helper()
+	enough := j.done() + n
+	await(t, "the calls are not done any more", func() bool { return j.done() >= enough })
+}
+
+// askUntilGone sends the call once, and says whether the server is still there.
+func (j *journal) askUntilGone(t *testing.T, server string, c call) bool {
+	a, err := c.send(server, j.apiKey, 0)
+	if err != nil {
+		return false
+	}
+	if !a.succeeded() {
+		t.Errorf("%v: %d %s", c, a.status, a.text)
+	}
+	j.note(t, c, a)
+	return true
+}
+
+// insist repeats the call until it is done, sooner than the server asks for, and
+// holds each refusal to what a client can go by.
+func (j *journal) insist(t *testing.T, server string, c call, before int) {
+	for deadline := time.Now().Add(time.Minute); ; before++ {
+		a, err := c.send(server, j.apiKey, before)
+		switch {
+		case err == nil && a.succeeded():
+			j.note(t, c, a)
+			return
+		case err != nil || !a.mayBeRepeated():
+			t.Errorf("%v, sent %d times before: %d, Retry-After %q, %s, %v", c, before, a.status, a.retryAfter, a.text, err)
+			return
+		case t.Failed(): // PostgreSQL may never come back
+			return
+		case time.Now().After(deadline):
+			t.Errorf("%v is never done: %d %s", c, a.status, a.text)
+			return
+		}
+		j.mu.Lock()
+		j.refused++
+		j.mu.Unlock()
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// clients has some of them ask for one thing after another, as long as ask returns
+// true. What it returns waits for their end, and tells of all calls.
+func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (calls func() []call) {
+	var each [8][]call
+	var working sync.WaitGroup
+	for client := range each {
+		working.Go(func() {
+			for goOn := true; goOn && !t.Failed(); {
+				c := next(client, len(each[client]))
+				each[client] = append(each[client], c)
+				goOn = ask(c)
+			}
+		})
+	}
+	t.Cleanup(working.Wait)
+	return func() []call { working.Wait(); return slices.Concat(each[:]...) }
+}
+
+// repeat has the clients repeat calls of which they cannot know what became.
+func (j *journal) repeat(t *testing.T, server string, calls []call) {
+	t.Helper()
+	var clients sync.WaitGroup
+	for part := range slices.Chunk(calls, len(calls)/8+1) {
+		clients.Go(func() {
+			for _, c := range part {
+				j.insist(t, server, c, 1)
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// check compares the database with what the clients were told: each creation made
+// one organization, that of the answer, and one event.
+func (j *journal) check(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	made, unheard := organizations(t, d), 0
+	for c, a := range j.answers {
+		if a.replayed {
+			unheard++
+		}
+		if c.field != "orgName" {
+			continue
+		}
+		if ids := made[c.value]; a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
+			t.Errorf("%v was answered %d %s, and made %v", c, a.status, a.OrgID, ids)
+		}
+		delete(made, c.value)
+	}
+	t.Logf("%d calls done, the first answer of %d was lost, %d times one was told to come again", len(j.answers), unheard, j.refused)
+	for name, ids := range made {
+		t.Errorf("nobody asked for %s, %v", name, ids)
+	}
+	if n := count(t, d, `SELECT count(*) FROM (
+		SELECT FROM orgs LEFT JOIN org_events ON org_events.org_id = orgs.org_id AND type = 'org.created'
+		GROUP BY orgs.org_id HAVING count(type) <> 1) AS wrong`); n != 0 {
+		t.Errorf("%d organizations have no event, or several", n)
+	}
+	if n := count(t, d, "SELECT count(*) FROM org_events WHERE type = 'org.created' AND org_id NOT IN (SELECT org_id FROM orgs)"); n != 0 {
+		t.Errorf("%d events are of no organization", n)
+	}
+}
+
+// organizations returns the ids of the organizations of each name.
+func organizations(t *testing.T, d *dbtest.DB) map[string][]string {
+	t.Helper()
+	rows, err := d.Pool.Query(context.Background(), "SELECT org_name, 'org_' || replace(org_id::text, '-', '') FROM orgs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	ids := map[string][]string{}
+	for rows.Next() {
+		var name, id string
+		if err := rows.Scan(&name, &id); err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = append(ids[name], id)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+)
+
+// scene is a server and its database, one of which is about to be killed.
+type scene struct {
+	*dbtest.DB
+	proxy  *proxy // between the two
+	url    string // the server's
+	apiKey string
+}
+
+func newScene(t *testing.T) (scene, *process) {
+	t.Helper()
+	d := dbtest.New(t)
+	p := newProxy(t, d.URL)
+	server := startProcess(t, p.url)
+	return scene{DB: d, proxy: p, url: server.url, apiKey: d.Key(t, d.Account(t))}, server
+}
+
+type reply struct {
+	answer
+	err error
+}
+
+// send begins a call.
+func (s scene) send(c call) <-chan reply {
+	replied := make(chan reply, 1)
+	go func() {
+		a, err := c.send(s.url, s.apiKey, 0)
+		replied <- reply{a, err}
+	}()
+	return replied
+}
+
+// pause has whoever makes an organization wait, in the statement (IMMEDIATE) or
+// in its commit (DEFERRED), until proceed is called.
+func (s scene) pause(t *testing.T, when string) (proceed func()) {
+	t.Helper()
+	s.Exec(t, `CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$`)
+	s.Exec(t, `CREATE CONSTRAINT TRIGGER pause AFTER INSERT ON orgs
+		DEFERRABLE INITIALLY `+when+` FOR EACH ROW EXECUTE FUNCTION pause()`)
+	return lock(t, s.DB, "SELECT pg_advisory_xact_lock(1)")
+}
+
+// moment begins a call and brings it to where something will be killed.
+type moment func(*testing.T, scene, call) <-chan reply
+
+// before is when the server has sent the statement and PostgreSQL has not got it.
+func before(statement string) moment {
+	return func(t *testing.T, s scene, c call) <-chan reply {
+		s.proxy.requests.hold(t, statement)
+		replied := s.send(c)
+		await(t, "it is not sent: "+statement, s.proxy.requests.holds)
+		return replied
+	}
+}
+
+// afterTheCommit is when the server has not heard of it.
+func afterTheCommit(t *testing.T, s scene, c call) <-chan reply {
+	proceed := s.pause(t, "DEFERRED")
+	replied := s.send(c)
+	awaitWaiter(t, s.DB)
+	s.proxy.answers.hold(t, "")
+	proceed()
+	await(t, "nothing is committed", func() bool { return len(organizations(t, s.DB)) > 0 })
+	return replied
+}
+
+// A server that is killed around the commit, and a client that repeats its call to
+// the next server, make one organization.
+func TestServerKilled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		keyed, committed bool
+		moment           moment
+	}{
+		"key, between the effect and its record": {true, false, before("INSERT INTO idempotency_keys")},
+		"key, after the commit":                  {true, true, afterTheCommit},
+		"bare retry, before the statement":       {false, false, before("INSERT INTO orgs")},
+		"bare retry, after the commit":           {false, true, afterTheCommit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, server := newScene(t)
+			asked := creation("Acme", c.keyed)
+			replied := c.moment(t, s, asked)
+			server.kill()
+			s.proxy.cut()
+			if r := <-replied; r.err == nil {
+				t.Errorf("the killed server answered %+v", r.answer)
+			}
+			made := organizations(t, s.DB)["Acme"]
+			if len(made) > 0 != c.committed {
+				t.Errorf("after the kill there are %v", made)
+			}
+
+			j := newJournal(s.apiKey)
+			j.insist(t, startProcess(t, s.URL).url, asked, 1)
+			j.check(t, s.DB)
+			again := j.answers[asked]
+			if again.replayed != c.committed || c.committed && again.OrgID != made[0] {
+				t.Errorf("the call had made %v, its repeat was answered %+v", made, again)
+			}
+		})
+	}
+}
+
+// While PostgreSQL works on for a server that is no more, a repeat is told to
+// wait, and is done when that work is over.
+func TestServerKilledWhileTheStatementRuns(t *testing.T) {
+	t.Parallel()
+	for name, keyed := range map[string]bool{"key": true, "bare retry": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, server := newScene(t)
+			asked := creation("Acme", keyed)
+			proceed := s.pause(t, "IMMEDIATE")
+			replied := s.send(asked)
+			awaitWaiter(t, s.DB)
+			server.kill()
+			if r := <-replied; r.err == nil {
+				t.Errorf("the killed server answered %+v", r.answer)
+			}
+
+			next := startProcess(t, s.URL)
+			again, err := asked.send(next.url, s.apiKey, 1)
+			if err != nil || again.Code != "idempotency_in_progress" || !again.mayBeRepeated() {
+				t.Errorf("meanwhile: %+v, %v", again, err)
+			}
+			proceed()
+			j := newJournal(s.apiKey)
+			j.insist(t, next.url, asked, 2)
+			j.check(t, s.DB)
+			// Without a transaction around it the statement commits, whoever is there.
+			if replayed := j.answers[asked].replayed; replayed == keyed {
+				t.Errorf("replayed is %v", replayed)
+			}
+		})
+	}
+}
+
+// Whenever a server is killed, every call that is repeated is done once, and
+// nothing that was acknowledged is lost.
+func TestServerKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	j := newJournal(d.Key(t, d.Account(t)))
+	server := startProcess(t, d.URL)
+	var asked []call
+	for round := range 15 {
+		calls := clients(t, func(client, n int) call {
+			return creation(fmt.Sprint("round ", round, " client ", client, " call ", n), n%2 == 0)
+		}, func(c call) bool { return j.askUntilGone(t, server.url, c) })
+		j.awaitMore(t, 1+rand.IntN(40))
+		time.Sleep(rand.N(5 * time.Millisecond)) // or it would always be after an answer
+		server.kill()
+		unsure := calls()
+		server = startProcess(t, d.URL)
+		j.repeat(t, server.url, unsure)
+		asked = append(asked, unsure...)
+	}
+	if len(asked) != j.done() {
+		t.Errorf("%d calls, %d done", len(asked), j.done())
+	}
+	j.check(t, d)
+}
