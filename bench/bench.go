@@ -22,27 +22,29 @@ const (
 // bench is the benchmark with all that it has started.
 type bench struct {
 	options
-	out    io.Writer // the report
-	outErr error     // why not all of it could be written
-	dir    string    // for what is built and logged
-	wrk    string    // the program
-	tenant tenant
-	client *client
-	orgd   *server
-	floor  *server
+	out      io.Writer // the report
+	outErr   error     // why not all of it could be written
+	dir      string    // for what is built and logged
+	programs programs
+	tenant   tenant
+	client   *client
+	orgd     *server
+	floor    *server
 }
 
-// tenant is the account that is listed, and where.
+// tenant is the account that is worked on, and where.
 type tenant struct {
 	databaseURL string
 	accountID   string
 	key         string
+	keyID       string
+	keyDigest   string // what PostgreSQL knows of the key, as it reads it
 }
 
 // run sets everything up, measures, and takes everything down.
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{options: o, out: os.Stdout}
-	if b.wrk, err = findWrk(); err != nil {
+	if b.programs, err = findPrograms(); err != nil {
 		return err
 	}
 	if b.dir, err = os.MkdirTemp("", "orgd-bench-"); err != nil {
@@ -106,7 +108,10 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.measureMemory(ctx); err != nil {
 		return err
 	}
-	return b.measureStarts(ctx)
+	if err := b.measureStarts(ctx); err != nil {
+		return err
+	}
+	return b.measureOperations(ctx)
 }
 
 // depth is how many organizations stand before the deep page.

@@ -51,6 +51,93 @@ func TestParseWrkRefuses(t *testing.T) {
 	}
 }
 
+const pgbenchPrinted = `pgbench (15.18 (Debian 15.18-0+deb12u1))
+transaction type: create.sql
+scaling factor: 1
+query mode: prepared
+number of clients: 16
+number of threads: 1
+maximum number of tries: 1
+duration: 3 s
+number of transactions actually processed: 5421
+number of failed transactions: 0 (0.000%)
+latency average = 8.850 ms
+initial connection time = 21.123 ms
+tps = 1808.491234 (without initial connection time)
+`
+
+func TestParsePgbench(t *testing.T) {
+	t.Parallel()
+	for name, printed := range map[string]string{
+		"version 15": pgbenchPrinted,
+		"version 14": strings.Replace(pgbenchPrinted, "number of failed transactions: 0 (0.000%)\n", "", 1),
+	} {
+		if got, err := parsePgbench(printed); got != 1808.491234 || err != nil {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+	for name, printed := range map[string]string{
+		"failures": strings.Replace(pgbenchPrinted, "transactions: 0 (", "transactions: 10 (", 1),
+		"no rate":  strings.Replace(pgbenchPrinted, "tps", "", 1),
+		"nothing":  "",
+	} {
+		if got, err := parsePgbench(printed); err == nil {
+			t.Errorf("%s: got %v, want an error", name, got)
+		}
+	}
+}
+
+func TestForPgbench(t *testing.T) {
+	t.Parallel()
+	o := operation{params: []string{":a", ":b::text", "3", "4", "5", "6", "7", "8", "9", ":ten"}}
+	const sql = "SELECT $1, $2, $10::bigint, $1"
+	if got, err := o.forPgbench(sql); got != "SELECT :a, :b::text, :ten::bigint, :a" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, sql := range []string{"SELECT 1", "SELECT $9", "SELECT $11", "SELECT $99999999999999999999"} {
+		if got, err := o.forPgbench(sql); err == nil {
+			t.Errorf("%s: got %q, want an error", sql, got)
+		}
+	}
+}
+
+func TestPgbenchScript(t *testing.T) {
+	t.Parallel()
+	targets := []target{{1, -1}, {2, -2}, {3, -3}}
+	for statement, want := range map[string]string{
+		"SELECT :nothing": "SELECT :nothing;\n",
+		"SELECT :low": "\\set target random(0, 2)\n" +
+			"\\set low case when :target < 1 then -1 else case when :target < 2 then -2 else -3 end end\n" +
+			"SELECT :low;\n",
+	} {
+		if got := pgbenchScript(targets, statement); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestTargetIsAnID(t *testing.T) {
+	t.Parallel()
+	id := target{0x0197a0b1c2d37e4f, -0x7fffffffffffffff}.String()
+	if want := "org_0197a0b1c2d37e4f8000000000000001"; id != want {
+		t.Errorf("got %s, want %s", id, want)
+	}
+}
+
+func TestLuaText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":             "nil",
+		"/v1/orgs":     "'/v1/orgs'",
+		"/{id}/x":      "'/' .. id .. '/x'",
+		`{"a":"b{n}"}`: `'{"a":"b' .. n .. '"}'`,
+	} {
+		if got := luaText(text); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestStats(t *testing.T) {
 	t.Parallel()
 	odd, even := []float64{3, 1, 2}, []float64{4, 1, 3, 2}
@@ -71,7 +158,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-func TestFindAddr(t *testing.T) {
+func TestFindAddrs(t *testing.T) {
 	t.Parallel()
 	const serving = `{"level":"INFO","msg":"serving","addr":"127.0.0.1:41045","adminAddr":"127.0.0.1:1"}` + "\n"
 	for log, want := range map[string]string{
@@ -80,8 +167,8 @@ func TestFindAddr(t *testing.T) {
 		serving:                                  "127.0.0.1:41045",
 		`{"msg":"no database"}` + "\n" + serving: "127.0.0.1:41045",
 	} {
-		if got := findAddr([]byte(log)); got != want {
-			t.Errorf("%q: got %q, want %q", log, got, want)
+		if got, admin := findAddrs([]byte(log)); got != want || (admin != "") != (want != "") {
+			t.Errorf("%q: got %q, %q, want %q", log, got, admin, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,31 +25,37 @@ type page struct {
 }
 
 func newClient(key string) *client {
-	return &client{http: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}, key: key}
+	return &client{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: time.Minute}, key: key}
 }
 
 // get returns the body, and how long it took until all of it was there.
 func (c *client) get(ctx context.Context, url string) ([]byte, time.Duration, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	start := time.Now()
+	status, body, err := c.do(ctx, http.MethodGet, url, "")
+	took := time.Since(start)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%s: status %d\n%s", url, status, body)
+	}
+	return body, took, err
+}
+
+// do sends a request, with a body in JSON unless it is empty.
+func (c *client) do(ctx context.Context, method, url, body string) (status int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		return nil, 0, err
+		return 0, nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.key)
-	start := time.Now()
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, 0, err
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	took := time.Since(start)
-	if err != nil {
-		return nil, 0, err
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, 0, fmt.Errorf("%s: %s\n%s", url, response.Status, body)
-	}
-	return body, took, nil
+	answer, err = io.ReadAll(response.Body)
+	return response.StatusCode, answer, err
 }
 
 func (c *client) page(ctx context.Context, url string) (page, error) {

@@ -59,9 +59,12 @@ func (b *bench) printRatio(name string, as, bs []load, value func(load) float64)
 }
 
 // load runs wrk once.
-func (b *bench) load(ctx context.Context, url string, connections, seconds int) (load, error) {
-	printed, err := output(command(ctx, b.wrk, "--threads", "1", "--connections", strconv.Itoa(connections),
-		"--duration", strconv.Itoa(seconds)+"s", "--latency", "--header", "Authorization: Bearer "+b.tenant.key, url))
+func (b *bench) load(ctx context.Context, url string, connections, seconds int, more ...string) (load, error) {
+	args := append([]string{
+		"--threads", "1", "--connections", strconv.Itoa(connections), "--duration", strconv.Itoa(seconds) + "s",
+		"--latency", "--header", "Authorization: Bearer " + b.tenant.key,
+	}, more...)
+	printed, err := output(command(ctx, b.programs.wrk, append(args, url)...))
 	if err != nil {
 		return load{}, err
 	}

@@ -22,6 +22,7 @@ type options struct {
 	seconds     int
 	requests    int
 	starts      int
+	profile     string
 }
 
 func main() {
@@ -62,6 +63,7 @@ func readOptions() (options, error) {
 	flag.IntVar(&o.seconds, "seconds", 5, "length of a run")
 	flag.IntVar(&o.requests, "requests", 200, "requests for each name that is looked for")
 	flag.IntVar(&o.starts, "starts", 20, "starts of the server")
+	flag.StringVar(&o.profile, "profile", "", "`directory` for profiles of orgd's processor: one more run of each operation, after those that are measured")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))

@@ -34,10 +34,21 @@ func output(cmd *exec.Cmd) ([]byte, error) {
 	return printed, nil
 }
 
-func findWrk() (string, error) {
-	path, err := exec.LookPath("wrk")
+// programs are the paths of those that make the load.
+type programs struct{ wrk, pgbench string }
+
+func findPrograms() (p programs, err error) {
+	if p.wrk, err = findProgram("wrk", "apt-get install wrk (Debian), brew install wrk (macOS)"); err != nil {
+		return p, err
+	}
+	p.pgbench, err = findProgram("pgbench", "it comes with PostgreSQL; add the directory that pg_config --bindir names")
+	return p, err
+}
+
+func findProgram(name, advice string) (string, error) {
+	path, err := exec.LookPath(name)
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", errors.New("wrk makes the load, and is not installed: apt-get install wrk (Debian), brew install wrk (macOS)")
+		return "", fmt.Errorf("%s makes the load, and is not in PATH: %s", name, advice)
 	}
 	return path, err
 }

@@ -17,10 +17,11 @@ const startLimit = 30 * time.Second
 
 // server is a running orgd or bare handler.
 type server struct {
-	cmd  *exec.Cmd
-	addr string
-	log  string        // the file that has its output
-	done chan struct{} // closed when it has ended
+	cmd       *exec.Cmd
+	addr      string
+	adminAddr string        // of orgd
+	log       string        // the file that has its output
+	done      chan struct{} // closed when it has ended
 }
 
 // startOrgd starts orgd as an operator would, logs and metrics and all.
@@ -78,7 +79,7 @@ func (s *server) awaitAddr(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.addr = findAddr(printed); s.addr != "" {
+		if s.addr, s.adminAddr = findAddrs(printed); s.addr != "" {
 			return nil
 		}
 		select {
@@ -91,15 +92,15 @@ func (s *server) awaitAddr(ctx context.Context) error {
 	}
 }
 
-// findAddr returns the address in the log line that tells it, or "".
-func findAddr(log []byte) string {
+// findAddrs returns the addresses in the log line that tells them, or "".
+func findAddrs(log []byte) (addr, adminAddr string) {
 	for line := range bytes.Lines(log) {
-		var event struct{ Msg, Addr string }
+		var event struct{ Msg, Addr, AdminAddr string }
 		if json.Unmarshal(line, &event) == nil && event.Msg == "serving" {
-			return event.Addr
+			return event.Addr, event.AdminAddr
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // stop ends the server. It is an error if it had ended by itself, or had to be

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -30,7 +31,10 @@ func (b *bench) openDatabase(ctx context.Context) (databaseURL string, remove fu
 	progress("starting a private PostgreSQL")
 	private, err := localpg.Start(ctx, localpg.Options{
 		Dir:      b.path("postgres"),
-		Settings: map[string]string{"shared_buffers": "512MB", "max_wal_size": "4GB"},
+		Settings: map[string]string{
+			"shared_buffers": "512MB", "max_wal_size": "4GB",
+			"track_activity_query_size": "16kB", // for capture
+		},
 	})
 	if err != nil {
 		return "", nil, fmt.Errorf("%w (or give --database-url)", err)
@@ -61,12 +65,13 @@ func (b *bench) createTenant(ctx context.Context) error {
 	if err := b.operateJSON(ctx, &account, "accounts", "create", "--name", "bench", "--json"); err != nil {
 		return err
 	}
-	var key struct{ Key string }
+	var key struct{ Key, APIKeyID string }
 	if err := b.operateJSON(ctx, &key, "keys", "create", "--account", account.AccountID,
-		"--description", "bench", "--scope", "orgs:read", "--json"); err != nil {
+		"--description", "bench", "--scope", "orgs:read", "--scope", "orgs:write", "--scope", "members:write", "--json"); err != nil {
 		return err
 	}
-	b.tenant.accountID, b.tenant.key = account.AccountID, key.Key
+	b.tenant.accountID, b.tenant.key, b.tenant.keyID = account.AccountID, key.Key, key.APIKeyID
+	b.tenant.keyDigest = fmt.Sprintf(`\x%x`, sha256.Sum256([]byte(key.Key)))
 	return nil
 }
 

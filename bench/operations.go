@@ -1,0 +1,80 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+)
+
+// operation is loaded twice: as a request to orgd, and as the SQL that it sends.
+type operation struct {
+	name   string
+	method string
+	// In path and body, {id} stands for an organization's id, and {n} for a number of
+	// nine digits. They are drawn anew for each request.
+	path, body string
+	// params are $1, $2 … of the operation's statement, as pgbench shall fill them.
+	params []string
+	status int // of the answer
+}
+
+var operations = []operation{
+	{
+		name:   "create",
+		method: http.MethodPost,
+		path:   "/v1/orgs",
+		body:   `{"orgName":"Kvarnby Logistics {n}","metadata":{"plan":"team","crm_id":"CRM-{n}"}}`,
+		params: []string{
+			sqlAccount, sqlNewID, sqlName, sqlFolded, sqlMetadata, sqlKeyID, sqlNull, ":created", ":request",
+			":random", `('\x' || rpad(to_hex(:random::bigint), 64, '0'))::bytea`,
+		},
+		status: http.StatusCreated,
+	},
+	{
+		name:   "retrieve",
+		method: http.MethodGet,
+		path:   "/v1/orgs/{id}",
+		params: []string{sqlAccount, sqlID},
+		status: http.StatusOK,
+	},
+	{
+		name:   "patch",
+		method: http.MethodPatch,
+		path:   "/v1/orgs/{id}",
+		body:   `{"orgName":"Kvarnby Logistics {n}","metadata":{"plan":"team","crm_id":"CRM-{n}"}}`,
+		params: []string{
+			sqlAccount, sqlID, sqlName, sqlFolded, sqlMetadata, sqlNull, sqlNull, ":updated", sqlKeyID, sqlNull, ":request",
+			":low",
+		},
+		status: http.StatusOK,
+	},
+}
+
+// authenticate is sent for a path that names nothing: the look-up of the key is
+// then the last statement, and the only one.
+var authenticate = operation{
+	name:   "key look-up",
+	method: http.MethodGet,
+	path:   "/v1/orgs/none",
+	params: []string{":digest"},
+	status: http.StatusNotFound,
+}
+
+// What pgbench fills parameters with. Its variables are numbers, but for those
+// that never change, so the rest is put together in SQL; that is too little to be
+// seen in the time of a statement.
+const (
+	sqlAccount  = ":account"
+	sqlKeyID    = ":key"
+	sqlID       = `(lpad(to_hex(:high::bigint), 16, '0') || to_hex(:low::bigint))::uuid`
+	sqlNewID    = `(lpad(to_hex(:born::bigint), 16, '0') || to_hex(:random::bigint))::uuid`
+	sqlName     = `'Kvarnby Logistics ' || :n`
+	sqlFolded   = `'kvarnby logistics ' || :n`
+	sqlMetadata = `('{"plan":"team","crm_id":"CRM-' || :n || '"}')::jsonb`
+	sqlNull     = ":nothing" // a variable that is never set is NULL, given --protocol prepared
+)
+
+// sample is one request of the operation.
+func (o operation) sample(id string) (path, body string) {
+	replace := strings.NewReplacer("{id}", id, "{n}", "123456789").Replace
+	return replace(o.path), replace(o.body)
+}

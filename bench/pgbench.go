@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+)
+
+// pgbench runs a script, and returns how often it ran in a second.
+func (b *bench) pgbench(ctx context.Context, script string, seconds int) (perSecond float64, err error) {
+	database, err := url.Parse(b.tenant.databaseURL)
+	if err != nil {
+		return 0, errors.New("the database's URL cannot be parsed") // the error itself would show the password
+	}
+	password, _ := database.User.Password()
+	database.User = url.User(database.User.Username()) // what stands in arguments, everybody can read
+	args := []string{
+		"--no-vacuum", "--protocol", "prepared", "--client", strconv.Itoa(connections), "--jobs", "1",
+		"--time", strconv.Itoa(seconds), "--file", script,
+	}
+	for name, value := range b.constants() {
+		args = append(args, "--define", name+"="+value)
+	}
+	cmd := command(ctx, b.programs.pgbench, append(args, database.String())...)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+password, "PGOPTIONS=-c jit=off") // as orgd
+	printed, err := output(cmd)
+	if err != nil {
+		return 0, err
+	}
+	if perSecond, err = parsePgbench(string(printed)); err != nil {
+		return 0, fmt.Errorf("pgbench %s: %w\n%s", script, err, printed)
+	}
+	return perSecond, nil
+}
+
+var (
+	pgbenchRate   = regexp.MustCompile(`(?m)^tps = ([\d.]+)`)
+	pgbenchFailed = regexp.MustCompile(`(?m)^number of failed transactions: (\d+)`)
+)
+
+// parsePgbench reads what pgbench printed. Before version 15 it had no failed
+// transactions: an error ended it.
+func parsePgbench(printed string) (perSecond float64, err error) {
+	if failed := pgbenchFailed.FindStringSubmatch(printed); failed != nil && failed[1] != "0" {
+		return 0, errors.New("not all transactions were good")
+	}
+	match := pgbenchRate.FindStringSubmatch(printed)
+	if match == nil {
+		return 0, fmt.Errorf("nothing like %v in its output", pgbenchRate)
+	}
+	return strconv.ParseFloat(match[1], 64)
+}

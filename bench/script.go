@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// variable is one that pgbench draws anew for each transaction.
+type variable struct{ name, value string }
+
+func variables(targets []target) []variable {
+	return []variable{
+		{"n", "random(100000000, 999999999)"},
+		{"random", "-9223372036854775808 + random(0, 4611686018427387903)"}, // the lower half of a UUID
+		{"born", fmt.Sprintf(":born + %d", 1<<16)},                          // a millisecond after the one before
+		{"target", fmt.Sprintf("random(0, %d)", len(targets)-1)},
+		{"high", choose(targets, 0, func(t target) int64 { return t.high })},
+		{"low", choose(targets, 0, func(t target) int64 { return t.low })},
+	}
+}
+
+// pgbenchScript is one transaction: the variables that it needs, then its
+// statements.
+func pgbenchScript(targets []target, statements ...string) string {
+	body := strings.Join(statements, ";\n") + ";\n"
+	drawn := variables(targets)
+	for i := len(drawn) - 1; i >= 0; i-- { // one may need those above it
+		v := drawn[i]
+		if regexp.MustCompile(`:` + v.name + `\b`).MatchString(body) {
+			body = "\\set " + v.name + " " + v.value + "\n" + body
+		}
+	}
+	return body
+}
+
+// choose is an expression for a value of the target number :target, which are
+// counted from first. pgbench has no tables to look things up in, but halves
+// quickly.
+func choose(targets []target, first int, value func(target) int64) string {
+	if len(targets) == 1 {
+		return strconv.FormatInt(value(targets[0]), 10)
+	}
+	middle := len(targets) / 2
+	return fmt.Sprintf("case when :target < %d then %s else %s end", first+middle,
+		choose(targets[:middle], first, value), choose(targets[middle:], first+middle, value))
+}
+
+// constants are the variables of a script that never change.
+func (b *bench) constants() map[string]string {
+	return map[string]string{
+		"account": b.tenant.accountID,
+		"key":     b.tenant.keyID,
+		"digest":  b.tenant.keyDigest,
+		"request": "0123456789abcdef0123456789abcdef",
+		"created": "org.created",
+		"updated": "org.updated",
+		// Ids are born in order, as UUIDv7 are.
+		"born": strconv.FormatInt(time.Now().UnixMilli()<<16|0x7000, 10),
+	}
+}

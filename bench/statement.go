@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// capture sends one request of the operation to orgd, and returns the last
+// statement that PostgreSQL got for it. So what pgbench runs is what orgd sends,
+// and no copy of it.
+func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id string) (string, error) {
+	path, body := o.sample(id)
+	status, answer, err := b.client.do(ctx, o.method, "http://"+b.orgd.addr+path, body)
+	if err != nil {
+		return "", err
+	}
+	if status != o.status {
+		return "", fmt.Errorf("%s: status %d\n%s", o.name, status, answer)
+	}
+	var sql string
+	var truncated bool
+	err = conn.QueryRow(ctx, `
+SELECT query, octet_length(query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 1
+FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'orgd'
+ORDER BY query_start DESC
+LIMIT 1`).Scan(&sql, &truncated)
+	if err == nil && truncated {
+		err = errors.New("PostgreSQL shows only the beginning of its statement: set track_activity_query_size=16kB there")
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", o.name, err)
+	}
+	return o.forPgbench(sql)
+}
+
+var parameter = regexp.MustCompile(`\$\d+`)
+
+// forPgbench puts the operation's params in the place of $1, $2 …
+func (o operation) forPgbench(sql string) (string, error) {
+	used := 0
+	filled := parameter.ReplaceAllStringFunc(sql, func(name string) string {
+		n, err := strconv.Atoi(name[1:])
+		used = max(used, n)
+		if err != nil || n < 1 || n > len(o.params) {
+			return name
+		}
+		return o.params[n-1]
+	})
+	if used != len(o.params) {
+		return "", fmt.Errorf("%s: the benchmark knows %d parameters of a statement that has %d:\n%s", o.name, len(o.params), used, sql)
+	}
+	return filled, nil
+}

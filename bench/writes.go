@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// contest is an operation with all that loads it on both sides.
+type contest struct {
+	operation
+	targets []target
+	alone   string // the file in which pgbench finds the operation's statement
+	whole   string // the same with the look-up of the key, which each request does first
+}
+
+// round is one run of each side.
+type round struct {
+	orgd         load
+	alone, whole float64 // transactions of pgbench in a second
+}
+
+// measureOperations compares what orgd does with what PostgreSQL does if nothing
+// but the SQL is asked of it.
+func (b *bench) measureOperations(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	targets, err := pickTargets(ctx, conn, b.tenant.accountID)
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 {
+		return errors.New("the account has no organizations")
+	}
+	for _, o := range operations {
+		c, err := b.newContest(ctx, conn, o, targets)
+		if err != nil {
+			return err
+		}
+		if err := b.hold(ctx, c); err != nil {
+			return err
+		}
+		if err := b.profileContest(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) newContest(ctx context.Context, conn *pgx.Conn, o operation, targets []target) (contest, error) {
+	c := contest{operation: o, targets: targets, alone: b.path(o.name + ".sql"), whole: b.path(o.name + "-key.sql")}
+	lookUp, err := b.capture(ctx, conn, authenticate, "")
+	if err != nil {
+		return c, err
+	}
+	statement, err := b.capture(ctx, conn, o, targets[0].String())
+	if err != nil {
+		return c, err
+	}
+	return c, errors.Join(
+		writeFile(c.alone, pgbenchScript(targets, statement)),
+		writeFile(c.whole, pgbenchScript(targets, lookUp, statement)),
+	)
+}
+
+func writeFile(name, text string) error { return os.WriteFile(name, []byte(text), 0o600) }
+
+// hold runs the three in turn, and prints how they stand to each other.
+func (b *bench) hold(ctx context.Context, c contest) error {
+	progress("%s: orgd, pgbench", c.name)
+	const warmUp = 1
+	if _, err := b.playRound(ctx, c, warmUp); err != nil {
+		return err
+	}
+	var loads, alone, whole []load
+	for range b.pairs {
+		r, err := b.playRound(ctx, c, b.seconds)
+		if err != nil {
+			return err
+		}
+		loads = append(loads, r.orgd)
+		alone, whole = append(alone, load{perSecond: r.alone}), append(whole, load{perSecond: r.whole})
+	}
+	perSecond := func(l load) float64 { return l.perSecond }
+	b.printf("\n%s: A is orgd, B pgbench with the same SQL\n", c.name)
+	b.printRatio("statement", loads, alone, perSecond)
+	b.printRatio("and key", loads, whole, perSecond)
+	b.printLatency(loads)
+	return nil
+}
+
+func (b *bench) printLatency(loads []load) {
+	var p50, p99 []float64
+	for _, l := range loads {
+		p50, p99 = append(p50, milliseconds(l.p50)), append(p99, milliseconds(l.p99))
+	}
+	b.printf("  %-10s  p50 %.2f ms  p99 %.2f ms, the medians of the runs\n", "orgd", median(p50), median(p99))
+}
+
+func (b *bench) playRound(ctx context.Context, c contest, seconds int) (r round, err error) {
+	if r.orgd, err = b.loadOperation(ctx, c, seconds); err != nil {
+		return r, err
+	}
+	if r.alone, err = b.pgbench(ctx, c.alone, seconds); err != nil {
+		return r, err
+	}
+	r.whole, err = b.pgbench(ctx, c.whole, seconds)
+	return r, err
+}
+
+// loadOperation has wrk send the operation's requests to orgd.
+func (b *bench) loadOperation(ctx context.Context, c contest, seconds int) (load, error) {
+	script := b.path(c.name + ".lua")
+	if err := writeFile(script, c.wrkScript(c.targets)); err != nil {
+		return load{}, err
+	}
+	return b.load(ctx, "http://"+b.orgd.addr, connections, seconds, "--script", script)
+}

@@ -1,0 +1,10 @@
+-- Each connection's requests to orgd, for wrk. The benchmark puts in what stands
+-- between angle brackets.
+math.randomseed(<seed>)
+local ids = {<ids>}
+wrk.headers["Content-Type"] = <type>
+
+function request()
+  local id, n = ids[math.random(#ids)], math.random(100000000, 999999999)
+  return wrk.format("<method>", <path>, nil, <body>)
+end

@@ -1,0 +1,42 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+//go:embed wrk.lua
+var wrkTemplate string
+
+// wrkScript makes wrk send the operation's requests. Each script draws its own
+// numbers, or a second run would change nothing that the first has changed.
+func (o operation) wrkScript(targets []target) string {
+	ids := make([]string, len(targets))
+	for i, t := range targets {
+		ids[i] = strconv.Quote(t.String())
+	}
+	contentType := "nil"
+	if o.body != "" {
+		contentType = `"application/json"`
+	}
+	return strings.NewReplacer(
+		"<seed>", fmt.Sprint(rand.Int32()),
+		"<ids>", strings.Join(ids, ","),
+		"<type>", contentType,
+		"<method>", o.method,
+		"<path>", luaText(o.path),
+		"<body>", luaText(o.body),
+	).Replace(wrkTemplate)
+}
+
+// luaText is a Lua expression for a text with {id} and {n} in it; of an empty one,
+// nil.
+func luaText(text string) string {
+	if text == "" {
+		return "nil"
+	}
+	return "'" + strings.NewReplacer("{id}", "' .. id .. '", "{n}", "' .. n .. '").Replace(text) + "'"
+}
