@@ -111,7 +111,10 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.measureStarts(ctx); err != nil {
 		return err
 	}
-	return b.measureOperations(ctx)
+	if err := b.measureOperations(ctx); err != nil {
+		return err
+	}
+	return b.measureHot(ctx)
 }
 
 // depth is how many organizations stand before the deep page.
