@@ -105,6 +105,9 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.measureNames(ctx); err != nil {
 		return err
 	}
+	if err := b.measureFilters(ctx); err != nil {
+		return err
+	}
 	if err := b.measureMemory(ctx); err != nil {
 		return err
 	}

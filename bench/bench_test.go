@@ -138,6 +138,23 @@ func TestLuaText(t *testing.T) {
 	}
 }
 
+func TestCombine(t *testing.T) {
+	t.Parallel()
+	all := combine(filters("usr_1", "usr_2"))
+	seen := map[string]bool{}
+	for _, c := range all {
+		seen[c.query.Encode()] = true
+	}
+	if want := 5 * 3 * 4 * 6; len(all) != want || len(seen) != want {
+		t.Errorf("%d combinations, %d of them different, want %d", len(all), len(seen), want)
+	}
+	last := all[len(all)-1]
+	const what = "name absent, inactive, user absent, metadata absent"
+	if all[0].what != "" || last.what != what || len(last.query) != 4 {
+		t.Errorf("the first is %v, the last %v", all[0], last)
+	}
+}
+
 func TestStats(t *testing.T) {
 	t.Parallel()
 	odd, even := []float64{3, 1, 2}, []float64{4, 1, 3, 2}

@@ -6,10 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strconv"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/localpg"
 )
@@ -30,7 +26,7 @@ func (b *bench) openDatabase(ctx context.Context) (databaseURL string, remove fu
 	}
 	progress("starting a private PostgreSQL")
 	private, err := localpg.Start(ctx, localpg.Options{
-		Dir:      b.path("postgres"),
+		Dir: b.path("postgres"),
 		Settings: map[string]string{
 			"shared_buffers": "512MB", "max_wal_size": "4GB",
 			"track_activity_query_size": "16kB", // for capture
@@ -40,24 +36,6 @@ func (b *bench) openDatabase(ctx context.Context) (databaseURL string, remove fu
 		return "", nil, fmt.Errorf("%w (or give --database-url)", err)
 	}
 	return private.URL("postgres"), private.Remove, nil
-}
-
-// fill makes an account and its organizations by the server's own commands.
-func (b *bench) fill(ctx context.Context, databaseURL string) error {
-	b.tenant.databaseURL = databaseURL
-	if _, err := b.operate(ctx, "migrate", "up"); err != nil {
-		return err
-	}
-	if err := b.createTenant(ctx); err != nil {
-		return err
-	}
-	progress("seeding %d organizations", b.orgs)
-	start := time.Now()
-	if _, err := b.operate(ctx, "seed", "--account", b.tenant.accountID, "--orgs", strconv.Itoa(b.orgs)); err != nil {
-		return err
-	}
-	b.printf("\nserver seed: %d organizations in %.1f s\n", b.orgs, time.Since(start).Seconds())
-	return b.vacuum(ctx)
 }
 
 func (b *bench) createTenant(ctx context.Context) error {
@@ -88,16 +66,4 @@ func (b *bench) operateJSON(ctx context.Context, v any, args ...string) error {
 		return err
 	}
 	return json.Unmarshal(printed, v)
-}
-
-// vacuum does now what autovacuum would do in the midst of a measurement.
-func (b *bench) vacuum(ctx context.Context) error {
-	progress("vacuuming")
-	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, "VACUUM (ANALYZE)")
-	return err
 }
