@@ -24,6 +24,15 @@ import (
 // connection.
 const statementTimeout = 8 * time.Second
 
+const (
+	// lockTimeout keeps those who wait for one organization from holding all
+	// connections for long.
+	lockTimeout = 2 * time.Second
+	// idleTxTimeout frees what a server that vanished had locked; without it that
+	// stays until TCP gives the connection up.
+	idleTxTimeout = 10 * time.Second
+)
+
 type serveConfig struct {
 	databaseURL string
 	maxConns    int32
@@ -38,7 +47,9 @@ type serveConfig struct {
 // what was in flight is finished.
 func serve(ctx context.Context, cfg serveConfig) error {
 	defer cfg.listeners.close()
-	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{MaxConns: cfg.maxConns, StatementTimeout: statementTimeout})
+	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{
+		MaxConns: cfg.maxConns, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
+	})
 	if err != nil {
 		return err
 	}

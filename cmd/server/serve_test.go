@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -137,8 +138,9 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	d := dbtest.New(t)
 	account := d.Account(t)
 	key := d.Key(t, account)
-	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
-	// The list waits for this lock.
+	// The list waits for this lock, however slow the machine is.
+	patient := withParam(t, d.URL, "lock_timeout", "30000")
+	r := start(t, func(c *serveConfig) { c.databaseURL = patient })
 	tx, err := d.Pool.Begin(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +167,18 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
 	}
+}
+
+func withParam(t *testing.T, databaseURL, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set(name, value)
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // While it drains the server still answers, and tells the probes that it is

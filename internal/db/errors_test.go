@@ -157,6 +157,56 @@ func TestFullPoolIsUnavailable(t *testing.T) {
 	}
 }
 
+// One who waits too long for a lock is told to come again.
+func TestLockTimeoutIsUnavailable(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	pool, err := db.Open(context.Background(), d.URL, db.Options{LockTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	const lock = "SELECT pg_advisory_xact_lock(1)"
+	err = d.Conns.WriteTx(context.Background(), func(ctx context.Context, q db.Querier) error {
+		if _, err := q.Exec(ctx, lock); err != nil {
+			return err
+		}
+		return pool.Write(ctx, func(ctx context.Context, q db.Querier) error {
+			_, err := q.Exec(ctx, lock)
+			return err
+		})
+	})
+	if !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+}
+
+// What a client that vanished had locked is free again after a time.
+func TestIdleTransactionsEnd(t *testing.T) {
+	t.Parallel()
+	d := things(t)
+	pool, err := db.Open(context.Background(), d.URL, db.Options{IdleTxTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	err = pool.WriteTx(context.Background(), func(ctx context.Context, q db.Querier) error {
+		if _, err := q.Exec(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
+			return err
+		}
+		// Until the lock is free, which it becomes without a word of ours.
+		return d.Conns.WriteTx(ctx, func(ctx context.Context, other db.Querier) error {
+			if _, err := other.Exec(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
+				return err
+			}
+			return insert(ctx, q, 1)
+		})
+	})
+	if n := count(t, d); !errors.Is(err, db.ErrUnavailable) || n != 0 {
+		t.Errorf("%v, %d rows, want ErrUnavailable and none", err, n)
+	}
+}
+
 func TestStatementTimeoutIsUnavailable(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

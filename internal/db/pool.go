@@ -22,11 +22,13 @@ type Querier interface {
 }
 
 // Options are the settings of a pool. Zero values take the defaults named.
-// A statement_timeout in the URL goes before that here.
+// A timeout in the URL goes before that here.
 type Options struct {
 	MaxConns         int32         // default 10
 	AcquireTimeout   time.Duration // how long a caller waits for a connection; default 2 s
 	StatementTimeout time.Duration // PostgreSQL ends a longer statement; default none
+	LockTimeout      time.Duration // PostgreSQL ends a longer wait for a lock; default none
+	IdleTxTimeout    time.Duration // PostgreSQL ends a transaction whose client says nothing for so long; default none
 }
 
 // Pool is a bounded set of connections.
@@ -62,8 +64,14 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	}
 	// Compiling a plan takes longer than any statement of ours may.
 	params["jit"] = "off"
-	if o.StatementTimeout > 0 && params["statement_timeout"] == "" {
-		params["statement_timeout"] = strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10)
+	for name, timeout := range map[string]time.Duration{
+		"statement_timeout":                   o.StatementTimeout,
+		"lock_timeout":                        o.LockTimeout,
+		"idle_in_transaction_session_timeout": o.IdleTxTimeout,
+	} {
+		if timeout > 0 && params[name] == "" {
+			params[name] = strconv.FormatInt(timeout.Milliseconds(), 10)
+		}
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
