@@ -11,9 +11,9 @@
 --   SELECT … FROM org_events
 --   WHERE account_id = $1
 --     AND (epoch, xact_id, id) > ($2, $3, $4)
---     AND xact_id < pg_snapshot_xmin(pg_current_snapshot())
+--     AND (epoch < $5 OR xact_id < pg_snapshot_xmin(pg_current_snapshot()))
 --   ORDER BY epoch, xact_id, id
---   LIMIT $5
+--   LIMIT $6
 --
 -- What is at or above that horizon is left for the next read: so nothing is
 -- missed and nothing comes twice, at the price that the oldest transaction under
@@ -24,8 +24,8 @@
 -- Transaction ids belong to one cluster; failover and pg_upgrade keep them, a
 -- restore of a dump into a new cluster begins them anew. After that, and before
 -- the first write:  ALTER TABLE org_events ALTER epoch SET DEFAULT 2  (or one more
--- than the greatest there is). Events of an older epoch are complete: the horizon
--- then holds for the newest alone.
+-- than the greatest there is). $5 is the newest epoch, the default: events of an
+-- older one are complete, and the horizon is not for them.
 CREATE TABLE org_events (
     account_id    uuid        NOT NULL,
     epoch         integer     NOT NULL DEFAULT 1,

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -46,11 +47,11 @@ func newCall(c echo.Context) (orgs.Call, error) {
 // retryCount is how often an official client has sent a call before: it counts
 // from 0.
 func retryCount(h http.Header) uint64 {
-	n, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 16)
-	if err != nil {
+	n, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
 	}
-	return n
+	return n // the greatest there is, for one that is greater
 }
 
 // idempotencyKey returns the client's name for its call, or "". The header is a

@@ -71,7 +71,7 @@ func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 		}
 	}
 	if len(bad) > 0 {
-		return p, refuseParams(bad)
+		return p, refuseParams(bad[:min(len(bad), maxListedErrors)])
 	}
 	return p, nil
 }

@@ -152,7 +152,7 @@ func TestRetryOfAnOfficialClient(t *testing.T) {
 	if first.OrgID == second.OrgID {
 		t.Error("two first tries are one organization")
 	}
-	for _, count := range []string{"1", "2", "10"} {
+	for _, count := range []string{"1", "2", "10", "70000", "99999999999999999999"} {
 		got := a.do(t, http.MethodPost, "/v1/orgs", body, "X-Stainless-Retry-Count", count)
 		if o := got.organization(t, 201); o.OrgID != second.OrgID || got.header.Get("Idempotency-Replayed") != "true" || !strings.HasSuffix(got.header.Get("Location"), o.OrgID) {
 			t.Errorf("retry %s: %v %s", count, got.header, got.body)

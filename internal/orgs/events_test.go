@@ -134,7 +134,7 @@ SELECT epoch, xact_id, id, request_id
 FROM org_events
 WHERE account_id = $1
   AND (epoch, xact_id, id) > ($2, $3, $4)
-  AND xact_id < pg_snapshot_xmin(pg_current_snapshot())
+  AND (epoch < 1 OR xact_id < pg_snapshot_xmin(pg_current_snapshot()))
 ORDER BY epoch, xact_id, id
 LIMIT 2`, f.account, f.epoch, f.xactID, f.id)
 	if err != nil {

@@ -11,8 +11,8 @@ WITH turn AS MATERIALIZED (
   WHERE account_id = $1 AND org_id = $2
   FOR NO KEY UPDATE OF orgs
 ), added AS (
-  INSERT INTO org_members (account_id, org_id, user_id, org_created_at)
-  SELECT account_id, org_id, $3, created_at FROM kept WHERE is_active
+  INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+  SELECT account_id, org_id, $3, clock_timestamp(), created_at FROM kept WHERE is_active
   ON CONFLICT DO NOTHING
   RETURNING account_id, org_id, user_id
 ), counted AS (

@@ -103,37 +103,50 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// What an organization's state refused, its repeat is refused too.
+// What an organization's state refused, its repeat is refused too, even if the
+// state has changed since.
 func TestRefusalsAreReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
 	id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
-	if _, err := b.repository.SetActive(ctx, b.caller(), id, nil, false); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		want   error
-		change func(orgs.Call) (orgs.Changed, error)
-	}{
-		"inactive": {orgs.ErrInactive, func(c orgs.Call) (orgs.Changed, error) { return b.repository.AddMember(ctx, c, id, uuid.UUID{}) }},
-		"version": {orgs.ErrVersion, func(c orgs.Call) (orgs.Changed, error) {
+	b.Exec(t, "UPDATE orgs SET is_active = false WHERE org_id = $1", id)
+	missing := uuid.UUID{15: 1}
+	changes := map[string]func(orgs.Call) (orgs.Changed, error){
+		"inactive": func(c orgs.Call) (orgs.Changed, error) { return b.repository.AddMember(ctx, c, id, uuid.UUID{}) },
+		"version": func(c orgs.Call) (orgs.Changed, error) {
 			return b.repository.Update(ctx, c, id, orgs.Versions{7}, orgs.Changes{})
-		}},
-		"not found": {orgs.ErrNotFound, func(c orgs.Call) (orgs.Changed, error) {
-			return b.repository.RemoveMember(ctx, c, uuid.UUID{}, uuid.UUID{})
-		}},
-	} {
-		if _, err := c.change(b.keyed(name)); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
+		},
+		"not found": func(c orgs.Call) (orgs.Changed, error) {
+			return b.repository.RemoveMember(ctx, c, missing, uuid.UUID{})
+		},
+	}
+	want := map[string]error{"inactive": orgs.ErrInactive, "version": orgs.ErrVersion, "not found": orgs.ErrNotFound}
+	for name, change := range changes {
+		if changed, err := change(b.keyed(name)); !errors.Is(err, want[name]) || changed.Replayed {
+			t.Errorf("%s: %+v, %v", name, changed, err)
 		}
-		var kept int
-		err := b.Pool.QueryRow(ctx, `SELECT count(*) FROM idempotency_keys WHERE result->>'Refusal' <> ''`).Scan(&kept)
-		if err != nil || kept == 0 {
-			t.Errorf("%s is not kept: %v", name, err)
+	}
+	b.Exec(t, "UPDATE orgs SET is_active = true, version = 7 WHERE org_id = $1", id)
+	b.Org(t, b.account, orgs.Org{ID: missing})
+	for name, change := range changes {
+		if changed, err := change(b.keyed(name)); !errors.Is(err, want[name]) || !changed.Replayed {
+			t.Errorf("%s again: %+v, %v", name, changed, err)
 		}
-		if _, err := c.change(b.keyed(name)); !errors.Is(err, c.want) {
-			t.Errorf("%s again: %v", name, err)
+		if _, err := change(b.keyed(name + " 2")); err != nil {
+			t.Errorf("%s with another key: %v", name, err)
+		}
+	}
+}
+
+// Creations that say the same in other words are one call.
+func TestKeyedCreationWithoutMetadata(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i, metadata := range []map[string]string{nil, {}} {
+		made, err := b.repository.Create(context.Background(), b.keyed("k"), orgs.NewOrg{Name: "Acme", Metadata: metadata})
+		if err != nil || made.Replayed != (i == 1) {
+			t.Errorf("%d: %+v, %v", i, made, err)
 		}
 	}
 }
@@ -222,10 +235,10 @@ func TestRetryWhileTheFirstTryRuns(t *testing.T) {
 	b := setup(t)
 	ctx := context.Background()
 	acme := orgs.NewOrg{Name: "Acme"}
-	// Holds up every creation before it is committed.
+	// Holds up every creation as soon as it has begun.
 	b.Exec(t, `
-CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
-CREATE TRIGGER hold AFTER INSERT ON org_creations FOR EACH ROW EXECUTE FUNCTION hold()`)
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
+CREATE TRIGGER hold BEFORE INSERT ON orgs FOR EACH ROW EXECUTE FUNCTION hold()`)
 	holder, err := b.Pool.Begin(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 		}
 		return changed, nil
 	}
-	return r.change(ctx, c, operation, n, creation.run)
+	return r.change(ctx, c, operation, []string{creation.name, creation.metadata}, creation.run)
 }
 
 // Get returns the organization. Errors: ErrNotFound, ErrUnavailable.

@@ -28,18 +28,20 @@ SELECT ` + orgColumns + `, version
 FROM orgs
 WHERE account_id = $1 AND org_id = $2`
 
-// The shared lock is held until the creation is committed, so that a repeat that
-// has the lock alone sees the creation or comes before it.
+// The shared lock comes before the organization and is held until the creation is
+// committed: a repeat that has the lock alone sees the creation, or comes before
+// it. (A first try that PostgreSQL gets only after its repeat is one more
+// organization; nothing tells it from another first try.)
 const orgCreate = `
-WITH shared AS (
-  SELECT pg_advisory_xact_lock_shared($10) WHERE $10::bigint IS NOT NULL
+WITH shared AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock_shared($10::bigint) -- which NULL does not lock
 ), created AS (
   INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_by_api_key_id, created_by_user_id)
-  VALUES ($1, $2, $3, $4, $5, $6, $7)
+  SELECT $1, $2, $3, $4, $5, $6, $7 FROM shared
   RETURNING ` + orgColumns + `, version
 ), repeatable AS (
   INSERT INTO org_creations (account_id, call_digest, org_id)
-  SELECT $1, $11, created.org_id FROM shared, created
+  SELECT $1, $11, org_id FROM created WHERE $10 IS NOT NULL
 ), event AS (
   INSERT INTO org_events (` + eventColumns + `)
   SELECT $1, org_id, $8, $6, $7, $9, '{}',
