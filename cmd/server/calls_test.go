@@ -127,6 +127,7 @@ func (j *journal) askUntilGone(t *testing.T, server string, c call) bool {
 	}
 	if !a.succeeded() {
 		t.Errorf("%v: %d %s", c, a.status, a.text)
+		return false
 	}
 	j.note(t, c, a)
 	return true
@@ -178,15 +179,15 @@ func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (
 // repeat has the clients repeat calls of which they cannot know what became.
 func (j *journal) repeat(t *testing.T, server string, calls []call) {
 	t.Helper()
-	var clients sync.WaitGroup
+	var working sync.WaitGroup
 	for part := range slices.Chunk(calls, len(calls)/8+1) {
-		clients.Go(func() {
+		working.Go(func() {
 			for _, c := range part {
 				j.insist(t, server, c, 1)
 			}
 		})
 	}
-	clients.Wait()
+	working.Wait()
 }
 
 // check compares the database with what the clients were told: each creation made
