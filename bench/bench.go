@@ -15,7 +15,7 @@ import (
 
 const (
 	connections = 16 // of a comparison
-	poolSize    = 8  // connections of each server to the database
+	poolSize    = 8  // connections of each server to the database, unless pgbench is beside it
 	pageSize    = 100
 )
 
@@ -65,23 +65,28 @@ func run(ctx context.Context, o options) (err error) {
 	if err := b.fill(ctx, databaseURL); err != nil {
 		return err
 	}
-	return errors.Join(b.serveAndMeasure(ctx), b.outErr)
+	b.client = newClient(b.tenant.key)
+	if err := b.withOrgd(ctx, "orgd.log", poolSize, b.measure); err != nil {
+		return err
+	}
+	// pgbench has as many connections to the database as clients.
+	return errors.Join(b.withOrgd(ctx, "changes.log", connections, b.measureChanges), b.outErr)
 }
 
-func (b *bench) serveAndMeasure(ctx context.Context) (err error) {
-	if b.orgd, err = b.startOrgd(ctx, "orgd.log"); err != nil {
+// withOrgd starts orgd, measures it, and stops it.
+func (b *bench) withOrgd(ctx context.Context, log string, conns int, measure func(context.Context) error) (err error) {
+	if b.orgd, err = b.startOrgd(ctx, log, conns); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.orgd.stop()) }()
+	return measure(ctx)
+}
+
+func (b *bench) measure(ctx context.Context) (err error) {
 	if b.floor, err = b.startFloor(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.floor.stop()) }()
-	return b.measure(ctx)
-}
-
-func (b *bench) measure(ctx context.Context) error {
-	b.client = newClient(b.tenant.key)
 	deep, err := b.walk(ctx)
 	if err != nil {
 		return err
@@ -111,9 +116,10 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.measureMemory(ctx); err != nil {
 		return err
 	}
-	if err := b.measureStarts(ctx); err != nil {
-		return err
-	}
+	return b.measureStarts(ctx)
+}
+
+func (b *bench) measureChanges(ctx context.Context) error {
 	if err := b.measureOperations(ctx); err != nil {
 		return err
 	}

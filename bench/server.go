@@ -25,13 +25,13 @@ type server struct {
 }
 
 // startOrgd starts orgd as an operator would, logs and metrics and all.
-func (b *bench) startOrgd(ctx context.Context, log string) (*server, error) {
+func (b *bench) startOrgd(ctx context.Context, log string, conns int) (*server, error) {
 	cmd := exec.Command(b.path("server"), "serve")
 	cmd.Env = []string{
 		"DATABASE_URL=" + b.tenant.databaseURL,
 		"ORGD_ADDR=127.0.0.1:0",
 		"ORGD_ADMIN_ADDR=127.0.0.1:0",
-		"ORGD_DB_MAX_CONNS=" + strconv.Itoa(poolSize),
+		"ORGD_DB_MAX_CONNS=" + strconv.Itoa(conns),
 		"ORGD_DRAIN_DELAY=0s", // only we send requests
 	}
 	return start(ctx, cmd, b.path(log))

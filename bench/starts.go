@@ -27,7 +27,7 @@ func (b *bench) measureStarts(ctx context.Context) error {
 
 func (b *bench) startOnce(ctx context.Context) (took time.Duration, err error) {
 	begin := time.Now()
-	s, err := b.startOrgd(ctx, "start.log")
+	s, err := b.startOrgd(ctx, "start.log", poolSize)
 	if err != nil {
 		return 0, err
 	}

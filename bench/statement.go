@@ -10,10 +10,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// capture sends one request of the operation to orgd, and returns the last
+// capture returns the operation's statement for pgbench. The server sweeps once in
+// a minute, and a statement of that can come last.
+func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id string) (sql string, err error) {
+	for range 3 {
+		if sql, err = b.captureOnce(ctx, conn, o, id); err == nil {
+			break
+		}
+	}
+	return sql, err
+}
+
+// captureOnce sends one request of the operation to orgd, and returns the last
 // statement that PostgreSQL got for it. So what pgbench runs is what orgd sends,
 // and no copy of it.
-func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id string) (string, error) {
+func (b *bench) captureOnce(ctx context.Context, conn *pgx.Conn, o operation, id string) (string, error) {
 	path, body := o.sample(id)
 	status, answer, err := b.client.do(ctx, o.method, "http://"+b.orgd.addr+path, body)
 	if err != nil {

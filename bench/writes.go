@@ -87,7 +87,7 @@ func (b *bench) hold(ctx context.Context, c contest) error {
 		alone, whole = append(alone, load{perSecond: r.alone}), append(whole, load{perSecond: r.whole})
 	}
 	perSecond := func(l load) float64 { return l.perSecond }
-	b.printf("\n%s: A is orgd, B pgbench with the same SQL\n", c.name)
+	b.printf("\n%s: A is orgd, B pgbench with the same SQL; %d connections to the database each\n", c.name, connections)
 	b.printRatio("statement", loads, alone, perSecond)
 	b.printRatio("and key", loads, whole, perSecond)
 	b.printLatency(loads)
