@@ -39,7 +39,7 @@ func (b *bench) captureOnce(ctx context.Context, conn *pgx.Conn, o operation, id
 SELECT query, octet_length(query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 1
 FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'orgd'
-ORDER BY query_start DESC
+ORDER BY query_start DESC NULLS LAST
 LIMIT 1`).Scan(&sql, &truncated)
 	if err == nil && truncated {
 		err = errors.New("PostgreSQL shows only the beginning of its statement: set track_activity_query_size=16kB there")
