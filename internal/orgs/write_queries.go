@@ -41,7 +41,7 @@ WITH shared AS MATERIALIZED (
   RETURNING ` + orgColumns + `, version
 ), repeatable AS (
   INSERT INTO org_creations (account_id, call_digest, org_id)
-  SELECT $1, $11, org_id FROM created WHERE $10 IS NOT NULL
+  SELECT $1, $11, org_id FROM created WHERE $10::bigint IS NOT NULL
 ), event AS (
   INSERT INTO org_events (` + eventColumns + `)
   SELECT $1, org_id, $8, $6, $7, $9, '{}',
