@@ -154,7 +154,7 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 		j.mu.Lock()
 		j.refused++
 		j.mu.Unlock()
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // in place of the seconds that Retry-After asks for
 	}
 }
 

@@ -44,28 +44,31 @@ func filtered(t *testing.T) *api {
 func TestFiltersCombine(t *testing.T) {
 	t.Parallel()
 	a := filtered(t)
-	for query, want := range map[string][]string{
-		"userId=" + userOne:                           {"Acme One", "Other One"},
-		"userId=usr_00000000000000000000000000000000": {"Bare"},
-		"userId=usr_0000000000000000000000000000000f": {},
-		"metadata[region]=eu":                         {"Acme One", "Acme Two"},
-		"metadata%5Bregion%5D=eu":                     {"Acme One", "Acme Two"},
-		"metadata[region]=EU":                         {},
-		"metadata[Region]=eu":                         {},
-		"metadata[note]=":                             {"Acme Two"},
-		"metadata[region]=eu&metadata[plan]=pro":      {"Acme One"},
-		"metadata[region]=eu&metadata[plan]=free":     {},
-		"metadata%5Ba%5Db%5B%5D=x%26y%3Dz":            {"Other One"},
-		"metadata[plan]=%7B%22a%22%3A1%7D":            {},
-		"orgName=one&isActive=false&userId=" + userOne + "&metadata[region]=us":                      {"Other One"},
-		"orgName=one&isActive=true&userId=" + userOne + "&metadata[region]=eu":                       {"Acme One"},
-		"orgName=acme&userId=" + userTwo:                                                             {"Acme Two"},
-		"isActive=false&userId=" + userTwo:                                                           {},
-		"orgName=o&metadata[region]=eu&userId=" + userOne + "&limit=1.0":                             {"Acme One"},
-		"orgName=" + url.QueryEscape("me ") + "&metadata[region]=eu&isActive=true&userId=" + userTwo: {"Acme Two"},
+	for _, c := range []struct {
+		query string
+		want  []string
+	}{
+		{"userId=" + userOne, []string{"Acme One", "Other One"}},
+		{"userId=usr_00000000000000000000000000000000", []string{"Bare"}},
+		{"userId=usr_0000000000000000000000000000000f", []string{}},
+		{"metadata[region]=eu", []string{"Acme One", "Acme Two"}},
+		{"metadata%5Bregion%5D=eu", []string{"Acme One", "Acme Two"}},
+		{"metadata[region]=EU", []string{}},
+		{"metadata[Region]=eu", []string{}},
+		{"metadata[note]=", []string{"Acme Two"}},
+		{"metadata[region]=eu&metadata[plan]=pro", []string{"Acme One"}},
+		{"metadata[region]=eu&metadata[plan]=free", []string{}},
+		{"metadata%5Ba%5Db%5B%5D=x%26y%3Dz", []string{"Other One"}},
+		{"metadata[plan]=%7B%22a%22%3A1%7D", []string{}},
+		{"orgName=one&isActive=false&userId=" + userOne + "&metadata[region]=us", []string{"Other One"}},
+		{"orgName=one&isActive=true&userId=" + userOne + "&metadata[region]=eu", []string{"Acme One"}},
+		{"orgName=acme&userId=" + userTwo, []string{"Acme Two"}},
+		{"isActive=false&userId=" + userTwo, []string{}},
+		{"orgName=o&metadata[region]=eu&userId=" + userOne + "&limit=1.0", []string{"Acme One"}},
+		{"orgName=" + url.QueryEscape("me ") + "&metadata[region]=eu&isActive=true&userId=" + userTwo, []string{"Acme Two"}},
 	} {
-		if got := a.nameList(t, query); !slices.Equal(got, want) {
-			t.Errorf("%s: %q, want %q", query, got, want)
+		if got := a.nameList(t, c.query); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.query, got, c.want)
 		}
 	}
 }
@@ -108,34 +111,34 @@ func TestFiltersRefuse(t *testing.T) {
 	for i := range 51 {
 		many = append(many, fmt.Sprintf("metadata[k%02d]=v", i))
 	}
-	for query, want := range map[string]string{
-		"userId=":      "invalid_parameter userId invalid",
-		"userId=usr_1": "invalid_parameter userId invalid",
-		"userId=USR_00000000000000000000000000000001": "invalid_parameter userId invalid",
-		"userId=" + userOne + "&userId=" + userOne:    "repeated_parameter userId repeated",
-		"metadata=x":                      "unknown_parameter metadata unknown",
-		"metadata[=x":                     "unknown_parameter metadata[ unknown",
-		"metadata[a=x":                    "unknown_parameter metadata[a unknown",
-		"metadata.a=x":                    "unknown_parameter metadata.a unknown",
-		"metadata[a]b=x":                  "unknown_parameter metadata[a]b unknown",
-		"Metadata[a]=x":                   "unknown_parameter Metadata[a] unknown",
-		"metadata[]=x":                    "invalid_parameter metadata[] invalid",
-		"metadata[a]=x&metadata[a]=x":     "repeated_parameter metadata[a] repeated",
-		"metadata[a]=x&metadata%5Ba%5D=y": "repeated_parameter metadata[a] repeated",
-		"metadata[a%00]=x":                "invalid_parameter metadata[a\x00] invalid",
-		"metadata[a]=%00":                 "invalid_parameter metadata[a] invalid",
-		"metadata[a]=%ff":                 "invalid_parameter metadata[a] invalid",
-		"metadata[a]=" + strings.Repeat("x", 1001):    "invalid_parameter metadata[a] too_long",
-		"metadata[" + strings.Repeat("x", 101) + "]=": "invalid_parameter metadata[" + strings.Repeat("x", 90) + "… too_long",
-		strings.Join(many, "&"):                       "invalid_parameter metadata[k50] too_many",
+	for _, c := range []struct{ query, want string }{
+		{"userId=", "invalid_parameter userId invalid"},
+		{"userId=usr_1", "invalid_parameter userId invalid"},
+		{"userId=USR_00000000000000000000000000000001", "invalid_parameter userId invalid"},
+		{"userId=" + userOne + "&userId=" + userOne, "repeated_parameter userId repeated"},
+		{"metadata=x", "unknown_parameter metadata unknown"},
+		{"metadata[=x", "unknown_parameter metadata[ unknown"},
+		{"metadata[a=x", "unknown_parameter metadata[a unknown"},
+		{"metadata.a=x", "unknown_parameter metadata.a unknown"},
+		{"metadata[a]b=x", "unknown_parameter metadata[a]b unknown"},
+		{"Metadata[a]=x", "unknown_parameter Metadata[a] unknown"},
+		{"metadata[]=x", "invalid_parameter metadata[] invalid"},
+		{"metadata[a]=x&metadata[a]=x", "repeated_parameter metadata[a] repeated"},
+		{"metadata[a]=x&metadata%5Ba%5D=y", "repeated_parameter metadata[a] repeated"},
+		{"metadata[a%00]=x", "invalid_parameter metadata[a\x00] invalid"},
+		{"metadata[a]=%00", "invalid_parameter metadata[a] invalid"},
+		{"metadata[a]=%ff", "invalid_parameter metadata[a] invalid"},
+		{"metadata[a]=" + strings.Repeat("x", 1001), "invalid_parameter metadata[a] too_long"},
+		{"metadata[" + strings.Repeat("x", 101) + "]=", "invalid_parameter metadata[" + strings.Repeat("x", 90) + "… too_long"},
+		{strings.Join(many, "&"), "invalid_parameter metadata[k50] too_many"},
 	} {
-		p := a.get(t, "/v1/orgs?"+query).refused(t, 400, strings.Fields(want)[0])
+		p := a.get(t, "/v1/orgs?"+c.query).refused(t, 400, strings.Fields(c.want)[0])
 		if len(p.Errors) != 1 {
-			t.Errorf("%s: errors %+v", query, p.Errors)
+			t.Errorf("%s: errors %+v", c.query, p.Errors)
 			continue
 		}
-		if got := p.Code + " " + p.Errors[0].Field + " " + p.Errors[0].Code; got != want {
-			t.Errorf("%s: %s, want %s", query, got, want)
+		if got := p.Code + " " + p.Errors[0].Field + " " + p.Errors[0].Code; got != c.want {
+			t.Errorf("%s: %s, want %s", c.query, got, c.want)
 		}
 	}
 	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")+"&metadata%5B"+"%5D=").refused(t, 400, "invalid_parameter")
