@@ -107,35 +107,57 @@ func second[T any](_ T, err error) error { return err }
 // state has changed since.
 func TestRefusalsAreReplayed(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
 	ctx := context.Background()
-	id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
-	b.Exec(t, "UPDATE orgs SET is_active = false WHERE org_id = $1", id)
-	missing := uuid.UUID{15: 1}
-	changes := map[string]func(orgs.Call) (orgs.Changed, error){
-		"inactive": func(c orgs.Call) (orgs.Changed, error) { return b.repository.AddMember(ctx, c, id, uuid.UUID{}) },
-		"version": func(c orgs.Call) (orgs.Changed, error) {
-			return b.repository.Update(ctx, c, id, orgs.Versions{7}, orgs.Changes{})
+	for _, tc := range []struct {
+		name          string
+		refuse, allow string
+		change        func(*orgs.Repository, orgs.Call, uuid.UUID) (orgs.Changed, error)
+		want          error
+	}{
+		{
+			name:   "inactive",
+			refuse: "UPDATE orgs SET is_active = false WHERE org_id = $1",
+			allow:  "UPDATE orgs SET is_active = true WHERE org_id = $1",
+			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
+				return r.AddMember(ctx, c, id, uuid.UUID{})
+			},
+			want: orgs.ErrInactive,
 		},
-		"not found": func(c orgs.Call) (orgs.Changed, error) {
-			return b.repository.RemoveMember(ctx, c, missing, uuid.UUID{})
+		{
+			name:   "version",
+			refuse: "UPDATE orgs SET version = 6 WHERE org_id = $1",
+			allow:  "UPDATE orgs SET version = 7 WHERE org_id = $1",
+			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
+				return r.Update(ctx, c, id, orgs.Versions{7}, orgs.Changes{})
+			},
+			want: orgs.ErrVersion,
 		},
-	}
-	want := map[string]error{"inactive": orgs.ErrInactive, "version": orgs.ErrVersion, "not found": orgs.ErrNotFound}
-	for name, change := range changes {
-		if changed, err := change(b.keyed(name)); !errors.Is(err, want[name]) || changed.Replayed {
-			t.Errorf("%s: %+v, %v", name, changed, err)
-		}
-	}
-	b.Exec(t, "UPDATE orgs SET is_active = true, version = 7 WHERE org_id = $1", id)
-	b.Org(t, b.account, orgs.Org{ID: missing})
-	for name, change := range changes {
-		if changed, err := change(b.keyed(name)); !errors.Is(err, want[name]) || !changed.Replayed {
-			t.Errorf("%s again: %+v, %v", name, changed, err)
-		}
-		if _, err := change(b.keyed(name + " 2")); err != nil {
-			t.Errorf("%s with another key: %v", name, err)
-		}
+		{
+			name:   "not found",
+			refuse: "DELETE FROM orgs WHERE org_id = $1",
+			allow:  "INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) SELECT id, $1, 'Acme', 'acme' FROM accounts",
+			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
+				return r.RemoveMember(ctx, c, id, uuid.UUID{})
+			},
+			want: orgs.ErrNotFound,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
+			b.Exec(t, tc.refuse, id)
+			if changed, err := tc.change(b.repository, b.keyed("k"), id); !errors.Is(err, tc.want) || changed.Replayed {
+				t.Errorf("%+v, %v", changed, err)
+			}
+			b.Exec(t, tc.allow, id)
+			if changed, err := tc.change(b.repository, b.keyed("k"), id); !errors.Is(err, tc.want) || !changed.Replayed {
+				t.Errorf("again: %+v, %v", changed, err)
+			}
+			if _, err := tc.change(b.repository, b.keyed("k2"), id); err != nil {
+				t.Errorf("with another key: %v", err)
+			}
+		})
 	}
 }
 
