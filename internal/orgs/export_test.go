@@ -7,7 +7,7 @@ import (
 
 // WithNearby returns a repository that looks only so far before it goes on.
 func (r *Repository) WithNearby(n int) *Repository {
-	return &Repository{db: r.db, nearby: nearby{orgs: n, ofUser: n}}
+	return &Repository{db: r.db, nearby: nearby{orgs: n, ofUser: n, reach: 4 * n}}
 }
 
 // The statements of a list, to be explained.
@@ -22,7 +22,8 @@ type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Posit
 
 func exported(make func(listQuery) statement) exportedStatement {
 	return func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any) {
-		r := Repository{nearby: usualNearby}
+		// As small a part of the thousands explained as is usual of a million.
+		r := Repository{nearby: nearby{orgs: 1000, ofUser: 250, reach: 1200}}
 		q, err := r.newQuery(account, p)
 		if err != nil {
 			panic(err) // metadata is JSON, and there is no cursor

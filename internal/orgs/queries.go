@@ -117,7 +117,7 @@ var orgNulls = strings.Repeat("NULL, ", strings.Count(orgColumns, ",")) + "NULL"
 // the planner from walking the whole account in order instead.
 func orgListIndexed(q listQuery) statement {
 	var s statement
-	where := s.where(q) + s.indexed(q)
+	where := "account_id = " + s.bind(q.accountID) + s.indexed(q) + s.after(q, "created_at")
 	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[1]s FROM named%[3]s %[4]s LIMIT %[5]s`,
 		orgColumns, where, s.member(q), orgOrder, s.bind(q.Limit+1))
 	return s
@@ -128,11 +128,14 @@ func orgListIndexed(q listQuery) statement {
 // planner would expect to read the whole index for the lack of trigrams.
 func (s *statement) indexed(q listQuery) string {
 	var conditions string
+	if q.IsActive != nil {
+		conditions = " AND is_active::integer = " + s.bind(*q.IsActive) + "::boolean::integer"
+	}
 	switch {
 	case hasTrigram(q.folded):
-		conditions = " AND org_name_folded LIKE " + s.bind(q.namePattern())
+		conditions += " AND org_name_folded LIKE " + s.bind(q.namePattern())
 	case q.folded != "":
-		conditions = ` AND org_name_grams(org_name_folded) COLLATE "C" @> ` + s.bind(grams(q.folded)) +
+		conditions += ` AND org_name_grams(org_name_folded) COLLATE "C" @> ` + s.bind(grams(q.folded)) +
 			" AND strpos(org_name_folded, " + s.bind(q.folded) + ") > 0"
 	}
 	if q.metadata != "" {
@@ -150,8 +153,9 @@ func (s *statement) member(q listQuery) string {
 		s.bind(q.accountID), s.bind(*q.UserID))
 }
 
-// orgListWalked looks at every organization of a user in order, for a filter by
-// activity, which no index finds the rare ones of.
+// orgListWalked looks at every organization of a user in order: for what is common
+// among them, and for a filter by activity alone, of which no index finds the
+// user's.
 func orgListWalked(q listQuery) statement {
 	var s statement
 	walked := s.walked(q, s.walk(q), "ALL")
