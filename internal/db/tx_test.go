@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"orgd/internal/db"
 	"orgd/internal/db/dbtest"
@@ -86,8 +87,17 @@ func TestWriteTxRollsBack(t *testing.T) {
 	if n := count(t, d); n != 0 {
 		t.Errorf("a panic: %d rows", n)
 	}
-	if n := d.Conns.Stat().AcquiredConns(); n != 0 {
-		t.Errorf("%d connections were not given back", n)
+	awaitGivenBack(t, d.Conns)
+}
+
+// awaitGivenBack waits until no connection is in use: one that is of no more use
+// is closed beside its user.
+func awaitGivenBack(t *testing.T, pool *db.Pool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); pool.Stat().AcquiredConns() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections were not given back", pool.Stat().AcquiredConns())
+		}
 	}
 }
 
