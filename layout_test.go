@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"internal/db":          {},
 	"internal/accounts":    {"internal/db", "internal/uuid"},
 	"internal/idempotency": {"internal/db", "internal/uuid"},
-	"internal/apikeys":     {"internal/db", "internal/uuid"},
+	"internal/apikeys":     {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
 	"internal/orgs":        {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
 	"internal/seed":        {"internal/orgs", "internal/uuid"},
 	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/cursor", "internal/orgs", "internal/uuid"},
@@ -35,6 +35,7 @@ var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"internal/http"},
 	"github.com/pressly/goose/v3":         {"internal/db"},
 	"github.com/alecthomas/kong":          {"cmd/server"},
+	"github.com/maypok86/otter/v2":        {"internal/apikeys"},
 	"github.com/testcontainers":           {"internal/db/dbtest"},
 	"github.com/prometheus/client_golang": {"internal/telemetry"},
 }

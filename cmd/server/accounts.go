@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"text/tabwriter"
 
 	"orgd/internal/accounts"
 	"orgd/internal/db"
@@ -11,6 +12,7 @@ import (
 
 type accountsCommand struct {
 	Create accountsCreate `cmd:"" help:"Create an account."`
+	List   accountsList   `cmd:"" help:"List the accounts, newest first."`
 }
 
 type accountsCreate struct {
@@ -36,5 +38,33 @@ func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 		}
 		fmt.Fprintln(std.out, made.ID)
 		return nil
+	})
+}
+
+type accountsList struct {
+	databaseFlags `embed:""`
+	JSON          bool `help:"Print the accounts as JSON."`
+}
+
+// Run prints a table, or an array of account objects.
+func (c *accountsList) Run(ctx context.Context, std streams) error {
+	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
+		found, err := accounts.NewRepository(pool).List(ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			objects := make([]orgdhttp.Account, 0, len(found))
+			for _, a := range found {
+				objects = append(objects, orgdhttp.NewAccount(a))
+			}
+			return printJSON(std.out, objects)
+		}
+		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "ID\tCREATED\tNAME")
+		for _, a := range found {
+			fmt.Fprintf(table, "%s\t%s\t%q\n", a.ID, formatTime(a.CreatedAt), a.Name)
+		}
+		return table.Flush()
 	})
 }

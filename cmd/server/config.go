@@ -55,11 +55,12 @@ func validDatabaseURL(u telemetry.Secret) error {
 }
 
 type serverFlags struct {
-	AdminAddr  string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles; keep it private (${default})."`
-	PublicURL  string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"How clients reach the API, for the links in answers (the address it is bound to)."`
-	LogLevel   string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
-	DBMaxConns int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
-	DrainDelay time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to serve on after being told to stop, while balancers take notice (${default})."`
+	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles; keep it private (${default})."`
+	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"How clients reach the API, for the links in answers (the address it is bound to)."`
+	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
+	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
+	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long what is known of a key may be used without asking the database, if the news of a change is lost; 0s asks for each request (${default})."`
+	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to serve on after being told to stop, while balancers take notice (${default})."`
 }
 
 // Validate finds what Kong's types let through.
@@ -72,6 +73,9 @@ func (f serverFlags) Validate() error {
 	}
 	if f.DrainDelay < 0 || f.DrainDelay > time.Minute {
 		return fmt.Errorf("ORGD_DRAIN_DELAY is %s: give 0s to 1m", f.DrainDelay)
+	}
+	if f.KeyCacheTTL < 0 || f.KeyCacheTTL > 5*time.Minute {
+		return fmt.Errorf("ORGD_KEY_CACHE_TTL is %s: give 0s to 5m", f.KeyCacheTTL)
 	}
 	return validPublicURL(f.PublicURL)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -82,6 +83,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 		return serve(ctx, serveConfig{
 			databaseURL: database.url,
 			maxConns:    10,
+			keyTTL:      30 * time.Second,
 			listeners:   bound,
 			logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
 		})

@@ -48,7 +48,7 @@ func (d *demo) prepare(ctx context.Context, std streams, organizations int) erro
 	if d.key, err = readKey(d.envFile); err != nil {
 		return err
 	}
-	owner, err := apikeys.NewRepository(pool).Authenticate(ctx, d.key)
+	owner, err := apikeys.NewVerifier(apikeys.NewRepository(pool), 0, nil).Authenticate(ctx, d.key)
 	if errors.Is(err, apikeys.ErrInvalidKey) {
 		owner, err = d.makeAccount(ctx, std, pool)
 	}
@@ -86,14 +86,14 @@ func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (api
 	if err != nil {
 		return apikeys.Principal{}, err
 	}
-	made, key, err := apikeys.NewRepository(pool).Create(ctx, apikeys.NewAPIKey{
-		AccountID: account.ID, Description: "server dev", Scopes: apikeys.Scopes,
+	made, err := apikeys.NewRepository(pool).Create(ctx, operatorsCall(account.ID), apikeys.NewAPIKey{
+		Description: "server dev", Scopes: apikeys.Scopes,
 	})
 	if err != nil {
 		return apikeys.Principal{}, err
 	}
-	d.key = key.Reveal()
-	return apikeys.Principal{AccountID: account.ID, KeyID: made.ID, Scopes: made.Scopes}, nil
+	d.key = made.Key.Reveal()
+	return apikeys.Principal{AccountID: account.ID, KeyID: made.APIKey.ID, Scopes: made.APIKey.Scopes}, nil
 }
 
 // writeEnv writes dev.env, which a shell can read, whole or not at all: a run may

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,7 +19,15 @@ import (
 type keysCommand struct {
 	Create keysCreate `cmd:"" help:"Create a key. It is printed once and kept nowhere."`
 	List   keysList   `cmd:"" help:"List keys, newest first; never the keys themselves."`
+	Update keysUpdate `cmd:"" help:"Change what a key is called, or when it ends."`
+	Rotate keysRotate `cmd:"" help:"Make a key in the place of another, which ends after an overlap. The new one is printed once and kept nowhere."`
 	Revoke keysRevoke `cmd:"" help:"End a key now."`
+}
+
+// operatorsCall is an operator's call about one account's keys: whoever has the
+// database may do all.
+func operatorsCall(account uuid.UUID) apikeys.Call {
+	return apikeys.Call{AccountID: account, Grants: apikeys.Scopes}
 }
 
 type keysCreate struct {
@@ -41,23 +50,27 @@ func (c *keysCreate) Validate() error {
 // Run prints the key, alone on its line so that it can be piped.
 func (c *keysCreate) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		n := apikeys.NewAPIKey{AccountID: c.Account, Description: c.Description, Scopes: slices.Compact(slices.Sorted(slices.Values(c.Scope)))}
+		n := apikeys.NewAPIKey{Description: c.Description, Scopes: slices.Compact(slices.Sorted(slices.Values(c.Scope)))}
 		if c.ExpiresIn != nil {
 			n.ExpiresIn = *c.ExpiresIn
 		}
-		made, key, err := apikeys.NewRepository(pool).Create(ctx, n)
+		made, err := apikeys.NewRepository(pool).Create(ctx, operatorsCall(c.Account), n)
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			object := orgdhttp.NewAPIKey(made)
-			object.Key = key.Reveal()
-			return printJSON(std.out, object)
-		}
-		fmt.Fprintln(std.out, key.Reveal())
-		fmt.Fprintf(std.err, "Key %s of account %s. It is not shown again.\n", made.ID, made.AccountID)
-		return nil
+		return printMade(std, made, c.JSON)
 	})
+}
+
+func printMade(std streams, made apikeys.Changed, asJSON bool) error {
+	if asJSON {
+		object := orgdhttp.NewAPIKey(made.APIKey)
+		object.Key = made.Key.Reveal()
+		return printJSON(std.out, object)
+	}
+	fmt.Fprintln(std.out, made.Key.Reveal())
+	fmt.Fprintf(std.err, "Key %s of account %s. It is not shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
+	return nil
 }
 
 type keysList struct {
@@ -69,38 +82,27 @@ type keysList struct {
 // Run prints a table, or the page object.
 func (c *keysList) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		keys, err := listKeys(ctx, apikeys.NewRepository(pool), c.Account)
+		keys, err := apikeys.NewRepository(pool).ListAll(ctx, c.Account)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			page := orgdhttp.APIKeyPage{APIKeys: make([]orgdhttp.APIKey, 0, len(keys))}
-			for _, k := range keys {
-				page.APIKeys = append(page.APIKeys, orgdhttp.NewAPIKey(k))
-			}
-			return printJSON(std.out, page)
+			return printJSON(std.out, orgdhttp.NewAPIKeyPage(apikeys.Page{APIKeys: keys}))
 		}
 		return printKeys(std.out, keys)
 	})
 }
 
-func listKeys(ctx context.Context, repository *apikeys.Repository, account *uuid.UUID) ([]apikeys.APIKey, error) {
-	if account == nil {
-		return repository.ListAll(ctx)
-	}
-	return repository.List(ctx, *account)
-}
-
 func printKeys(w io.Writer, keys []apikeys.APIKey) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tACCOUNT\tHINT\tSCOPES\tCREATED\tEXPIRES\tREVOKED\tDESCRIPTION")
+	fmt.Fprintln(table, "ID\tACCOUNT\tHINT\tSCOPES\tCREATED\tEXPIRES\tLAST USED\tREVOKED\tDESCRIPTION")
 	for _, k := range keys {
 		scopes := make([]string, len(k.Scopes))
 		for i, s := range k.Scopes {
 			scopes[i] = string(s)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%q\n", k.ID, k.AccountID, k.Hint, strings.Join(scopes, ","),
-			formatTime(k.CreatedAt), formatTime(k.ExpiresAt), formatTime(k.RevokedAt), k.Description)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%q\n", k.ID, k.AccountID, k.Hint, strings.Join(scopes, ","),
+			formatTime(k.CreatedAt), formatTime(k.ExpiresAt), formatTime(k.LastUsedAt), formatTime(k.RevokedAt), k.Description)
 	}
 	return table.Flush()
 }
@@ -112,23 +114,106 @@ func formatTime(t time.Time) string {
 	return t.Format("2006-01-02T15:04:05Z")
 }
 
-type keysRevoke struct {
+// keyFlags name one key.
+type keyFlags struct {
 	databaseFlags `embed:""`
 	ID            uuid.UUID `arg:"" help:"The key's id, as keys list shows it."`
 	JSON          bool      `help:"Print the key as JSON."`
 }
 
-// Run prints when the key ended.
-func (c *keysRevoke) Run(ctx context.Context, std streams) error {
-	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		revoked, err := apikeys.NewRepository(pool).Revoke(ctx, c.ID)
+// change finds the key's account and runs fn, which changes the key.
+func (f keyFlags) change(ctx context.Context, fn func(*apikeys.Repository, apikeys.Call) (apikeys.Changed, error), show func(apikeys.Changed) error) error {
+	return withPool(ctx, f.databaseFlags, func(pool *db.Pool) error {
+		repository := apikeys.NewRepository(pool)
+		key, err := repository.Find(ctx, f.ID)
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return printJSON(std.out, orgdhttp.NewAPIKey(revoked))
+		changed, err := fn(repository, operatorsCall(key.AccountID))
+		if err != nil {
+			return err
 		}
-		fmt.Fprintln(std.out, "revoked", revoked.ID, "at", formatTime(revoked.RevokedAt))
+		return show(changed)
+	})
+}
+
+type keysUpdate struct {
+	keyFlags     `embed:""`
+	Description  *string        `help:"What the key is for (as it is)."`
+	ExpiresIn    *time.Duration `placeholder:"DURATION" help:"How long the key works from now on, such as 720h (as it is)." xor:"expiry"`
+	NeverExpires bool           `help:"Let the key work for ever." xor:"expiry"`
+}
+
+// Validate finds what the schema would refuse, and a call that changes nothing.
+func (c *keysUpdate) Validate() error {
+	if err := c.databaseFlags.Validate(); err != nil {
+		return err
+	}
+	if c.Description == nil && c.ExpiresIn == nil && !c.NeverExpires {
+		return errors.New("nothing to change: give --description, --expires-in or --never-expires")
+	}
+	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
+		return fmt.Errorf("--expires-in is %s: give 1s or more, or revoke the key", *c.ExpiresIn)
+	}
+	if c.Description != nil {
+		return validText("--description", *c.Description)
+	}
+	return nil
+}
+
+// Run prints the key's new object, or a line that says what it is now.
+func (c *keysUpdate) Run(ctx context.Context, std streams) error {
+	changes := apikeys.Changes{Description: c.Description}
+	switch {
+	case c.NeverExpires:
+		changes.ExpiresAt = &time.Time{}
+	case c.ExpiresIn != nil:
+		at := time.Now().Add(*c.ExpiresIn)
+		changes.ExpiresAt = &at
+	}
+	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
+		return r.Update(ctx, call, c.ID, changes)
+	}, func(changed apikeys.Changed) error {
+		if c.JSON {
+			return printJSON(std.out, orgdhttp.NewAPIKey(changed.APIKey))
+		}
+		return printKeys(std.out, []apikeys.APIKey{changed.APIKey})
+	})
+}
+
+type keysRotate struct {
+	keyFlags `embed:""`
+	Overlap  time.Duration `default:"24h" placeholder:"DURATION" help:"How long the old key still works; 0s for not at all (${default})."`
+}
+
+// Validate finds an overlap that no rotation has.
+func (c *keysRotate) Validate() error {
+	if c.Overlap < 0 || c.Overlap > apikeys.MaxOverlap {
+		return fmt.Errorf("--overlap is %s: give 0s to %s", c.Overlap, apikeys.MaxOverlap)
+	}
+	return c.databaseFlags.Validate()
+}
+
+// Run prints the new key, alone on its line so that it can be piped.
+func (c *keysRotate) Run(ctx context.Context, std streams) error {
+	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
+		return r.Rotate(ctx, call, c.ID, c.Overlap)
+	}, func(made apikeys.Changed) error { return printMade(std, made, c.JSON) })
+}
+
+type keysRevoke struct {
+	keyFlags `embed:""`
+}
+
+// Run prints when the key ended.
+func (c *keysRevoke) Run(ctx context.Context, std streams) error {
+	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
+		return r.Revoke(ctx, call, c.ID)
+	}, func(revoked apikeys.Changed) error {
+		if c.JSON {
+			return printJSON(std.out, orgdhttp.NewAPIKey(revoked.APIKey))
+		}
+		fmt.Fprintln(std.out, "revoked", revoked.APIKey.ID, "at", formatTime(revoked.APIKey.RevokedAt))
 		return nil
 	})
 }

@@ -39,7 +39,9 @@ type serveConfig struct {
 	listeners   listeners // closed when serve returns
 	publicURL   string    // empty: what the public listener is bound to
 	drainDelay  time.Duration
+	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
 	sweepEvery  time.Duration // 0: sweepInterval
+	flushEvery  time.Duration // 0: usageInterval
 	logger      *slog.Logger
 }
 
@@ -72,9 +74,14 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in answers lead to this machine itself", "publicUrl", apiURL)
 	}
 	repository := orgs.NewRepository(pool)
+	usage := apikeys.NewUsage(pool)
+	keys := apikeys.NewRepository(pool)
+	watch := &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), logger: cfg.logger}
+	metrics.WatchKeyListener(watch.listening.Load)
 	server := orgdhttp.New(orgdhttp.Config{
 		Orgs:        repository,
-		Keys:        apikeys.NewRepository(pool),
+		Keys:        keys,
+		Auth:        watch.keys,
 		Ready:       func(ctx context.Context) error { return checkSchema(ctx, pool) },
 		PublicURL:   apiURL,
 		Logger:      cfg.logger,
@@ -84,13 +91,19 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	})
 
 	group, groupCtx := errgroup.WithContext(ctx)
-	// The admin address answers to the last: probes and metrics tell of the drain.
-	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	// What goes on until the last request is answered: the admin address, where
+	// probes and metrics tell of the drain, and what is known of keys.
+	lastCtx, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
-		defer stopAdmin()
+		defer stopLast()
 		return server.Serve(groupCtx, public, cfg.drainDelay)
 	})
-	group.Go(func() error { return server.ServeAdmin(adminCtx, admin, metrics.Handler()) })
+	group.Go(func() error { return server.ServeAdmin(lastCtx, admin, metrics.Handler()) })
+	group.Go(func() error { return watch.run(lastCtx, cfg.databaseURL) })
+	group.Go(func() error {
+		keepFlushing(lastCtx, cfg.logger, cmp.Or(cfg.flushEvery, usageInterval), usage)
+		return nil
+	})
 	group.Go(func() error {
 		keepSweeping(groupCtx, cfg.logger, cmp.Or(cfg.sweepEvery, sweepInterval), sweepers(pool, repository))
 		return nil

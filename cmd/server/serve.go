@@ -29,6 +29,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 		listeners:   bound,
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
+		keyTTL:      c.KeyCacheTTL,
 		logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
 	})
 }

@@ -46,3 +46,25 @@ func (r *Repository) Create(ctx context.Context, name string) (Account, error) {
 	}
 	return made, nil
 }
+
+const accountList = `
+SELECT id, name, created_at
+FROM accounts
+ORDER BY created_at DESC, id DESC`
+
+// List returns every account, newest first, for an operator.
+func (r *Repository) List(ctx context.Context) ([]Account, error) {
+	var found []Account
+	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		rows, err := q.Query(ctx, accountList)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Account])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	return found, nil
+}

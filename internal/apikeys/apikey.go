@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orgd/internal/db"
+	"orgd/internal/idempotency"
 	"orgd/internal/uuid"
 )
 
@@ -13,8 +14,20 @@ var (
 	// ErrInvalidKey: the key is unknown, malformed, expired or revoked; nobody is
 	// told which.
 	ErrInvalidKey = errors.New("apikeys: invalid key")
-	// ErrNotFound: no key has this id.
+	// ErrNotFound: no key of the account has this id.
 	ErrNotFound = errors.New("apikeys: no such key")
+	// ErrInvalidCursor: the cursor is not of this list.
+	ErrInvalidCursor = errors.New("apikeys: invalid cursor")
+	// ErrExpired: the key would end before it begins, by the database's clock.
+	ErrExpired = errors.New("apikeys: expiry in the past")
+	// ErrEnded: the key is revoked or expired.
+	ErrEnded = errors.New("apikeys: the key has ended")
+	// ErrLastManager: no other key of the account can manage its keys.
+	ErrLastManager = errors.New("apikeys: the last key that manages keys")
+	// ErrInProgress: the first call with this idempotency key still runs.
+	ErrInProgress = idempotency.ErrInProgress
+	// ErrKeyReused: the idempotency key has named another call before.
+	ErrKeyReused = idempotency.ErrReused
 	// ErrUnknownAccount: no account has this id.
 	ErrUnknownAccount = errors.New("apikeys: no such account")
 	// ErrUnavailable: the database cannot be asked; the key may be good.

@@ -70,49 +70,49 @@ func TestLifeOfAKey(t *testing.T) {
 	ctx := context.Background()
 	d := dbtest.New(t)
 	account := d.Account(t)
+	call := apikeys.Call{AccountID: account, Grants: apikeys.Scopes}
 	keys := apikeys.NewRepository(d.Conns)
-	made, key, err := keys.Create(ctx, apikeys.NewAPIKey{
-		AccountID: account, Description: "CI", Scopes: []apikeys.Scope{apikeys.OrgsRead, apikeys.ActAsUser}, ExpiresIn: time.Hour,
+	verifier := apikeys.NewVerifier(keys, 0, nil)
+	made, err := keys.Create(ctx, call, apikeys.NewAPIKey{
+		Description: "CI", Scopes: []apikeys.Scope{apikeys.OrgsRead, apikeys.ActAsUser}, ExpiresIn: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if life := made.ExpiresAt.Sub(made.CreatedAt); life != time.Hour || made.Hint != key.Hint() || made.AccountID != account {
-		t.Errorf("made %+v", made)
+	key := made.APIKey
+	if life := key.ExpiresAt.Sub(key.CreatedAt); life != time.Hour || key.Hint != made.Key.Hint() || key.AccountID != account {
+		t.Errorf("made %+v", key)
 	}
-	p, err := keys.Authenticate(ctx, key.Reveal())
-	if err != nil || p.AccountID != account || p.KeyID != made.ID || !p.Has(apikeys.OrgsRead) || p.Has(apikeys.OrgsWrite) {
+	p, err := verifier.Authenticate(ctx, made.Key.Reveal())
+	if err != nil || p.AccountID != account || p.KeyID != key.ID || !p.Has(apikeys.OrgsRead) || p.Has(apikeys.OrgsWrite) {
 		t.Errorf("Authenticate: %+v, %v", p, err)
 	}
-	listed, err := keys.List(ctx, account)
-	if err != nil || len(listed) != 1 || listed[0].ID != made.ID {
-		t.Errorf("List: %+v, %v", listed, err)
-	}
 	d.Key(t, d.Account(t))
-	newer, _, err := keys.Create(ctx, apikeys.NewAPIKey{AccountID: account, Description: "newer", Scopes: apikeys.Scopes})
+	newer, err := keys.Create(ctx, call, apikeys.NewAPIKey{Description: "newer", Scopes: apikeys.Scopes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if listed, err = keys.List(ctx, account); err != nil || len(listed) != 2 || listed[0].ID != newer.ID {
-		t.Errorf("List: %+v, %v; want the account's two, the newer first", listed, err)
+	if listed, err := keys.ListAll(ctx, &account); err != nil || len(listed) != 2 || listed[0].ID != newer.APIKey.ID {
+		t.Errorf("ListAll: %+v, %v; want the account's two, the newer first", listed, err)
 	}
-	if all, err := keys.ListAll(ctx); err != nil || len(all) != 3 {
+	if all, err := keys.ListAll(ctx, nil); err != nil || len(all) != 3 {
 		t.Errorf("ListAll: %d keys, %v; want 3", len(all), err)
 	}
-	first, err := keys.Revoke(ctx, made.ID)
-	if err != nil || first.RevokedAt.IsZero() {
+	first, err := keys.Revoke(ctx, call, key.ID)
+	if err != nil || first.APIKey.RevokedAt.IsZero() {
 		t.Errorf("Revoke: %+v, %v", first, err)
 	}
-	if again, err := keys.Revoke(ctx, made.ID); err != nil || !again.RevokedAt.Equal(first.RevokedAt) {
+	if again, err := keys.Revoke(ctx, call, key.ID); err != nil || !again.APIKey.RevokedAt.Equal(first.APIKey.RevokedAt) {
 		t.Errorf("Revoke again: %+v, %v", again, err)
 	}
-	if _, err := keys.Authenticate(ctx, key.Reveal()); !errors.Is(err, apikeys.ErrInvalidKey) {
+	if _, err := verifier.Authenticate(ctx, made.Key.Reveal()); !errors.Is(err, apikeys.ErrInvalidKey) {
 		t.Errorf("a revoked key: %v", err)
 	}
-	if _, err := keys.Revoke(ctx, uuid.NewV7()); !errors.Is(err, apikeys.ErrNotFound) {
+	if _, err := keys.Revoke(ctx, call, uuid.NewV7()); !errors.Is(err, apikeys.ErrNotFound) {
 		t.Errorf("Revoke of nothing: %v", err)
 	}
-	if _, _, err := keys.Create(ctx, apikeys.NewAPIKey{AccountID: uuid.NewV7(), Description: "x", Scopes: apikeys.Scopes}); !errors.Is(err, apikeys.ErrUnknownAccount) {
+	nobody := apikeys.Call{AccountID: uuid.NewV7(), Grants: apikeys.Scopes}
+	if _, err := keys.Create(ctx, nobody, apikeys.NewAPIKey{Description: "x", Scopes: apikeys.Scopes}); !errors.Is(err, apikeys.ErrUnknownAccount) {
 		t.Errorf("Create in no account: %v", err)
 	}
 }
@@ -136,7 +136,7 @@ func TestExpiryIsByTheDatabasesClock(t *testing.T) {
 	ctx := context.Background()
 	d := dbtest.New(t)
 	key := d.Key(t, d.Account(t))
-	keys := apikeys.NewRepository(d.Conns)
+	keys := apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 0, nil)
 	for expiry, want := range map[string]error{"now() + interval '1 minute'": nil, "now()": apikeys.ErrInvalidKey, "NULL": nil} {
 		d.Exec(t, "UPDATE api_keys SET expires_at = "+expiry)
 		if _, err := keys.Authenticate(ctx, key); !errors.Is(err, want) {
@@ -155,11 +155,46 @@ func TestAuthenticateWithoutADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	keys := apikeys.NewRepository(pool)
+	keys := apikeys.NewVerifier(apikeys.NewRepository(pool), time.Minute, nil)
 	if _, err := keys.Authenticate(ctx, "orgd_junk"); !errors.Is(err, apikeys.ErrInvalidKey) {
 		t.Errorf("junk: %v", err)
 	}
 	if _, err := keys.Authenticate(ctx, apikeys.NewKey().Reveal()); !errors.Is(err, apikeys.ErrUnavailable) || errors.Is(err, apikeys.ErrInvalidKey) {
 		t.Errorf("a key: %v", err)
+	}
+}
+
+// What could not be written is written by the next flush, and what is known to
+// the database is not written again.
+func TestUseIsNotLost(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	usage := apikeys.NewUsage(d.Conns)
+	repository := apikeys.NewRepository(d.Conns)
+	if _, err := apikeys.NewVerifier(repository, time.Hour, usage).Authenticate(ctx, key); err != nil {
+		t.Fatal(err)
+	}
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := usage.Flush(canceled); err == nil {
+		t.Fatal("a flush that was canceled has no error")
+	}
+	version := func() (version string) {
+		if err := usage.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Pool.QueryRow(ctx, "SELECT xmin::text FROM api_keys WHERE last_used_at IS NOT NULL").Scan(&version); err != nil {
+			t.Fatal(err)
+		}
+		return version
+	}
+	first := version()
+	if _, err := apikeys.NewVerifier(repository, time.Hour, usage).Authenticate(ctx, key); err != nil {
+		t.Fatal(err)
+	}
+	if again := version(); again != first {
+		t.Error("the same hour was written again")
 	}
 }

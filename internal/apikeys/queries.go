@@ -1,34 +1,105 @@
 package apikeys
 
-// Expiry is by the database's clock, the one that all replicas share.
-const apiKeyAuthenticate = `
-SELECT account_id, id, digest, scopes
+// Expiry is by the database's clock, the one that all replicas share: what is left
+// of the key's life, or $2 if that is less.
+const apiKeyLookUp = `
+SELECT account_id, id, digest, scopes, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
 FROM api_keys
 WHERE digest = $1
   AND revoked_at IS NULL
   AND (expires_at IS NULL OR expires_at > now())`
 
+// In the order of the ids, so that two that write the same keys do not deadlock.
+const apiKeyUsed = `
+WITH used AS MATERIALIZED (
+  SELECT api_keys.id, given.at
+  FROM unnest($1::uuid[], $2::timestamptz[]) AS given (id, at)
+  JOIN api_keys USING (id)
+  WHERE last_used_at IS NULL OR last_used_at < given.at
+  ORDER BY api_keys.id
+  FOR NO KEY UPDATE OF api_keys
+)
+UPDATE api_keys
+SET last_used_at = greatest(last_used_at, used.at)
+FROM used
+WHERE api_keys.id = used.id`
+
 const apiKeyColumns = `
   id, account_id, description, hint, scopes, created_at, expires_at, revoked_at, last_used_at`
 
+const isGood = `(revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()))`
+
 const apiKeyCreate = `
 INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
+SELECT $1, $2, $3, $4, $5, $6, coalesce($7::timestamptz, now() + make_interval(secs => $8::float8))
+WHERE $7::timestamptz IS NULL OR $7::timestamptz > now()
 RETURNING` + apiKeyColumns
 
+const apiKeyGet = `
+SELECT` + apiKeyColumns + `
+FROM api_keys
+WHERE account_id = $1 AND id = $2`
+
+const apiKeyFind = `
+SELECT` + apiKeyColumns + `
+FROM api_keys
+WHERE id = $1`
+
+// The first page and the next are two statements, as for the list of
+// organizations.
 const apiKeyList = `
 SELECT` + apiKeyColumns + `
 FROM api_keys
 WHERE account_id = $1
-ORDER BY created_at DESC, id DESC`
+ORDER BY created_at DESC, id DESC
+LIMIT $2`
+
+const apiKeyListNext = `
+SELECT` + apiKeyColumns + `
+FROM api_keys
+WHERE account_id = $1 AND (created_at, id) < ($3, $4)
+ORDER BY created_at DESC, id DESC
+LIMIT $2`
 
 const apiKeyListAll = `
 SELECT` + apiKeyColumns + `
 FROM api_keys
+WHERE $1::uuid IS NULL OR account_id = $1
 ORDER BY created_at DESC, id DESC`
+
+const apiKeyLock = `
+SELECT ` + isGood + `
+FROM api_keys
+WHERE account_id = $1 AND id = $2
+FOR NO KEY UPDATE`
+
+const apiKeyUpdate = `
+UPDATE api_keys
+SET description = coalesce($2, description),
+    expires_at = CASE WHEN $3 THEN $4 ELSE expires_at END
+WHERE id = $1 AND ($4::timestamptz IS NULL OR $4::timestamptz > now())
+RETURNING` + apiKeyColumns
+
+const apiKeyEnd = `
+UPDATE api_keys
+SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
+WHERE id = $1`
+
+const accountLock = `
+SELECT
+FROM accounts
+WHERE id = $1
+FOR NO KEY UPDATE`
+
+// True of the account's only good key with the right to manage keys.
+const apiKeyIsLastManager = `
+SELECT coalesce(bool_or(id = $2), false) AND count(*) = 1
+FROM api_keys
+WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isGood + `
+`
 
 const apiKeyRevoke = `
 UPDATE api_keys
 SET revoked_at = coalesce(revoked_at, now())
-WHERE id = $1
+WHERE account_id = $1 AND id = $2
 RETURNING` + apiKeyColumns

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"orgd/internal/cursor"
 	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
@@ -19,48 +20,49 @@ type Repository struct{ db *db.Pool }
 // NewRepository returns a repository on the pool.
 func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
 
-// NewAPIKey says what a key to be made is for.
-type NewAPIKey struct {
-	AccountID   uuid.UUID
-	Description string        // 1–255 code points
-	Scopes      []Scope       // at least one
-	ExpiresIn   time.Duration // 0: it never expires
+// MaxLimit is the largest page.
+const MaxLimit = 100
+
+// ListParams say which page of an account's keys.
+type ListParams struct {
+	Limit  int    // 1 to MaxLimit
+	Cursor string // Page.Cursor of the page before; empty for the first
 }
 
-// Create makes a key. The Key it returns is kept nowhere else. Errors:
-// ErrUnknownAccount, ErrUnavailable.
-func (r *Repository) Create(ctx context.Context, n NewAPIKey) (APIKey, Key, error) {
-	key := NewKey()
-	digest := key.Digest()
-	var lifetime *float64
-	if n.ExpiresIn > 0 {
-		seconds := n.ExpiresIn.Seconds()
-		lifetime = &seconds
-	}
-	var made APIKey
-	err := r.db.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		made, err = collectOne(q.Query(ctx, apiKeyCreate,
-			n.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes, lifetime))
-		return err
-	})
-	if errors.Is(err, db.ErrReference) {
-		return APIKey{}, Key{}, ErrUnknownAccount
-	}
-	if err != nil {
-		return APIKey{}, Key{}, fmt.Errorf("create key: %w", err)
-	}
-	return made, key, nil
+// Page is a part of an account's keys, newest first.
+type Page struct {
+	APIKeys []APIKey
+	Cursor  string // of the next page; empty if this is the last
 }
 
-// List returns the account's keys, newest first. An account that does not exist
-// has none.
-func (r *Repository) List(ctx context.Context, accountID uuid.UUID) ([]APIKey, error) {
-	return r.list(ctx, apiKeyList, accountID)
+// List returns a page of the account's keys, also of those that have ended. An
+// account that does not exist has none. Errors: ErrInvalidCursor, ErrUnavailable.
+func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
+	if p.Limit < 1 || p.Limit > MaxLimit {
+		return Page{}, fmt.Errorf("apikeys: limit %d is not in 1–%d", p.Limit, MaxLimit)
+	}
+	scope := append([]byte("api_keys\x00"), accountID[:]...)
+	sql, args := apiKeyList, []any{accountID, p.Limit + 1}
+	if p.Cursor != "" {
+		after, err := cursor.Decode(p.Cursor, scope)
+		if err != nil {
+			return Page{}, ErrInvalidCursor
+		}
+		sql, args = apiKeyListNext, append(args, after.CreatedAt, after.ID)
+	}
+	keys, err := r.list(ctx, sql, args...)
+	if err != nil || len(keys) <= p.Limit {
+		return Page{APIKeys: keys}, err
+	}
+	keys = keys[:p.Limit]
+	last := keys[p.Limit-1]
+	return Page{APIKeys: keys, Cursor: cursor.Encode(cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}, scope)}, nil
 }
 
-// ListAll returns the keys of every account, newest first, for an operator.
-func (r *Repository) ListAll(ctx context.Context) ([]APIKey, error) {
-	return r.list(ctx, apiKeyListAll)
+// ListAll returns every key, or every key of one account, newest first, for an
+// operator.
+func (r *Repository) ListAll(ctx context.Context, accountID *uuid.UUID) ([]APIKey, error) {
+	return r.list(ctx, apiKeyListAll, accountID)
 }
 
 func (r *Repository) list(ctx context.Context, sql string, args ...any) ([]APIKey, error) {
@@ -79,54 +81,68 @@ func (r *Repository) list(ctx context.Context, sql string, args ...any) ([]APIKe
 	return keys, nil
 }
 
-// Revoke ends a key now. A key that is revoked already stays as it is. Errors:
-// ErrNotFound, ErrUnavailable.
-func (r *Repository) Revoke(ctx context.Context, id uuid.UUID) (APIKey, error) {
-	var revoked APIKey
-	err := r.db.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		revoked, err = collectOne(q.Query(ctx, apiKeyRevoke, id))
+// Get returns a key of the account. Errors: ErrNotFound, ErrUnavailable.
+func (r *Repository) Get(ctx context.Context, accountID, id uuid.UUID) (APIKey, error) {
+	return r.one(ctx, apiKeyGet, accountID, id)
+}
+
+// Find returns a key of any account, for an operator. Errors: ErrNotFound,
+// ErrUnavailable.
+func (r *Repository) Find(ctx context.Context, id uuid.UUID) (APIKey, error) {
+	return r.one(ctx, apiKeyFind, id)
+}
+
+func (r *Repository) one(ctx context.Context, sql string, args ...any) (key APIKey, err error) {
+	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		key, err = collectOne(q.Query(ctx, sql, args...))
 		return err
 	})
 	if errors.Is(err, db.ErrNoRows) {
 		return APIKey{}, ErrNotFound
 	}
 	if err != nil {
-		return APIKey{}, fmt.Errorf("revoke key: %w", err)
+		return APIKey{}, fmt.Errorf("find key: %w", err)
 	}
-	return revoked, nil
+	return key, nil
 }
 
-// Authenticate returns whom the key in token speaks for. A token that cannot be
-// a key costs no query. Errors: ErrInvalidKey, ErrUnavailable.
-func (r *Repository) Authenticate(ctx context.Context, token string) (Principal, error) {
-	key, err := ParseKey(token)
-	if err != nil {
-		return Principal{}, ErrInvalidKey
-	}
-	want := key.Digest()
-	var p Principal
-	var digest []byte
-	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
-		p = Principal{}
-		return q.QueryRow(ctx, apiKeyAuthenticate, want[:]).Scan(&p.AccountID, &p.KeyID, &digest, &p.Scopes)
+// goodKey is a key that opens its account now.
+type goodKey struct {
+	principal  Principal
+	lastUsedAt time.Time
+	goodFor    time.Duration // at most the limit that was given
+}
+
+// lookUp finds the good key with this digest, or db.ErrNoRows.
+func (r *Repository) lookUp(ctx context.Context, want digest, limit time.Duration) (goodKey, error) {
+	var f goodKey
+	var kept []byte
+	var used *time.Time
+	var seconds float64
+	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		f = goodKey{}
+		return q.QueryRow(ctx, apiKeyLookUp, want[:], limit.Seconds()).
+			Scan(&f.principal.AccountID, &f.principal.KeyID, &kept, &f.principal.Scopes, &used, &seconds)
 	})
-	if errors.Is(err, db.ErrNoRows) {
-		return Principal{}, ErrInvalidKey
-	}
 	if err != nil {
-		return Principal{}, fmt.Errorf("authenticate: %w", err)
+		return goodKey{}, err
 	}
-	if subtle.ConstantTimeCompare(digest, want[:]) != 1 {
-		return Principal{}, ErrInvalidKey
+	if subtle.ConstantTimeCompare(kept, want[:]) != 1 {
+		return goodKey{}, db.ErrNoRows
 	}
-	return p, nil
+	f.lastUsedAt, f.goodFor = orZero(used), time.Duration(seconds*float64(time.Second))
+	return f, nil
 }
 
 func collectOne(rows pgx.Rows, err error) (APIKey, error) {
 	if err != nil {
 		return APIKey{}, err
 	}
-	return pgx.CollectExactlyOneRow(rows, scanAPIKey)
+	key, err := pgx.CollectExactlyOneRow(rows, scanAPIKey)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return APIKey{}, db.ErrNoRows
+	}
+	return key, err
 }
 
 func scanAPIKey(row pgx.CollectableRow) (APIKey, error) {

@@ -27,7 +27,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			principal, err := s.cfg.Keys.Authenticate(c.Request().Context(), token)
+			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
 			if errors.Is(err, apikeys.ErrInvalidKey) {
 				return newError(codeInvalidAPIKey, "Send a key that exists and is neither expired nor revoked.").
 					challenge(realm + `, error="invalid_token"`)
@@ -49,7 +49,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 	}
 }
 
-func lacking(scope apikeys.Scope) error {
+func lacking(scope apikeys.Scope) *apiError {
 	return newError(codeInsufficientScope, "Use a key with the scope "+string(scope)+".").
 		challenge(realm + `, error="insufficient_scope", scope="` + string(scope) + `"`)
 }

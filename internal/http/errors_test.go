@@ -157,7 +157,7 @@ func TestErrorsOfTheDomain(t *testing.T) {
 func TestKeyStoreThatCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) {
-		cfg.Keys = fakeAuthenticator{fmt.Errorf("authenticate: %w", apikeys.ErrUnavailable)}
+		cfg.Auth = fakeAuthenticator{fmt.Errorf("authenticate: %w", apikeys.ErrUnavailable)}
 	})
 	got := a.get(t, "/v1/orgs")
 	got.refused(t, http.StatusServiceUnavailable, "unavailable")

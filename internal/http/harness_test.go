@@ -50,6 +50,7 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 	cfg := orgdhttp.Config{
 		Orgs:        orgs.NewRepository(d.Conns),
 		Keys:        apikeys.NewRepository(d.Conns),
+		Auth:        apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 0, nil),
 		Ready:       d.Conns.Ping,
 		PublicURL:   publicURL,
 		Logger:      slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

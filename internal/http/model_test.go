@@ -95,13 +95,12 @@ func newModel(a *api, t testing.TB) *model {
 }
 
 func (m *model) client(account *modelAccount, users []string, scopes ...apikeys.Scope) {
-	made, key, err := apikeys.NewRepository(m.Conns).Create(context.Background(), apikeys.NewAPIKey{
-		AccountID: account.id, Description: "Test", Scopes: scopes,
-	})
+	made, err := apikeys.NewRepository(m.Conns).Create(context.Background(),
+		apikeys.Call{AccountID: account.id, Grants: scopes}, apikeys.NewAPIKey{Description: "Test", Scopes: scopes})
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	c := &modelClient{account: account, key: key.Reveal(), id: made.ID, users: users}
+	c := &modelClient{account: account, key: made.Key.Reveal(), id: made.APIKey.ID, users: users}
 	account.clients = append(account.clients, c)
 	m.clients = append(m.clients, c)
 }

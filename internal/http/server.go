@@ -46,6 +46,17 @@ type Organizations interface {
 	RemoveMember(ctx context.Context, c orgs.Call, orgID, userID uuid.UUID) (orgs.Changed, error)
 }
 
+// Keys keeps the API keys of every account; apikeys.Repository says what each
+// method promises.
+type Keys interface {
+	List(ctx context.Context, accountID uuid.UUID, p apikeys.ListParams) (apikeys.Page, error)
+	Get(ctx context.Context, accountID, id uuid.UUID) (apikeys.APIKey, error)
+	Create(ctx context.Context, c apikeys.Call, n apikeys.NewAPIKey) (apikeys.Changed, error)
+	Update(ctx context.Context, c apikeys.Call, id uuid.UUID, changes apikeys.Changes) (apikeys.Changed, error)
+	Revoke(ctx context.Context, c apikeys.Call, id uuid.UUID) (apikeys.Changed, error)
+	Rotate(ctx context.Context, c apikeys.Call, id uuid.UUID, overlap time.Duration) (apikeys.Changed, error)
+}
+
 // Authenticator tells whom a key speaks for.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (apikeys.Principal, error)
@@ -54,7 +65,8 @@ type Authenticator interface {
 // Config is what a server is made of.
 type Config struct {
 	Orgs      Organizations
-	Keys      Authenticator
+	Keys      Keys
+	Auth      Authenticator
 	Ready     func(context.Context) error // nil error: requests can be served
 	PublicURL string                      // how clients reach the server, without a slash at the end
 	Logger    *slog.Logger

@@ -57,6 +57,16 @@ func NewAPIKey(k apikeys.APIKey) APIKey {
 type APIKeyPage struct {
 	HasMore bool     `json:"hasMore"`
 	APIKeys []APIKey `json:"apiKeys"`
+	Cursor  string   `json:"cursor,omitempty"`
+}
+
+// NewAPIKeyPage returns the object of a page.
+func NewAPIKeyPage(p apikeys.Page) APIKeyPage {
+	page := APIKeyPage{HasMore: p.Cursor != "", APIKeys: make([]APIKey, 0, len(p.APIKeys)), Cursor: p.Cursor}
+	for _, k := range p.APIKeys {
+		page.APIKeys = append(page.APIKeys, NewAPIKey(k))
+	}
+	return page
 }
 
 // memberPage is a page of the members of an organization.

@@ -64,6 +64,19 @@ func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 		func(s *pgxpool.Stat) float64 { return float64(s.CanceledAcquireCount()) })
 }
 
+// WatchKeyListener adds whether changes of keys are heard as they happen.
+func (m *Metrics) WatchKeyListener(listening func() bool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "orgd_key_listener_up",
+		Help: "1 while changes of API keys are heard as they happen, else 0: then they count after ORGD_KEY_CACHE_TTL.",
+	}, func() float64 {
+		if listening() {
+			return 1
+		}
+		return 0
+	}))
+}
+
 // Handler serves the metrics in Prometheus' text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})

@@ -25,13 +25,12 @@ func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) strin
 	if len(scopes) == 0 {
 		scopes = apikeys.Scopes
 	}
-	_, key, err := apikeys.NewRepository(d.Conns).Create(context.Background(), apikeys.NewAPIKey{
-		AccountID: account, Description: "Test", Scopes: scopes,
-	})
+	made, err := apikeys.NewRepository(d.Conns).Create(context.Background(),
+		apikeys.Call{AccountID: account, Grants: apikeys.Scopes}, apikeys.NewAPIKey{Description: "Test", Scopes: scopes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key.Reveal()
+	return made.Key.Reveal()
 }
 
 // Org makes an organization of the account. What o leaves zero is filled in,

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/db"
+)
+
+const (
+	// usageInterval is how long the last use of a key may be known to this process
+	// alone.
+	usageInterval = time.Minute
+	usageLimit    = 5 * time.Second
+)
+
+// keyWatch keeps what a server knows of keys near to what the database knows.
+type keyWatch struct {
+	keys      *apikeys.Verifier
+	logger    *slog.Logger
+	listening atomic.Bool
+}
+
+// run forgets keys as the database tells of changes, until ctx is done. While it
+// is told of none, what is known of a key stays true to the TTL.
+func (w *keyWatch) run(ctx context.Context, url string) error {
+	failing := false // so that one loss is one line
+	return db.Listener{
+		URL:     url,
+		Channel: apikeys.ChangesChannel,
+		Began: func() {
+			w.keys.ForgetAll()
+			w.listening.Store(true)
+			failing = false
+			w.logger.Info("listening to changes of keys")
+		},
+		Heard: w.keys.Forget,
+		Lost: func(err error) {
+			w.listening.Store(false)
+			if !failing {
+				w.logger.Warn("changes of keys are not heard; keys are looked up again after their time in the cache", "error", err)
+			}
+			failing = true
+		},
+	}.Run(ctx)
+}
+
+// keepFlushing writes the uses of keys about once in every interval until ctx is
+// done, and then a last time.
+func keepFlushing(ctx context.Context, logger *slog.Logger, interval time.Duration, usage *apikeys.Usage) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			running = false
+		case <-ticker.C:
+		}
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), usageLimit)
+		if err := usage.Flush(limited); err != nil {
+			logger.Warn("when keys were used is not written yet", "error", err)
+		}
+		cancel()
+	}
+}

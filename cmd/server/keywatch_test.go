@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/db/dbtest"
+)
+
+const hearing = "listening to changes of keys"
+
+// remembering is a server that forgets what it knows of keys only when it is told.
+func remembering(url string) func(*serveConfig) {
+	return func(c *serveConfig) { c.databaseURL, c.keyTTL = url, 5*time.Minute }
+}
+
+func (r *running) awaitLog(t *testing.T, text string, times int) {
+	t.Helper()
+	await(t, "the log lacks "+text, func() bool { return strings.Count(r.log.String(), text) >= times })
+}
+
+func (r *running) opens(t *testing.T, key string) bool {
+	t.Helper()
+	switch status, _, body := get(t, r.url+"/v1/orgs", key); status {
+	case http.StatusOK:
+		return true
+	case http.StatusUnauthorized:
+		return false
+	default:
+		t.Fatalf("%d %s", status, body)
+		return false
+	}
+}
+
+func revoke(t *testing.T, d *dbtest.DB, key string) {
+	t.Helper()
+	parsed, err := apikeys.ParseKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := parsed.Digest()
+	d.Exec(t, "UPDATE api_keys SET revoked_at = now() WHERE digest = $1", digest[:])
+}
+
+// A revocation reaches every server, by whatever hand it was made.
+func TestRevocationIsHeard(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	one, two := start(t, remembering(d.URL)), start(t, remembering(d.URL))
+	one.awaitLog(t, hearing, 1)
+	two.awaitLog(t, hearing, 1)
+	for range 20 {
+		key, other := d.Key(t, account), d.Key(t, account)
+		for _, r := range []*running{one, two} {
+			if !r.opens(t, key) || !r.opens(t, other) {
+				t.Fatal("a key does not work")
+			}
+		}
+		revoke(t, d, key)
+		for _, r := range []*running{one, two} {
+			await(t, "a revoked key works", func() bool { return !r.opens(t, key) })
+			if !r.opens(t, other) {
+				t.Fatal("another key was revoked with it")
+			}
+		}
+	}
+}
+
+// What was said while nobody listened is lost, so all is forgotten before the
+// server listens again.
+func TestRevocationWhileNobodyListens(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	p := newProxy(t, d.URL)
+	r := start(t, remembering(p.url))
+	r.awaitLog(t, hearing, 1)
+	if !r.opens(t, key) {
+		t.Fatal("the key does not work")
+	}
+	p.cut()
+	r.awaitLog(t, "changes of keys are not heard", 1)
+	if !r.opensFromMemory(t, key) {
+		t.Error("a key that is known does not work through an outage")
+	}
+	revoke(t, d, key)
+	p.restore(t)
+	r.awaitLog(t, hearing, 2)
+	await(t, "a key works that was revoked meanwhile", func() bool { return !r.opens(t, key) })
+	_, _, metrics := get(t, r.adminURL+"/metrics", "")
+	if !strings.Contains(string(metrics), "orgd_key_listener_up 1") {
+		t.Errorf("the metrics do not say that it listens: %s", metrics)
+	}
+}
+
+// opensFromMemory says whether the key is taken although the database is away.
+func (r *running) opensFromMemory(t *testing.T, key string) bool {
+	t.Helper()
+	status, _, _ := get(t, r.url+"/v1/orgs?limit=0", key)
+	return status == http.StatusBadRequest
+}
+
+// A partition that drops what is said in silence is noticed, and the server does
+// not trust what it knows afterwards.
+func TestSilentPartition(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	p := newProxy(t, d.URL)
+	r := start(t, remembering(p.url))
+	r.awaitLog(t, hearing, 1)
+	if !r.opens(t, key) {
+		t.Fatal("the key does not work")
+	}
+	p.answers.hold(t, "")
+	revoke(t, d, key)
+	r.awaitLog(t, "changes of keys are not heard", 1)
+	p.cut()
+	p.answers.release()
+	p.restore(t)
+	await(t, "a key works that was revoked meanwhile", func() bool { return !r.opens(t, key) })
+}
+
+// Without the news a revocation counts when the time is over.
+func TestRevocationWithoutNews(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	d.Exec(t, "DROP TRIGGER api_keys_updated ON api_keys")
+	key := d.Key(t, d.Account(t))
+	r := start(t, func(c *serveConfig) { c.databaseURL, c.keyTTL = d.URL, 300*time.Millisecond })
+	if !r.opens(t, key) {
+		t.Fatal("the key does not work")
+	}
+	revoke(t, d, key)
+	await(t, "a revoked key works", func() bool { return !r.opens(t, key) })
+}
+
+// When a key was used is written beside the requests, to the hour, and at the
+// latest when the server stops.
+func TestUseOfKeysIsWritten(t *testing.T) {
+	t.Parallel()
+	for _, every := range []time.Duration{10 * time.Millisecond, time.Hour} {
+		d := dbtest.New(t)
+		key := d.Key(t, d.Account(t))
+		d.Key(t, d.Account(t)) // never used
+		r := start(t, func(c *serveConfig) {
+			remembering(d.URL)(c)
+			c.flushEvery = every
+		})
+		before := time.Now().Truncate(time.Hour)
+		r.opens(t, key)
+		written := func() bool { return count(t, d, "SELECT count(last_used_at) FROM api_keys") == 1 }
+		if every < time.Second {
+			await(t, "the use of a key is not written", written)
+		} else if written() {
+			t.Error("a request waited for a write")
+		}
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if !written() {
+			t.Fatal("the use of a key was lost")
+		}
+		var used time.Time
+		if err := d.Pool.QueryRow(context.Background(), "SELECT max(last_used_at) FROM api_keys").Scan(&used); err != nil {
+			t.Fatal(err)
+		}
+		if used.Before(before) || used.After(time.Now()) || !used.Equal(used.Truncate(time.Hour)) {
+			t.Errorf("used at %s, not at the hour from %s", used, before)
+		}
+	}
+}

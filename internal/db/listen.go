@@ -1,0 +1,110 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A partition drops nothing that is said: it is silent, and so is a channel on
+// which nothing happens. It is noticed within probeEvery and probeLimit.
+const (
+	probeEvery = 5 * time.Second
+	probeLimit = 3 * time.Second
+
+	firstBackoff = 100 * time.Millisecond
+	longestWait  = 3 * time.Second
+)
+
+// Listener hears the notifications of one channel, on a connection of its own.
+type Listener struct {
+	URL     string
+	Channel string // a plain name
+	// Began is called whenever the channel is listened to anew, before the first
+	// notification of it: what was said before then is lost.
+	Began func()
+	// Heard is called for each notification.
+	Heard func(payload string)
+	// Lost is called when the connection is gone, or was not to be had.
+	Lost func(error)
+}
+
+// Run listens until ctx is done, and connects again as often as it takes. An
+// error means that the URL cannot be read.
+func (l Listener) Run(ctx context.Context) error {
+	pool, err := pgxpool.ParseConfig(l.URL) // which knows the pool's own parameters
+	if err != nil {
+		return err
+	}
+	cfg := pool.ConnConfig
+	cfg.ConnectTimeout = probeLimit
+	cfg.RuntimeParams["application_name"] = "orgd listener"
+	backoff := firstBackoff
+	for {
+		began, err := l.listen(ctx, cfg)
+		if ctx.Err() != nil {
+			return nil
+		}
+		l.Lost(err)
+		if began {
+			backoff = firstBackoff
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff/2 + rand.N(backoff/2)):
+		}
+		backoff = min(2*backoff, longestWait)
+	}
+}
+
+// listen hears one connection out. It says whether it ever listened.
+func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, err error) {
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return false, fmt.Errorf("connect: %w", err)
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(closing) // it is given up either way
+	}()
+	if err := probe(ctx, conn, "LISTEN "+pgx.Identifier{l.Channel}.Sanitize()); err != nil {
+		return false, fmt.Errorf("listen: %w", err)
+	}
+	l.Began()
+	for {
+		heard, err := wait(ctx, conn)
+		switch {
+		case err == nil:
+			l.Heard(heard.Payload)
+		case ctx.Err() != nil:
+			return true, ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded):
+			if err := probe(ctx, conn, "SELECT 1"); err != nil {
+				return true, fmt.Errorf("no sign of life: %w", err)
+			}
+		default:
+			return true, fmt.Errorf("wait: %w", err)
+		}
+	}
+}
+
+func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	waiting, cancel := context.WithTimeout(ctx, probeEvery)
+	defer cancel()
+	return conn.WaitForNotification(waiting)
+}
+
+func probe(ctx context.Context, conn *pgx.Conn, sql string) error {
+	limited, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	_, err := conn.Exec(limited, sql)
+	return err
+}

@@ -1,0 +1,29 @@
+-- +goose Up
+-- Tells every server at once of a key that is changed in any way that counts for
+-- authentication, by whatever means; not of its use. A server that does not listen
+-- finds out when it asks again.
+-- +goose StatementBegin
+CREATE FUNCTION api_keys_notify() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('orgd_api_keys', encode(OLD.digest, 'hex'));
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+
+CREATE TRIGGER api_keys_updated AFTER UPDATE ON api_keys FOR EACH ROW
+    WHEN ((OLD.account_id, OLD.id, OLD.digest, OLD.scopes, OLD.expires_at, OLD.revoked_at)
+        IS DISTINCT FROM (NEW.account_id, NEW.id, NEW.digest, NEW.scopes, NEW.expires_at, NEW.revoked_at))
+    EXECUTE FUNCTION api_keys_notify();
+
+CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
+    EXECUTE FUNCTION api_keys_notify();
+
+CREATE INDEX api_keys_by_created ON api_keys (account_id, created_at DESC, id DESC);
+
+-- +goose Down
+DROP INDEX api_keys_by_created;
+DROP TRIGGER api_keys_deleted ON api_keys;
+DROP TRIGGER api_keys_updated ON api_keys;
+DROP FUNCTION api_keys_notify();
