@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"orgd/internal/apikeys"
 	"orgd/internal/orgs"
 )
 
@@ -29,6 +30,8 @@ const (
 	codeMethodNotAllowed     code = "method_not_allowed"
 	codeNotAcceptable        code = "not_acceptable"
 	codeOrgInactive          code = "org_inactive"
+	codeAPIKeyEnded          code = "api_key_ended"
+	codeLastManagingKey      code = "last_managing_key"
 	codeInProgress           code = "idempotency_in_progress"
 	codePreconditionFailed   code = "precondition_failed"
 	codeBodyTooLarge         code = "body_too_large"
@@ -59,6 +62,8 @@ var problems = map[code]struct {
 	codeMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
 	codeNotAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
+	codeAPIKeyEnded:          {http.StatusConflict, "API key ended"},
+	codeLastManagingKey:      {http.StatusConflict, "Last managing key"},
 	codeInProgress:           {http.StatusConflict, "Call in progress"},
 	codePreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
 	codeBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large"},
@@ -91,6 +96,10 @@ var known = []struct {
 	{orgs.ErrVersion, codePreconditionFailed, "The organization has changed; read it again, and send its ETag in If-Match."},
 	{orgs.ErrInProgress, codeInProgress, "The call that this one repeats still runs; send it again after the time in Retry-After."},
 	{orgs.ErrKeyReused, codeKeyReused, "Send the same call as the first with this Idempotency-Key, or a new key."},
+	{apikeys.ErrInvalidCursor, codeInvalidCursor, "Use the cursor of the page before as it is, with a key of the same account, or leave it out to begin anew."},
+	{apikeys.ErrNotFound, codeNotFound, "There is no API key with this id; send the apiKeyId of one of the account's own."},
+	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or has expired; create a new one."},
+	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage; create another before you revoke it."},
 	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // and apikeys': it is one error
 	{errNotReady, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},
@@ -170,6 +179,14 @@ func asAPIError(err error) *apiError {
 		if errors.Is(err, k.err) {
 			return newError(k.code, k.detail).because(err)
 		}
+	}
+	var lacks apikeys.LacksScopeError
+	if errors.As(err, &lacks) {
+		return lacking(lacks.Scope).because(err)
+	}
+	if errors.Is(err, apikeys.ErrExpired) {
+		bad := fieldError{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}
+		return newError(codeInvalidField, bad.Field+": "+bad.Detail).fields([]fieldError{bad}).because(err)
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

@@ -59,13 +59,17 @@ func TestEveryMethodOfEveryPath(t *testing.T) {
 		}
 	}
 	for path, allowed := range served {
+		key := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
+		target := strings.NewReplacer(":orgId", org, ":apiKeyId", key).Replace(path)
 		for _, method := range methods {
 			want := http.StatusMethodNotAllowed
 			switch {
 			case method == http.MethodGet && slices.Contains(allowed, method), method == http.MethodHead && slices.Contains(allowed, method):
 				want = http.StatusOK
-			case strings.HasSuffix(path, "activate") && method == http.MethodPost:
+			case (strings.HasSuffix(path, "activate") || strings.HasSuffix(path, "/revoke")) && method == http.MethodPost:
 				want = http.StatusOK
+			case strings.HasSuffix(path, "/rotate") && method == http.MethodPost:
+				want = http.StatusCreated
 			case slices.Contains(allowed, method):
 				want = http.StatusBadRequest // the body is missing
 			case method == http.MethodOptions:
@@ -73,7 +77,7 @@ func TestEveryMethodOfEveryPath(t *testing.T) {
 			case method == "FOO":
 				want = http.StatusNotImplemented
 			}
-			got := a.call(t, method, strings.ReplaceAll(path, ":orgId", org), "Authorization", "Bearer "+a.key)
+			got := a.call(t, method, target, "Authorization", "Bearer "+a.key)
 			if got.status != want {
 				t.Errorf("%s %s: %d, want %d", method, path, got.status, want)
 			}

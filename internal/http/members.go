@@ -27,7 +27,7 @@ func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.U
 		return err
 	}
 	changed, err := change(c.Request().Context(), call, id, userID)
-	markReplay(c, changed)
+	markReplay(c, changed.Replayed)
 	if err != nil {
 		return err
 	}
@@ -39,12 +39,12 @@ func (s *Server) listMembers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	params, err := memberListParams(c.Request().URL.RawQuery)
+	limit, cursor, err := pageParams(c.Request().URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	params.OrgID = id
-	page, err := s.cfg.Orgs.ListMembers(c.Request().Context(), callerOf(c).AccountID, params)
+	page, err := s.cfg.Orgs.ListMembers(c.Request().Context(), callerOf(c).AccountID,
+		orgs.MemberListParams{OrgID: id, Limit: limit, Cursor: cursor})
 	if err != nil {
 		return err
 	}

@@ -280,7 +280,7 @@ func TestDescriptionHasTheRoutes(t *testing.T) {
 	}
 	var served, described []string
 	for _, r := range newAPI(t).server.Routes() {
-		path := strings.ReplaceAll(r.Path, ":orgId", "{orgId}")
+		path := strings.NewReplacer(":orgId", "{orgId}", ":apiKeyId", "{apiKeyId}").Replace(r.Path)
 		served = append(served, r.Method+" "+path)
 		if r.Method == http.MethodGet {
 			served = append(served, http.MethodHead+" "+path)

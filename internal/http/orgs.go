@@ -35,7 +35,7 @@ func (s *Server) createOrg(c echo.Context) error {
 		return err
 	}
 	made, err := s.cfg.Orgs.Create(c.Request().Context(), call, n)
-	markReplay(c, made)
+	markReplay(c, made.Replayed)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *Server) updateOrg(c echo.Context) error {
 		return err
 	}
 	changed, err := s.cfg.Orgs.Update(c.Request().Context(), call, id, match, changes)
-	markReplay(c, changed)
+	markReplay(c, changed.Replayed)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (s *Server) setActive(active bool) echo.HandlerFunc {
 			return err
 		}
 		changed, err := s.cfg.Orgs.SetActive(c.Request().Context(), call, id, match, active)
-		markReplay(c, changed)
+		markReplay(c, changed.Replayed)
 		if err != nil {
 			return err
 		}
@@ -130,8 +130,8 @@ func writeChanged(c echo.Context, status int, changed orgs.Changed) error {
 }
 
 // markReplay says that an answer, be it a refusal, is that of an earlier call.
-func markReplay(c echo.Context, changed orgs.Changed) {
-	if changed.Replayed {
+func markReplay(c echo.Context, replayed bool) {
+	if replayed {
 		c.Response().Header().Set("Idempotency-Replayed", "true")
 	}
 }

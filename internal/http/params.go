@@ -33,17 +33,17 @@ var listParameters = parameters{
 	metadata: true,
 }
 
-var memberListParameters = parameters{named: map[string]parser{"limit": parseLimit, "cursor": parseCursor}}
+var pageParameters = parameters{named: map[string]parser{"limit": parseLimit, "cursor": parseCursor}}
 
 // listParams reads the query of the list of organizations.
 func listParams(rawQuery string) (orgs.ListParams, error) {
 	return listParameters.parse(rawQuery)
 }
 
-// memberListParams reads the query of a list of members.
-func memberListParams(rawQuery string) (orgs.MemberListParams, error) {
-	p, err := memberListParameters.parse(rawQuery)
-	return orgs.MemberListParams{Limit: p.Limit, Cursor: p.Cursor}, err
+// pageParams reads the query of a list without filters.
+func pageParams(rawQuery string) (limit int, cursor string, err error) {
+	p, err := pageParameters.parse(rawQuery)
+	return p.Limit, p.Cursor, err
 }
 
 // noParams refuses whatever is in a query where nothing is read of it.

@@ -37,6 +37,13 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/v1/orgs/:orgId/users", apikeys.MembersWrite, s.addMember},
 		{http.MethodDelete, "/v1/orgs/:orgId/users", apikeys.MembersWrite, s.removeMember},
 
+		{http.MethodGet, "/v1/api-keys", apikeys.KeysManage, s.listAPIKeys},
+		{http.MethodPost, "/v1/api-keys", apikeys.KeysManage, s.createAPIKey},
+		{http.MethodGet, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, s.getAPIKey},
+		{http.MethodPatch, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, s.updateAPIKey},
+		{http.MethodPost, "/v1/api-keys/:apiKeyId/revoke", apikeys.KeysManage, s.revokeAPIKey},
+		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, s.rotateAPIKey},
+
 		{http.MethodGet, livePath, open, s.live},
 		{http.MethodGet, readyPath, open, s.ready},
 		{http.MethodGet, "/openapi.json", open, s.describe("application/json", s.cfg.OpenAPIJSON)},

@@ -1,0 +1,151 @@
+package http
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/uuid"
+)
+
+// defaultOverlap is how long a rotated key stays good, unless the call says.
+const defaultOverlap = 24 * time.Hour
+
+func (s *Server) listAPIKeys(c echo.Context) error {
+	limit, cursor, err := pageParams(c.Request().URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	page, err := s.cfg.Keys.List(c.Request().Context(), callerOf(c).AccountID, apikeys.ListParams{Limit: limit, Cursor: cursor})
+	if err != nil {
+		return err
+	}
+	if page.Cursor != "" {
+		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, page.Cursor))
+	}
+	body, err := marshal(NewAPIKeyPage(page))
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, body)
+}
+
+func (s *Server) createAPIKey(c echo.Context) error {
+	var n apikeys.NewAPIKey
+	call, err := readKeyCall(c, true, descriptionField(&n.Description).must(), scopesField(&n.Scopes).must(), expiryField(&n.ExpiresAt))
+	if err != nil {
+		return err
+	}
+	made, err := s.cfg.Keys.Create(c.Request().Context(), call, n)
+	return s.writeMade(c, made, err)
+}
+
+func (s *Server) getAPIKey(c echo.Context) error {
+	id, err := pathAPIKeyID(c)
+	if err != nil {
+		return err
+	}
+	if err := noParams(c.Request().URL.RawQuery); err != nil {
+		return err
+	}
+	key, err := s.cfg.Keys.Get(c.Request().Context(), callerOf(c).AccountID, id)
+	if err != nil {
+		return err
+	}
+	return writeAPIKey(c, http.StatusOK, NewAPIKey(key))
+}
+
+func (s *Server) updateAPIKey(c echo.Context) error {
+	var changes apikeys.Changes
+	update := func(ctx context.Context, call apikeys.Call, id uuid.UUID) (apikeys.Changed, error) {
+		return s.cfg.Keys.Update(ctx, call, id, changes)
+	}
+	return s.changeAPIKey(c, update, optional(&changes.Description, descriptionField), optional(&changes.ExpiresAt, clearableExpiryField))
+}
+
+func (s *Server) revokeAPIKey(c echo.Context) error {
+	return s.changeAPIKey(c, s.cfg.Keys.Revoke)
+}
+
+func (s *Server) rotateAPIKey(c echo.Context) error {
+	id, err := pathAPIKeyID(c)
+	if err != nil {
+		return err
+	}
+	overlap := defaultOverlap
+	call, err := readKeyCall(c, false, overlapField(&overlap))
+	if err != nil {
+		return err
+	}
+	made, err := s.cfg.Keys.Rotate(c.Request().Context(), call, id, overlap)
+	return s.writeMade(c, made, err)
+}
+
+type changeKey func(context.Context, apikeys.Call, uuid.UUID) (apikeys.Changed, error)
+
+func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field) error {
+	id, err := pathAPIKeyID(c)
+	if err != nil {
+		return err
+	}
+	call, err := readKeyCall(c, len(fields) > 0, fields...)
+	if err != nil {
+		return err
+	}
+	changed, err := change(c.Request().Context(), call, id)
+	markReplay(c, changed.Replayed)
+	if err != nil {
+		return err
+	}
+	return writeAPIKey(c, http.StatusOK, NewAPIKey(changed.APIKey))
+}
+
+// writeMade answers with the new key, this once: a repeat is not told it again.
+func (s *Server) writeMade(c echo.Context, made apikeys.Changed, err error) error {
+	markReplay(c, made.Replayed)
+	if err != nil {
+		return err
+	}
+	object := NewAPIKey(made.APIKey)
+	if !made.Replayed {
+		object.Key = made.Key.Reveal()
+	}
+	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/api-keys/"+object.APIKeyID)
+	return writeAPIKey(c, http.StatusCreated, object)
+}
+
+func writeAPIKey(c echo.Context, status int, object APIKey) error {
+	body, err := marshal(object)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, status, body)
+}
+
+// readKeyCall reads all of a change of keys but its path.
+func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Call, error) {
+	call, err := readCall(c, bodyRequired, fields...)
+	if err != nil {
+		return apikeys.Call{}, err
+	}
+	return apikeys.Call{
+		AccountID:      call.AccountID,
+		Grants:         callerOf(c).Scopes,
+		UserID:         call.UserID,
+		KeepsManager:   true,
+		IdempotencyKey: call.IdempotencyKey,
+	}, nil
+}
+
+// pathAPIKeyID returns the id in the path, in the one form that answers give it.
+// One that is malformed names nothing, and is answered as any other that does.
+func pathAPIKeyID(c echo.Context) (uuid.UUID, error) {
+	id, err := uuid.Parse(c.Param("apiKeyId"))
+	if err != nil || id.String() != c.Param("apiKeyId") {
+		return uuid.UUID{}, apikeys.ErrNotFound
+	}
+	return id, nil
+}

@@ -1,0 +1,362 @@
+package http_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orgd/internal/apikeys"
+)
+
+// apiKey is the key object, as a client reads it.
+type apiKey struct {
+	APIKeyID, Description, Hint, Key, CreatedAt, ExpiresAt, LastUsedAt, RevokedAt string
+	Scopes                                                                        []string
+}
+
+func (g answer) apiKey(t testing.TB, status int) apiKey {
+	t.Helper()
+	if g.status != status {
+		t.Fatalf("status %d, want %d: %s", g.status, status, g.body)
+	}
+	var k apiKey
+	g.decode(t, &k)
+	return k
+}
+
+// works says whether a key opens its account.
+func (a *api) works(t testing.TB, key string) bool {
+	t.Helper()
+	return a.call(t, http.MethodGet, "/v1/api-keys", "Authorization", "Bearer "+key).status != http.StatusUnauthorized
+}
+
+const managing = `{"description":"  Sync ","scopes":["keys:manage","orgs:read"]}`
+
+func TestLifeOfAKeyByHTTP(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	got := a.do(t, http.MethodPost, "/v1/api-keys", managing)
+	made := got.apiKey(t, 201)
+	path := "/v1/api-keys/" + made.APIKeyID
+	if made.Description != "Sync" || made.ExpiresAt != "" || made.Key == "" || !strings.HasSuffix(made.Key, made.Hint[len(made.Hint)-4:]) ||
+		!slices.Equal(made.Scopes, []string{"keys:manage", "orgs:read"}) || got.header.Get("Location") != publicURL+path {
+		t.Fatalf("%+v %v", made, got.header)
+	}
+	if !a.works(t, made.Key) {
+		t.Error("the new key does not work")
+	}
+	want := made
+	want.Key = ""
+	if read := a.get(t, path).apiKey(t, 200); !cmp.Equal(read, want) {
+		t.Errorf("read %+v, want %+v", read, want)
+	}
+	changed := a.do(t, http.MethodPatch, path, `{"description":"Hourly","expiresAt":"2999-01-01T01:00:00.123456789+01:00"}`).apiKey(t, 200)
+	if changed.Description != "Hourly" || changed.ExpiresAt != "2999-01-01T00:00:00.123456Z" || changed.Key != "" {
+		t.Errorf("changed %+v", changed)
+	}
+	if same := a.do(t, http.MethodPatch, path, `{}`).apiKey(t, 200); !cmp.Equal(same, changed) {
+		t.Errorf("changed by nothing: %+v", same)
+	}
+	if never := a.do(t, http.MethodPatch, path, `{"expiresAt":null}`).apiKey(t, 200); never.ExpiresAt != "" || never.Description != "Hourly" {
+		t.Errorf("without expiry: %+v", never)
+	}
+	revoked := a.do(t, http.MethodPost, path+"/revoke", "").apiKey(t, 200)
+	if revoked.RevokedAt == "" || a.works(t, made.Key) {
+		t.Errorf("revoked %+v", revoked)
+	}
+	if again := a.do(t, http.MethodPost, path+"/revoke", "{}").apiKey(t, 200); !cmp.Equal(again, revoked) {
+		t.Errorf("revoked again: %+v", again)
+	}
+	a.do(t, http.MethodPost, path+"/rotate", "").refused(t, 409, "api_key_ended")
+	if strings.Contains(a.log.String(), made.Key) {
+		t.Error("the log holds the key")
+	}
+}
+
+func TestListOfKeys(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.Key(t, a.Account(t)) // another account's
+	want := []string{}
+	for range 4 {
+		want = append([]string{a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID}, want...)
+	}
+	var seen []string
+	for target, pages := "/v1/api-keys?limit=2", 1; ; pages++ {
+		got := a.get(t, target)
+		var page struct {
+			HasMore bool
+			Cursor  string
+			APIKeys []apiKey
+		}
+		got.decode(t, &page)
+		for _, k := range page.APIKeys {
+			seen = append(seen, k.APIKeyID)
+			if k.Key != "" {
+				t.Errorf("the list shows a key: %s", got.body)
+			}
+		}
+		next, more := strings.CutPrefix(got.header.Get("Link"), "<"+publicURL)
+		if more != page.HasMore || more != (page.Cursor != "") || !more && pages != 3 {
+			t.Fatalf("page %d: %s %v", pages, got.body, got.header)
+		}
+		if !more {
+			break
+		}
+		target = strings.TrimSuffix(next, `>; rel="next"`)
+	}
+	if !slices.Equal(seen[:4], want) || len(seen) != 5 {
+		t.Errorf("saw %v, want %v and the account's first", seen, want)
+	}
+	a.get(t, "/v1/api-keys?cursor=x").refused(t, 400, "invalid_cursor")
+	a.get(t, "/v1/api-keys?orgName=x").refused(t, 400, "unknown_parameter")
+}
+
+// The new key does what the old one did; the old one ends after the overlap.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	create := func(extra string) apiKey {
+		return a.do(t, http.MethodPost, "/v1/api-keys", strings.TrimSuffix(managing, "}")+extra+"}").apiKey(t, 201)
+	}
+	rotate := func(k apiKey, body string) apiKey {
+		return a.do(t, http.MethodPost, "/v1/api-keys/"+k.APIKeyID+"/rotate", body).apiKey(t, 201)
+	}
+	expiry := func(k apiKey) time.Time {
+		read := a.get(t, "/v1/api-keys/"+k.APIKeyID).apiKey(t, 200)
+		at, err := time.Parse(time.RFC3339, read.ExpiresAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	old := create("")
+	for body, overlap := range map[string]time.Duration{"": 24 * time.Hour, "{}": 24 * time.Hour, `{"overlapSeconds":3600}`: time.Hour, `{"overlapSeconds":2592000}`: 30 * 24 * time.Hour} {
+		old := create("")
+		made := rotate(old, body)
+		if made.APIKeyID == old.APIKeyID || made.Description != old.Description || !slices.Equal(made.Scopes, old.Scopes) || made.ExpiresAt != "" {
+			t.Errorf("%s: made %+v", body, made)
+		}
+		if !a.works(t, made.Key) || !a.works(t, old.Key) {
+			t.Errorf("%s: one of the two does not work", body)
+		}
+		created, _ := time.Parse(time.RFC3339, made.CreatedAt)
+		if got := expiry(old).Sub(created); got < overlap || got > overlap+time.Minute {
+			t.Errorf("%s: the old key ends after %s", body, got)
+		}
+	}
+	made := rotate(old, `{"overlapSeconds":0}`)
+	if a.works(t, old.Key) || !a.works(t, made.Key) {
+		t.Error("without overlap the old key works, or the new one does not")
+	}
+	// An end that is near stays; the new key has as long a life as the old one had.
+	mortal := create(`,"expiresAt":"2099-01-01T00:00:00Z"`)
+	a.Exec(t, `UPDATE api_keys SET created_at = now() - interval '59 minutes', expires_at = now() + interval '1 minute' WHERE id = $1`, mortal.APIKeyID)
+	before := expiry(mortal)
+	next := rotate(mortal, `{"overlapSeconds":3600}`)
+	if after := expiry(mortal); !after.Equal(before) {
+		t.Errorf("a rotation moved the end from %s to %s", before, after)
+	}
+	created, _ := time.Parse(time.RFC3339, next.CreatedAt)
+	if life := expiry(next).Sub(created); life != time.Hour {
+		t.Errorf("the next key lives for %s", life)
+	}
+}
+
+// Nobody hands on a scope that they lack, and nobody manages another account's
+// keys.
+func TestKeysNeverGrantMore(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	all := a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"all","scopes":["orgs:read","orgs:write","members:write","keys:manage","act-as-user"]}`).apiKey(t, 201)
+	manager := a.Key(t, a.account, apikeys.KeysManage, apikeys.OrgsRead)
+	as := func(key, method, target, body string) answer {
+		return a.doAs(t, method, target, body, "Authorization", "Bearer "+key)
+	}
+	got := as(manager, http.MethodPost, "/v1/api-keys", `{"description":"more","scopes":["orgs:read","orgs:write"]}`)
+	got.refused(t, 403, "insufficient_scope")
+	if challenge := got.header.Get("WWW-Authenticate"); !strings.HasSuffix(challenge, `scope="orgs:write"`) {
+		t.Errorf("challenge %s", challenge)
+	}
+	as(manager, http.MethodPost, "/v1/api-keys/"+all.APIKeyID+"/rotate", "").refused(t, 403, "insufficient_scope")
+	if !a.works(t, all.Key) {
+		t.Error("a refused rotation ended the key")
+	}
+	stranger := a.Key(t, a.Account(t))
+	nothing := "/v1/api-keys/01a20000-0000-7000-8000-000000000000"
+	for _, suffix := range []string{"", "/revoke", "/rotate"} {
+		method, body := http.MethodPost, ""
+		if suffix == "" {
+			method, body = http.MethodPatch, `{"description":"mine"}`
+		}
+		theirs := as(stranger, method, "/v1/api-keys/"+all.APIKeyID+suffix, body)
+		none := as(stranger, method, nothing+suffix, body)
+		theirs.refused(t, 404, "not_found")
+		if diff := cmp.Diff(withoutID(none), withoutID(theirs)); diff != "" {
+			t.Errorf("%s: another's key is not answered as one that does not exist:\n%s", suffix, diff)
+		}
+	}
+	as(stranger, http.MethodGet, "/v1/api-keys/"+all.APIKeyID, "").refused(t, 404, "not_found")
+	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).Description != "all" {
+		t.Error("a stranger changed a key")
+	}
+	for _, id := range []string{strings.ToUpper(all.APIKeyID), strings.ReplaceAll(all.APIKeyID, "-", ""), all.APIKeyID + "0", "x", "..%2fx"} {
+		a.get(t, "/v1/api-keys/"+id).refused(t, 404, "not_found")
+	}
+}
+
+func withoutID(g answer) string {
+	var p map[string]any
+	if err := json.Unmarshal(g.body, &p); err != nil {
+		return err.Error()
+	}
+	delete(p, "requestId")
+	body, _ := json.Marshal(p)
+	return string(body)
+}
+
+// Of the keys that manage keys one good one is left, whoever revokes at once.
+func TestTheLastManagerStays(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	first := a.get(t, "/v1/api-keys")
+	var page struct{ APIKeys []apiKey }
+	first.decode(t, &page)
+	ids := []string{page.APIKeys[0].APIKeyID}
+	a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "").refused(t, 409, "last_managing_key")
+	// Others that have ended, or manage nothing, do not count.
+	a.Key(t, a.account, apikeys.OrgsRead)
+	expired := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
+	a.Exec(t, `UPDATE api_keys SET expires_at = now() WHERE id = $1`, expired.APIKeyID)
+	refused := a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "", "Idempotency-Key", "last")
+	refused.refused(t, 409, "last_managing_key")
+	if refused.header.Get("X-Should-Retry") != "false" {
+		t.Errorf("%v", refused.header)
+	}
+	keys := []string{a.key}
+	for range 7 {
+		made := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
+		ids, keys = append(ids, made.APIKeyID), append(keys, made.Key)
+	}
+	replayed := a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "", "Idempotency-Key", "last")
+	if replayed.refused(t, 409, "last_managing_key"); replayed.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%v", replayed.header)
+	}
+	var all sync.WaitGroup
+	for i, id := range ids {
+		all.Go(func() {
+			// Each is revoked by its neighbour.
+			got := a.doAs(t, http.MethodPost, "/v1/api-keys/"+id+"/revoke", "", "Authorization", "Bearer "+keys[(i+1)%len(keys)])
+			if got.status != 200 && got.status != 401 && got.status != 409 {
+				t.Errorf("status %d: %s", got.status, got.body)
+			}
+		})
+	}
+	all.Wait()
+	left := 0
+	for _, key := range keys {
+		if a.works(t, key) {
+			left++
+		}
+	}
+	if left < 1 {
+		t.Error("no key is left to manage keys")
+	}
+}
+
+// A repeat makes no second key, and is not told the first; the database keeps no
+// key either.
+func TestRepeatedCallsAboutKeys(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	first := a.do(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "k")
+	made := first.apiKey(t, 201)
+	again := a.do(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "k")
+	repeated := again.apiKey(t, 201)
+	if repeated.APIKeyID != made.APIKeyID || repeated.Key != "" || made.Key == "" || again.header.Get("Idempotency-Replayed") != "true" ||
+		again.header.Get("Location") != first.header.Get("Location") {
+		t.Errorf("%+v, again %+v %v", made, repeated, again.header)
+	}
+	a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["orgs:read"]}`, "Idempotency-Key", "k").refused(t, 422, "idempotency_key_reused")
+	path := "/v1/api-keys/" + made.APIKeyID
+	next := a.do(t, http.MethodPost, path+"/rotate", "", "Idempotency-Key", "k").apiKey(t, 201)
+	if repeated := a.do(t, http.MethodPost, path+"/rotate", "", "Idempotency-Key", "k").apiKey(t, 201); repeated.APIKeyID != next.APIKeyID || repeated.Key != "" {
+		t.Errorf("rotated %+v, again %+v", next, repeated)
+	}
+	for _, key := range []string{made.Key, next.Key} {
+		if kept := a.holds(t, key[5:35]); kept != "" {
+			t.Errorf("%s holds a key", kept)
+		}
+	}
+}
+
+// holds returns the table with the text somewhere in a row.
+func (a *api) holds(t testing.TB, text string) (table string) {
+	t.Helper()
+	for _, table := range []string{"api_keys", "idempotency_keys", "org_events", "org_creations"} {
+		var found bool
+		query := `SELECT EXISTS (SELECT FROM ` + table + ` AS r WHERE position($1 IN r::text) > 0 OR position(encode($1::bytea, 'hex') IN r::text) > 0)`
+		if err := a.Pool.QueryRow(context.Background(), query, text).Scan(&found); err != nil {
+			t.Fatal(err)
+		}
+		if found {
+			return table
+		}
+	}
+	return ""
+}
+
+func TestBadKeyFields(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	made := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
+	path := "/v1/api-keys/" + made.APIKeyID
+	for _, c := range []struct{ method, target, body, want string }{
+		{"POST", "", `{}`, "description required, scopes required"},
+		{"POST", "", `{"description":" ","scopes":[]}`, "description required, scopes required"},
+		{"POST", "", `{"description":"x","scopes":null}`, "scopes wrong_type"},
+		{"POST", "", `{"description":"x","scopes":"orgs:read"}`, "scopes wrong_type"},
+		{"POST", "", `{"description":"x","scopes":["orgs:read","orgs:read"]}`, "scopes.1 repeated"},
+		{"POST", "", `{"description":"x","scopes":["root",null,1]}`, "scopes wrong_type"},
+		{"POST", "", `{"description":"x","scopes":["root",null]}`, "scopes.0 invalid, scopes.1 wrong_type"},
+		{"POST", "", `{"description":"x\u0000","scopes":["orgs:read"],"key":"orgd_1"}`, "description invalid, key unknown"},
+		{"POST", "", `{"description":"` + strings.Repeat("é", 256) + `","scopes":["orgs:read"]}`, "description too_long"},
+		{"POST", "", `{"description":"x","scopes":["orgs:read"],"expiresAt":"2020-01-01T00:00:00Z"}`, "expiresAt out_of_range"},
+		{"POST", "", `{"description":"x","scopes":["orgs:read"],"expiresAt":"0001-01-01T00:00:00Z"}`, "expiresAt out_of_range"},
+		{"POST", "", `{"description":"x","scopes":["orgs:read"],"expiresAt":"9999-12-31T00:00:00Z"}`, "expiresAt out_of_range"},
+		{"POST", "", `{"description":"x","scopes":["orgs:read"],"expiresAt":"tomorrow"}`, "expiresAt invalid"},
+		{"POST", "", `{"description":"x","scopes":["orgs:read"],"expiresAt":"2999-01-01T00:00:00,5Z"}`, "expiresAt invalid"},
+		{"POST", "", `{"description":"x","scopes":["orgs:read"],"expiresAt":null}`, "expiresAt wrong_type"},
+		{"PATCH", path, `{"expiresAt":"2020-01-01T00:00:00Z"}`, "expiresAt out_of_range"},
+		{"PATCH", path, `{"description":null,"scopes":["orgs:read"]}`, "description wrong_type, scopes unknown"},
+		{"POST", path + "/rotate", `{"overlapSeconds":-1}`, "overlapSeconds out_of_range"},
+		{"POST", path + "/rotate", `{"overlapSeconds":2592001}`, "overlapSeconds out_of_range"},
+		{"POST", path + "/rotate", `{"overlapSeconds":0.5}`, "overlapSeconds out_of_range"},
+		{"POST", path + "/rotate", `{"overlapSeconds":1e300}`, "overlapSeconds out_of_range"},
+		{"POST", path + "/rotate", `{"overlapSeconds":"60"}`, "overlapSeconds wrong_type"},
+		{"POST", path + "/revoke", `{"now":true}`, "now unknown"},
+	} {
+		target := c.target
+		if target == "" {
+			target = "/v1/api-keys"
+		}
+		p := a.do(t, c.method, target, c.body).refused(t, 422, "invalid_field")
+		var bad []string
+		for _, e := range p.Errors {
+			bad = append(bad, e.Field+" "+e.Code)
+		}
+		if got := joined(bad); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.method, c.body, got, c.want)
+		}
+	}
+	if read := a.get(t, path).apiKey(t, 200); read.Description != "Sync" || read.ExpiresAt != "" {
+		t.Errorf("a refused call changed it: %+v", read)
+	}
+}

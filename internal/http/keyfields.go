@@ -1,0 +1,115 @@
+package http
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"orgd/internal/apikeys"
+)
+
+// descriptionField is what a key is for, without the white space around it.
+func descriptionField(into *string) field {
+	return textField("description", func(value string) *fieldError {
+		*into = strings.TrimSpace(value)
+		switch {
+		case *into == "":
+			return &fieldError{Code: fieldRequired, Detail: "Say what the key is for."}
+		case utf8.RuneCountInString(*into) > maxNameRunes:
+			return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters."}
+		case strings.ContainsFunc(*into, unicode.IsControl):
+			return &fieldError{Code: fieldInvalid, Detail: "Give a description without control characters."}
+		}
+		return nil
+	})
+}
+
+// scopesField are the rights that a key carries, each once.
+func scopesField(into *[]apikeys.Scope) field {
+	return field{name: "scopes", read: func(raw json.RawMessage) []fieldError {
+		var values []*string // a null among them leaves nil
+		if err := json.Unmarshal(raw, &values); err != nil || values == nil {
+			return []fieldError{{Code: fieldWrongType, Detail: "Give an array of strings."}}
+		}
+		if len(values) == 0 {
+			return []fieldError{{Code: fieldRequired, Detail: "Give at least one scope."}}
+		}
+		var bad []fieldError
+		for i, value := range values[:min(len(values), len(apikeys.Scopes)+1)] {
+			if err := addScope(into, value); err != nil {
+				err.Field = "." + strconv.Itoa(i)
+				bad = append(bad, *err)
+			}
+		}
+		return bad
+	}}
+}
+
+func addScope(into *[]apikeys.Scope, value *string) *fieldError {
+	if value == nil {
+		return &fieldError{Code: fieldWrongType, Detail: "Give a string."}
+	}
+	scope := apikeys.Scope(*value)
+	switch {
+	case !slices.Contains(apikeys.Scopes, scope):
+		return &fieldError{Code: fieldInvalid, Detail: "Give one of orgs:read, orgs:write, members:write, keys:manage and act-as-user."}
+	case slices.Contains(*into, scope):
+		return &fieldError{Code: fieldRepeated, Detail: "Give each scope once."}
+	}
+	*into = append(*into, scope)
+	return nil
+}
+
+// latestExpiry is before what RFC 3339 cannot write.
+var latestExpiry = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// expiryField is when a key ends, in whole microseconds. That it lies ahead is
+// for the database's clock to say.
+func expiryField(into *time.Time) field {
+	return textField("expiresAt", func(value string) *fieldError {
+		t, err := time.Parse(time.RFC3339, value)
+		if err != nil || strings.ContainsAny(value, ",") {
+			return &fieldError{Code: fieldInvalid, Detail: "Give a time of RFC 3339 such as 2027-01-31T00:00:00Z."}
+		}
+		if t.Before(time.Unix(0, 0)) || !t.Before(latestExpiry) {
+			return &fieldError{Code: fieldOutOfRange, Detail: expiryPast}
+		}
+		*into = t.UTC().Truncate(time.Microsecond)
+		return nil
+	})
+}
+
+const expiryPast = "Give a time that lies ahead, before the year 9999."
+
+// clearableExpiryField takes null for a key that never ends.
+func clearableExpiryField(into *time.Time) field {
+	f := expiryField(into)
+	read := f.read
+	f.read = func(raw json.RawMessage) []fieldError {
+		if string(raw) == "null" {
+			*into = time.Time{}
+			return nil
+		}
+		return read(raw)
+	}
+	return f
+}
+
+// overlapField is how long a rotated key stays good, in whole seconds.
+func overlapField(into *time.Duration) field {
+	return field{name: "overlapSeconds", read: func(raw json.RawMessage) []fieldError {
+		var seconds *float64 // which null leaves nil
+		if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil {
+			return []fieldError{{Code: fieldWrongType, Detail: "Give a number."}}
+		}
+		if *seconds < 0 || *seconds > apikeys.MaxOverlap.Seconds() || *seconds != float64(int64(*seconds)) {
+			return []fieldError{{Code: fieldOutOfRange, Detail: "Give a whole number from 0 to 2592000."}}
+		}
+		*into = time.Duration(*seconds) * time.Second
+		return nil
+	}}
+}
