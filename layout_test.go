@@ -26,7 +26,8 @@ var mayImport = map[string][]string{
 	"internal/apikeys":     {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
 	"internal/orgs":        {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
 	"internal/seed":        {"internal/orgs", "internal/uuid"},
-	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/cursor", "internal/orgs", "internal/uuid"},
+	"internal/ratelimit":   {},
+	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/cursor", "internal/orgs", "internal/ratelimit", "internal/uuid"},
 }
 
 // onlyIn says which packages may import a library whose change of version is to
@@ -35,7 +36,7 @@ var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"internal/http"},
 	"github.com/pressly/goose/v3":         {"internal/db"},
 	"github.com/alecthomas/kong":          {"cmd/server"},
-	"github.com/maypok86/otter/v2":        {"internal/apikeys"},
+	"github.com/maypok86/otter/v2":        {"internal/apikeys", "internal/ratelimit"},
 	"github.com/testcontainers":           {"internal/db/dbtest"},
 	"github.com/prometheus/client_golang": {"internal/telemetry"},
 }

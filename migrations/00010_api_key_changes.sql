@@ -1,4 +1,9 @@
 -- +goose Up
+-- Requests a second; 0 for no limit, NULL for the server's own.
+ALTER TABLE api_keys
+    ADD COLUMN rate_limit integer,
+    ADD CONSTRAINT api_keys_rate_limit_range CHECK (rate_limit BETWEEN 0 AND 1000000);
+
 -- Tells every server at once of a key that is changed in any way that counts for
 -- authentication, by whatever means; not of its use. A server that does not listen
 -- finds out when it asks again.
@@ -13,8 +18,8 @@ $$;
 -- +goose StatementEnd
 
 CREATE TRIGGER api_keys_updated AFTER UPDATE ON api_keys FOR EACH ROW
-    WHEN ((OLD.account_id, OLD.id, OLD.digest, OLD.scopes, OLD.expires_at, OLD.revoked_at)
-        IS DISTINCT FROM (NEW.account_id, NEW.id, NEW.digest, NEW.scopes, NEW.expires_at, NEW.revoked_at))
+    WHEN ((OLD.account_id, OLD.id, OLD.digest, OLD.scopes, OLD.rate_limit, OLD.expires_at, OLD.revoked_at)
+        IS DISTINCT FROM (NEW.account_id, NEW.id, NEW.digest, NEW.scopes, NEW.rate_limit, NEW.expires_at, NEW.revoked_at))
     EXECUTE FUNCTION api_keys_notify();
 
 CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
@@ -27,3 +32,4 @@ DROP INDEX api_keys_by_created;
 DROP TRIGGER api_keys_deleted ON api_keys;
 DROP TRIGGER api_keys_updated ON api_keys;
 DROP FUNCTION api_keys_notify();
+ALTER TABLE api_keys DROP COLUMN rate_limit;

@@ -64,6 +64,18 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=-1h"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=0s"},
 		{"keys", "revoke", good, "x"},
+		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--rate-limit=-1"},
+		{"keys", "update", good, id},
+		{"keys", "update", good, id, "--expires-in=0s"},
+		{"keys", "update", good, id, "--expires-in=1h", "--never-expires"},
+		{"keys", "update", good, id, "--description="},
+		{"keys", "update", good, id, "--rate-limit=1000001"},
+		{"keys", "rotate", good, id, "--overlap=-1s"},
+		{"keys", "rotate", good, id, "--overlap=721h"},
+		{"serve", good, "--rate-limit=-1"},
+		{"serve", good, "--max-in-flight=-1"},
+		{"serve", good, "--key-cache-ttl=6m"},
+		{"serve", good, "--trusted-proxies=10.0.0.0/33"},
 		{"seed", good, "--account=" + id, "--orgs=-1"},
 		{"seed", good, "--account=" + id, "--orgs=1", "--members=-1"},
 		{"healthcheck", "--addr=x"},
@@ -142,6 +154,65 @@ func TestFromNothingToAPage(t *testing.T) {
 	}
 	if status, _, _ := get(t, r.url+"/v1/orgs", key.Key); status != http.StatusUnauthorized {
 		t.Errorf("with the revoked key: %d", status)
+	}
+}
+
+// An operator replaces a key, and changes what it may do.
+func TestKeyCommands(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	database := "--database-url=" + d.URL
+	var account struct{ AccountID string }
+	decode(t, succeed(t, "accounts", "create", database, "--name=Mine", "--json"), &account)
+	var listed []struct{ AccountID, AccountName string }
+	decode(t, succeed(t, "accounts", "list", database, "--json"), &listed)
+	if len(listed) != 1 || listed[0].AccountID != account.AccountID || listed[0].AccountName != "Mine" {
+		t.Errorf("accounts %+v", listed)
+	}
+	if out := succeed(t, "accounts", "list", database); !strings.Contains(out, account.AccountID) {
+		t.Errorf("accounts: %s", out)
+	}
+	type key struct{ APIKeyID, Description, Key, ExpiresAt, RevokedAt string }
+	var old, changed, next key
+	decode(t, succeed(t, "keys", "create", database, "--account="+account.AccountID, "--description=old", "--scope=keys:manage", "--rate-limit=7", "--json"), &old)
+	decode(t, succeed(t, "keys", "update", database, old.APIKeyID, "--description=new", "--expires-in=1h", "--json"), &changed)
+	if changed.Description != "new" || changed.ExpiresAt == "" || changed.Key != "" {
+		t.Errorf("updated %+v", changed)
+	}
+	changed = key{}
+	decode(t, succeed(t, "keys", "update", database, old.APIKeyID, "--never-expires", "--json"), &changed)
+	if changed.Description != "new" || changed.ExpiresAt != "" {
+		t.Errorf("updated %+v", changed)
+	}
+	decode(t, succeed(t, "keys", "rotate", database, old.APIKeyID, "--overlap=0s", "--json"), &next)
+	if next.Description != "new" || next.APIKeyID == old.APIKeyID || !strings.HasPrefix(next.Key, "orgd_") {
+		t.Errorf("rotated %+v", next)
+	}
+	rates := func() (rates string) {
+		err := d.Pool.QueryRow(context.Background(), "SELECT string_agg(coalesce(rate_limit::text, '-'), ',' ORDER BY created_at) FROM api_keys").Scan(&rates)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rates
+	}
+	if got := rates(); got != "7,7" {
+		t.Errorf("rates %s", got)
+	}
+	succeed(t, "keys", "update", database, next.APIKeyID, "--usual-rate")
+	succeed(t, "keys", "update", database, old.APIKeyID, "--rate-limit=0")
+	if got := rates(); got != "0,-" {
+		t.Errorf("rates %s", got)
+	}
+	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
+	for k, want := range map[string]int{old.Key: http.StatusUnauthorized, next.Key: http.StatusOK} {
+		if status, _, _ := get(t, r.url+"/v1/api-keys", k); status != want {
+			t.Errorf("status %d, want %d", status, want)
+		}
+	}
+	// An operator may end even the last that manages keys.
+	decode(t, succeed(t, "keys", "revoke", database, next.APIKeyID, "--json"), &changed)
+	if changed.RevokedAt == "" {
+		t.Errorf("revoked %+v", changed)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orgd/internal/db"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/ratelimit"
 	"orgd/internal/telemetry"
 	"orgd/migrations"
 )
@@ -21,6 +23,7 @@ type devCommand struct {
 	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"A PostgreSQL to use instead of a private one."`
 	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Where the private database and dev.env are kept (.data)."`
 	Orgs        int              `default:"250" placeholder:"N" help:"Sample organizations to have at least (${default})."`
+	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a second that a key may make on the long run, twice as many at once; 0 for no limit (${default})."`
 	LogLevel    string           `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
 }
 
@@ -84,6 +87,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 			databaseURL: database.url,
 			maxConns:    10,
 			keyTTL:      30 * time.Second,
+			limits:      orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},
 			listeners:   bound,
 			logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,6 +37,7 @@ type keysCreate struct {
 	Description   string          `required:"" help:"What the key is for."`
 	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,members:write,keys:manage,act-as-user" help:"A right that the key carries; repeat for more: ${enum}."`
 	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"How long the key works, such as 720h (for ever)."`
+	RateLimit     *int32          `placeholder:"N" help:"Requests a second that the key may make; 0 for no limit (as ORGD_RATE_LIMIT of the server says)."`
 	JSON          bool            `help:"Print the key as JSON."`
 }
 
@@ -44,13 +46,21 @@ func (c *keysCreate) Validate() error {
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
 		return fmt.Errorf("--expires-in is %s: give 1s or more, or leave it out for a key that never expires", *c.ExpiresIn)
 	}
-	return firstError(c.databaseFlags.Validate(), validText("--description", c.Description))
+	return firstError(c.databaseFlags.Validate(), validText("--description", c.Description), validOwnRate(c.RateLimit))
+}
+
+func validOwnRate(perSecond *int32) error {
+	if perSecond != nil && (*perSecond < 0 || *perSecond > apikeys.MaxRateLimit) {
+		return fmt.Errorf("--rate-limit is %d: give 0 to %d", *perSecond, apikeys.MaxRateLimit)
+	}
+	return nil
 }
 
 // Run prints the key, alone on its line so that it can be piped.
 func (c *keysCreate) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		n := apikeys.NewAPIKey{Description: c.Description, Scopes: slices.Compact(slices.Sorted(slices.Values(c.Scope)))}
+		n.RateLimit = c.RateLimit
 		if c.ExpiresIn != nil {
 			n.ExpiresIn = *c.ExpiresIn
 		}
@@ -95,16 +105,23 @@ func (c *keysList) Run(ctx context.Context, std streams) error {
 
 func printKeys(w io.Writer, keys []apikeys.APIKey) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tACCOUNT\tHINT\tSCOPES\tCREATED\tEXPIRES\tLAST USED\tREVOKED\tDESCRIPTION")
+	fmt.Fprintln(table, "ID\tACCOUNT\tHINT\tSCOPES\tCREATED\tEXPIRES\tLAST USED\tRATE\tREVOKED\tDESCRIPTION")
 	for _, k := range keys {
 		scopes := make([]string, len(k.Scopes))
 		for i, s := range k.Scopes {
 			scopes[i] = string(s)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%q\n", k.ID, k.AccountID, k.Hint, strings.Join(scopes, ","),
-			formatTime(k.CreatedAt), formatTime(k.ExpiresAt), formatTime(k.LastUsedAt), formatTime(k.RevokedAt), k.Description)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%q\n", k.ID, k.AccountID, k.Hint, strings.Join(scopes, ","),
+			formatTime(k.CreatedAt), formatTime(k.ExpiresAt), formatTime(k.LastUsedAt), formatRate(k.RateLimit), formatTime(k.RevokedAt), k.Description)
 	}
 	return table.Flush()
+}
+
+func formatRate(perSecond *int32) string {
+	if perSecond == nil {
+		return "-"
+	}
+	return strconv.Itoa(int(*perSecond))
 }
 
 func formatTime(t time.Time) string {
@@ -142,6 +159,8 @@ type keysUpdate struct {
 	Description  *string        `help:"What the key is for (as it is)."`
 	ExpiresIn    *time.Duration `placeholder:"DURATION" help:"How long the key works from now on, such as 720h (as it is)." xor:"expiry"`
 	NeverExpires bool           `help:"Let the key work for ever." xor:"expiry"`
+	RateLimit    *int32         `placeholder:"N" help:"Requests a second that the key may make; 0 for no limit (as it is)." xor:"rate"`
+	UsualRate    bool           `help:"Let the key have the rate of ORGD_RATE_LIMIT." xor:"rate"`
 }
 
 // Validate finds what the schema would refuse, and a call that changes nothing.
@@ -149,16 +168,18 @@ func (c *keysUpdate) Validate() error {
 	if err := c.databaseFlags.Validate(); err != nil {
 		return err
 	}
-	if c.Description == nil && c.ExpiresIn == nil && !c.NeverExpires {
-		return errors.New("nothing to change: give --description, --expires-in or --never-expires")
+	if c.Description == nil && c.ExpiresIn == nil && !c.NeverExpires && c.RateLimit == nil && !c.UsualRate {
+		return errors.New("nothing to change: give --description, --expires-in, --never-expires, --rate-limit or --usual-rate")
 	}
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
 		return fmt.Errorf("--expires-in is %s: give 1s or more, or revoke the key", *c.ExpiresIn)
 	}
 	if c.Description != nil {
-		return validText("--description", *c.Description)
+		if err := validText("--description", *c.Description); err != nil {
+			return err
+		}
 	}
-	return nil
+	return validOwnRate(c.RateLimit)
 }
 
 // Run prints the key's new object, or a line that says what it is now.
@@ -170,6 +191,9 @@ func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 	case c.ExpiresIn != nil:
 		at := time.Now().Add(*c.ExpiresIn)
 		changes.ExpiresAt = &at
+	}
+	if c.RateLimit != nil || c.UsualRate {
+		changes.RateLimit = &c.RateLimit
 	}
 	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
 		return r.Update(ctx, call, c.ID, changes)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,6 +41,8 @@ type serveConfig struct {
 	publicURL   string    // empty: what the public listener is bound to
 	drainDelay  time.Duration
 	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
+	limits      orgdhttp.Limits
+	proxies     []*net.IPNet
 	sweepEvery  time.Duration // 0: sweepInterval
 	flushEvery  time.Duration // 0: usageInterval
 	logger      *slog.Logger
@@ -82,6 +85,8 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		Orgs:        repository,
 		Keys:        keys,
 		Auth:        watch.keys,
+		Limits:      cfg.limits,
+		Proxies:     cfg.proxies,
 		Ready:       func(ctx context.Context) error { return checkSchema(ctx, pool) },
 		PublicURL:   apiURL,
 		Logger:      cfg.logger,

@@ -9,12 +9,13 @@ import (
 type serveCommand struct {
 	databaseFlags `embed:""`
 	serverFlags   `embed:""`
+	rateFlag      `embed:""`
 	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
 }
 
 // Validate finds wrong values before anything is started.
 func (c *serveCommand) Validate() error {
-	return firstError(c.databaseFlags.Validate(), c.serverFlags.Validate(), validAddr("ORGD_ADDR", c.Addr))
+	return firstError(c.databaseFlags.Validate(), c.serverFlags.Validate(), validRate(c.RateLimit), validAddr("ORGD_ADDR", c.Addr))
 }
 
 // Run serves until ctx is done.
@@ -30,6 +31,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
 		keyTTL:      c.KeyCacheTTL,
+		limits:      c.limits(c.RateLimit),
+		proxies:     c.proxies(),
 		logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
 	})
 }

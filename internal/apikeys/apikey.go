@@ -54,6 +54,7 @@ type Principal struct {
 	AccountID uuid.UUID
 	KeyID     uuid.UUID
 	Scopes    []Scope
+	RateLimit *int32 // requests a second; 0 for no limit; nil for the server's own
 }
 
 // Has says whether the principal holds the right.
@@ -66,6 +67,7 @@ type APIKey struct {
 	Description string
 	Hint        string
 	Scopes      []Scope
+	RateLimit   *int32 // requests a second; 0 for no limit; nil for the server's own
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	RevokedAt   time.Time

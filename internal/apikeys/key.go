@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"hash/crc32"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -63,6 +65,17 @@ func ParseKey(s string) (Key, error) {
 		return Key{}, ErrMalformed
 	}
 	return Key{text: s}, nil
+}
+
+var keyForm = regexp.MustCompile(prefix + "[0-9A-Za-z]{" + strconv.Itoa(randomSize+crcSize) + "}")
+
+// Redact returns the text with every key in it cut to its prefix, for what is
+// logged or answered.
+func Redact(text string) string {
+	if !strings.Contains(text, prefix) {
+		return text
+	}
+	return keyForm.ReplaceAllString(text, prefix+"…")
 }
 
 func appendChecksum(text []byte) []byte {

@@ -40,13 +40,18 @@ type NewAPIKey struct {
 	Scopes      []Scope       // at least one, each once
 	ExpiresAt   time.Time     // zero: it never expires, or after ExpiresIn
 	ExpiresIn   time.Duration // by the database's clock; 0: it never expires, or at ExpiresAt
+	RateLimit   *int32        // 0 to MaxRateLimit requests a second, 0 for no limit; nil for the server's own
 }
 
 // Changes are what shall be different of a key; nil leaves as it is.
 type Changes struct {
 	Description *string
 	ExpiresAt   *time.Time // zero: never
+	RateLimit   **int32    // as in NewAPIKey
 }
+
+// MaxRateLimit is the highest rate that a key can have of its own.
+const MaxRateLimit = 1_000_000
 
 // MaxOverlap is the longest time for which a rotated key stays good.
 const MaxOverlap = 30 * 24 * time.Hour
@@ -93,7 +98,12 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 		if changes.ExpiresAt != nil {
 			expires = *changes.ExpiresAt
 		}
-		updated, err := collectOne(q.Query(ctx, apiKeyUpdate, id, changes.Description, changes.ExpiresAt != nil, orNull(expires)))
+		var rate *int32
+		if changes.RateLimit != nil {
+			rate = *changes.RateLimit
+		}
+		updated, err := collectOne(q.Query(ctx, apiKeyUpdate,
+			id, changes.Description, changes.ExpiresAt != nil, orNull(expires), changes.RateLimit != nil, rate))
 		if errors.Is(err, db.ErrNoRows) {
 			err = ErrExpired
 		}
@@ -143,7 +153,7 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		if err := c.mayGrant(old.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
-		n := NewAPIKey{Description: old.Description, Scopes: old.Scopes}
+		n := NewAPIKey{Description: old.Description, Scopes: old.Scopes, RateLimit: old.RateLimit}
 		if !old.ExpiresAt.IsZero() {
 			n.ExpiresIn = old.ExpiresAt.Sub(old.CreatedAt)
 		}
@@ -164,7 +174,7 @@ func insert(ctx context.Context, q db.Querier, accountID uuid.UUID, n NewAPIKey)
 		lifetime = &seconds
 	}
 	made, err := collectOne(q.Query(ctx, apiKeyCreate,
-		accountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes, orNull(n.ExpiresAt), lifetime))
+		accountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes, orNull(n.ExpiresAt), lifetime, n.RateLimit))
 	if errors.Is(err, db.ErrNoRows) {
 		err = ErrExpired
 	}

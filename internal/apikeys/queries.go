@@ -3,7 +3,7 @@ package apikeys
 // Expiry is by the database's clock, the one that all replicas share: what is left
 // of the key's life, or $2 if that is less.
 const apiKeyLookUp = `
-SELECT account_id, id, digest, scopes, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
+SELECT account_id, id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
 FROM api_keys
 WHERE digest = $1
   AND revoked_at IS NULL
@@ -25,13 +25,13 @@ FROM used
 WHERE api_keys.id = used.id`
 
 const apiKeyColumns = `
-  id, account_id, description, hint, scopes, created_at, expires_at, revoked_at, last_used_at`
+  id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at`
 
 const isGood = `(revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()))`
 
 const apiKeyCreate = `
-INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, coalesce($7::timestamptz, now() + make_interval(secs => $8::float8))
+INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at)
+SELECT $1, $2, $3, $4, $5, $6, $9, coalesce($7::timestamptz, now() + make_interval(secs => $8::float8))
 WHERE $7::timestamptz IS NULL OR $7::timestamptz > now()
 RETURNING` + apiKeyColumns
 
@@ -76,7 +76,8 @@ FOR NO KEY UPDATE`
 const apiKeyUpdate = `
 UPDATE api_keys
 SET description = coalesce($2, description),
-    expires_at = CASE WHEN $3 THEN $4 ELSE expires_at END
+    expires_at = CASE WHEN $3 THEN $4 ELSE expires_at END,
+    rate_limit = CASE WHEN $5 THEN $6 ELSE rate_limit END
 WHERE id = $1 AND ($4::timestamptz IS NULL OR $4::timestamptz > now())
 RETURNING` + apiKeyColumns
 

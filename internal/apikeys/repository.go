@@ -122,7 +122,7 @@ func (r *Repository) lookUp(ctx context.Context, want digest, limit time.Duratio
 	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
 		f = goodKey{}
 		return q.QueryRow(ctx, apiKeyLookUp, want[:], limit.Seconds()).
-			Scan(&f.principal.AccountID, &f.principal.KeyID, &kept, &f.principal.Scopes, &used, &seconds)
+			Scan(&f.principal.AccountID, &f.principal.KeyID, &kept, &f.principal.Scopes, &f.principal.RateLimit, &used, &seconds)
 	})
 	if err != nil {
 		return goodKey{}, err
@@ -148,7 +148,7 @@ func collectOne(rows pgx.Rows, err error) (APIKey, error) {
 func scanAPIKey(row pgx.CollectableRow) (APIKey, error) {
 	var k APIKey
 	var expires, revoked, used *time.Time
-	err := row.Scan(&k.ID, &k.AccountID, &k.Description, &k.Hint, &k.Scopes, &k.CreatedAt, &expires, &revoked, &used)
+	err := row.Scan(&k.ID, &k.AccountID, &k.Description, &k.Hint, &k.Scopes, &k.RateLimit, &k.CreatedAt, &expires, &revoked, &used)
 	k.ExpiresAt, k.RevokedAt, k.LastUsedAt = orZero(expires), orZero(revoked), orZero(used)
 	return k, err
 }

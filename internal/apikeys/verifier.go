@@ -57,13 +57,14 @@ func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verif
 }
 
 // Authenticate returns whom the key in token speaks for. A token that cannot be
-// a key is never looked up. Errors: ErrInvalidKey, ErrUnavailable.
-func (v *Verifier) Authenticate(ctx context.Context, token string) (Principal, error) {
+// a key is never looked up, and one that nothing is known of only if mayAsk, unless
+// it is nil, returns nil. Errors: ErrInvalidKey, ErrUnavailable, that of mayAsk.
+func (v *Verifier) Authenticate(ctx context.Context, token string, mayAsk func() error) (Principal, error) {
 	key, err := ParseKey(token)
 	if err != nil {
 		return Principal{}, ErrInvalidKey
 	}
-	found, err := v.verdict(ctx, key.Digest())
+	found, err := v.verdict(ctx, key.Digest(), mayAsk)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -74,11 +75,19 @@ func (v *Verifier) Authenticate(ctx context.Context, token string) (Principal, e
 	return found.principal, nil
 }
 
-func (v *Verifier) verdict(ctx context.Context, d digest) (*verdict, error) {
+func (v *Verifier) verdict(ctx context.Context, d digest, mayAsk func() error) (*verdict, error) {
+	begun := time.Now()
+	if found, ok := v.verdicts.GetIfPresent(d); ok && begun.Before(found.until) {
+		return found, nil
+	}
+	if mayAsk != nil {
+		if err := mayAsk(); err != nil {
+			return nil, err
+		}
+	}
 	if v.ttl == 0 {
 		return v.ask(ctx, d)
 	}
-	begun := time.Now()
 	for {
 		found, err := v.verdicts.Get(ctx, d, otter.LoaderFunc[digest, *verdict](v.ask))
 		// What was asked for this call is good for it, however long it took.

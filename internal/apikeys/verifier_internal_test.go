@@ -60,7 +60,7 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		var early sync.WaitGroup
 		early.Go(func() {
 			// It may be told the one or the other.
-			if _, err := v.Authenticate(context.Background(), key.Reveal()); err != nil && !errors.Is(err, ErrInvalidKey) {
+			if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); err != nil && !errors.Is(err, ErrInvalidKey) {
 				t.Errorf("asked before the revocation: %v", err)
 			}
 		})
@@ -69,7 +69,7 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		v.Forget(payloadOf(key))
 		var late sync.WaitGroup
 		late.Go(func() {
-			if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
+			if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
 				t.Errorf("asked after it: %v", err)
 			}
 		})
@@ -80,7 +80,7 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		if s.asked.Load() != 2 {
 			t.Fatalf("%d look-ups", s.asked.Load())
 		}
-		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
+		if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
 			t.Fatalf("from memory: %v", err)
 		}
 	}
@@ -97,7 +97,7 @@ func TestNoUseSurvivesTheNews(t *testing.T) {
 		for range 4 {
 			users.Go(func() {
 				for !stop.Load() {
-					if _, err := v.Authenticate(context.Background(), key.Reveal()); err != nil && !errors.Is(err, ErrInvalidKey) {
+					if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); err != nil && !errors.Is(err, ErrInvalidKey) {
 						t.Error(err)
 					}
 				}
@@ -105,7 +105,7 @@ func TestNoUseSurvivesTheNews(t *testing.T) {
 		}
 		s.revoked.Store(true)
 		v.Forget(payloadOf(key))
-		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
+		if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
 			t.Errorf("after the news: %v", err)
 		}
 		stop.Store(true)
@@ -124,7 +124,7 @@ func TestOneLookUpForMany(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if _, err := v.Authenticate(context.Background(), key); errors.Is(err, ErrInvalidKey) != revoked {
+				if _, err := v.Authenticate(context.Background(), key, nil); errors.Is(err, ErrInvalidKey) != revoked {
 					t.Errorf("revoked %v: %v", revoked, err)
 				}
 			})
@@ -144,13 +144,13 @@ func TestOutage(t *testing.T) {
 	const ttl = 200 * time.Millisecond
 	v, key := s.verifier(ttl), NewKey().Reveal()
 	known := time.Now()
-	if _, err := v.Authenticate(context.Background(), key); err != nil {
+	if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.fails.Store(true)
 	for {
 		asked := time.Now()
-		_, err := v.Authenticate(context.Background(), key)
+		_, err := v.Authenticate(context.Background(), key, nil)
 		if errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrInvalidKey) {
 			break
 		}
@@ -159,7 +159,7 @@ func TestOutage(t *testing.T) {
 		}
 	}
 	s.fails.Store(false)
-	if _, err := v.Authenticate(context.Background(), key); err != nil {
+	if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
 		t.Errorf("after the outage: %v", err)
 	}
 }
@@ -177,7 +177,7 @@ func TestASlowAnswerIsNoYounger(t *testing.T) {
 	}
 	key := NewKey().Reveal()
 	for range 3 {
-		if _, err := v.Authenticate(context.Background(), key); err != nil {
+		if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,7 +193,7 @@ func TestNewsOfNoKeyForgetsAll(t *testing.T) {
 		s := &store{}
 		v, key := s.verifier(time.Hour), NewKey().Reveal()
 		for range 2 {
-			if _, err := v.Authenticate(context.Background(), key); err != nil {
+			if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
 				t.Fatal(err)
 			}
 			v.Forget(payload)
@@ -213,14 +213,14 @@ func BenchmarkAuthenticate(b *testing.B) {
 			all := make([]string, keys)
 			for i := range all {
 				all[i] = NewKey().Reveal()
-				if _, err := v.Authenticate(context.Background(), all[i]); err != nil {
+				if _, err := v.Authenticate(context.Background(), all[i], nil); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if _, err := v.Authenticate(context.Background(), all[i%keys]); err != nil {
+				if _, err := v.Authenticate(context.Background(), all[i%keys], nil); err != nil {
 					b.Fatal(err)
 				}
 				i++

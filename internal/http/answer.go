@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"orgd/internal/apikeys"
 )
 
 // statusClientClosed stands in the log for a request whose client went away
@@ -53,11 +55,11 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 		slog.String("requestId", c.Response().Header().Get(echo.HeaderXRequestID)),
 		slog.String("method", r.Method),
 		slog.String("route", routeLabel(c)),
-		slog.String("path", r.URL.Path),
+		slog.String("path", apikeys.Redact(r.URL.Path)),
 		slog.Int("status", status),
 		slog.Int64("bytes", c.Response().Size),
 		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
-		slog.String("remote", r.RemoteAddr),
+		slog.String("remote", c.RealIP()),
 	)
 	if who, ok := knownCaller(c); ok {
 		fields = append(fields, slog.String("accountId", who.AccountID.String()), slog.String("apiKeyId", who.KeyID.String()))
@@ -66,7 +68,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 		fields = append(fields, slog.Uint64("retryCount", retries))
 	}
 	if err != nil {
-		fields = append(fields, slog.String("error", err.Error()))
+		fields = append(fields, slog.String("error", apikeys.Redact(err.Error())))
 	}
 	s.cfg.Logger.LogAttrs(r.Context(), level, "request", fields...)
 }

@@ -25,17 +25,22 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			token, err := bearerToken(c.Request().Header)
 			if err != nil {
-				return err
+				return s.countFailure(c, err)
 			}
-			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
+			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token, s.mayAsk(c))
 			if errors.Is(err, apikeys.ErrInvalidKey) {
-				return newError(codeInvalidAPIKey, "Send a key that exists and is neither expired nor revoked.").
-					challenge(realm + `, error="invalid_token"`)
+				return s.countFailure(c, newError(codeInvalidAPIKey, "Send a key that exists and is neither expired nor revoked.").
+					challenge(realm+`, error="invalid_token"`))
 			}
 			if err != nil {
 				return err
 			}
 			c.Set(callerKey, caller{Principal: principal})
+			end, err := s.limitKey(c.Response().Header(), principal)
+			if err != nil {
+				return err
+			}
+			defer end()
 			if !principal.Has(scope) {
 				return lacking(scope)
 			}

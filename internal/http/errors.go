@@ -38,6 +38,7 @@ const (
 	codeUnsupportedMediaType code = "unsupported_media_type"
 	codeInvalidField         code = "invalid_field"
 	codeKeyReused            code = "idempotency_key_reused"
+	codeRateLimited          code = "rate_limited"
 	codeInternal             code = "internal"
 	codeNotImplemented       code = "not_implemented"
 	codeUnavailable          code = "unavailable"
@@ -70,6 +71,7 @@ var problems = map[code]struct {
 	codeUnsupportedMediaType: {http.StatusUnsupportedMediaType, "Unsupported media type"},
 	codeInvalidField:         {http.StatusUnprocessableEntity, "Invalid field"},
 	codeKeyReused:            {http.StatusUnprocessableEntity, "Idempotency key reused"},
+	codeRateLimited:          {http.StatusTooManyRequests, "Too many requests"},
 	codeInternal:             {http.StatusInternalServerError, "Internal error"},
 	codeNotImplemented:       {http.StatusNotImplemented, "Not implemented"},
 	codeUnavailable:          {http.StatusServiceUnavailable, "Unavailable"},

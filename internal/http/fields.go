@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"orgd/internal/apikeys"
 	"orgd/internal/uuid"
 )
 
@@ -144,8 +145,9 @@ func readText(raw json.RawMessage) (string, *fieldError) {
 	return *value, nil
 }
 
-// cut shortens a name of the client's choice for an answer.
+// cut shortens a name of the client's choice for an answer, and hides a key in it.
 func cut(name string) string {
+	name = apikeys.Redact(name)
 	if utf8.RuneCountInString(name) <= maxEchoedRunes {
 		return name
 	}

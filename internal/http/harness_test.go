@@ -92,9 +92,9 @@ type answer struct {
 }
 
 // get calls with the account's key.
-func (a *api) get(t testing.TB, target string) answer {
+func (a *api) get(t testing.TB, target string, headers ...string) answer {
 	t.Helper()
-	return a.call(t, http.MethodGet, target, "Authorization", "Bearer "+a.key)
+	return a.call(t, http.MethodGet, target, append([]string{"Authorization", "Bearer " + a.key}, headers...)...)
 }
 
 // call sends a request with the headers, name after value, and holds the answer

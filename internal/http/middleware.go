@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/labstack/echo/v4"
+
+	"orgd/internal/apikeys"
 )
 
 // recoverPanic makes a panic an error like any other, with the stack as its
@@ -69,7 +71,7 @@ func refuseUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 // requestID returns the client's own id if it is 1–64 of [A-Za-z0-9_-], else a
 // new one.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get(echo.HeaderXRequestID); isRequestID(id) {
+	if id := r.Header.Get(echo.HeaderXRequestID); isRequestID(id) && apikeys.Redact(id) == id {
 		return id
 	}
 	var random [16]byte

@@ -57,9 +57,10 @@ type Keys interface {
 	Rotate(ctx context.Context, c apikeys.Call, id uuid.UUID, overlap time.Duration) (apikeys.Changed, error)
 }
 
-// Authenticator tells whom a key speaks for.
+// Authenticator tells whom a key speaks for; apikeys.Verifier says what it
+// promises.
 type Authenticator interface {
-	Authenticate(ctx context.Context, token string) (apikeys.Principal, error)
+	Authenticate(ctx context.Context, token string, mayAsk func() error) (apikeys.Principal, error)
 }
 
 // Config is what a server is made of.
@@ -67,6 +68,8 @@ type Config struct {
 	Orgs      Organizations
 	Keys      Keys
 	Auth      Authenticator
+	Limits    Limits
+	Proxies   []*net.IPNet                // whose X-Forwarded-For is believed
 	Ready     func(context.Context) error // nil error: requests can be served
 	PublicURL string                      // how clients reach the server, without a slash at the end
 	Logger    *slog.Logger
@@ -80,12 +83,14 @@ type Config struct {
 type Server struct {
 	cfg       Config
 	echo      *echo.Echo
+	limits    *limits
 	readiness readiness
 }
 
 // New returns a server with every route in place.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, echo: echo.New()}
+	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits)}
+	s.echo.IPExtractor = clientAddress(cfg.Proxies)
 	s.readiness.check = cfg.Ready
 	s.echo.HTTPErrorHandler = s.renderError
 	// setDeadline copies the request: net/http must find its own as it made it, or

@@ -1,0 +1,295 @@
+package http_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dunglas/httpsfv"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/db/dbtest"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
+	"orgd/internal/ratelimit"
+	"orgd/internal/uuid"
+)
+
+func limited(t testing.TB, limits orgdhttp.Limits) *api {
+	t.Helper()
+	d := dbtest.New(t)
+	return newAPIWith(t, d, func(c *orgdhttp.Config) { c.Limits = limits })
+}
+
+// rateLimit reads the two fields as any client would (RFC 9651), and holds them to
+// draft-ietf-httpapi-ratelimit-headers.
+func rateLimit(t testing.TB, h http.Header) (quota, window, remaining, reset int64) {
+	t.Helper()
+	read := func(name string, params ...string) (values []int64) {
+		list, err := httpsfv.UnmarshalList(h.Values(name))
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%s %q: %v", name, h.Values(name), err)
+		}
+		item, ok := list[0].(httpsfv.Item)
+		if !ok || item.Value != "key" || len(item.Params.Names()) != len(params) {
+			t.Fatalf("%s %q", name, h.Values(name))
+		}
+		for _, param := range params {
+			value, _ := item.Params.Get(param)
+			n, ok := value.(int64)
+			if !ok || n < 0 {
+				t.Fatalf("%s %q: %s is %v", name, h.Values(name), param, value)
+			}
+			values = append(values, n)
+		}
+		return values
+	}
+	policy, state := read("RateLimit-Policy", "q", "w"), read("RateLimit", "r", "t")
+	return policy[0], policy[1], state[0], state[1]
+}
+
+func TestRateLimitOfAKey(t *testing.T) {
+	t.Parallel()
+	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 5}})
+	reader := a.Key(t, a.account, apikeys.OrgsRead)
+	allowed := 0
+	for {
+		// Refusals of other kinds count too, and tell how much is left.
+		targets := []string{"/v1/orgs?limit=1", "/v1/orgs?limit=0", "/v1/orgs/org_1"}
+		got := a.get(t, targets[allowed%len(targets)])
+		quota, window, remaining, reset := rateLimit(t, got.header)
+		if quota != 5 || window != 5 || remaining > 4 || reset < 1 || reset > 5 {
+			t.Fatalf("%v", got.header)
+		}
+		if got.status == http.StatusTooManyRequests {
+			got.refused(t, 429, "rate_limited")
+			if after, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || int64(after) < reset || after > 60 || remaining != 0 {
+				t.Errorf("%v", got.header)
+			}
+			break
+		}
+		if allowed++; allowed > 100 {
+			t.Fatal("there is no limit")
+		}
+	}
+	if allowed < 5 {
+		t.Errorf("only %d were allowed", allowed)
+	}
+	other := a.doAs(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`, "Authorization", "Bearer "+reader)
+	other.refused(t, 403, "insufficient_scope")
+	if _, _, remaining, _ := rateLimit(t, other.header); remaining != 4 {
+		t.Errorf("another key: %v", other.header)
+	}
+	if got := a.call(t, http.MethodGet, "/livez"); got.header.Get("RateLimit") != "" {
+		t.Errorf("a probe has a limit: %v", got.header)
+	}
+}
+
+// A key may have a rate of its own; 0 is no limit, and says nothing of one.
+func TestOwnRateOfAKey(t *testing.T) {
+	t.Parallel()
+	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 2}})
+	own, none := a.Key(t, a.account), a.Key(t, a.account)
+	a.rate(t, own, 1000)
+	a.rate(t, none, 0)
+	for range 50 {
+		got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+own)
+		if quota, window, _, _ := rateLimit(t, got.header); got.status != 200 || quota != 2000 || window != 2 {
+			t.Fatalf("%d %v", got.status, got.header)
+		}
+		got = a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+none)
+		if got.status != 200 || got.header.Get("RateLimit") != "" || got.header.Get("RateLimit-Policy") != "" {
+			t.Fatalf("%d %v", got.status, got.header)
+		}
+	}
+}
+
+func (a *api) rate(t testing.TB, key string, perSecond int) {
+	t.Helper()
+	parsed, err := apikeys.ParseKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := parsed.Digest()
+	a.Exec(t, "UPDATE api_keys SET rate_limit = $1 WHERE digest = $2", perSecond, digest[:])
+}
+
+// held are organizations whose list waits until it is released.
+type held struct {
+	*orgs.Repository
+	begun   chan struct{}
+	release chan struct{}
+}
+
+func (h *held) List(context.Context, uuid.UUID, orgs.ListParams) (orgs.Page, error) {
+	h.begun <- struct{}{}
+	<-h.release
+	return orgs.Page{}, nil
+}
+
+// What is too much at once is refused at once, and what is under way goes on.
+func TestRequestsInFlight(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	h := &held{Repository: orgs.NewRepository(d.Conns), begun: make(chan struct{}), release: make(chan struct{})}
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Orgs = h
+		c.Limits = orgdhttp.Limits{InFlight: 3, InFlightPerKey: 2}
+	})
+	another := a.Key(t, a.account)
+	var all sync.WaitGroup
+	begin := func(key string) {
+		all.Go(func() {
+			if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key); got.status != 200 {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+		})
+		<-h.begun
+	}
+	begin(a.key)
+	begin(a.key)
+	got := a.get(t, "/v1/orgs")
+	got.refused(t, 429, "rate_limited")
+	if after, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || after < 1 || after > 60 {
+		t.Errorf("%v", got.header)
+	}
+	begin(another)
+	got = a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+another)
+	got.refused(t, 503, "unavailable")
+	if got.header.Get("Retry-After") == "" {
+		t.Errorf("%v", got.header)
+	}
+	if got := a.call(t, http.MethodGet, "/readyz"); got.status != 200 {
+		t.Errorf("a probe: %d", got.status)
+	}
+	close(h.release)
+	all.Wait()
+	for range 10 {
+		if got := a.get(t, "/v1/orgs/org_1"); got.status != 404 {
+			t.Errorf("after all: %d %s", got.status, got.body)
+		}
+	}
+}
+
+// forwarded sends a request with a key as a proxy would.
+func (a *api) forwarded(t testing.TB, key, client string) answer {
+	t.Helper()
+	return a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key, "X-Forwarded-For", client)
+}
+
+// A client that tries keys is slowed down, and costs no look-ups then; keys that
+// are known work on from the same address.
+func TestFailuresAreLimited(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Auth = apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 5*60*1e9, nil)
+		c.Limits = orgdhttp.Limits{Failures: ratelimit.Rate{PerSecond: 1, Burst: 10}}
+	})
+	a.get(t, "/v1/orgs")
+	exhaust := func(client string) {
+		refused := 0
+		for {
+			// An address of the client's own choice is not believed.
+			got := a.forwarded(t, apikeys.NewKey().Reveal(), client)
+			if got.status == http.StatusTooManyRequests {
+				got.refused(t, 429, "rate_limited")
+				if got.header.Get("WWW-Authenticate") != "" || got.header.Get("Retry-After") == "" {
+					t.Errorf("%v", got.header)
+				}
+				break
+			}
+			got.refused(t, 401, "invalid_api_key")
+			if refused++; refused > 200 {
+				t.Fatal("there is no limit")
+			}
+		}
+		if refused < 10 {
+			t.Errorf("only %d were answered", refused)
+		}
+	}
+	exhaust("192.0.2.1")
+	if got := a.get(t, "/v1/orgs"); got.status != 200 {
+		t.Errorf("a known key: %d %s", got.status, got.body)
+	}
+	if got := a.call(t, http.MethodGet, "/livez"); got.status != 200 {
+		t.Errorf("a probe: %d", got.status)
+	}
+}
+
+// Behind proxies that are trusted each client has its own count; what a client
+// writes into the field itself is not believed.
+func TestClientsBehindProxies(t *testing.T) {
+	t.Parallel()
+	_, loopback, _ := net.ParseCIDR("127.0.0.0/8")
+	_, inner, _ := net.ParseCIDR("10.0.0.0/8")
+	d := dbtest.New(t)
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Limits = orgdhttp.Limits{Failures: ratelimit.Rate{PerSecond: 1, Burst: 20}}
+		c.Proxies = []*net.IPNet{loopback, inner}
+	})
+	exhaust := func(client func(i int) string) (refused int) {
+		for i := range 200 {
+			if got := a.forwarded(t, "wrong", client(i)); got.status == http.StatusTooManyRequests {
+				return refused
+			}
+			refused++
+		}
+		return refused
+	}
+	for name, client := range map[string]func(int) string{
+		"one client":                    func(int) string { return "192.0.2.1" },
+		"through two proxies":           func(int) string { return "192.0.2.2, 10.1.2.3" },
+		"one that makes up who it is":   func(i int) string { return fmt.Sprintf("198.51.100.%d, 192.0.2.3", i) },
+		"one site of IPv6":              func(i int) string { return fmt.Sprintf("2001:db8::%x", i) },
+		"one in the form of IPv6":       func(int) string { return "::ffff:192.0.2.4" },
+		"one behind a proxy of its own": func(i int) string { return fmt.Sprintf("10.9.9.%d, 192.0.2.5, 10.1.1.1", i) },
+	} {
+		if refused := exhaust(client); refused < 20 || refused >= 200 {
+			t.Errorf("%s: %d were answered", name, refused)
+		}
+	}
+	if refused := exhaust(func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }); refused != 200 {
+		t.Errorf("200 clients: %d were answered", refused)
+	}
+}
+
+// A key that stands where none belongs is not logged, nor told to anybody.
+func TestKeysInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	secret := a.Key(t, a.account)
+	for _, target := range []string{
+		"/v1/orgs?api_key=" + secret, "/v1/orgs?" + secret + "=1", "/v1/orgs?access_token=" + secret, "/v1/orgs?orgName=" + secret + "&x=1",
+		"/v1/orgs/" + secret, "/" + secret, "/v1/orgs?cursor=" + secret,
+	} {
+		got := a.get(t, target)
+		if got.status < 400 || strings.Contains(string(got.body), secret) {
+			t.Errorf("%s: %d %s", target, got.status, got.body)
+		}
+		without := a.call(t, http.MethodGet, target)
+		if strings.HasPrefix(target, "/v1/orgs") {
+			without.refused(t, 401, "missing_credentials")
+		}
+	}
+	for _, body := range []string{`{"` + secret + `":1}`, `{"orgName":"x","` + secret + `":1,"` + secret + `":2}`, secret} {
+		if got := a.do(t, http.MethodPost, "/v1/orgs", body); got.status < 400 || strings.Contains(string(got.body), secret) {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+	got := a.get(t, "/v1/orgs", "X-Request-Id", secret)
+	if got.header.Get("X-Request-Id") == secret {
+		t.Error("a key became a request id")
+	}
+	a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Basic "+secret).refused(t, 401, "missing_credentials")
+	a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+secret+" x").refused(t, 400, "invalid_authorization")
+	a.awaitLog(t, "invalid_authorization")
+	if log := a.log.String(); strings.Contains(log, secret[5:35]) {
+		t.Errorf("the log holds a key: %s", log)
+	}
+}

@@ -1,0 +1,119 @@
+// Package ratelimit bounds how often, and how often at once, each of many may do
+// something: a token bucket and a count of what is under way. It counts in this
+// process alone.
+package ratelimit
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+)
+
+// known bounds the memory of a Limiter to some 30 MiB, however many there are.
+// Whoever is forgotten for lack of room begins anew with a full bucket.
+const known = 100_000
+
+// idle is how long whoever asks for nothing is remembered; longer than any bucket
+// takes to fill.
+const idle = time.Minute
+
+// Rate is how often: so many a second on the long run, and so many at once. A
+// rate of 0 is no limit.
+type Rate struct {
+	PerSecond int
+	Burst     int
+}
+
+// PerSecond returns a rate whose burst is what comes together in two seconds.
+func PerSecond(n int) Rate { return Rate{PerSecond: n, Burst: 2 * n} }
+
+// Limiter limits each by its own bucket.
+type Limiter[K comparable] struct {
+	atOnce  int64
+	buckets *otter.Cache[K, *bucket]
+}
+
+type bucket struct {
+	limiter  *rate.Limiter
+	underWay atomic.Int64
+}
+
+// New returns a limiter that lets each have so many under way; 0 is no limit.
+func New[K comparable](atOnce int) *Limiter[K] {
+	return &Limiter[K]{
+		atOnce: int64(atOnce),
+		buckets: otter.Must(&otter.Options[K, *bucket]{
+			MaximumSize:      known,
+			ExpiryCalculator: otter.ExpiryAccessing[K, *bucket](idle),
+		}),
+	}
+}
+
+// Taken is what taking from a bucket came to.
+type Taken struct {
+	Allowed   bool
+	Remaining int           // tokens that are left
+	Full      time.Duration // until the bucket is full again
+}
+
+// Take takes a token of k's, if there is one.
+func (l *Limiter[K]) Take(k K, r Rate) Taken {
+	if r.PerSecond == 0 {
+		return Taken{Allowed: true}
+	}
+	limiter := l.bucket(k, r).limiter
+	now := time.Now()
+	allowed := limiter.AllowN(now, 1)
+	return taken(limiter, now, allowed, r)
+}
+
+// Peek says what Take would, and takes nothing.
+func (l *Limiter[K]) Peek(k K, r Rate) Taken {
+	if r.PerSecond == 0 {
+		return Taken{Allowed: true}
+	}
+	limiter := l.bucket(k, r).limiter
+	now := time.Now()
+	return taken(limiter, now, limiter.TokensAt(now) >= 1, r)
+}
+
+func taken(limiter *rate.Limiter, now time.Time, allowed bool, r Rate) Taken {
+	tokens := limiter.TokensAt(now)
+	missing := (float64(r.Burst) - tokens) / float64(r.PerSecond)
+	return Taken{
+		Allowed:   allowed,
+		Remaining: max(0, int(math.Floor(tokens))),
+		Full:      time.Duration(missing * float64(time.Second)),
+	}
+}
+
+// Begin counts one more of k's as under way, unless there are too many, and
+// returns what ends it.
+func (l *Limiter[K]) Begin(k K, r Rate) (end func(), allowed bool) {
+	if l.atOnce == 0 {
+		return func() {}, true
+	}
+	b := l.bucket(k, r)
+	if b.underWay.Add(1) > l.atOnce {
+		b.underWay.Add(-1)
+		return nil, false
+	}
+	return func() { b.underWay.Add(-1) }, true
+}
+
+// bucket returns k's bucket, at the rate r from now on.
+func (l *Limiter[K]) bucket(k K, r Rate) *bucket {
+	b, ok := l.buckets.GetIfPresent(k)
+	if !ok {
+		made := &bucket{limiter: rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst)}
+		b, _ = l.buckets.SetIfAbsent(k, made)
+	}
+	if b.limiter.Limit() != rate.Limit(r.PerSecond) {
+		b.limiter.SetLimit(rate.Limit(r.PerSecond))
+		b.limiter.SetBurst(r.Burst)
+	}
+	return b
+}

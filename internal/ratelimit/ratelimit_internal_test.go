@@ -1,0 +1,111 @@
+package ratelimit
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestBucket(t *testing.T) {
+	t.Parallel()
+	l := New[string](0)
+	r := Rate{PerSecond: 1, Burst: 5}
+	begun := time.Now()
+	for want := 4; want >= 0; want-- {
+		if got := l.Take("a", r); !got.Allowed || got.Remaining < want {
+			t.Fatalf("%+v, want %d left", got, want)
+		}
+	}
+	for time.Since(begun) < time.Minute {
+		peeked := l.Peek("a", r)
+		got := l.Take("a", r)
+		if !got.Allowed {
+			if got.Remaining != 0 || got.Full <= 4*time.Second || got.Full > 5*time.Second {
+				t.Errorf("refused: %+v", got)
+			}
+			if peeked.Allowed && time.Since(begun) < time.Second {
+				t.Errorf("peeked: %+v", peeked)
+			}
+			break
+		}
+	}
+	if got := l.Take("b", r); !got.Allowed || got.Remaining != 4 {
+		t.Errorf("another: %+v", got)
+	}
+	// A rate that changes counts at once.
+	if got := l.Take("a", PerSecond(1000)); got.Full > 3*time.Second {
+		t.Errorf("at another rate: %+v", got)
+	}
+	for range 1000 {
+		if !l.Take("c", Rate{}).Allowed || !l.Peek("c", Rate{}).Allowed {
+			t.Fatal("refused without a limit")
+		}
+	}
+}
+
+// However many take at once, no more are allowed than the bucket holds and
+// gathers meanwhile.
+func TestBucketUnderManyHands(t *testing.T) {
+	t.Parallel()
+	l, r := New[int](0), Rate{PerSecond: 1, Burst: 100}
+	var allowed atomic.Int64
+	var all sync.WaitGroup
+	begun := time.Now()
+	for range 50 {
+		all.Go(func() {
+			for range 20 {
+				if l.Take(1, r).Allowed {
+					allowed.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n, most := allowed.Load(), 101+int64(time.Since(begun).Seconds()); n < 100 || n > most {
+		t.Errorf("%d were allowed, at most %d could be", n, most)
+	}
+}
+
+func TestUnderWay(t *testing.T) {
+	t.Parallel()
+	l := New[string](2)
+	var ends []func()
+	for range 2 {
+		end, allowed := l.Begin("a", Rate{})
+		if !allowed {
+			t.Fatal("refused below the limit")
+		}
+		ends = append(ends, end)
+	}
+	for range 3 {
+		if _, allowed := l.Begin("a", Rate{}); allowed {
+			t.Fatal("allowed beyond the limit")
+		}
+	}
+	if _, allowed := l.Begin("b", Rate{}); !allowed {
+		t.Error("another is refused")
+	}
+	ends[0]()
+	if _, allowed := l.Begin("a", Rate{}); !allowed {
+		t.Error("refused after one has ended")
+	}
+	unlimited := New[string](0)
+	for range 1000 {
+		if _, allowed := unlimited.Begin("a", Rate{}); !allowed {
+			t.Fatal("refused without a limit")
+		}
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	l := New[int](1)
+	for k := range 1_000_000 {
+		l.Take(k, PerSecond(100))
+	}
+	l.buckets.CleanUp()
+	if n := l.buckets.EstimatedSize(); n > known {
+		t.Errorf("%d buckets for a million, want at most %d", n, known)
+	}
+}
