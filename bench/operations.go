@@ -49,16 +49,6 @@ var operations = []operation{
 	},
 }
 
-// authenticate is sent for a path that names nothing: the look-up of the key is
-// then the last statement, and the only one.
-var authenticate = operation{
-	name:   "key look-up",
-	method: http.MethodGet,
-	path:   "/v1/orgs/none",
-	params: []string{":digest"},
-	status: http.StatusNotFound,
-}
-
 // What pgbench fills parameters with. Its variables are numbers, but for those
 // that never change, so the rest is put together in SQL; that is too little to be
 // seen in the time of a statement.

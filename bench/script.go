@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -23,9 +22,9 @@ func variables(targets []target) []variable {
 }
 
 // pgbenchScript is one transaction: the variables that it needs, then its
-// statements.
-func pgbenchScript(targets []target, statements ...string) string {
-	body := strings.Join(statements, ";\n") + ";\n"
+// statement.
+func pgbenchScript(targets []target, statement string) string {
+	body := statement + ";\n"
 	drawn := variables(targets)
 	for i := len(drawn) - 1; i >= 0; i-- { // one may need those above it
 		v := drawn[i]
@@ -53,7 +52,6 @@ func (b *bench) constants() map[string]string {
 	return map[string]string{
 		"account": b.tenant.accountID,
 		"key":     b.tenant.keyID,
-		"digest":  b.tenant.keyDigest,
 		"request": "0123456789abcdef0123456789abcdef",
 		"created": "org.created",
 		"updated": "org.updated",

@@ -24,16 +24,18 @@ type server struct {
 	done      chan struct{} // closed when it has ended
 }
 
-// startOrgd starts orgd as an operator would, logs and metrics and all.
-func (b *bench) startOrgd(ctx context.Context, log string, conns int) (*server, error) {
+// startOrgd starts orgd as an operator would, logs and metrics and limits and all,
+// but with a limit that no load here reaches; env goes before all that.
+func (b *bench) startOrgd(ctx context.Context, log string, conns int, env ...string) (*server, error) {
 	cmd := exec.Command(b.path("server"), "serve")
-	cmd.Env = []string{
+	cmd.Env = append([]string{
 		"DATABASE_URL=" + b.tenant.databaseURL,
+		"ORGD_RATE_LIMIT=1000000",
 		"ORGD_ADDR=127.0.0.1:0",
 		"ORGD_ADMIN_ADDR=127.0.0.1:0",
 		"ORGD_DB_MAX_CONNS=" + strconv.Itoa(conns),
 		"ORGD_DRAIN_DELAY=0s", // only we send requests
-	}
+	}, env...)
 	return start(ctx, cmd, b.path(log))
 }
 

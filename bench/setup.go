@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -45,11 +44,10 @@ func (b *bench) createTenant(ctx context.Context) error {
 	}
 	var key struct{ Key, APIKeyID string }
 	if err := b.operateJSON(ctx, &key, "keys", "create", "--account", account.AccountID,
-		"--description", "bench", "--scope", "orgs:read", "--scope", "orgs:write", "--scope", "members:write", "--json"); err != nil {
+		"--description", "bench", "--scope", "orgs:read", "--scope", "orgs:write", "--scope", "members:write", "--scope", "keys:manage", "--json"); err != nil {
 		return err
 	}
 	b.tenant.accountID, b.tenant.key, b.tenant.keyID = account.AccountID, key.Key, key.APIKeyID
-	b.tenant.keyDigest = fmt.Sprintf(`\x%x`, sha256.Sum256([]byte(key.Key)))
 	return nil
 }
 

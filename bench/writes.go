@@ -12,14 +12,13 @@ import (
 type contest struct {
 	operation
 	targets []target
-	alone   string // the file in which pgbench finds the operation's statement
-	whole   string // the same with the look-up of the key, which each request does first
+	script  string // the file in which pgbench finds the operation's statement
 }
 
 // round is one run of each side.
 type round struct {
-	orgd         load
-	alone, whole float64 // transactions of pgbench in a second
+	orgd    load
+	pgbench float64 // transactions in a second
 }
 
 // measureOperations compares what orgd does with what PostgreSQL does if nothing
@@ -53,43 +52,34 @@ func (b *bench) measureOperations(ctx context.Context) error {
 }
 
 func (b *bench) newContest(ctx context.Context, conn *pgx.Conn, o operation, targets []target) (contest, error) {
-	c := contest{operation: o, targets: targets, alone: b.path(o.name + ".sql"), whole: b.path(o.name + "-key.sql")}
-	lookUp, err := b.capture(ctx, conn, authenticate, "")
-	if err != nil {
-		return c, err
-	}
+	c := contest{operation: o, targets: targets, script: b.path(o.name + ".sql")}
 	statement, err := b.capture(ctx, conn, o, targets[0].String())
 	if err != nil {
 		return c, err
 	}
-	return c, errors.Join(
-		writeFile(c.alone, pgbenchScript(targets, statement)),
-		writeFile(c.whole, pgbenchScript(targets, lookUp, statement)),
-	)
+	return c, writeFile(c.script, pgbenchScript(targets, statement))
 }
 
 func writeFile(name, text string) error { return os.WriteFile(name, []byte(text), 0o600) }
 
-// hold runs the three in turn, and prints how they stand to each other.
+// hold runs the two in turn, and prints how they stand to each other.
 func (b *bench) hold(ctx context.Context, c contest) error {
 	progress("%s: orgd, pgbench", c.name)
 	const warmUp = 1
 	if _, err := b.playRound(ctx, c, warmUp); err != nil {
 		return err
 	}
-	var loads, alone, whole []load
+	var loads, bare []load
 	for range b.pairs {
 		r, err := b.playRound(ctx, c, b.seconds)
 		if err != nil {
 			return err
 		}
 		loads = append(loads, r.orgd)
-		alone, whole = append(alone, load{perSecond: r.alone}), append(whole, load{perSecond: r.whole})
+		bare = append(bare, load{perSecond: r.pgbench})
 	}
-	perSecond := func(l load) float64 { return l.perSecond }
 	b.printf("\n%s: A is orgd, B pgbench with the same SQL; %d connections to the database each\n", c.name, connections)
-	b.printRatio("statement", loads, alone, perSecond)
-	b.printRatio("and key", loads, whole, perSecond)
+	b.printRatio("statement", loads, bare, func(l load) float64 { return l.perSecond })
 	b.printLatency(loads)
 	return nil
 }
@@ -106,10 +96,7 @@ func (b *bench) playRound(ctx context.Context, c contest, seconds int) (r round,
 	if r.orgd, err = b.loadOperation(ctx, c, seconds); err != nil {
 		return r, err
 	}
-	if r.alone, err = b.pgbench(ctx, c.alone, seconds); err != nil {
-		return r, err
-	}
-	r.whole, err = b.pgbench(ctx, c.whole, seconds)
+	r.pgbench, err = b.pgbench(ctx, c.script, seconds)
 	return r, err
 }
 

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+// measureLimits compares orgd with itself without its limits.
+func (b *bench) measureLimits(ctx context.Context) (err error) {
+	unlimited, err := b.startOrgd(ctx, "unlimited.log", poolSize,
+		"ORGD_RATE_LIMIT=0", "ORGD_MAX_IN_FLIGHT=0", "ORGD_MAX_IN_FLIGHT_PER_KEY=0")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlimited.stop()) }()
+	return b.compare(ctx, comparison{
+		"first page, limit=100: A is orgd with its limits, B without", listURL(b.orgd, pageSize, "", ""), listURL(unlimited, pageSize, "", ""),
+	})
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	revocations = 200
+	// lostTTL is how long a key may be remembered by the server that measures what a
+	// revocation costs whose news is lost.
+	lostTTL         = 2 * time.Second
+	lostRevocations = 10
+)
+
+// measureRevocations revokes keys at one server, and sees how long another, which
+// is loaded, still takes them: from before the revocation is sent, so that the
+// time to its commit is in it, to the first refusal.
+func (b *bench) measureRevocations(ctx context.Context) (err error) {
+	progress("%d revocations", revocations)
+	other, err := b.startOrgd(ctx, "other.log", poolSize, "ORGD_KEY_CACHE_TTL="+lostTTL.String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, other.stop()) }()
+	var took []float64
+	for len(took) < revocations {
+		more, err := b.revokeUnderLoad(ctx, other, revocations-len(took))
+		if err != nil {
+			return err
+		}
+		took = append(took, more...)
+	}
+	b.printf("\norgd, from a revocation to the first refusal of another server under load, %d keys: p50 %.1f ms  p99 %.1f ms  worst %.1f ms\n",
+		len(took), quantile(took, .5), quantile(took, .99), quantile(took, 1))
+
+	if err := execute(ctx, b.tenant.databaseURL, "ALTER TABLE api_keys DISABLE TRIGGER api_keys_updated"); err != nil {
+		return err
+	}
+	var lost []float64
+	for range lostRevocations {
+		t, err := b.revokeOnce(ctx, other)
+		if err != nil {
+			return err
+		}
+		lost = append(lost, milliseconds(t))
+	}
+	b.printf("orgd, the same with no news and ORGD_KEY_CACHE_TTL=%v, %d keys: worst %.1f ms\n", lostTTL, len(lost), quantile(lost, 1))
+	return execute(ctx, b.tenant.databaseURL, "ALTER TABLE api_keys ENABLE TRIGGER api_keys_updated")
+}
+
+// revokeUnderLoad revokes keys one after the other while a run of wrk lasts, at
+// most so many.
+func (b *bench) revokeUnderLoad(ctx context.Context, other *server, most int) (took []float64, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	end := time.Now().Add(time.Duration(b.seconds) * time.Second)
+	g.Go(func() error {
+		_, err := b.load(ctx, listURL(other, pageSize, "", ""), connections, b.seconds)
+		return err
+	})
+	g.Go(func() error {
+		for len(took) < most && time.Now().Before(end) {
+			t, err := b.revokeOnce(ctx, other)
+			if err != nil {
+				return err
+			}
+			took = append(took, milliseconds(t))
+		}
+		return nil
+	})
+	err = g.Wait()
+	return took, err
+}
+
+// revokeOnce makes a key, has the other server learn of it, revokes it, and asks
+// the other until it refuses.
+func (b *bench) revokeOnce(ctx context.Context, other *server) (took time.Duration, err error) {
+	keys := "http://" + b.orgd.addr + "/v1/api-keys"
+	status, answer, err := b.client.do(ctx, http.MethodPost, keys, `{"description":"bench","scopes":["orgs:read"]}`)
+	if err != nil || status != http.StatusCreated {
+		return 0, errors.Join(err, fmt.Errorf("create a key: status %d\n%s", status, answer))
+	}
+	var made struct{ APIKeyID, Key string }
+	if err := json.Unmarshal(answer, &made); err != nil {
+		return 0, err
+	}
+	user := &client{http: b.client.http, key: made.Key}
+	read := "http://" + other.addr + "/v1/orgs?limit=1"
+	if _, _, err := user.get(ctx, read); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	status, answer, err = b.client.do(ctx, http.MethodPost, keys+"/"+made.APIKeyID+"/revoke", "")
+	if err != nil || status != http.StatusOK {
+		return 0, errors.Join(err, fmt.Errorf("revoke a key: status %d\n%s", status, answer))
+	}
+	for {
+		status, answer, err := user.do(ctx, http.MethodGet, read, "")
+		switch {
+		case err != nil:
+			return 0, err
+		case status == http.StatusUnauthorized:
+			return time.Since(start), nil
+		case status != http.StatusOK:
+			return 0, fmt.Errorf("status %d\n%s", status, answer)
+		}
+	}
+}
