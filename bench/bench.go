@@ -112,7 +112,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 	if err := b.measureFilters(ctx); err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{b.measureLimits, b.measureRevocations, b.measureMemory, b.measureStarts} {
+	for _, measure := range []func(context.Context) error{b.measureLimits, b.measureRevocations, b.measureTiming, b.measureMemory, b.measureStarts} {
 		if err := measure(ctx); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 type client struct {
 	http *http.Client
 	key  string
+	from string // the address that a proxy would name; empty for none
 }
 
 // page is what the benchmark reads of an answer.
@@ -46,6 +47,9 @@ func (c *client) do(ctx context.Context, method, url, body string) (status int, 
 		return 0, nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.key)
+	if c.from != "" {
+		request.Header.Set("X-Forwarded-For", c.from)
+	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -19,12 +20,20 @@ const (
 	lostRevocations = 10
 )
 
+// behindProxy lets each key come from an address of its own: else the refusals
+// would soon be limited.
+const behindProxy = "ORGD_TRUSTED_PROXIES=127.0.0.0/8"
+
+func randomAddress() string {
+	return fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), rand.IntN(256))
+}
+
 // measureRevocations revokes keys at one server, and sees how long another, which
 // is loaded, still takes them: from before the revocation is sent, so that the
 // time to its commit is in it, to the first refusal.
 func (b *bench) measureRevocations(ctx context.Context) (err error) {
 	progress("%d revocations", revocations)
-	other, err := b.startOrgd(ctx, "other.log", poolSize, "ORGD_KEY_CACHE_TTL="+lostTTL.String())
+	other, err := b.startOrgd(ctx, "other.log", poolSize, "ORGD_KEY_CACHE_TTL="+lostTTL.String(), behindProxy)
 	if err != nil {
 		return err
 	}
@@ -90,7 +99,7 @@ func (b *bench) revokeOnce(ctx context.Context, other *server) (took time.Durati
 	if err := json.Unmarshal(answer, &made); err != nil {
 		return 0, err
 	}
-	user := &client{http: b.client.http, key: made.Key}
+	user := &client{http: b.client.http, key: made.Key, from: randomAddress()}
 	read := "http://" + other.addr + "/v1/orgs?limit=1"
 	if _, _, err := user.get(ctx, read); err != nil {
 		return 0, err

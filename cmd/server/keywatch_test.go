@@ -140,6 +140,30 @@ func TestRevocationWithoutNews(t *testing.T) {
 	await(t, "a revoked key works", func() bool { return !r.opens(t, key) })
 }
 
+// Nothing that a server tells of itself holds a key that it was sent.
+func TestKeysAreNowhere(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key, revoked := d.Key(t, d.Account(t)), d.Key(t, d.Account(t))
+	revoke(t, d, revoked)
+	r := start(t, remembering(d.URL))
+	for _, k := range []string{key, revoked} {
+		for _, target := range []string{"/v1/orgs", "/v1/orgs?key=" + k, "/v1/orgs/" + k, "/" + k} {
+			get(t, r.url+target, k)
+		}
+	}
+	told := r.log.String()
+	for _, target := range []string{"/metrics", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline", "/debug/vars"} {
+		_, _, body := get(t, r.adminURL+target, "")
+		told += string(body)
+	}
+	for _, k := range []string{key, revoked} {
+		if strings.Contains(told, k[5:35]) {
+			t.Errorf("a key is told: %s", told)
+		}
+	}
+}
+
 // When a key was used is written beside the requests, to the hour, and at the
 // latest when the server stops.
 func TestUseOfKeysIsWritten(t *testing.T) {

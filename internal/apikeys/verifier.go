@@ -57,8 +57,8 @@ func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verif
 }
 
 // Authenticate returns whom the key in token speaks for. A token that cannot be
-// a key is never looked up, and one that nothing is known of only if mayAsk, unless
-// it is nil, returns nil. Errors: ErrInvalidKey, ErrUnavailable, that of mayAsk.
+// a key is never looked up, and one that is not known to have been good only if
+// mayAsk, unless it is nil, returns nil. Errors: ErrInvalidKey, ErrUnavailable, that of mayAsk.
 func (v *Verifier) Authenticate(ctx context.Context, token string, mayAsk func() error) (Principal, error) {
 	key, err := ParseKey(token)
 	if err != nil {
@@ -77,10 +77,12 @@ func (v *Verifier) Authenticate(ctx context.Context, token string, mayAsk func()
 
 func (v *Verifier) verdict(ctx context.Context, d digest, mayAsk func() error) (*verdict, error) {
 	begun := time.Now()
-	if found, ok := v.verdicts.GetIfPresent(d); ok && begun.Before(found.until) {
-		return found, nil
+	known, ok := v.verdicts.GetIfPresent(d)
+	if ok && begun.Before(known.until) {
+		return known, nil
 	}
-	if mayAsk != nil {
+	// A key that was good is no guess.
+	if wasGood := ok && known.good; !wasGood && mayAsk != nil {
 		if err := mayAsk(); err != nil {
 			return nil, err
 		}

@@ -164,6 +164,46 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// Where no look-up is allowed, what is known still counts, and a key that was good
+// is looked up again; one that was not, and one that nobody knows, are not.
+func TestLookUpsThatAreNotAllowed(t *testing.T) {
+	t.Parallel()
+	ctx, no := context.Background(), errors.New("no")
+	refuse := func() error { return no }
+	for _, ttl := range []time.Duration{time.Hour, time.Nanosecond} {
+		s := &store{}
+		v, good, bad, unknown := s.verifier(ttl), NewKey().Reveal(), NewKey().Reveal(), NewKey().Reveal()
+		if _, err := v.Authenticate(ctx, good, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.revoked.Store(true)
+		if _, err := v.Authenticate(ctx, bad, func() error { return nil }); !errors.Is(err, ErrInvalidKey) {
+			t.Fatal(err)
+		}
+		s.revoked.Store(false)
+		asked := s.asked.Load()
+		if _, err := v.Authenticate(ctx, good, refuse); err != nil {
+			t.Errorf("TTL %s, a good key: %v", ttl, err)
+		}
+		if again := s.asked.Load() > asked; again != (ttl < time.Second) {
+			t.Errorf("TTL %s: a good key was looked up again: %v", ttl, again)
+		}
+		want := no
+		if ttl == time.Hour {
+			want = ErrInvalidKey
+		}
+		if _, err := v.Authenticate(ctx, bad, refuse); !errors.Is(err, want) {
+			t.Errorf("TTL %s, a bad key: %v, want %v", ttl, err, want)
+		}
+		if _, err := v.Authenticate(ctx, unknown, refuse); !errors.Is(err, no) {
+			t.Errorf("TTL %s, an unknown key: %v", ttl, err)
+		}
+		if _, err := v.Authenticate(ctx, "orgd_junk", refuse); !errors.Is(err, ErrInvalidKey) {
+			t.Errorf("TTL %s, junk: %v", ttl, err)
+		}
+	}
+}
+
 // What is known of a key ends a TTL after the question, however long the answer
 // took.
 func TestASlowAnswerIsNoYounger(t *testing.T) {

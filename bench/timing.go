@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// wrongKeys is how many keys of each kind are tried.
+const wrongKeys = 10_000
+
+// measureTiming tries wrong keys with a right checksum, those that begin as a real
+// one and others in turn, and looks for a difference in the time of their refusal.
+func (b *bench) measureTiming(ctx context.Context) (err error) {
+	progress("%d wrong keys", 2*wrongKeys)
+	s, err := b.startOrgd(ctx, "timing.log", poolSize, behindProxy)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	var alike, other []float64
+	try := &client{http: b.client.http}
+	for i := range wrongKeys {
+		// Who is first changes from pair to pair.
+		kinds := []*[]float64{&alike, &other}
+		if i%2 == 1 {
+			kinds[0], kinds[1] = kinds[1], kinds[0]
+		}
+		for _, kind := range kinds {
+			shared := 0
+			if kind == &alike {
+				shared = len(b.tenant.key) - 6 - 1 - i%20
+			}
+			try.key, try.from = wrongKey(b.tenant.key, shared), randomAddress()
+			took, err := try.refused(ctx, s)
+			if err != nil {
+				return err
+			}
+			*kind = append(*kind, milliseconds(took))
+		}
+	}
+	t := welch(alike, other)
+	// With so many, t is normal.
+	p := math.Erfc(math.Abs(t) / math.Sqrt2)
+	b.printf("\norgd, refusals of %d wrong keys that begin as a real one, and of as many others: medians %.4f and %.4f ms, t %.2f, p %.3f\n",
+		wrongKeys, median(alike), median(other), t, p)
+	return nil
+}
+
+// wrongKey returns a key with a right checksum that begins with as many characters
+// of the real one.
+func wrongKey(key string, shared int) string {
+	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	shared = max(shared, len("orgd_"))
+	text := []byte(key[:shared])
+	for len(text) < len(key)-6 {
+		text = append(text, base62[rand.IntN(len(base62))])
+	}
+	sum := crc32.ChecksumIEEE(text)
+	var digits [6]byte
+	for i := range digits {
+		digits[len(digits)-1-i] = base62[sum%62]
+		sum /= 62
+	}
+	return string(append(text, digits[:]...))
+}
+
+func (c *client) refused(ctx context.Context, s *server) (time.Duration, error) {
+	start := time.Now()
+	status, answer, err := c.do(ctx, http.MethodGet, "http://"+s.addr+"/v1/orgs", "")
+	took := time.Since(start)
+	if err == nil && status != http.StatusUnauthorized {
+		err = fmt.Errorf("a wrong key: status %d\n%s", status, answer)
+	}
+	return took, err
+}
+
+// welch is the t of Welch's test of two means.
+func welch(a, b []float64) float64 {
+	meanA, varianceA := moments(a)
+	meanB, varianceB := moments(b)
+	return (meanA - meanB) / math.Sqrt(varianceA/float64(len(a))+varianceB/float64(len(b)))
+}
+
+func moments(values []float64) (mean, variance float64) {
+	for _, v := range values {
+		mean += v / float64(len(values))
+	}
+	for _, v := range values {
+		variance += (v - mean) * (v - mean) / float64(len(values)-1)
+	}
+	return mean, variance
+}
