@@ -5,8 +5,13 @@ import (
 	"errors"
 )
 
-// measureLimits compares orgd with itself without its limits.
+// measureLimits compares orgd with itself without its limits, both just started.
 func (b *bench) measureLimits(ctx context.Context) (err error) {
+	limited, err := b.startOrgd(ctx, "limited.log", poolSize)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, limited.stop()) }()
 	unlimited, err := b.startOrgd(ctx, "unlimited.log", poolSize,
 		"ORGD_RATE_LIMIT=0", "ORGD_MAX_IN_FLIGHT=0", "ORGD_MAX_IN_FLIGHT_PER_KEY=0")
 	if err != nil {
@@ -14,6 +19,6 @@ func (b *bench) measureLimits(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, unlimited.stop()) }()
 	return b.compare(ctx, comparison{
-		"first page, limit=100: A is orgd with its limits, B without", listURL(b.orgd, pageSize, "", ""), listURL(unlimited, pageSize, "", ""),
+		"first page, limit=100: A is orgd with its limits, B without", listURL(limited, pageSize, "", ""), listURL(unlimited, pageSize, "", ""),
 	})
 }

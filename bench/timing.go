@@ -57,9 +57,13 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 func wrongKey(key string, shared int) string {
 	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	shared = max(shared, len("orgd_"))
+	random := len(key) - 6
 	text := []byte(key[:shared])
-	for len(text) < len(key)-6 {
+	for len(text) < random {
 		text = append(text, base62[rand.IntN(len(base62))])
+	}
+	if string(text) == key[:random] {
+		return wrongKey(key, shared)
 	}
 	sum := crc32.ChecksumIEEE(text)
 	var digits [6]byte
