@@ -1,7 +1,9 @@
 -- +goose Up
 -- Requests a second; 0 for no limit, NULL for the server's own.
+-- lifetime is what a key was made for, which a rotation hands on; NULL for ever.
 ALTER TABLE api_keys
     ADD COLUMN rate_limit integer,
+    ADD COLUMN lifetime interval,
     ADD CONSTRAINT api_keys_rate_limit_range CHECK (rate_limit BETWEEN 0 AND 1000000);
 
 -- Tells every server at once of a key that is changed in any way that counts for
@@ -25,6 +27,8 @@ CREATE TRIGGER api_keys_updated AFTER UPDATE ON api_keys FOR EACH ROW
 CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
     EXECUTE FUNCTION api_keys_notify();
 
+UPDATE api_keys SET lifetime = expires_at - created_at WHERE expires_at IS NOT NULL;
+
 CREATE INDEX api_keys_by_created ON api_keys (account_id, created_at DESC, id DESC);
 
 -- +goose Down
@@ -32,4 +36,4 @@ DROP INDEX api_keys_by_created;
 DROP TRIGGER api_keys_deleted ON api_keys;
 DROP TRIGGER api_keys_updated ON api_keys;
 DROP FUNCTION api_keys_notify();
-ALTER TABLE api_keys DROP COLUMN rate_limit;
+ALTER TABLE api_keys DROP COLUMN lifetime, DROP COLUMN rate_limit;

@@ -55,6 +55,7 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"serve", good, "--drain-delay=5"},
 		{"dev", "--orgs=-1"},
 		{"dev", "--addr=x"},
+		{"dev", "--rate-limit=-1"},
 		{"accounts", "create", good},
 		{"accounts", "create", good, "--name="},
 		{"accounts", "create", good, "--name=" + strings.Repeat("é", 256)},

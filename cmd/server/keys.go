@@ -25,10 +25,9 @@ type keysCommand struct {
 	Revoke keysRevoke `cmd:"" help:"End a key now."`
 }
 
-// operatorsCall is an operator's call about one account's keys: whoever has the
-// database may do all.
+// operatorsCall is a call about one account's keys by whoever has the database.
 func operatorsCall(account uuid.UUID) apikeys.Call {
-	return apikeys.Call{AccountID: account, Grants: apikeys.Scopes}
+	return apikeys.Call{AccountID: account}
 }
 
 type keysCreate struct {
@@ -189,8 +188,7 @@ func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 	case c.NeverExpires:
 		changes.ExpiresAt = &time.Time{}
 	case c.ExpiresIn != nil:
-		at := time.Now().Add(*c.ExpiresIn)
-		changes.ExpiresAt = &at
+		changes.ExpiresAt, changes.ExpiresIn = &time.Time{}, *c.ExpiresIn
 	}
 	if c.RateLimit != nil || c.UsualRate {
 		changes.RateLimit = &c.RateLimit

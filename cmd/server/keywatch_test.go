@@ -133,6 +133,7 @@ func TestRevocationWithoutNews(t *testing.T) {
 	d.Exec(t, "DROP TRIGGER api_keys_updated ON api_keys")
 	key := d.Key(t, d.Account(t))
 	r := start(t, func(c *serveConfig) { c.databaseURL, c.keyTTL = d.URL, 300*time.Millisecond })
+	r.awaitLog(t, hearing, 1) // which forgets too
 	if !r.opens(t, key) {
 		t.Fatal("the key does not work")
 	}

@@ -106,7 +106,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	group.Go(func() error { return server.ServeAdmin(lastCtx, admin, metrics.Handler()) })
 	group.Go(func() error { return watch.run(lastCtx, cfg.databaseURL) })
 	group.Go(func() error {
-		keepFlushing(lastCtx, cfg.logger, cmp.Or(cfg.flushEvery, usageInterval), usage)
+		keepFlushing(groupCtx, lastCtx, cfg.logger, cmp.Or(cfg.flushEvery, usageInterval), usage)
 		return nil
 	})
 	group.Go(func() error {

@@ -18,8 +18,8 @@ var (
 	ErrNotFound = errors.New("apikeys: no such key")
 	// ErrInvalidCursor: the cursor is not of this list.
 	ErrInvalidCursor = errors.New("apikeys: invalid cursor")
-	// ErrExpired: the key would end before it begins, by the database's clock.
-	ErrExpired = errors.New("apikeys: expiry in the past")
+	// ErrExpiryPast: the key would end before it begins, by the database's clock.
+	ErrExpiryPast = errors.New("apikeys: expiry in the past")
 	// ErrEnded: the key is revoked or expired.
 	ErrEnded = errors.New("apikeys: the key has ended")
 	// ErrLastManager: no other key of the account can manage its keys.

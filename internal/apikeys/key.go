@@ -67,15 +67,23 @@ func ParseKey(s string) (Key, error) {
 	return Key{text: s}, nil
 }
 
-var keyForm = regexp.MustCompile(prefix + "[0-9A-Za-z]{" + strconv.Itoa(randomSize+crcSize) + "}")
+var (
+	keyForm = regexp.MustCompile(prefix + `[0-9A-Za-z]{` + strconv.Itoa(randomSize+crcSize) + `}`)
+	// Also a key that lacks its end, which can be found by trying, and one whose
+	// underscore is escaped.
+	keyLike = regexp.MustCompile(`orgd(_|(%25)*%5[Ff])[0-9A-Za-z]{8,}`)
+)
 
-// Redact returns the text with every key in it cut to its prefix, for what is
-// logged or answered.
+// HasKey says whether a key is in the text.
+func HasKey(text string) bool { return strings.Contains(text, prefix) && keyForm.MatchString(text) }
+
+// Redact returns the text with every key in it, or what looks like one, cut to its
+// prefix, for what is logged or answered.
 func Redact(text string) string {
-	if !strings.Contains(text, prefix) {
+	if !strings.Contains(text, "orgd") {
 		return text
 	}
-	return keyForm.ReplaceAllString(text, prefix+"…")
+	return keyLike.ReplaceAllString(text, prefix+"…")
 }
 
 func appendChecksum(text []byte) []byte {

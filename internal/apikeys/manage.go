@@ -16,16 +16,16 @@ import (
 )
 
 // Call is who asks for a change of an account's keys, and how it may be repeated.
+// An operator has no key, and may do all.
 type Call struct {
 	AccountID uuid.UUID
-	Grants    []Scope   // those that the caller may hand on
-	UserID    uuid.UUID // the person that the caller acts for; zero if none
+	KeyID     uuid.UUID // the key that speaks, which must be good; zero for an operator
+	UserID    uuid.UUID // the person that it acts for; zero if none
 
-	// KeepsManager refuses to revoke the account's last good key with KeysManage:
-	// nobody could make another by HTTP.
-	KeepsManager   bool
 	IdempotencyKey string // the client's name for the call; empty if it has none
 }
+
+func (c Call) byOperator() bool { return c.KeyID == uuid.UUID{} }
 
 // Changed is the result of a change.
 type Changed struct {
@@ -46,8 +46,9 @@ type NewAPIKey struct {
 // Changes are what shall be different of a key; nil leaves as it is.
 type Changes struct {
 	Description *string
-	ExpiresAt   *time.Time // zero: never
-	RateLimit   **int32    // as in NewAPIKey
+	ExpiresAt   *time.Time    // zero: never, or after ExpiresIn
+	ExpiresIn   time.Duration // from now by the database's clock; counts if ExpiresAt is zero
+	RateLimit   **int32       // as in NewAPIKey
 }
 
 // MaxRateLimit is the highest rate that a key can have of its own.
@@ -61,23 +62,41 @@ type LacksScopeError struct{ Scope Scope }
 
 func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }
 
-func (c Call) mayGrant(scopes []Scope) error {
+// mayGrant refuses a caller that lacks one of the scopes. What the caller has is
+// read anew: it may have been revoked since it was authenticated.
+func (c Call) mayGrant(ctx context.Context, q db.Querier, scopes []Scope) error {
+	if c.byOperator() {
+		return nil
+	}
+	var own []Scope
+	err := q.QueryRow(ctx, apiKeyScopes, c.AccountID, c.KeyID).Scan(&own)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrInvalidKey
+	}
 	for _, scope := range scopes {
-		if !slices.Contains(c.Grants, scope) {
-			return LacksScopeError{scope}
+		if !slices.Contains(own, scope) && err == nil {
+			err = LacksScopeError{scope}
 		}
 	}
-	return nil
+	return err
 }
 
 // Create makes a key. Changed.Key is kept nowhere else. Errors: LacksScopeError,
-// ErrExpired, ErrUnknownAccount, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrInProgress, ErrKeyReused,
+// ErrUnavailable.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
-	if err := c.mayGrant(n.Scopes); err != nil {
-		return Changed{}, err
-	}
 	changed, err := r.change(ctx, c, "create key", n, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
-		return insert(ctx, q, c.AccountID, n)
+		if err := c.mayGrant(ctx, q, n.Scopes); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		key := NewKey()
+		digest := key.Digest()
+		made, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
+			n.RateLimit, orNull(n.ExpiresAt), secondsOrNull(n.ExpiresIn)))
+		if errors.Is(err, db.ErrNoRows) {
+			err = ErrExpiryPast
+		}
+		return made, key, err
 	})
 	if errors.Is(err, db.ErrReference) {
 		err = ErrUnknownAccount
@@ -85,48 +104,88 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 	return changed, err
 }
 
-// Update changes what a key is called and when it ends. A revoked key stays
-// revoked. Errors: ErrNotFound, ErrExpired, ErrInProgress, ErrKeyReused,
-// ErrUnavailable.
+// Update changes what a key is called, when it ends, and how often it may be used.
+// The end of a key that has ended stays, and moving one asks for the key's scopes, as
+// making a key does. Errors: ErrNotFound, ErrEnded, ErrExpiryPast, LacksScopeError,
+// ErrLastManager, ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
 	said := []any{id, changes}
 	return r.change(ctx, c, "update key", said, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
-		if _, err := lock(ctx, q, c.AccountID, id); err != nil {
+		if err := lockAccount(ctx, q, c); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		old, err := lock(ctx, q, c.AccountID, id)
+		if err != nil {
 			return APIKey{}, Key{}, err
 		}
 		var expires time.Time
 		if changes.ExpiresAt != nil {
 			expires = *changes.ExpiresAt
+			if err := c.mayMoveEnd(ctx, q, old, expires); err != nil {
+				return APIKey{}, Key{}, err
+			}
 		}
 		var rate *int32
 		if changes.RateLimit != nil {
 			rate = *changes.RateLimit
 		}
-		updated, err := collectOne(q.Query(ctx, apiKeyUpdate,
-			id, changes.Description, changes.ExpiresAt != nil, orNull(expires), changes.RateLimit != nil, rate))
+		updated, err := collectOne(q.Query(ctx, apiKeyUpdate, c.AccountID, id, changes.Description,
+			changes.ExpiresAt != nil, orNull(expires), secondsOrNull(changes.ExpiresIn), changes.RateLimit != nil, rate))
 		if errors.Is(err, db.ErrNoRows) {
-			err = ErrExpired
+			err = ErrExpiryPast
 		}
 		return updated, Key{}, err
 	})
 }
 
+func (c Call) mayMoveEnd(ctx context.Context, q db.Querier, old lockedKey, end time.Time) error {
+	if !old.isGood {
+		return ErrEnded
+	}
+	if err := c.mayGrant(ctx, q, old.Scopes); err != nil {
+		return err
+	}
+	sooner := !end.IsZero() && (old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt))
+	if !sooner {
+		return nil
+	}
+	return c.keepsManager(ctx, q, old.ID)
+}
+
+// lockAccount has changes that could end an account's keys take turns, or two
+// managers could end each other.
+func lockAccount(ctx context.Context, q db.Querier, c Call) error {
+	_, err := q.Exec(ctx, accountLock, c.AccountID)
+	return err
+}
+
+// keepsManager refuses to end the account's last good key with KeysManage, but to
+// an operator: nobody could make another by HTTP.
+func (c Call) keepsManager(ctx context.Context, q db.Querier, id uuid.UUID) error {
+	if c.byOperator() {
+		return nil
+	}
+	var last bool
+	err := q.QueryRow(ctx, apiKeyIsLastManager, c.AccountID, id).Scan(&last)
+	if err == nil && last {
+		err = ErrLastManager
+	}
+	return err
+}
+
 // Revoke ends a key now. A key that is revoked already stays as it is. Errors:
-// ErrNotFound, ErrLastManager, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// ErrNotFound, ErrLastManager, ErrInvalidKey, ErrInProgress, ErrKeyReused,
+// ErrUnavailable.
 func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed, error) {
 	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
-		// One at a time for each account, or two managers could revoke each other.
-		if _, err := q.Exec(ctx, accountLock, c.AccountID); err != nil {
+		if err := lockAccount(ctx, q, c); err != nil {
 			return APIKey{}, Key{}, err
 		}
-		if c.KeepsManager {
-			var last bool
-			if err := q.QueryRow(ctx, apiKeyIsLastManager, c.AccountID, id).Scan(&last); err != nil {
-				return APIKey{}, Key{}, err
-			}
-			if last {
-				return APIKey{}, Key{}, ErrLastManager
-			}
+		if err := c.mayGrant(ctx, q, nil); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		if err := c.keepsManager(ctx, q, id); err != nil {
+			return APIKey{}, Key{}, err
 		}
 		revoked, err := collectOne(q.Query(ctx, apiKeyRevoke, c.AccountID, id))
 		if errors.Is(err, db.ErrNoRows) {
@@ -139,7 +198,7 @@ func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed,
 // Rotate makes a key that does what another does, and lets the other end after
 // the overlap (0 to MaxOverlap), unless it ends before. The new one lives as long
 // as the other was made for. Errors: ErrNotFound, ErrEnded, LacksScopeError,
-// ErrInProgress, ErrKeyReused, ErrUnavailable.
+// ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
 	said := []any{id, overlap}
 	return r.change(ctx, c, "rotate key", said, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
@@ -150,35 +209,18 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		if !old.isGood {
 			return APIKey{}, Key{}, ErrEnded
 		}
-		if err := c.mayGrant(old.Scopes); err != nil {
+		if err := c.mayGrant(ctx, q, old.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
-		n := NewAPIKey{Description: old.Description, Scopes: old.Scopes, RateLimit: old.RateLimit}
-		if !old.ExpiresAt.IsZero() {
-			n.ExpiresIn = old.ExpiresAt.Sub(old.CreatedAt)
-		}
-		if _, err := q.Exec(ctx, apiKeyEnd, id, overlap.Seconds()); err != nil {
+		key := NewKey()
+		digest := key.Digest()
+		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint()))
+		if err != nil {
 			return APIKey{}, Key{}, err
 		}
-		return insert(ctx, q, c.AccountID, n)
+		_, err = q.Exec(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds())
+		return made, key, err
 	})
-}
-
-// insert makes a key, or returns ErrExpired.
-func insert(ctx context.Context, q db.Querier, accountID uuid.UUID, n NewAPIKey) (APIKey, Key, error) {
-	key := NewKey()
-	digest := key.Digest()
-	var lifetime *float64
-	if n.ExpiresIn > 0 {
-		seconds := n.ExpiresIn.Seconds()
-		lifetime = &seconds
-	}
-	made, err := collectOne(q.Query(ctx, apiKeyCreate,
-		accountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes, orNull(n.ExpiresAt), lifetime, n.RateLimit))
-	if errors.Is(err, db.ErrNoRows) {
-		err = ErrExpired
-	}
-	return made, key, err
 }
 
 // lockedKey is a key that nobody else can change before the transaction ends.
@@ -223,7 +265,7 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 }
 
 func (r *Repository) changeOnce(ctx context.Context, c Call, operation string, said any, run effect) (Changed, error) {
-	call, err := json.Marshal([]any{c.UserID, said})
+	call, err := json.Marshal([]any{c.KeyID, c.UserID, said})
 	if err != nil {
 		return Changed{}, err
 	}
@@ -272,6 +314,14 @@ func (r result) err() error {
 		return refusal
 	}
 	return fmt.Errorf("apikeys: a result of a later release was kept: %q", r.Refusal)
+}
+
+func secondsOrNull(d time.Duration) *float64 {
+	if d == 0 {
+		return nil
+	}
+	seconds := d.Seconds()
+	return &seconds
 }
 
 func orNull(t time.Time) *time.Time {

@@ -29,11 +29,26 @@ const apiKeyColumns = `
 
 const isGood = `(revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()))`
 
+// No row comes back of a key that would end before it begins.
 const apiKeyCreate = `
-INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $9, coalesce($7::timestamptz, now() + make_interval(secs => $8::float8))
-WHERE $7::timestamptz IS NULL OR $7::timestamptz > now()
+INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime)
+SELECT $1, $2, $3, $4, $5, $6, $7, given.expires_at, given.expires_at - now()
+FROM (SELECT coalesce($8::timestamptz, now() + make_interval(secs => $9::float8)) AS expires_at) AS given
+WHERE given.expires_at IS NULL OR given.expires_at > now()
 RETURNING` + apiKeyColumns
+
+const apiKeyRotate = `
+INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime)
+SELECT account_id, $3, description, $4, $5, scopes, rate_limit, now() + lifetime, lifetime
+FROM api_keys
+WHERE account_id = $1 AND id = $2
+RETURNING` + apiKeyColumns
+
+const apiKeyScopes = `
+SELECT scopes
+FROM api_keys
+WHERE account_id = $1 AND id = $2 AND ` + isGood + `
+`
 
 const apiKeyGet = `
 SELECT` + apiKeyColumns + `
@@ -73,18 +88,22 @@ FROM api_keys
 WHERE account_id = $1 AND id = $2
 FOR NO KEY UPDATE`
 
+// $4 says that the end changes: to $5, or to $6 from now, or else to never. No row
+// comes back of a key that would have ended.
 const apiKeyUpdate = `
 UPDATE api_keys
-SET description = coalesce($2, description),
-    expires_at = CASE WHEN $3 THEN $4 ELSE expires_at END,
-    rate_limit = CASE WHEN $5 THEN $6 ELSE rate_limit END
-WHERE id = $1 AND ($4::timestamptz IS NULL OR $4::timestamptz > now())
-RETURNING` + apiKeyColumns
+SET description = coalesce($3, description),
+    expires_at = CASE WHEN $4 THEN given.expires_at ELSE api_keys.expires_at END,
+    lifetime = CASE WHEN $4 THEN given.expires_at - now() ELSE lifetime END,
+    rate_limit = CASE WHEN $7 THEN $8 ELSE rate_limit END
+FROM (SELECT coalesce($5::timestamptz, now() + make_interval(secs => $6::float8)) AS expires_at) AS given
+WHERE account_id = $1 AND id = $2 AND (given.expires_at IS NULL OR given.expires_at > now())
+RETURNING id, account_id, description, hint, scopes, rate_limit, created_at, api_keys.expires_at, revoked_at, last_used_at`
 
 const apiKeyEnd = `
 UPDATE api_keys
-SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
-WHERE id = $1`
+SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $3))
+WHERE account_id = $1 AND id = $2`
 
 const accountLock = `
 SELECT
@@ -101,6 +120,6 @@ WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isGood + `
 
 const apiKeyRevoke = `
 UPDATE api_keys
-SET revoked_at = coalesce(revoked_at, now())
+SET revoked_at = coalesce(revoked_at, clock_timestamp())
 WHERE account_id = $1 AND id = $2
 RETURNING` + apiKeyColumns

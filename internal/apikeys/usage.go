@@ -2,6 +2,7 @@ package apikeys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,18 +50,18 @@ func (u *Usage) Flush(ctx context.Context) error {
 	u.pending = map[uuid.UUID]int64{}
 	u.mu.Unlock()
 
+	var failed error
 	for batch := range slices.Chunk(slices.Collect(maps.Keys(pending)), usageBatch) {
-		if err := u.write(ctx, batch, pending); err != nil {
-			for key, hour := range pending {
-				u.note(key, hour)
-			}
-			return fmt.Errorf("write when keys were used: %w", err)
+		err := u.write(ctx, batch, pending)
+		if err == nil {
+			continue
 		}
+		failed = errors.Join(failed, fmt.Errorf("write when keys were used: %w", err))
 		for _, key := range batch {
-			delete(pending, key)
+			u.note(key, pending[key])
 		}
 	}
-	return nil
+	return failed
 }
 
 func (u *Usage) write(ctx context.Context, keys []uuid.UUID, hours map[uuid.UUID]int64) error {

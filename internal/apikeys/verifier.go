@@ -19,6 +19,9 @@ import (
 // others nothing.
 const cachedKeys = 100_000
 
+// askLimit is more than a statement may take, and less than a request.
+const askLimit = 9 * time.Second
+
 // ChangesChannel is the channel on which the database tells of a key that is changed;
 // the payload is for Verifier.Forget.
 const ChangesChannel = "orgd_api_keys"
@@ -31,6 +34,7 @@ type Verifier struct {
 	ttl      time.Duration
 	usage    *Usage
 	verdicts *otter.Cache[digest, *verdict]
+	epoch    atomic.Uint64 // what was asked before it rose does not count
 }
 
 type digest = [sha256.Size]byte
@@ -39,7 +43,7 @@ type digest = [sha256.Size]byte
 type verdict struct {
 	principal Principal
 	good      bool
-	asked     time.Time
+	epoch     uint64
 	until     time.Time
 	// usedHour is the last hour of use that is known to the database, or will be.
 	usedHour atomic.Int64
@@ -56,15 +60,18 @@ func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verif
 	}
 }
 
-// Authenticate returns whom the key in token speaks for. A token that cannot be
-// a key is never looked up, and one that is not known to have been good only if
-// mayAsk, unless it is nil, returns nil. Errors: ErrInvalidKey, ErrUnavailable, that of mayAsk.
-func (v *Verifier) Authenticate(ctx context.Context, token string, mayAsk func() error) (Principal, error) {
+// Authenticate returns whom the key in token speaks for. A token that cannot be a
+// key is never looked up. Errors: ErrInvalidKey, ErrUnavailable.
+//
+// mayGuess is asked, unless it is nil, before the database is asked for a key that
+// was never good; its error is returned. Else it returns what is told afterwards
+// whether the guess was wrong.
+func (v *Verifier) Authenticate(ctx context.Context, token string, mayGuess func() (settle func(wrong bool), err error)) (Principal, error) {
 	key, err := ParseKey(token)
 	if err != nil {
 		return Principal{}, ErrInvalidKey
 	}
-	found, err := v.verdict(ctx, key.Digest(), mayAsk)
+	found, err := v.verdict(ctx, key.Digest(), mayGuess)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -75,49 +82,88 @@ func (v *Verifier) Authenticate(ctx context.Context, token string, mayAsk func()
 	return found.principal, nil
 }
 
-func (v *Verifier) verdict(ctx context.Context, d digest, mayAsk func() error) (*verdict, error) {
-	begun := time.Now()
-	known, ok := v.verdicts.GetIfPresent(d)
-	if ok && begun.Before(known.until) {
-		return known, nil
-	}
-	// A key that was good is no guess.
-	if wasGood := ok && known.good; !wasGood && mayAsk != nil {
-		if err := mayAsk(); err != nil {
-			return nil, err
-		}
-	}
+func (v *Verifier) verdict(ctx context.Context, d digest, mayGuess func() (func(bool), error)) (*verdict, error) {
 	if v.ttl == 0 {
 		return v.ask(ctx, d)
 	}
+	begun := time.Now()
+	known, ok := v.verdicts.GetIfPresent(d)
+	if ok && v.holds(known, begun) {
+		return known, nil
+	}
+	if ok {
+		v.drop(d, known)
+	}
+	wasGood := ok && known.good
 	for {
-		found, err := v.verdicts.Get(ctx, d, otter.LoaderFunc[digest, *verdict](v.ask))
-		// What was asked for this call is good for it, however long it took.
-		if err != nil || begun.Before(found.until) || !found.asked.Before(begun) {
+		asked := false
+		load := func(ctx context.Context, d digest) (*verdict, error) {
+			asked = true
+			if wasGood || mayGuess == nil {
+				return v.ask(ctx, d)
+			}
+			return v.guess(ctx, d, mayGuess)
+		}
+		found, err := v.verdicts.Get(ctx, d, otter.LoaderFunc[digest, *verdict](load))
+		var refused guessRefused
+		switch {
+		case errors.As(err, &refused) && !asked && ctx.Err() == nil:
+			continue // that was for another client
+		case errors.As(err, &refused):
+			return nil, refused.error
+		case err != nil, v.holds(found, begun), asked:
+			// What was asked for this call is good for it, however long it took.
 			return found, err
 		}
-		// Only this one: another may have asked anew meanwhile.
-		v.verdicts.ComputeIfPresent(d, func(old *verdict) (*verdict, otter.ComputeOp) {
-			if old == found {
-				return nil, otter.InvalidateOp
-			}
-			return old, otter.CancelOp
-		})
+		v.drop(d, found)
 	}
 }
 
+// holds says whether a verdict still counts at a time.
+func (v *Verifier) holds(known *verdict, at time.Time) bool {
+	return at.Before(known.until) && known.epoch == v.epoch.Load()
+}
+
+// drop forgets this verdict, but none that another has got meanwhile.
+func (v *Verifier) drop(d digest, old *verdict) {
+	v.verdicts.ComputeIfPresent(d, func(now *verdict) (*verdict, otter.ComputeOp) {
+		if now == old {
+			return nil, otter.InvalidateOp
+		}
+		return now, otter.CancelOp
+	})
+}
+
+// guessRefused is the error of mayGuess, which is of one client and of no other
+// that waits for the same answer.
+type guessRefused struct{ error }
+
+func (v *Verifier) guess(ctx context.Context, d digest, mayGuess func() (func(bool), error)) (*verdict, error) {
+	settle, err := mayGuess()
+	if err != nil {
+		return nil, guessRefused{err}
+	}
+	found, err := v.ask(ctx, d)
+	settle(err == nil && !found.good)
+	return found, err
+}
+
 // ask counts the time from before the question, since the answer may be older
-// than its arrival.
+// than its arrival. It goes on when the client leaves: one who leaves costs the
+// connection, and others may wait for the answer.
 func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
-	asked := time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askLimit)
+	defer cancel()
+	asked, epoch := time.Now(), v.epoch.Load()
 	found, err := v.lookUp(ctx, d, v.ttl)
 	if errors.Is(err, db.ErrNoRows) {
-		return &verdict{asked: asked, until: asked.Add(v.ttl)}, nil
+		return &verdict{epoch: epoch, until: asked.Add(v.ttl)}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("authenticate: %w", err)
+		// Whatever it is, it says nothing of the key.
+		return nil, fmt.Errorf("authenticate: %w: %w", ErrUnavailable, err)
 	}
-	answer := &verdict{principal: found.principal, good: true, asked: asked, until: asked.Add(found.goodFor)}
+	answer := &verdict{principal: found.principal, good: true, epoch: epoch, until: asked.Add(found.goodFor)}
 	answer.usedHour.Store(hourOf(found.lastUsedAt))
 	return answer, nil
 }
@@ -148,5 +194,6 @@ func (v *Verifier) Forget(payload string) {
 	v.verdicts.Invalidate(d)
 }
 
-// ForgetAll makes every key's next use ask the database.
-func (v *Verifier) ForgetAll() { v.verdicts.InvalidateAll() }
+// ForgetAll makes every key's next use ask the database, also where an answer is
+// on its way.
+func (v *Verifier) ForgetAll() { v.epoch.Add(1) }

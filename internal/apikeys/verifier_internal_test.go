@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -54,7 +55,7 @@ func payloadOf(k Key) string {
 // after the news asks anew, whatever is still under way.
 func TestRevokedWhileItIsLookedUp(t *testing.T) {
 	t.Parallel()
-	for range 1000 {
+	for i := range 1000 {
 		s := &store{read: make(chan struct{}), release: make(chan struct{})}
 		v, key := s.verifier(time.Hour), NewKey()
 		var early sync.WaitGroup
@@ -66,15 +67,23 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		})
 		<-s.read
 		s.revoked.Store(true)
-		v.Forget(payloadOf(key))
+		// The news may be of the key, or that some was lost.
+		if all := i%2 == 1; all {
+			v.ForgetAll()
+			close(s.release) // the second waits for the first, and asks again
+		} else {
+			v.Forget(payloadOf(key))
+		}
 		var late sync.WaitGroup
 		late.Go(func() {
 			if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
 				t.Errorf("asked after it: %v", err)
 			}
 		})
-		<-s.read // of the second look-up, while the first still runs
-		close(s.release)
+		<-s.read // of the second look-up
+		if i%2 == 0 {
+			close(s.release) // the first ran until now
+		}
 		early.Wait()
 		late.Wait()
 		if s.asked.Load() != 2 {
@@ -110,6 +119,9 @@ func TestNoUseSurvivesTheNews(t *testing.T) {
 		}
 		stop.Store(true)
 		users.Wait()
+		if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
+			t.Errorf("after all: %v", err)
+		}
 	}
 }
 
@@ -148,6 +160,9 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.fails.Store(true)
+	if _, err := v.Authenticate(context.Background(), key, nil); err != nil && time.Since(known) < ttl {
+		t.Errorf("early in an outage: %v", err)
+	}
 	for {
 		asked := time.Now()
 		_, err := v.Authenticate(context.Background(), key, nil)
@@ -169,7 +184,9 @@ func TestOutage(t *testing.T) {
 func TestLookUpsThatAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	ctx, no := context.Background(), errors.New("no")
-	refuse := func() error { return no }
+	refuse := func() (func(bool), error) { return nil, no }
+	var wrong []bool
+	allow := func() (func(bool), error) { return func(w bool) { wrong = append(wrong, w) }, nil }
 	for _, ttl := range []time.Duration{time.Hour, time.Nanosecond} {
 		s := &store{}
 		v, good, bad, unknown := s.verifier(ttl), NewKey().Reveal(), NewKey().Reveal(), NewKey().Reveal()
@@ -177,7 +194,7 @@ func TestLookUpsThatAreNotAllowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.revoked.Store(true)
-		if _, err := v.Authenticate(ctx, bad, func() error { return nil }); !errors.Is(err, ErrInvalidKey) {
+		if _, err := v.Authenticate(ctx, bad, allow); !errors.Is(err, ErrInvalidKey) {
 			t.Fatal(err)
 		}
 		s.revoked.Store(false)
@@ -198,6 +215,13 @@ func TestLookUpsThatAreNotAllowed(t *testing.T) {
 		if _, err := v.Authenticate(ctx, unknown, refuse); !errors.Is(err, no) {
 			t.Errorf("TTL %s, an unknown key: %v", ttl, err)
 		}
+		if _, err := v.Authenticate(ctx, unknown, allow); err != nil {
+			t.Errorf("TTL %s, a key that is allowed: %v", ttl, err)
+		}
+		if !slices.Equal(wrong, []bool{true, false}) {
+			t.Errorf("TTL %s: wrong %v", ttl, wrong)
+		}
+		wrong = nil
 		if _, err := v.Authenticate(ctx, "orgd_junk", refuse); !errors.Is(err, ErrInvalidKey) {
 			t.Errorf("TTL %s, junk: %v", ttl, err)
 		}

@@ -133,9 +133,8 @@ func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Ca
 	}
 	return apikeys.Call{
 		AccountID:      call.AccountID,
-		Grants:         callerOf(c).Scopes,
+		KeyID:          call.KeyID,
 		UserID:         call.UserID,
-		KeepsManager:   true,
 		IdempotencyKey: call.IdempotencyKey,
 	}, nil
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/db/dbtest"
+	orgdhttp "orgd/internal/http"
 )
 
 // apiKey is the key object, as a client reads it.
@@ -75,6 +77,12 @@ func TestLifeOfAKeyByHTTP(t *testing.T) {
 		t.Errorf("revoked again: %+v", again)
 	}
 	a.do(t, http.MethodPost, path+"/rotate", "").refused(t, 409, "api_key_ended")
+	for _, body := range []string{`{"expiresAt":null}`, `{"expiresAt":"2999-01-01T00:00:00Z"}`} {
+		a.do(t, http.MethodPatch, path, body).refused(t, 409, "api_key_ended")
+	}
+	if named := a.do(t, http.MethodPatch, path, `{"description":"gone"}`).apiKey(t, 200); named.Description != "gone" || named.RevokedAt != revoked.RevokedAt {
+		t.Errorf("named %+v", named)
+	}
 	if strings.Contains(a.log.String(), made.Key) {
 		t.Error("the log holds the key")
 	}
@@ -158,7 +166,7 @@ func TestRotation(t *testing.T) {
 	}
 	// An end that is near stays; the new key has as long a life as the old one had.
 	mortal := create(`,"expiresAt":"2099-01-01T00:00:00Z"`)
-	a.Exec(t, `UPDATE api_keys SET created_at = now() - interval '59 minutes', expires_at = now() + interval '1 minute' WHERE id = $1`, mortal.APIKeyID)
+	a.Exec(t, `UPDATE api_keys SET lifetime = interval '1 hour', expires_at = now() + interval '1 minute' WHERE id = $1`, mortal.APIKeyID)
 	before := expiry(mortal)
 	next := rotate(mortal, `{"overlapSeconds":3600}`)
 	if after := expiry(mortal); !after.Equal(before) {
@@ -167,6 +175,45 @@ func TestRotation(t *testing.T) {
 	created, _ := time.Parse(time.RFC3339, next.CreatedAt)
 	if life := expiry(next).Sub(created); life != time.Hour {
 		t.Errorf("the next key lives for %s", life)
+	}
+	// Nor does the overlap of one rotation become the life of the next.
+	for range 2 {
+		if again := rotate(made, ""); again.ExpiresAt != "" {
+			t.Errorf("rotated again: %+v", again)
+		}
+	}
+}
+
+// A key that has ended cannot come back, nor make others, whatever a server still
+// believes of it.
+func TestTheCallersKeyIsReadAnew(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Auth = apikeys.NewVerifier(apikeys.NewRepository(d.Conns), time.Hour, nil)
+	})
+	a.Key(t, a.account)
+	made := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
+	if !a.works(t, made.Key) {
+		t.Fatal("the key does not work")
+	}
+	a.Exec(t, "UPDATE api_keys SET revoked_at = now() WHERE id = $1", made.APIKeyID)
+	path := "/v1/api-keys/" + a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
+	for _, c := range []struct{ method, target, body string }{
+		{http.MethodPost, "/v1/api-keys", managing},
+		{http.MethodPost, path + "/rotate", ""},
+		{http.MethodPost, path + "/revoke", ""},
+		{http.MethodPatch, path, `{"expiresAt":"2999-01-01T00:00:00Z"}`},
+	} {
+		got := a.doAs(t, c.method, c.target, c.body, "Authorization", "Bearer "+made.Key)
+		got.refused(t, 401, "invalid_api_key")
+		if challenge := got.header.Get("WWW-Authenticate"); !strings.Contains(challenge, "invalid_token") {
+			t.Errorf("%s", challenge)
+		}
+	}
+	var keys int
+	if err := a.Pool.QueryRow(context.Background(), "SELECT count(*) FROM api_keys").Scan(&keys); err != nil || keys != 4 {
+		t.Errorf("%d keys, %v", keys, err)
 	}
 }
 
@@ -186,8 +233,9 @@ func TestKeysNeverGrantMore(t *testing.T) {
 		t.Errorf("challenge %s", challenge)
 	}
 	as(manager, http.MethodPost, "/v1/api-keys/"+all.APIKeyID+"/rotate", "").refused(t, 403, "insufficient_scope")
-	if !a.works(t, all.Key) {
-		t.Error("a refused rotation ended the key")
+	as(manager, http.MethodPatch, "/v1/api-keys/"+all.APIKeyID, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_scope")
+	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).ExpiresAt != "" {
+		t.Error("a refused call changed the key")
 	}
 	stranger := a.Key(t, a.Account(t))
 	nothing := "/v1/api-keys/01a20000-0000-7000-8000-000000000000"
@@ -231,6 +279,8 @@ func TestTheLastManagerStays(t *testing.T) {
 	first.decode(t, &page)
 	ids := []string{page.APIKeys[0].APIKeyID}
 	a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "").refused(t, 409, "last_managing_key")
+	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 409, "last_managing_key")
+	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":null,"description":"first"}`).apiKey(t, 200)
 	// Others that have ended, or manage nothing, do not count.
 	a.Key(t, a.account, apikeys.OrgsRead)
 	expired := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
@@ -285,6 +335,8 @@ func TestRepeatedCallsAboutKeys(t *testing.T) {
 		t.Errorf("%+v, again %+v %v", made, repeated, again.header)
 	}
 	a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["orgs:read"]}`, "Idempotency-Key", "k").refused(t, 422, "idempotency_key_reused")
+	another := a.doAs(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "k", "Authorization", "Bearer "+a.Key(t, a.account))
+	another.refused(t, 422, "idempotency_key_reused")
 	path := "/v1/api-keys/" + made.APIKeyID
 	next := a.do(t, http.MethodPost, path+"/rotate", "", "Idempotency-Key", "k").apiKey(t, 201)
 	if repeated := a.do(t, http.MethodPost, path+"/rotate", "", "Idempotency-Key", "k").apiKey(t, 201); repeated.APIKeyID != next.APIKeyID || repeated.Key != "" {

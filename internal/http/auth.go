@@ -25,12 +25,11 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			token, err := bearerToken(c.Request().Header)
 			if err != nil {
-				return s.countFailure(c, err)
+				return s.countRefusal(c, err)
 			}
-			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token, s.mayAsk(c))
+			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token, s.mayGuess(c))
 			if errors.Is(err, apikeys.ErrInvalidKey) {
-				return s.countFailure(c, newError(codeInvalidAPIKey, "Send a key that exists and is neither expired nor revoked.").
-					challenge(realm+`, error="invalid_token"`))
+				return s.countRefusal(c, invalidKey())
 			}
 			if err != nil {
 				return err
@@ -52,6 +51,11 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+func invalidKey() *apiError {
+	return newError(codeInvalidAPIKey, "Send a key that exists and is neither expired nor revoked.").
+		challenge(realm + `, error="invalid_token"`)
 }
 
 func lacking(scope apikeys.Scope) *apiError {

@@ -186,7 +186,10 @@ func asAPIError(err error) *apiError {
 	if errors.As(err, &lacks) {
 		return lacking(lacks.Scope).because(err)
 	}
-	if errors.Is(err, apikeys.ErrExpired) {
+	if errors.Is(err, apikeys.ErrInvalidKey) { // the caller's, which ended while it was read
+		return invalidKey().because(err)
+	}
+	if errors.Is(err, apikeys.ErrExpiryPast) {
 		bad := fieldError{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}
 		return newError(codeInvalidField, bad.Field+": "+bad.Detail).fields([]fieldError{bad}).because(err)
 	}

@@ -30,15 +30,17 @@ type Limits struct {
 type limits struct {
 	Limits
 	keys     *ratelimit.Limiter[uuid.UUID]
-	clients  *ratelimit.Limiter[netip.Prefix]
+	refusals *ratelimit.Limiter[netip.Prefix] // of clients without a good key
+	guesses  *ratelimit.Limiter[netip.Prefix] // of those, the ones that cost a look-up
 	inFlight atomic.Int64
 }
 
 func newLimits(l Limits) *limits {
 	return &limits{
-		Limits:  l,
-		keys:    ratelimit.New[uuid.UUID](l.InFlightPerKey),
-		clients: ratelimit.New[netip.Prefix](0),
+		Limits:   l,
+		keys:     ratelimit.New[uuid.UUID](l.InFlightPerKey),
+		refusals: ratelimit.New[netip.Prefix](0),
+		guesses:  ratelimit.New[netip.Prefix](l.Failures.Burst),
 	}
 }
 
@@ -70,7 +72,7 @@ func (s *Server) limitKey(h http.Header, p apikeys.Principal) (end func(), err e
 		return nil, newError(codeRateLimited, "The key has made too many requests; send this one again after the time in Retry-After.").
 			retryAfter(taken.Full)
 	}
-	end, allowed := s.limits.keys.Begin(p.KeyID, rate)
+	end, allowed := s.limits.keys.Begin(p.KeyID)
 	if !allowed {
 		return nil, newError(codeRateLimited, "The key has too many requests under way; send this one again when others are answered.").
 			retryAfter(0)
@@ -97,25 +99,38 @@ func setRateLimit(h http.Header, r ratelimit.Rate, taken ratelimit.Taken) {
 
 func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
-// mayAsk says whether a key that this process does not know may be looked up for
-// a client: not while its keys were wrong too often.
-func (s *Server) mayAsk(c echo.Context) func() error {
-	return func() error { return s.checkFailures(s.limits.clients.Peek(clientOf(c), s.limits.Failures)) }
+// mayGuess says whether a key that was never good may be looked up for a client:
+// not while too many were wrong. What has no key at all, or none that could be one,
+// does not count here, so that it costs others nothing at the same address.
+func (s *Server) mayGuess(c echo.Context) func() (func(wrong bool), error) {
+	return func() (func(bool), error) {
+		client, guesses := clientOf(c), s.limits.guesses
+		if !guesses.Peek(client, s.limits.Failures).Allowed {
+			return nil, tooManyFailures()
+		}
+		end, allowed := guesses.Begin(client)
+		if !allowed {
+			return nil, tooManyFailures()
+		}
+		return func(wrong bool) {
+			end()
+			if wrong {
+				guesses.Take(client, s.limits.Failures)
+			}
+		}, nil
+	}
 }
 
-// countFailure takes the place of the refusal of a client that was refused too
-// often.
-func (s *Server) countFailure(c echo.Context, refusal error) error {
-	if err := s.checkFailures(s.limits.clients.Take(clientOf(c), s.limits.Failures)); err != nil {
-		return err
+// countRefusal returns the refusal of a client without a good key, or another in
+// its place if there were too many.
+func (s *Server) countRefusal(c echo.Context, refusal error) error {
+	if !s.limits.refusals.Take(clientOf(c), s.limits.Failures).Allowed {
+		return tooManyFailures()
 	}
 	return refusal
 }
 
-func (s *Server) checkFailures(taken ratelimit.Taken) error {
-	if taken.Allowed {
-		return nil
-	}
+func tooManyFailures() error {
 	return newError(codeRateLimited, "Too many requests from this address had no good key; correct the key, and send the request again after the time in Retry-After.").
 		retryAfter(time.Second)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"orgd/internal/apikeys"
 	"orgd/internal/orgs"
 )
 
@@ -77,6 +78,9 @@ func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 }
 
 func (ps parameters) parseOne(name string, values []string, p *orgs.ListParams) *fieldError {
+	if apikeys.HasKey(name) || slices.ContainsFunc(values, apikeys.HasKey) {
+		return &fieldError{Code: fieldInvalid, Detail: "Send an API key in the header Authorization, and never in a query."}
+	}
 	parse := ps.find(name)
 	switch {
 	case parse == nil:

@@ -36,7 +36,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 	switch e.code {
 	case codeUnavailable, codeInProgress:
-		h.Set("Retry-After", retryAfter())
+		h.Set("Retry-After", soon())
 	case codeOrgInactive, codeAPIKeyEnded, codeLastManagingKey:
 		h.Set("X-Should-Retry", "false") // the official clients would repeat a 409
 	case codeUnsupportedMediaType:
@@ -73,6 +73,6 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
-// retryAfter is 1 to 5 whole seconds at random, so that clients do not come back
+// soon is 1 to 5 whole seconds at random, so that clients do not come back
 // all at once. The official clients ignore more than 60.
-func retryAfter() string { return strconv.Itoa(1 + rand.IntN(5)) }
+func soon() string { return strconv.Itoa(1 + rand.IntN(5)) }

@@ -60,7 +60,7 @@ type Keys interface {
 // Authenticator tells whom a key speaks for; apikeys.Verifier says what it
 // promises.
 type Authenticator interface {
-	Authenticate(ctx context.Context, token string, mayAsk func() error) (apikeys.Principal, error)
+	Authenticate(ctx context.Context, token string, mayGuess func() (settle func(wrong bool), err error)) (apikeys.Principal, error)
 }
 
 // Config is what a server is made of.

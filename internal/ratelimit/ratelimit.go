@@ -37,8 +37,14 @@ type Limiter[K comparable] struct {
 }
 
 type bucket struct {
-	limiter  *rate.Limiter
+	paced    atomic.Pointer[paced]
 	underWay atomic.Int64
+}
+
+// paced is a bucket of tokens at one rate.
+type paced struct {
+	rate    Rate
+	limiter *rate.Limiter
 }
 
 // New returns a limiter that lets each have so many under way; 0 is no limit.
@@ -64,7 +70,7 @@ func (l *Limiter[K]) Take(k K, r Rate) Taken {
 	if r.PerSecond == 0 {
 		return Taken{Allowed: true}
 	}
-	limiter := l.bucket(k, r).limiter
+	limiter := l.bucket(k).at(r)
 	now := time.Now()
 	allowed := limiter.AllowN(now, 1)
 	return taken(limiter, now, allowed, r)
@@ -75,7 +81,7 @@ func (l *Limiter[K]) Peek(k K, r Rate) Taken {
 	if r.PerSecond == 0 {
 		return Taken{Allowed: true}
 	}
-	limiter := l.bucket(k, r).limiter
+	limiter := l.bucket(k).at(r)
 	now := time.Now()
 	return taken(limiter, now, limiter.TokensAt(now) >= 1, r)
 }
@@ -92,11 +98,11 @@ func taken(limiter *rate.Limiter, now time.Time, allowed bool, r Rate) Taken {
 
 // Begin counts one more of k's as under way, unless there are too many, and
 // returns what ends it.
-func (l *Limiter[K]) Begin(k K, r Rate) (end func(), allowed bool) {
+func (l *Limiter[K]) Begin(k K) (end func(), allowed bool) {
 	if l.atOnce == 0 {
 		return func() {}, true
 	}
-	b := l.bucket(k, r)
+	b := l.bucket(k)
 	if b.underWay.Add(1) > l.atOnce {
 		b.underWay.Add(-1)
 		return nil, false
@@ -104,16 +110,23 @@ func (l *Limiter[K]) Begin(k K, r Rate) (end func(), allowed bool) {
 	return func() { b.underWay.Add(-1) }, true
 }
 
-// bucket returns k's bucket, at the rate r from now on.
-func (l *Limiter[K]) bucket(k K, r Rate) *bucket {
+func (l *Limiter[K]) bucket(k K) *bucket {
 	b, ok := l.buckets.GetIfPresent(k)
 	if !ok {
-		made := &bucket{limiter: rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst)}
-		b, _ = l.buckets.SetIfAbsent(k, made)
-	}
-	if b.limiter.Limit() != rate.Limit(r.PerSecond) {
-		b.limiter.SetLimit(rate.Limit(r.PerSecond))
-		b.limiter.SetBurst(r.Burst)
+		b, _ = l.buckets.SetIfAbsent(k, new(bucket))
 	}
 	return b
+}
+
+// at returns the tokens; when the rate has changed, all of them.
+func (b *bucket) at(r Rate) *rate.Limiter {
+	p := b.paced.Load()
+	if p != nil && p.rate == r {
+		return p.limiter
+	}
+	made := &paced{r, rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst)}
+	if b.paced.CompareAndSwap(p, made) {
+		return made.limiter
+	}
+	return b.at(r)
 }
