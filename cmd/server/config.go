@@ -15,9 +15,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"orgd/internal/apikeys"
-	orgdhttp "orgd/internal/http"
-	"orgd/internal/ratelimit"
 	"orgd/internal/telemetry"
 )
 
@@ -58,15 +55,13 @@ func validDatabaseURL(u telemetry.Secret) error {
 }
 
 type serverFlags struct {
-	AdminAddr         string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles; keep it private (${default})."`
-	PublicURL         string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"How clients reach the API, for the links in answers (the address it is bound to)."`
-	LogLevel          string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
-	DBMaxConns        int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
-	KeyCacheTTL       time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long what is known of a key may be used without asking the database, if the news of a change is lost; 0s asks for each request (${default})."`
-	MaxInFlight       int           `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Most requests at once; beyond them 503; 0 for no limit (${default})."`
-	MaxInFlightPerKey int           `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Most requests at once of one key; beyond them 429; 0 for no limit (${default})."`
-	TrustedProxies    []network     `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8 (none)."`
-	DrainDelay        time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to serve on after being told to stop, while balancers take notice (${default})."`
+	limitFlags  `embed:""`
+	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles; keep it private (${default})."`
+	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"How clients reach the API, for the links in answers (the address it is bound to)."`
+	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
+	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
+	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long what is known of a key may be used without asking the database, if the news of a change is lost; 0s asks for each request (${default})."`
+	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to serve on after being told to stop, while balancers take notice (${default})."`
 }
 
 // Validate finds what Kong's types let through.
@@ -80,67 +75,10 @@ func (f serverFlags) Validate() error {
 	if f.DrainDelay < 0 || f.DrainDelay > time.Minute {
 		return fmt.Errorf("ORGD_DRAIN_DELAY is %s: give 0s to 1m", f.DrainDelay)
 	}
-	if f.MaxInFlight < 0 || f.MaxInFlightPerKey < 0 {
-		return errors.New("ORGD_MAX_IN_FLIGHT and ORGD_MAX_IN_FLIGHT_PER_KEY take 0 or more")
-	}
 	if f.KeyCacheTTL < 0 || f.KeyCacheTTL > 5*time.Minute {
 		return fmt.Errorf("ORGD_KEY_CACHE_TTL is %s: give 0s to 5m", f.KeyCacheTTL)
 	}
-	return validPublicURL(f.PublicURL)
-}
-
-// rateFlag is apart from the others because server dev has another default.
-type rateFlag struct {
-	RateLimit int `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Requests a second that a key may make on the long run, twice as many at once; 0 for no limit (${default})."`
-}
-
-func validRate(perSecond int) error {
-	if perSecond < 0 || perSecond > apikeys.MaxRateLimit {
-		return fmt.Errorf("ORGD_RATE_LIMIT is %d: give 0 to %d", perSecond, apikeys.MaxRateLimit)
-	}
-	return nil
-}
-
-// failures are the authentications that may fail, for each address of a client.
-var failures = ratelimit.Rate{PerSecond: 10, Burst: 100}
-
-func (f serverFlags) limits(perSecond int) orgdhttp.Limits {
-	return orgdhttp.Limits{
-		PerKey:         ratelimit.PerSecond(perSecond),
-		InFlight:       f.MaxInFlight,
-		InFlightPerKey: f.MaxInFlightPerKey,
-		Failures:       failures,
-	}
-}
-
-// network is a range of addresses in CIDR form.
-type network struct{ *net.IPNet }
-
-// UnmarshalText reads CIDR form (RFC 4632), or one address.
-func (n *network) UnmarshalText(text []byte) error {
-	s := string(text)
-	if ip := net.ParseIP(s); ip != nil {
-		bits := 8 * len(ip.To16())
-		if ip.To4() != nil {
-			ip, bits = ip.To4(), 32
-		}
-		n.IPNet = &net.IPNet{IP: ip, Mask: net.CIDRMask(bits, bits)}
-		return nil
-	}
-	_, parsed, err := net.ParseCIDR(s)
-	if err != nil {
-		return fmt.Errorf("%q is no range of addresses such as 10.0.0.0/8", s)
-	}
-	n.IPNet = parsed
-	return nil
-}
-
-func (f serverFlags) proxies() []*net.IPNet {
-	ranges := make([]*net.IPNet, len(f.TrustedProxies))
-	for i, n := range f.TrustedProxies {
-		ranges[i] = n.IPNet
-	}
-	return ranges
+	return firstError(f.limitFlags.Validate(), validPublicURL(f.PublicURL))
 }
 
 func logLevel(name string) slog.Level {
