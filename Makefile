@@ -10,7 +10,7 @@ FUZZ  ?= 30s
 # Short, or an input that is being shrunk at the end fails the run.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build test check fmt lint smoke fuzz bench openapi
+.PHONY: help run build test check fmt lint smoke pgbouncer fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ lint: ## formatting, vet, staticcheck, tidy modules
 
 smoke: build ## start `server dev`, walk all pages with the printed key, stop
 	scripts/smoke.sh bin/server
+
+pgbouncer: build ## serve through PgBouncer in transaction mode (needs pgbouncer, psql and curl)
+	$(GO) run ./internal/db/dbtest/withdb scripts/pgbouncer.sh bin/server
 
 fuzz: ## each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZ) $(SHRINK) ./internal/cursor

@@ -13,7 +13,7 @@ import (
 
 // withPool gives a command its connections to a database that has the schema.
 func withPool(ctx context.Context, f databaseFlags, do func(*db.Pool) error) error {
-	pool, err := db.Open(ctx, f.DatabaseURL.Reveal(), db.Options{MaxConns: 4})
+	pool, err := db.Open(ctx, f.direct(), db.Options{MaxConns: 4})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,12 @@ type commandLine struct {
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server on this machine whether it is ready; for containers."`
 }
 
+// databaseFlags lead to the database. A pooler that lends connections for a
+// transaction can't listen, nor lock for a session, so only what serves goes through
+// it.
 type databaseFlags struct {
 	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use: postgres://user:password@host:port/name."`
+	DirectURL   telemetry.Secret `env:"ORGD_DB_DIRECT_URL" name:"db-direct-url" placeholder:"URL" help:"The same PostgreSQL without the pooler, where DATABASE_URL leads through one (DATABASE_URL)."`
 }
 
 // Validate finds a wrong URL before anything is done with it.
@@ -39,19 +44,30 @@ func (f databaseFlags) Validate() error {
 	if f.DatabaseURL == "" {
 		return errors.New("DATABASE_URL is not set: give a URL such as postgres://user:password@localhost:5432/orgd")
 	}
-	return validDatabaseURL(f.DatabaseURL)
+	if err := validDatabaseURL("DATABASE_URL", f.DatabaseURL); err != nil || f.DirectURL == "" {
+		return err
+	}
+	return validDatabaseURL("ORGD_DB_DIRECT_URL", f.DirectURL)
 }
 
-func validDatabaseURL(u telemetry.Secret) error {
+// direct returns the URL that leads to PostgreSQL itself.
+func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseURL).Reveal() }
+
+func validDatabaseURL(name string, u telemetry.Secret) error {
 	cfg, err := pgxpool.ParseConfig(u.Reveal())
 	if err != nil {
-		return errors.New("DATABASE_URL is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd")
+		return fmt.Errorf("%s is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd", name)
 	}
 	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
-		return fmt.Errorf("DATABASE_URL asks for default_query_exec_mode %q: pages are read in PostgreSQL's binary format, which that mode has not", mode)
+		return fmt.Errorf("%s asks for default_query_exec_mode %q: pages are read in PostgreSQL's binary format, which that mode has not", name, mode)
 	}
 	return nil
+}
+
+// poolerFlag is for a pooler that is too old for prepared statements.
+type poolerFlag struct {
+	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}; described behind a PgBouncer before 1.21 (${default})."`
 }
 
 type serverFlags struct {

@@ -36,7 +36,7 @@ func (c *devCommand) Validate() error {
 		return fmt.Errorf("--orgs is %d: give 0 or more", c.Orgs)
 	}
 	if c.DatabaseURL != "" {
-		return validDatabaseURL(c.DatabaseURL)
+		return validDatabaseURL("DATABASE_URL", c.DatabaseURL)
 	}
 	return nil
 }
@@ -85,6 +85,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 		defer cancel()
 		return serve(ctx, serveConfig{
 			databaseURL: database.url,
+			directURL:   database.url,
 			maxConns:    10,
 			keyTTL:      30 * time.Second,
 			limits:      orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},

@@ -20,7 +20,7 @@ type migrateUp struct {
 
 // Run prints the steps taken.
 func (c *migrateUp) Run(ctx context.Context, std streams) error {
-	done, err := db.MigrateUp(ctx, c.DatabaseURL.Reveal(), migrations.FS)
+	done, err := db.MigrateUp(ctx, c.direct(), migrations.FS)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ type migrateDown struct {
 
 // Run prints the step taken back.
 func (c *migrateDown) Run(ctx context.Context, std streams) error {
-	undone, err := db.MigrateDown(ctx, c.DatabaseURL.Reveal(), migrations.FS)
+	undone, err := db.MigrateDown(ctx, c.direct(), migrations.FS)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ type migrateStatus struct {
 
 // Run prints one line for each step.
 func (c *migrateStatus) Run(ctx context.Context, std streams) error {
-	all, err := db.MigrationStatus(ctx, c.DatabaseURL.Reveal(), migrations.FS)
+	all, err := db.MigrationStatus(ctx, c.direct(), migrations.FS)
 	if err != nil {
 		return err
 	}

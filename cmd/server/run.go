@@ -36,6 +36,8 @@ const (
 
 type serveConfig struct {
 	databaseURL string
+	unprepared  bool   // the pooler knows no prepared statements
+	directURL   string // the same, but not through a pooler; empty: databaseURL
 	maxConns    int32
 	listeners   listeners // closed when serve returns
 	publicURL   string    // empty: what the public listener is bound to
@@ -52,8 +54,10 @@ type serveConfig struct {
 // what was in flight is finished.
 func serve(ctx context.Context, cfg serveConfig) error {
 	defer cfg.listeners.close()
+	pooled := cfg.directURL != "" && cfg.directURL != cfg.databaseURL
 	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{
 		MaxConns: cfg.maxConns, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
+		Pooled: pooled, Unprepared: cfg.unprepared,
 	})
 	if err != nil {
 		return err
@@ -66,6 +70,10 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
 	case err != nil:
 		return err
+	}
+
+	if pooled {
+		warnOfTimeouts(ctx, cfg.logger, pool)
 	}
 
 	metrics := telemetry.NewMetrics()
@@ -104,7 +112,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		return server.Serve(groupCtx, public, cfg.drainDelay)
 	})
 	group.Go(func() error { return server.ServeAdmin(lastCtx, admin, metrics.Handler()) })
-	group.Go(func() error { return watch.run(lastCtx, cfg.databaseURL) })
+	group.Go(func() error { return watch.run(lastCtx, cmp.Or(cfg.directURL, cfg.databaseURL)) })
 	group.Go(func() error {
 		keepFlushing(groupCtx, lastCtx, cfg.logger, cmp.Or(cfg.flushEvery, usageInterval), usage)
 		return nil
@@ -120,6 +128,18 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	}
 	cfg.logger.Info("stopped")
 	return nil
+}
+
+// warnOfTimeouts tells of what a pooler does not pass on and the role lacks.
+func warnOfTimeouts(ctx context.Context, logger *slog.Logger, pool *db.Pool) {
+	for name, want := range map[string]time.Duration{
+		"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": idleTxTimeout,
+	} {
+		value, err := pool.Setting(ctx, name)
+		if err == nil && value == "0" {
+			logger.Warn("behind a pooler the database's role has to set this", "setting", name, "recommended", want.String())
+		}
+	}
 }
 
 // checkSchema says whether the database answers and has the schema that this

@@ -8,6 +8,7 @@ import (
 
 type serveCommand struct {
 	databaseFlags `embed:""`
+	poolerFlag    `embed:""`
 	serverFlags   `embed:""`
 	rateFlag      `embed:""`
 	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
@@ -26,6 +27,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	return serve(ctx, serveConfig{
 		databaseURL: c.DatabaseURL.Reveal(),
+		directURL:   c.direct(),
+		unprepared:  c.ExecMode == "described",
 		maxConns:    c.DBMaxConns,
 		listeners:   bound,
 		publicURL:   c.PublicURL,

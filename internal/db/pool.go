@@ -29,6 +29,13 @@ type Options struct {
 	StatementTimeout time.Duration // PostgreSQL ends a longer statement; default none
 	LockTimeout      time.Duration // PostgreSQL ends a longer wait for a lock; default none
 	IdleTxTimeout    time.Duration // PostgreSQL ends a transaction whose client says nothing for so long; default none
+	// Pooled says that the URL leads through a pooler that lends connections for a
+	// transaction. It passes no settings on, so none are sent: the timeouts are to be
+	// those of the role.
+	Pooled bool
+	// Unprepared is for a pooler that knows no prepared statements (PgBouncer before
+	// 1.21): each statement is described once, and sent whole each time.
+	Unprepared bool
 }
 
 // Pool is a bounded set of connections.
@@ -62,6 +69,20 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	if params["application_name"] == "" {
 		params["application_name"] = "orgd"
 	}
+	if o.Unprepared {
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	if !o.Pooled {
+		setParams(params, o)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Pool{pool: pool, acquireTimeout: o.AcquireTimeout}, nil
+}
+
+func setParams(params map[string]string, o Options) {
 	// Compiling a plan takes longer than any statement of ours may.
 	params["jit"] = "off"
 	for name, timeout := range map[string]time.Duration{
@@ -73,11 +94,15 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 			params[name] = strconv.FormatInt(timeout.Milliseconds(), 10)
 		}
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &Pool{pool: pool, acquireTimeout: o.AcquireTimeout}, nil
+}
+
+// Setting returns what the database has set a parameter to, for a connection as
+// the pool's.
+func (p *Pool) Setting(ctx context.Context, name string) (value string, err error) {
+	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
+		return q.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+	})
+	return value, err
 }
 
 func readTimesAsUTC(_ context.Context, conn *pgx.Conn) error {
