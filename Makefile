@@ -10,7 +10,7 @@ FUZZ  ?= 30s
 # Short, or an input that is being shrunk at the end fails the run.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build test check fmt lint smoke pgbouncer fuzz bench openapi
+.PHONY: help run build test check fmt lint smoke pgbouncer alerts fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ smoke: build ## start `server dev`, walk all pages with the printed key, stop
 
 pgbouncer: build ## serve through PgBouncer in transaction mode (needs pgbouncer, psql and curl)
 	$(GO) run ./internal/db/dbtest/withdb scripts/pgbouncer.sh bin/server
+
+alerts: ## check the alert rules (needs promtool)
+	promtool check rules deploy/prometheus/alerts.yml
 
 fuzz: ## each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZ) $(SHRINK) ./internal/cursor

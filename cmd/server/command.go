@@ -18,7 +18,7 @@ func withPool(ctx context.Context, f databaseFlags, do func(*db.Pool) error) err
 		return err
 	}
 	defer pool.Close()
-	if err := checkSchema(ctx, pool); err != nil {
+	if _, err := checkSchema(ctx, pool); err != nil {
 		return err
 	}
 	return do(pool)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,7 +64,15 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		return err
 	}
 	defer pool.Close()
-	switch err := checkSchema(ctx, pool); {
+	var schemaVersion atomic.Int64
+	ready := func(ctx context.Context) error {
+		version, err := checkSchema(ctx, pool)
+		if version > 0 {
+			schemaVersion.Store(version)
+		}
+		return err
+	}
+	switch err := ready(ctx); {
 	case ctx.Err() != nil:
 		return nil // told to stop before it began
 	case errors.Is(err, db.ErrUnavailable):
@@ -88,17 +97,18 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	usage := apikeys.NewUsage(pool)
 	keys := apikeys.NewRepository(pool)
 	watch := &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), logger: cfg.logger}
-	metrics.WatchKeyListener(watch.listening.Load)
+	metrics.WatchKeys(watch.listening.Load, watch.keys.Stats)
+	metrics.WatchSchema(schemaVersion.Load, migrations.Latest())
 	server := orgdhttp.New(orgdhttp.Config{
 		Orgs:        repository,
 		Keys:        keys,
 		Auth:        watch.keys,
 		Limits:      cfg.limits,
 		Proxies:     cfg.proxies,
-		Ready:       func(ctx context.Context) error { return checkSchema(ctx, pool) },
+		Ready:       ready,
 		PublicURL:   apiURL,
 		Logger:      cfg.logger,
-		Observe:     metrics.ObserveRequest,
+		Observer:    metrics,
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
 	})
@@ -143,14 +153,14 @@ func warnOfTimeouts(ctx context.Context, logger *slog.Logger, pool *db.Pool) {
 }
 
 // checkSchema says whether the database answers and has the schema that this
-// release runs on, or a newer one: migrations only ever add.
-func checkSchema(ctx context.Context, pool *db.Pool) error {
-	version, err := pool.SchemaVersion(ctx)
-	if err != nil {
-		return err
+// release runs on, or a newer one: migrations only ever add. It returns the version,
+// or 0 if that cannot be asked.
+func checkSchema(ctx context.Context, pool *db.Pool) (version int64, err error) {
+	if version, err = pool.SchemaVersion(ctx); err != nil {
+		return 0, err
 	}
 	if want := migrations.Latest(); version < want {
-		return fmt.Errorf("the database's schema has version %d and this server needs %d: run `server migrate up`", version, want)
+		return version, fmt.Errorf("the database's schema has version %d and this server needs %d: run `server migrate up`", version, want)
 	}
-	return nil
+	return version, nil
 }

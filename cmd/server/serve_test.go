@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"orgd/internal/db"
 	"orgd/internal/db/dbtest"
 	"orgd/internal/orgs"
+	"orgd/migrations"
 )
 
 func TestServeEndToEnd(t *testing.T) {
@@ -40,6 +42,9 @@ func TestServeEndToEnd(t *testing.T) {
 	for _, want := range []string{
 		`orgd_http_request_duration_seconds_count{method="GET",route="/v1/orgs",status="200"} 3`,
 		"orgd_db_pool_max_conns 4", "go_goroutines",
+		`orgd_page_entries_sum{route="/v1/orgs"} 131`, `orgd_page_entries_count{route="/v1/orgs"} 3`,
+		"orgd_keys_from_database_total 3", "orgd_keys_from_memory_total 0",
+		fmt.Sprintf("orgd_schema_version %d", migrations.Latest()), fmt.Sprintf("orgd_schema_version_needed %d", migrations.Latest()),
 	} {
 		if !strings.Contains(string(metrics), want) {
 			t.Errorf("%s is not in the metrics", want)

@@ -35,6 +35,14 @@ type Verifier struct {
 	usage    *Usage
 	verdicts *otter.Cache[digest, *verdict]
 	epoch    atomic.Uint64 // what was asked before it rose does not count
+
+	fromMemory, fromDatabase atomic.Uint64
+}
+
+// Stats returns how many keys were verified from memory and looked up in the
+// database since the start, and of how many something is known now.
+func (v *Verifier) Stats() (fromMemory, fromDatabase uint64, remembered int) {
+	return v.fromMemory.Load(), v.fromDatabase.Load(), v.verdicts.EstimatedSize()
 }
 
 type digest = [sha256.Size]byte
@@ -89,6 +97,7 @@ func (v *Verifier) verdict(ctx context.Context, d digest, mayGuess func() (func(
 	begun := time.Now()
 	known, ok := v.verdicts.GetIfPresent(d)
 	if ok && v.holds(known, begun) {
+		v.fromMemory.Add(1)
 		return known, nil
 	}
 	if ok {
@@ -154,6 +163,7 @@ func (v *Verifier) guess(ctx context.Context, d digest, mayGuess func() (func(bo
 func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askLimit)
 	defer cancel()
+	v.fromDatabase.Add(1)
 	asked, epoch := time.Now(), v.epoch.Load()
 	found, err := v.lookUp(ctx, d, v.ttl)
 	if errors.Is(err, db.ErrNoRows) {

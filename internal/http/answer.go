@@ -44,7 +44,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		status = statusClientClosed
 	}
-	s.cfg.Observe(routeLabel(c), methodLabel(r.Method), status, took)
+	s.cfg.Observer.ObserveRequest(routeLabel(c), methodLabel(r.Method), status, took)
 
 	level := logLevel(c.Path(), status)
 	if !s.cfg.Logger.Enabled(r.Context(), level) {

@@ -23,9 +23,7 @@ func (s *Server) listAPIKeys(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if page.Cursor != "" {
-		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, page.Cursor))
-	}
+	s.beginPage(c, len(page.APIKeys), page.Cursor)
 	body, err := marshal(NewAPIKeyPage(page))
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ import (
 func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 	t.Helper()
 	s := New(Config{
-		Logger:  slog.New(slog.DiscardHandler),
-		Observe: func(string, string, int, time.Duration) {},
+		Logger:   slog.New(slog.DiscardHandler),
+		Observer: Unobserved{},
 	})
 	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		s.echo.Add(method, "/body", handler)

@@ -1,6 +1,9 @@
 package http
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // Route is a route as tests see it.
 type Route struct{ Method, Path, Scope string }
@@ -34,3 +37,10 @@ var (
 	AppendPage   = appendPage
 	AppendTime   = appendTime
 )
+
+// Unobserved counts nothing.
+type Unobserved struct{}
+
+func (Unobserved) ObserveRequest(string, string, int, time.Duration) {}
+func (Unobserved) ObservePage(string, int)                           {}
+func (Unobserved) ObserveLimited(string)                             {}

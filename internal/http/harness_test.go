@@ -54,7 +54,7 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 		Ready:       d.Conns.Ping,
 		PublicURL:   publicURL,
 		Logger:      slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Observe:     func(string, string, int, time.Duration) {},
+		Observer:    orgdhttp.Unobserved{},
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
 	}

@@ -51,6 +51,7 @@ func (s *Server) limitInFlight(next echo.HandlerFunc) echo.HandlerFunc {
 		if l.InFlight > 0 {
 			defer l.inFlight.Add(-1)
 			if l.inFlight.Add(1) > int64(l.InFlight) {
+				s.cfg.Observer.ObserveLimited("in_flight")
 				return newError(codeUnavailable, tryLater)
 			}
 		}
@@ -69,11 +70,13 @@ func (s *Server) limitKey(h http.Header, p apikeys.Principal) (end func(), err e
 		setRateLimit(h, rate, taken)
 	}
 	if !taken.Allowed {
+		s.cfg.Observer.ObserveLimited("rate")
 		return nil, newError(codeRateLimited, "The key has made too many requests; send this one again after the time in Retry-After.").
 			retryAfter(taken.Full)
 	}
 	end, allowed := s.limits.keys.Begin(p.KeyID)
 	if !allowed {
+		s.cfg.Observer.ObserveLimited("in_flight_key")
 		return nil, newError(codeRateLimited, "The key has too many requests under way; send this one again when others are answered.").
 			retryAfter(0)
 	}
@@ -106,11 +109,11 @@ func (s *Server) mayGuess(c echo.Context) func() (func(wrong bool), error) {
 	return func() (func(bool), error) {
 		client, guesses := clientOf(c), s.limits.guesses
 		if !guesses.Peek(client, s.limits.Failures).Allowed {
-			return nil, tooManyFailures()
+			return nil, s.tooManyFailures()
 		}
 		end, allowed := guesses.Begin(client)
 		if !allowed {
-			return nil, tooManyFailures()
+			return nil, s.tooManyFailures()
 		}
 		return func(wrong bool) {
 			end()
@@ -125,12 +128,13 @@ func (s *Server) mayGuess(c echo.Context) func() (func(wrong bool), error) {
 // its place if there were too many.
 func (s *Server) countRefusal(c echo.Context, refusal error) error {
 	if !s.limits.refusals.Take(clientOf(c), s.limits.Failures).Allowed {
-		return tooManyFailures()
+		return s.tooManyFailures()
 	}
 	return refusal
 }
 
-func tooManyFailures() error {
+func (s *Server) tooManyFailures() error {
+	s.cfg.Observer.ObserveLimited("failures")
 	return newError(codeRateLimited, "Too many requests from this address had no good key; correct the key, and send the request again after the time in Retry-After.").
 		retryAfter(time.Second)
 }

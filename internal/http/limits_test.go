@@ -3,6 +3,7 @@ package http_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -120,6 +121,19 @@ func (a *api) rate(t testing.TB, key string, perSecond int) {
 	a.Exec(t, "UPDATE api_keys SET rate_limit = $1 WHERE digest = $2", perSecond, digest[:])
 }
 
+// counted counts what limits refused.
+type counted struct {
+	orgdhttp.Unobserved
+	mu      sync.Mutex
+	limited map[string]int
+}
+
+func (c *counted) ObserveLimited(limit string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limited[limit]++
+}
+
 // held are organizations whose list waits until it is released.
 type held struct {
 	*orgs.Repository
@@ -138,8 +152,10 @@ func TestRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	h := &held{Repository: orgs.NewRepository(d.Conns), begun: make(chan struct{}), release: make(chan struct{})}
+	seen := &counted{limited: map[string]int{}}
 	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
 		c.Orgs = h
+		c.Observer = seen
 		c.Limits = orgdhttp.Limits{InFlight: 3, InFlightPerKey: 2}
 	})
 	another := a.Key(t, a.account)
@@ -174,6 +190,9 @@ func TestRequestsInFlight(t *testing.T) {
 		if got := a.get(t, "/v1/orgs/org_1"); got.status != 404 {
 			t.Errorf("after all: %d %s", got.status, got.body)
 		}
+	}
+	if want := map[string]int{"in_flight_key": 1, "in_flight": 1}; !maps.Equal(seen.limited, want) {
+		t.Errorf("counted %v, want %v", seen.limited, want)
 	}
 }
 

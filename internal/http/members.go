@@ -48,9 +48,7 @@ func (s *Server) listMembers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if page.Cursor != "" {
-		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, page.Cursor))
-	}
+	s.beginPage(c, len(page.Members), page.Cursor)
 	body, err := marshal(newMemberPage(page))
 	if err != nil {
 		return err

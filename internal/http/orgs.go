@@ -19,9 +19,7 @@ func (s *Server) listOrgs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if page.Cursor != "" {
-		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, page.Cursor))
-	}
+	s.beginPage(c, len(page.Orgs), page.Cursor)
 	body := bodies.get()
 	defer bodies.put(body)
 	*body = appendPage(*body, page)
@@ -138,6 +136,14 @@ func markReplay(c echo.Context, replayed bool) {
 
 func writeOrg(c echo.Context, status int, org orgs.Org) error {
 	return writeJSON(c, status, appendOrg(make([]byte, 0, 512), &org))
+}
+
+// beginPage counts a page, and links the one that follows it.
+func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
+	s.cfg.Observer.ObservePage(c.Path(), entries)
+	if cursor != "" {
+		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, cursor))
+	}
 }
 
 // nextLink is the same list with the next cursor (RFC 8288), under the public

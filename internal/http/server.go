@@ -63,6 +63,16 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, token string, mayGuess func() (settle func(wrong bool), err error)) (apikeys.Principal, error)
 }
 
+// Observer counts what the server does. A route is always the template.
+type Observer interface {
+	// ObserveRequest is told of each answer; method is one of HTTP's own.
+	ObserveRequest(route, method string, status int, took time.Duration)
+	// ObservePage is told how many entries a page of a list has.
+	ObservePage(route string, entries int)
+	// ObserveLimited is told of each request that a limit refused.
+	ObserveLimited(limit string)
+}
+
 // Config is what a server is made of.
 type Config struct {
 	Orgs      Organizations
@@ -73,7 +83,7 @@ type Config struct {
 	Ready     func(context.Context) error // nil error: requests can be served
 	PublicURL string                      // how clients reach the server, without a slash at the end
 	Logger    *slog.Logger
-	Observe   func(route, method string, status int, took time.Duration)
+	Observer  Observer
 
 	OpenAPIYAML []byte
 	OpenAPIJSON []byte

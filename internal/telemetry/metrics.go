@@ -16,6 +16,8 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	pages    *prometheus.HistogramVec
+	limited  *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics with those of the Go runtime and the process.
@@ -27,8 +29,21 @@ func NewMetrics() *Metrics {
 			Help:    "Time from the first byte of a request read to the answer written, by route template.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method", "status"}),
+		pages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "orgd_page_entries",
+			Help:    "Entries of the pages that were answered, by route template.",
+			Buckets: []float64{0, 1, 5, 10, 20, 50, 99, 100},
+		}, []string{"route"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orgd_limited_requests_total",
+			Help: "Requests that a limit refused: rate and in_flight_key of a key, in_flight of the server, failures of a client's address.",
+		}, []string{"limit"}),
 	}
-	m.registry.MustRegister(m.requests,
+	// A rate needs a count from the start.
+	for _, limit := range []string{"rate", "in_flight_key", "in_flight", "failures"} {
+		m.limited.WithLabelValues(limit)
+	}
+	m.registry.MustRegister(m.requests, m.pages, m.limited,
 		collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -43,12 +58,10 @@ func (m *Metrics) ObserveRequest(route, method string, status int, took time.Dur
 // WatchPool adds the levels and waits of a connection pool.
 func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 	gauge := func(name, help string, value func(*pgxpool.Stat) float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
-			func() float64 { return value(stat()) }))
+		m.gauge(name, help, func() float64 { return value(stat()) })
 	}
 	counter := func(name, help string, value func(*pgxpool.Stat) float64) {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
-			func() float64 { return value(stat()) }))
+		m.counter(name, help, func() float64 { return value(stat()) })
 	}
 	gauge("orgd_db_pool_max_conns", "Connections that the pool may hold.",
 		func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) })
@@ -64,17 +77,47 @@ func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 		func(s *pgxpool.Stat) float64 { return float64(s.CanceledAcquireCount()) })
 }
 
-// WatchKeyListener adds whether changes of keys are heard as they happen.
-func (m *Metrics) WatchKeyListener(listening func() bool) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "orgd_key_listener_up",
-		Help: "1 while changes of API keys are heard as they happen, else 0: then they count after ORGD_KEY_CACHE_TTL.",
-	}, func() float64 {
-		if listening() {
-			return 1
-		}
-		return 0
-	}))
+// ObservePage counts the entries of a page. route is the template.
+func (m *Metrics) ObservePage(route string, entries int) {
+	m.pages.WithLabelValues(route).Observe(float64(entries))
+}
+
+// ObserveLimited counts a request that a limit refused.
+func (m *Metrics) ObserveLimited(limit string) { m.limited.WithLabelValues(limit).Inc() }
+
+// WatchKeys adds whether changes of keys are heard as they happen, and how keys are
+// verified.
+func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fromDatabase uint64, remembered int)) {
+	m.gauge("orgd_key_listener_up", "1 while changes of API keys are heard as they happen, else 0: then they count after ORGD_KEY_CACHE_TTL.",
+		func() float64 {
+			if listening() {
+				return 1
+			}
+			return 0
+		})
+	m.gauge("orgd_keys_remembered", "API keys of which something is known in memory, good or not.",
+		func() float64 { _, _, remembered := stats(); return float64(remembered) })
+	m.counter("orgd_keys_from_memory_total", "API keys that were verified from memory.",
+		func() float64 { fromMemory, _, _ := stats(); return float64(fromMemory) })
+	m.counter("orgd_keys_from_database_total", "API keys that were looked up in the database.",
+		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
+}
+
+// WatchSchema adds the version of the database's schema, as the last probe saw it,
+// and the one that this release needs.
+func (m *Metrics) WatchSchema(version func() int64, needed int64) {
+	m.gauge("orgd_schema_version", "Version of the database's schema when it was last seen; 0 if it was not.",
+		func() float64 { return float64(version()) })
+	m.gauge("orgd_schema_version_needed", "Version of the schema that this release needs.",
+		func() float64 { return float64(needed) })
+}
+
+func (m *Metrics) gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
+func (m *Metrics) counter(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
 // Handler serves the metrics in Prometheus' text format.
