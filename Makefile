@@ -10,7 +10,7 @@ FUZZ  ?= 30s
 # Short, or an input that is being shrunk at the end fails the run.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build test check fmt lint smoke pgbouncer alerts fuzz bench openapi
+.PHONY: help run build image test check fmt lint smoke pgbouncer alerts fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +18,16 @@ help:
 run: build ## a server with a database and sample organizations, nothing to configure
 	@exec bin/server dev --addr $(ADDR) --data-dir $(DATA) --orgs $(ORGS)
 
+# A release is built from its tag: v1.2.3, or v1.2.3-4-gabcdef behind it.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS  = -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
 build: ## bin/server
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/server ./cmd/server
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/server ./cmd/server
+
+image: ## the container image orgd:local (needs Docker)
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t orgd:local .
 
 test: ## every test, against a real PostgreSQL that it finds or starts
 	$(GO) run ./internal/db/dbtest/withdb $(GO) test -race -shuffle=on ./...

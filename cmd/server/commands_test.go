@@ -161,6 +161,13 @@ func TestFromNothingToAPage(t *testing.T) {
 	}
 }
 
+func TestVersionCommand(t *testing.T) {
+	t.Parallel()
+	if out := succeed(t, "version"); !strings.HasPrefix(out, "orgd dev commit ") || !strings.Contains(out, " go1.") {
+		t.Errorf("printed %q", out)
+	}
+}
+
 // An operator replaces a key, and changes what it may do.
 func TestKeyCommands(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,7 @@ type commandLine struct {
 	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
 	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server on this machine whether it is ready; for containers."`
+	Version     versionCommand     `cmd:"" help:"Say which release this is."`
 }
 
 // databaseFlags lead to the database. A pooler that lends connections for a

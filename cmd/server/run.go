@@ -86,6 +86,8 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	}
 
 	metrics := telemetry.NewMetrics()
+	release, revision := build()
+	metrics.SetBuild(release, revision)
 	metrics.WatchPool(pool.Stat)
 
 	public, admin := cfg.listeners.public, cfg.listeners.admin
@@ -132,7 +134,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		return nil
 	})
 
-	cfg.logger.Info("serving", "addr", public.Addr().String(), "adminAddr", admin.Addr().String(), "publicUrl", apiURL)
+	cfg.logger.Info("serving", "version", release, "commit", revision, "addr", public.Addr().String(), "adminAddr", admin.Addr().String(), "publicUrl", apiURL)
 	if err := group.Wait(); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func TestServeEndToEnd(t *testing.T) {
 		`orgd_http_request_duration_seconds_count{method="GET",route="/v1/orgs",status="200"} 3`,
 		"orgd_db_pool_max_conns 4", "go_goroutines",
 		`orgd_page_entries_sum{route="/v1/orgs"} 131`, `orgd_page_entries_count{route="/v1/orgs"} 3`,
-		"orgd_keys_from_database_total 3", "orgd_keys_from_memory_total 0",
+		`orgd_build_info{commit="`, "orgd_keys_from_database_total 3", "orgd_keys_from_memory_total 0",
 		fmt.Sprintf("orgd_schema_version %d", migrations.Latest()), fmt.Sprintf("orgd_schema_version_needed %d", migrations.Latest()),
 	} {
 		if !strings.Contains(string(metrics), want) {

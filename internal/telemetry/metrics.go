@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -53,6 +54,16 @@ func NewMetrics() *Metrics {
 // path; method is one of HTTP's own.
 func (m *Metrics) ObserveRequest(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// SetBuild adds which release this is.
+func (m *Metrics) SetBuild(version, commit string) {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "orgd_build_info", Help: "1, with what this program was built from.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "go": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(build)
 }
 
 // WatchPool adds the levels and waits of a connection pool.
