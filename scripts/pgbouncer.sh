@@ -41,6 +41,7 @@ port=$((20000 + $$ % 10000))
 cat >"$dir/pgbouncer.ini" <<END
 [databases]
 $name = host=${address%%:*} port=${address##*:}
+${name}_set = host=${address%%:*} port=${address##*:} dbname=$name
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = $port
@@ -70,14 +71,18 @@ done
 account=$("$server" accounts create --name pooled)
 key=$("$server" keys create --account "$account" --description pooled --scope orgs:read --scope orgs:write --scope members:write 2>/dev/null)
 "$server" seed --account "$account" --orgs 250 >/dev/null
-ORGD_ADDR=127.0.0.1:0 ORGD_ADMIN_ADDR=127.0.0.1:0 ORGD_RATE_LIMIT=0 ORGD_KEY_CACHE_TTL=5m "$server" serve >"$dir/server.log" 2>&1 &
-pids="$pids $!"
-tries=0
-until grep -q 'listening to changes of keys' "$dir/server.log"; do
-	tries=$((tries + 1))
-	[ $tries -lt 100 ] || fail "the server does not come up"
-	sleep 0.1
-done
+
+serve() {
+	ORGD_ADDR=127.0.0.1:0 ORGD_ADMIN_ADDR=127.0.0.1:0 ORGD_RATE_LIMIT=0 ORGD_KEY_CACHE_TTL=5m "$server" serve >"$dir/$1.log" 2>&1 &
+	pids="$pids $!"
+	tries=0
+	until grep -q 'listening to changes of keys' "$dir/$1.log"; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || fail "the server does not come up"
+		sleep 0.1
+	done
+}
+serve server
 url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/server.log")
 
 call() { curl -sS -o "$dir/answer.$1" -w '%{http_code}' -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$2" ${3:+-X "$3"} ${4:+-d "$4"}; }
@@ -109,5 +114,15 @@ until [ "$(call 0 "$url/v1/orgs")" = 401 ]; do
 	sleep 0.05
 done
 grep -q '"setting":"statement_timeout"' "$dir/server.log" || fail "nothing is said of a missing timeout"
-! grep -q '"level":"ERROR"' "$dir/server.log" || fail "an error was logged"
+
+# The role of docs/operating.md, in this database alone; an alias has connections of its own.
+sed -n 's/^ALTER ROLE orgd SET \(.*\);$/\1/p' docs/operating.md >"$dir/settings"
+[ "$(wc -l <"$dir/settings")" = 4 ] || fail "docs/operating.md has other settings"
+while read -r setting; do
+	psql "$ORGD_DB_DIRECT_URL" -qc "ALTER ROLE \"$user\" IN DATABASE $name SET $setting"
+done <"$dir/settings"
+DATABASE_URL="postgres://$user@127.0.0.1:$port/${name}_set?sslmode=disable" serve again
+! grep -q '"setting":' "$dir/again.log" || fail "the role has what it needs, and the server says that it lacks it"
+ORGD_DB_DIRECT_URL="$ORGD_DB_DIRECT_URL&statement_timeout=0" "$server" migrate status >/dev/null
+! grep -q '"level":"ERROR"' "$dir"/*.log || fail "an error was logged"
 echo "pgbouncer: $(pgbouncer --version | sed 1q), 640 calls of 8 clients over 5 connections, a revocation heard"

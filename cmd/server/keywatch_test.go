@@ -71,18 +71,26 @@ func TestRevocationIsHeard(t *testing.T) {
 	}
 }
 
-// What was said while nobody listened is lost, so all is forgotten before the
-// server listens again.
-func TestRevocationWhileNobodyListens(t *testing.T) {
-	t.Parallel()
-	d := dbtest.New(t)
-	key := d.Key(t, d.Account(t))
-	p := newProxy(t, d.URL)
-	r := start(t, remembering(p.url))
+// hearingThroughProxy is a server that knows a key, and hears of its changes, through
+// a proxy to its database.
+func hearingThroughProxy(t *testing.T) (d *dbtest.DB, p *proxy, r *running, key string) {
+	t.Helper()
+	d = dbtest.New(t)
+	key = d.Key(t, d.Account(t))
+	p = newProxy(t, d.URL)
+	r = start(t, remembering(p.url))
 	r.awaitLog(t, hearing, 1)
 	if !r.opens(t, key) {
 		t.Fatal("the key does not work")
 	}
+	return d, p, r, key
+}
+
+// What was said while nobody listened is lost, so all is forgotten before the
+// server listens again.
+func TestRevocationWhileNobodyListens(t *testing.T) {
+	t.Parallel()
+	d, p, r, key := hearingThroughProxy(t)
 	p.cut()
 	r.awaitLog(t, "changes of keys are not heard", 1)
 	if !r.opensFromMemory(t, key) {
@@ -109,14 +117,7 @@ func (r *running) opensFromMemory(t *testing.T, key string) bool {
 // not trust what it knows afterwards.
 func TestSilentPartition(t *testing.T) {
 	t.Parallel()
-	d := dbtest.New(t)
-	key := d.Key(t, d.Account(t))
-	p := newProxy(t, d.URL)
-	r := start(t, remembering(p.url))
-	r.awaitLog(t, hearing, 1)
-	if !r.opens(t, key) {
-		t.Fatal("the key does not work")
-	}
+	d, p, r, key := hearingThroughProxy(t)
 	p.answers.hold(t, "")
 	revoke(t, d, key)
 	r.awaitLog(t, "changes of keys are not heard", 1)

@@ -79,9 +79,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
 	case err != nil:
 		return err
-	}
-
-	if pooled {
+	case pooled:
 		warnOfTimeouts(ctx, cfg.logger, pool)
 	}
 

@@ -59,31 +59,34 @@ type LacksScopeError struct{ Scope Scope }
 
 func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }
 
-// mayGrant refuses a caller that lacks one of the scopes. What the caller has is
-// read anew: it may have been revoked since it was authenticated.
-func (c Call) mayGrant(ctx context.Context, q db.Querier, scopes []Scope) error {
+// grants returns the scopes that the caller may hand on, or ErrInvalidKey.
+func (c Call) grants(ctx context.Context, q db.Querier) (own []Scope, err error) {
 	if c.byOperator() {
-		return nil
+		return Scopes, nil
 	}
-	var own []Scope
-	err := q.QueryRow(ctx, apiKeyScopes, c.AccountID, c.KeyID).Scan(&own)
+	err = q.QueryRow(ctx, apiKeyScopes, c.AccountID, c.KeyID).Scan(&own)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrInvalidKey
+		err = ErrInvalidKey
 	}
+	return own, err
+}
+
+// mayGrant refuses the first of the scopes that the caller lacks.
+func mayGrant(grants, scopes []Scope) error {
 	for _, scope := range scopes {
-		if !slices.Contains(own, scope) && err == nil {
-			err = LacksScopeError{scope}
+		if !slices.Contains(grants, scope) {
+			return LacksScopeError{scope}
 		}
 	}
-	return err
+	return nil
 }
 
 // Create makes a key. Changed.Key is kept nowhere else. Errors: LacksScopeError,
 // ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrInProgress, ErrKeyReused,
 // ErrUnavailable.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
-	changed, err := r.change(ctx, c, "create key", n, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
-		if err := c.mayGrant(ctx, q, n.Scopes); err != nil {
+	changed, err := r.change(ctx, c, "create key", n, func(ctx context.Context, q db.Querier, grants []Scope) (APIKey, Key, error) {
+		if err := mayGrant(grants, n.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		key := NewKey()
@@ -107,18 +110,15 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 // ErrLastManager, ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
 	said := []any{id, changes}
-	return r.change(ctx, c, "update key", said, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
-		if err := lockAccount(ctx, q, c); err != nil {
-			return APIKey{}, Key{}, err
-		}
-		old, err := lock(ctx, q, c.AccountID, id)
+	return r.change(ctx, c, "update key", said, func(ctx context.Context, q db.Querier, grants []Scope) (APIKey, Key, error) {
+		old, err := read(ctx, q, c.AccountID, id)
 		if err != nil {
 			return APIKey{}, Key{}, err
 		}
 		var expires time.Time
 		if changes.ExpiresAt != nil {
 			expires = *changes.ExpiresAt
-			if err := c.mayMoveEnd(ctx, q, old, expires); err != nil {
+			if err := c.mayMoveEnd(ctx, q, grants, old, expires); err != nil {
 				return APIKey{}, Key{}, err
 			}
 		}
@@ -135,11 +135,11 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 	})
 }
 
-func (c Call) mayMoveEnd(ctx context.Context, q db.Querier, old lockedKey, end time.Time) error {
+func (c Call) mayMoveEnd(ctx context.Context, q db.Querier, grants []Scope, old presentKey, end time.Time) error {
 	if !old.isGood {
 		return ErrEnded
 	}
-	if err := c.mayGrant(ctx, q, old.Scopes); err != nil {
+	if err := mayGrant(grants, old.Scopes); err != nil {
 		return err
 	}
 	sooner := !end.IsZero() && (old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt))
@@ -147,13 +147,6 @@ func (c Call) mayMoveEnd(ctx context.Context, q db.Querier, old lockedKey, end t
 		return nil
 	}
 	return c.keepsManager(ctx, q, old.ID)
-}
-
-// lockAccount has changes that could end an account's keys take turns, or two
-// managers could end each other.
-func lockAccount(ctx context.Context, q db.Querier, c Call) error {
-	_, err := q.Exec(ctx, accountLock, c.AccountID)
-	return err
 }
 
 // keepsManager refuses to end the account's last good key with KeysManage, but to
@@ -174,13 +167,7 @@ func (c Call) keepsManager(ctx context.Context, q db.Querier, id uuid.UUID) erro
 // ErrNotFound, ErrLastManager, ErrInvalidKey, ErrInProgress, ErrKeyReused,
 // ErrUnavailable.
 func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed, error) {
-	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
-		if err := lockAccount(ctx, q, c); err != nil {
-			return APIKey{}, Key{}, err
-		}
-		if err := c.mayGrant(ctx, q, nil); err != nil {
-			return APIKey{}, Key{}, err
-		}
+	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier, _ []Scope) (APIKey, Key, error) {
 		if err := c.keepsManager(ctx, q, id); err != nil {
 			return APIKey{}, Key{}, err
 		}
@@ -198,15 +185,15 @@ func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed,
 // ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
 	said := []any{id, overlap}
-	return r.change(ctx, c, "rotate key", said, func(ctx context.Context, q db.Querier) (APIKey, Key, error) {
-		old, err := lock(ctx, q, c.AccountID, id)
+	return r.change(ctx, c, "rotate key", said, func(ctx context.Context, q db.Querier, grants []Scope) (APIKey, Key, error) {
+		old, err := read(ctx, q, c.AccountID, id)
 		if err != nil {
 			return APIKey{}, Key{}, err
 		}
 		if !old.isGood {
 			return APIKey{}, Key{}, ErrEnded
 		}
-		if err := c.mayGrant(ctx, q, old.Scopes); err != nil {
+		if err := mayGrant(grants, old.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		key := NewKey()
@@ -220,24 +207,21 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 	})
 }
 
-// lockedKey is a key that nobody else can change before the transaction ends.
-type lockedKey struct {
+// presentKey is a key as it is in the turn of a change.
+type presentKey struct {
 	APIKey
 	isGood bool
 }
 
-func lock(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (lockedKey, error) {
-	var locked lockedKey
-	err := q.QueryRow(ctx, apiKeyLock, accountID, id).Scan(&locked.isGood)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return lockedKey{}, ErrNotFound
+func read(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (present presentKey, err error) {
+	present.APIKey, err = collectOne(q.Query(ctx, apiKeyGet, accountID, id))
+	if errors.Is(err, db.ErrNoRows) {
+		return presentKey{}, ErrNotFound
 	}
-	if err != nil {
-		return lockedKey{}, err
+	if err == nil {
+		err = q.QueryRow(ctx, apiKeyIsGood, accountID, id).Scan(&present.isGood)
 	}
-	// A statement of its own: the snapshot of the first may be older than the lock.
-	locked.APIKey, err = collectOne(q.Query(ctx, apiKeyGet, accountID, id))
-	return locked, err
+	return present, err
 }
 
 func secondsOrNull(d time.Duration) *float64 {

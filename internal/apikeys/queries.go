@@ -47,8 +47,7 @@ RETURNING` + apiKeyColumns
 const apiKeyScopes = `
 SELECT scopes
 FROM api_keys
-WHERE account_id = $1 AND id = $2 AND ` + isGood + `
-`
+WHERE account_id = $1 AND id = $2 AND ` + isGood
 
 const apiKeyGet = `
 SELECT` + apiKeyColumns + `
@@ -82,11 +81,10 @@ FROM api_keys
 WHERE $1::uuid IS NULL OR account_id = $1
 ORDER BY created_at DESC, id DESC`
 
-const apiKeyLock = `
+const apiKeyIsGood = `
 SELECT ` + isGood + `
 FROM api_keys
-WHERE account_id = $1 AND id = $2
-FOR NO KEY UPDATE`
+WHERE account_id = $1 AND id = $2`
 
 // $4 says that the end changes: to $5, or to $6 from now, or else to never. No row
 // comes back of a key that would have ended.
@@ -115,8 +113,7 @@ FOR NO KEY UPDATE`
 const apiKeyIsLastManager = `
 SELECT coalesce(bool_or(id = $2), false) AND count(*) = 1
 FROM api_keys
-WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isGood + `
-`
+WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isGood
 
 const apiKeyRevoke = `
 UPDATE api_keys

@@ -25,12 +25,7 @@ type apiKey struct {
 
 func (g answer) apiKey(t testing.TB, status int) apiKey {
 	t.Helper()
-	if g.status != status {
-		t.Fatalf("status %d, want %d: %s", g.status, status, g.body)
-	}
-	var k apiKey
-	g.decode(t, &k)
-	return k
+	return read[apiKey](t, g, status)
 }
 
 // works says whether a key opens its account.
@@ -204,6 +199,7 @@ func TestTheCallersKeyIsReadAnew(t *testing.T) {
 		{http.MethodPost, path + "/rotate", ""},
 		{http.MethodPost, path + "/revoke", ""},
 		{http.MethodPatch, path, `{"expiresAt":"2999-01-01T00:00:00Z"}`},
+		{http.MethodPatch, path, `{"description":"mine"}`},
 	} {
 		got := a.doAs(t, c.method, c.target, c.body, "Authorization", "Bearer "+made.Key)
 		got.refused(t, 401, "invalid_api_key")

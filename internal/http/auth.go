@@ -35,11 +35,11 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 				return err
 			}
 			c.Set(callerKey, caller{Principal: principal})
-			end, err := s.limitKey(c.Response().Header(), principal)
+			bucket, err := s.limitKey(c.Response().Header(), principal)
 			if err != nil {
 				return err
 			}
-			defer end()
+			defer bucket.End()
 			if !principal.Has(scope) {
 				return lacking(scope)
 			}

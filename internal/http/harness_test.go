@@ -166,6 +166,16 @@ func (g answer) page(t testing.TB) page {
 	return p
 }
 
+// read wants an answer of this status with an object in it.
+func read[T any](t testing.TB, g answer, status int) (object T) {
+	t.Helper()
+	if g.status != status {
+		t.Fatalf("status %d, want %d: %s", g.status, status, g.body)
+	}
+	g.decode(t, &object)
+	return object
+}
+
 func (g answer) decode(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(g.body, v); err != nil {

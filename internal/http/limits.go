@@ -59,13 +59,14 @@ func (s *Server) limitInFlight(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitKey counts a request of a key, and returns what ends it.
-func (s *Server) limitKey(h http.Header, p apikeys.Principal) (end func(), err error) {
+// limitKey counts a request of a key, whose bucket is to be told of its end.
+func (s *Server) limitKey(h http.Header, p apikeys.Principal) (*ratelimit.Bucket, error) {
 	rate := s.limits.PerKey
 	if p.RateLimit != nil {
 		rate = ratelimit.PerSecond(int(*p.RateLimit))
 	}
-	taken := s.limits.keys.Take(p.KeyID, rate)
+	bucket := s.limits.keys.Of(p.KeyID)
+	taken := bucket.Take(rate)
 	if rate.PerSecond > 0 {
 		setRateLimit(h, rate, taken)
 	}
@@ -74,13 +75,12 @@ func (s *Server) limitKey(h http.Header, p apikeys.Principal) (end func(), err e
 		return nil, newError(codeRateLimited, "The key has made too many requests; send this one again after the time in Retry-After.").
 			retryAfter(taken.Full)
 	}
-	end, allowed := s.limits.keys.Begin(p.KeyID)
-	if !allowed {
+	if !bucket.Begin() {
 		s.cfg.Observer.ObserveLimited("in_flight_key")
 		return nil, newError(codeRateLimited, "The key has too many requests under way; send this one again when others are answered.").
 			retryAfter(0)
 	}
-	return end, nil
+	return bucket, nil
 }
 
 // setRateLimit writes the fields of draft-ietf-httpapi-ratelimit-headers: what a
@@ -107,18 +107,14 @@ func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) 
 // does not count here, so that it costs others nothing at the same address.
 func (s *Server) mayGuess(c echo.Context) func() (func(wrong bool), error) {
 	return func() (func(bool), error) {
-		client, guesses := clientOf(c), s.limits.guesses
-		if !guesses.Peek(client, s.limits.Failures).Allowed {
-			return nil, s.tooManyFailures()
-		}
-		end, allowed := guesses.Begin(client)
-		if !allowed {
+		guesses := s.limits.guesses.Of(clientOf(c))
+		if !guesses.Peek(s.limits.Failures).Allowed || !guesses.Begin() {
 			return nil, s.tooManyFailures()
 		}
 		return func(wrong bool) {
-			end()
+			guesses.End()
 			if wrong {
-				guesses.Take(client, s.limits.Failures)
+				guesses.Take(s.limits.Failures)
 			}
 		}, nil
 	}
@@ -127,7 +123,7 @@ func (s *Server) mayGuess(c echo.Context) func() (func(wrong bool), error) {
 // countRefusal returns the refusal of a client without a good key, or another in
 // its place if there were too many.
 func (s *Server) countRefusal(c echo.Context, refusal error) error {
-	if !s.limits.refusals.Take(clientOf(c), s.limits.Failures).Allowed {
+	if !s.limits.refusals.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
 		return s.tooManyFailures()
 	}
 	return refusal

@@ -138,7 +138,7 @@ func (m *model) drawFirst(t *rapid.T, of func(*modelAccount) []change) change {
 		all = append(all, of(account)...)
 	}
 	if len(all) == 0 {
-		t.Skip("there is no call to repeat")
+		t.Skip("there is no call to repeat") // rapid draws another action
 	}
 	return rapid.SampledFrom(all).Draw(t, "first")
 }
@@ -193,7 +193,7 @@ func (m *model) beginWalk(t *rapid.T) {
 func (m *model) beginMemberWalk(t *rapid.T) {
 	account := rapid.SampledFrom(m.accounts).Draw(t, "account")
 	if len(account.orgs) == 0 {
-		t.Skip("there is no organization")
+		t.Skip("there is no organization") // rapid draws another action
 	}
 	m.walks = append(m.walks, rapid.SampledFrom(account.orgs).Draw(t, "org").memberWalk())
 }
@@ -225,7 +225,7 @@ func (m *model) drawWalk(t *rapid.T, which func(*walk) bool) *walk {
 		}
 	}
 	if len(fit) == 0 {
-		t.Skip("there is no such walk")
+		t.Skip("there is no such walk") // rapid draws another action
 	}
 	return rapid.SampledFrom(fit).Draw(t, "walk")
 }

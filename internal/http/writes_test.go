@@ -46,12 +46,7 @@ type organization struct {
 // organization wants an answer of this status with an organization.
 func (g answer) organization(t testing.TB, status int) organization {
 	t.Helper()
-	if g.status != status {
-		t.Fatalf("status %d, want %d: %s", g.status, status, g.body)
-	}
-	var o organization
-	g.decode(t, &o)
-	return o
+	return read[organization](t, g, status)
 }
 
 // create makes an organization over HTTP and returns its path.

@@ -42,11 +42,23 @@ func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 	}
 }
 
+// Refusals are the errors that the state decides, by the names under which they
+// are kept: a repeat meets them again.
+type Refusals map[string]error
+
+// outcome is what is kept of a first call: its result, or how it was refused.
+type outcome[T any] struct {
+	Result  T
+	Refusal string
+}
+
 // Once runs effect in a transaction and keeps its result there, or returns the
 // result that was kept for the key within the last 24 hours, and true. T goes
-// through JSON. After an error of effect nothing has happened and nothing is
-// kept. Errors: ErrReused, ErrInProgress, db.ErrUnavailable, and those of effect.
-func Once[T any](ctx context.Context, pool *db.Pool, key Key, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
+// through JSON. A refusal is a result too; after any other error of effect nothing
+// has happened and nothing is kept. Errors: ErrReused, ErrInProgress,
+// db.ErrUnavailable, and those of effect.
+func Once[T any](ctx context.Context, pool *db.Pool, key Key, refusals Refusals, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
+	var first outcome[T]
 	err = pool.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		if err := key.lock(ctx, q); err != nil {
 			return err
@@ -56,14 +68,34 @@ func Once[T any](ctx context.Context, pool *db.Pool, key Key, effect func(contex
 			return err
 		}
 		if replayed = kept != nil; replayed {
-			return json.Unmarshal(kept, &result)
+			return json.Unmarshal(kept, &first)
 		}
-		if result, err = effect(ctx, q); err != nil {
+		first.Result, err = effect(ctx, q)
+		if first.Refusal = refusals.name(err); err != nil && first.Refusal == "" {
 			return err
 		}
-		return key.keep(ctx, q, result)
+		return key.keep(ctx, q, first)
 	})
-	return result, replayed, err
+	if err == nil && first.Refusal != "" {
+		err = refusals.named(first.Refusal)
+	}
+	return first.Result, replayed, err
+}
+
+func (r Refusals) name(err error) string {
+	for name, refusal := range r {
+		if errors.Is(err, refusal) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (r Refusals) named(name string) error {
+	if refusal, known := r[name]; known {
+		return refusal
+	}
+	return fmt.Errorf("idempotency: a refusal of a later release was kept: %q", name)
 }
 
 // lock makes the calls of one name exclude each other. Without it the second

@@ -3,7 +3,6 @@ package orgs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"orgd/internal/db"
@@ -32,51 +31,19 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 	return changed, nil
 }
 
-func (r *Repository) changeOnce(ctx context.Context, c Call, operation string, said any, run effect) (Changed, error) {
-	call, err := json.Marshal([]any{c.UserID, said})
-	if err != nil {
-		return Changed{}, err
-	}
-	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	first, replayed, err := idempotency.Once(ctx, r.db, key, func(ctx context.Context, q db.Querier) (result, error) {
-		return newResult(run(ctx, q))
-	})
-	if err != nil {
-		return Changed{}, err
-	}
-	return Changed{Org: first.Org, Replayed: replayed}, first.err()
-}
-
-// result is what is kept of a first call: the organization, or the refusal that
-// its state decided.
-type result struct {
-	Org     Org
-	Refusal string
-}
-
-// refusals are the errors that a repeat meets again, by the names under which
-// they are kept.
-var refusals = map[string]error{
+// refusals are what an organization's state decides.
+var refusals = idempotency.Refusals{
 	"not_found": ErrNotFound,
 	"inactive":  ErrInactive,
 	"version":   ErrVersion,
 }
 
-func newResult(org Org, err error) (result, error) {
-	for name, refusal := range refusals {
-		if errors.Is(err, refusal) {
-			return result{Refusal: name}, nil
-		}
+func (r *Repository) changeOnce(ctx context.Context, c Call, operation string, said any, run effect) (changed Changed, err error) {
+	call, err := json.Marshal([]any{c.UserID, said})
+	if err != nil {
+		return Changed{}, err
 	}
-	return result{Org: org}, err
-}
-
-func (r result) err() error {
-	if r.Refusal == "" {
-		return nil
-	}
-	if refusal, known := refusals[r.Refusal]; known {
-		return refusal
-	}
-	return fmt.Errorf("orgs: a result of a later release was kept: %q", r.Refusal)
+	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
+	changed.Org, changed.Replayed, err = idempotency.Once(ctx, r.db, key, refusals, run)
+	return changed, err
 }

@@ -30,13 +30,15 @@ type Rate struct {
 // PerSecond returns a rate whose burst is what comes together in two seconds.
 func PerSecond(n int) Rate { return Rate{PerSecond: n, Burst: 2 * n} }
 
-// Limiter limits each by its own bucket.
+// Limiter has a bucket for each.
 type Limiter[K comparable] struct {
 	atOnce  int64
-	buckets *otter.Cache[K, *bucket]
+	buckets *otter.Cache[K, *Bucket]
 }
 
-type bucket struct {
+// Bucket limits one.
+type Bucket struct {
+	atOnce   int64
 	paced    atomic.Pointer[paced]
 	underWay atomic.Int64
 }
@@ -51,11 +53,20 @@ type paced struct {
 func New[K comparable](atOnce int) *Limiter[K] {
 	return &Limiter[K]{
 		atOnce: int64(atOnce),
-		buckets: otter.Must(&otter.Options[K, *bucket]{
+		buckets: otter.Must(&otter.Options[K, *Bucket]{
 			MaximumSize:      known,
-			ExpiryCalculator: otter.ExpiryAccessing[K, *bucket](idle),
+			ExpiryCalculator: otter.ExpiryAccessing[K, *Bucket](idle),
 		}),
 	}
+}
+
+// Of returns k's bucket.
+func (l *Limiter[K]) Of(k K) *Bucket {
+	b, ok := l.buckets.GetIfPresent(k)
+	if !ok {
+		b, _ = l.buckets.SetIfAbsent(k, &Bucket{atOnce: l.atOnce})
+	}
+	return b
 }
 
 // Taken is what taking from a bucket came to.
@@ -65,24 +76,22 @@ type Taken struct {
 	Full      time.Duration // until the bucket is full again
 }
 
-// Take takes a token of k's, if there is one.
-func (l *Limiter[K]) Take(k K, r Rate) Taken {
+// Take takes a token, if there is one.
+func (b *Bucket) Take(r Rate) Taken {
 	if r.PerSecond == 0 {
 		return Taken{Allowed: true}
 	}
-	limiter := l.bucket(k).at(r)
-	now := time.Now()
+	limiter, now := b.at(r), time.Now()
 	allowed := limiter.AllowN(now, 1)
 	return taken(limiter, now, allowed, r)
 }
 
 // Peek says what Take would, and takes nothing.
-func (l *Limiter[K]) Peek(k K, r Rate) Taken {
+func (b *Bucket) Peek(r Rate) Taken {
 	if r.PerSecond == 0 {
 		return Taken{Allowed: true}
 	}
-	limiter := l.bucket(k).at(r)
-	now := time.Now()
+	limiter, now := b.at(r), time.Now()
 	return taken(limiter, now, limiter.TokensAt(now) >= 1, r)
 }
 
@@ -96,30 +105,20 @@ func taken(limiter *rate.Limiter, now time.Time, allowed bool, r Rate) Taken {
 	}
 }
 
-// Begin counts one more of k's as under way, unless there are too many, and
-// returns what ends it.
-func (l *Limiter[K]) Begin(k K) (end func(), allowed bool) {
-	if l.atOnce == 0 {
-		return func() {}, true
-	}
-	b := l.bucket(k)
-	if b.underWay.Add(1) > l.atOnce {
+// Begin counts one more as under way, unless there are too many; End is to follow.
+func (b *Bucket) Begin() (allowed bool) {
+	if b.underWay.Add(1) > b.atOnce && b.atOnce > 0 {
 		b.underWay.Add(-1)
-		return nil, false
+		return false
 	}
-	return func() { b.underWay.Add(-1) }, true
+	return true
 }
 
-func (l *Limiter[K]) bucket(k K) *bucket {
-	b, ok := l.buckets.GetIfPresent(k)
-	if !ok {
-		b, _ = l.buckets.SetIfAbsent(k, new(bucket))
-	}
-	return b
-}
+// End counts one less.
+func (b *Bucket) End() { b.underWay.Add(-1) }
 
 // at returns the tokens; when the rate has changed, all of them.
-func (b *bucket) at(r Rate) *rate.Limiter {
+func (b *Bucket) at(r Rate) *rate.Limiter {
 	p := b.paced.Load()
 	if p != nil && p.rate == r {
 		return p.limiter

@@ -13,13 +13,13 @@ func TestBucket(t *testing.T) {
 	r := Rate{PerSecond: 1, Burst: 5}
 	begun := time.Now()
 	for want := 4; want >= 0; want-- {
-		if got := l.Take("a", r); !got.Allowed || got.Remaining < want {
+		if got := l.Of("a").Take(r); !got.Allowed || got.Remaining < want {
 			t.Fatalf("%+v, want %d left", got, want)
 		}
 	}
 	for time.Since(begun) < time.Minute {
-		peeked := l.Peek("a", r)
-		got := l.Take("a", r)
+		peeked := l.Of("a").Peek(r)
+		got := l.Of("a").Take(r)
 		if !got.Allowed {
 			if got.Remaining != 0 || got.Full <= 4*time.Second || got.Full > 5*time.Second {
 				t.Errorf("refused: %+v", got)
@@ -30,15 +30,15 @@ func TestBucket(t *testing.T) {
 			break
 		}
 	}
-	if got := l.Take("b", r); !got.Allowed || got.Remaining != 4 {
+	if got := l.Of("b").Take(r); !got.Allowed || got.Remaining != 4 {
 		t.Errorf("another: %+v", got)
 	}
 	// A rate that changes counts at once, with a full bucket.
-	if got := l.Take("a", PerSecond(1000)); !got.Allowed || got.Remaining < 1999 {
+	if got := l.Of("a").Take(PerSecond(1000)); !got.Allowed || got.Remaining < 1999 {
 		t.Errorf("at another rate: %+v", got)
 	}
 	for range 1000 {
-		if !l.Take("c", Rate{}).Allowed || !l.Peek("c", Rate{}).Allowed {
+		if !l.Of("c").Take(Rate{}).Allowed || !l.Of("c").Peek(Rate{}).Allowed {
 			t.Fatal("refused without a limit")
 		}
 	}
@@ -55,7 +55,7 @@ func TestBucketUnderManyHands(t *testing.T) {
 	for range 50 {
 		all.Go(func() {
 			for range 20 {
-				if l.Take(1, r).Allowed {
+				if l.Of(1).Take(r).Allowed {
 					allowed.Add(1)
 				}
 			}
@@ -70,29 +70,26 @@ func TestBucketUnderManyHands(t *testing.T) {
 func TestUnderWay(t *testing.T) {
 	t.Parallel()
 	l := New[string](2)
-	var ends []func()
 	for range 2 {
-		end, allowed := l.Begin("a")
-		if !allowed {
+		if !l.Of("a").Begin() {
 			t.Fatal("refused below the limit")
 		}
-		ends = append(ends, end)
 	}
 	for range 3 {
-		if _, allowed := l.Begin("a"); allowed {
+		if l.Of("a").Begin() {
 			t.Fatal("allowed beyond the limit")
 		}
 	}
-	if _, allowed := l.Begin("b"); !allowed {
+	if !l.Of("b").Begin() {
 		t.Error("another is refused")
 	}
-	ends[0]()
-	if _, allowed := l.Begin("a"); !allowed {
+	l.Of("a").End()
+	if !l.Of("a").Begin() {
 		t.Error("refused after one has ended")
 	}
 	unlimited := New[string](0)
 	for range 1000 {
-		if _, allowed := unlimited.Begin("a"); !allowed {
+		if !unlimited.Of("a").Begin() {
 			t.Fatal("refused without a limit")
 		}
 	}
@@ -102,7 +99,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	l := New[int](1)
 	for k := range 1_000_000 {
-		l.Take(k, PerSecond(100))
+		l.Of(k).Take(PerSecond(100))
 	}
 	l.buckets.CleanUp()
 	if n := l.buckets.EstimatedSize(); n > known {
