@@ -16,10 +16,6 @@ import (
 // Whoever is forgotten for lack of room begins anew with a full bucket.
 const known = 100_000
 
-// idle is how long whoever asks for nothing is remembered; longer than any bucket
-// takes to fill.
-const idle = time.Minute
-
 // Rate is how often: so many a second on the long run, and so many at once. A
 // rate of 0 is no limit.
 type Rate struct {
@@ -52,11 +48,8 @@ type paced struct {
 // New returns a limiter that lets each have so many under way; 0 is no limit.
 func New[K comparable](atOnce int) *Limiter[K] {
 	return &Limiter[K]{
-		atOnce: int64(atOnce),
-		buckets: otter.Must(&otter.Options[K, *Bucket]{
-			MaximumSize:      known,
-			ExpiryCalculator: otter.ExpiryAccessing[K, *Bucket](idle),
-		}),
+		atOnce:  int64(atOnce),
+		buckets: otter.Must(&otter.Options[K, *Bucket]{MaximumSize: known}),
 	}
 }
 
