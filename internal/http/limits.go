@@ -85,19 +85,22 @@ func (s *Server) limitKey(h http.Header, p apikeys.Principal) (*ratelimit.Bucket
 
 // setRateLimit writes the fields of draft-ietf-httpapi-ratelimit-headers: what a
 // full bucket holds and in how many seconds it fills, what is left of it and in how
-// many it is full again.
+// many it is full again. They stand in every answer, so both are cut from one text,
+// under names as http.Header keeps them: Set would make those anew each time.
 func setRateLimit(h http.Header, r ratelimit.Rate, taken ratelimit.Taken) {
 	b := make([]byte, 0, 64)
 	b = append(b, `"key";q=`...)
 	b = strconv.AppendInt(b, int64(r.Burst), 10)
 	b = append(b, ";w="...)
 	b = strconv.AppendInt(b, int64((r.Burst+r.PerSecond-1)/r.PerSecond), 10)
-	h.Set("RateLimit-Policy", string(b))
-	b = append(b[:0], `"key";r=`...)
+	policy := len(b)
+	b = append(b, `"key";r=`...)
 	b = strconv.AppendInt(b, int64(taken.Remaining), 10)
 	b = append(b, ";t="...)
 	b = strconv.AppendInt(b, wholeSeconds(taken.Full), 10)
-	h.Set("RateLimit", string(b))
+	text := string(b)
+	values := []string{text[:policy], text[policy:]}
+	h["Ratelimit-Policy"], h["Ratelimit"] = values[:1:1], values[1:]
 }
 
 func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
