@@ -25,24 +25,43 @@ func beServer() {
 	main()
 }
 
-// process is a server that is a process of its own.
+// process is a command that is a process of its own.
 type process struct {
-	url  string
-	kill func() // kill -9, and the wait for its end
+	*os.Process
+	url  string // the server's, if it is one
+	out  safeBuffer
+	wait func() error // what it ended with, as exec.Cmd.Wait says it
+	kill func()       // kill -9, and the wait for its end
 }
 
 var servingLine = regexp.MustCompile(`"msg":"serving".*"publicUrl":"([^"]+)"`)
 
-func startProcess(t *testing.T, databaseURL string) *process {
+func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
+	t.Helper()
+	p := startCommand(t, databaseURL, append([]string{
+		"serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--db-max-conns=8", "--log-level=info", "--public-url=",
+	}, flags...)...)
+	await(t, "the server does not come up", func() bool {
+		found := servingLine.FindStringSubmatch(p.out.String())
+		if found != nil {
+			p.url = found[1]
+		}
+		return found != nil
+	})
+	return p
+}
+
+func startCommand(t *testing.T, databaseURL string, args ...string) *process {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out, errs safeBuffer
-	cmd := exec.Command(program, "serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--db-max-conns=8", "--log-level=info", "--public-url=")
+	p := &process{}
+	var errs safeBuffer
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), serverVariable+"=1", "DATABASE_URL="+databaseURL)
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdout, cmd.Stderr = &p.out, &errs
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -50,24 +69,19 @@ func startProcess(t *testing.T, databaseURL string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{kill: sync.OnceFunc(func() {
-		killed := cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed, as it says
+	p.Process = cmd.Process
+	p.wait = sync.OnceValue(cmd.Wait)
+	p.kill = sync.OnceFunc(func() {
+		killed := p.Kill()
+		_ = p.wait() // it was killed, as it says
 		if killed != nil && !errors.Is(killed, os.ErrProcessDone) {
 			t.Error(killed)
 		}
 		_ = stdin.Close()
 		if strings.Contains(errs.String(), "DATA RACE") || t.Failed() {
-			t.Errorf("the server, process %d, said: %s", cmd.Process.Pid, errs.String())
+			t.Errorf("server %s, process %d, said: %s", args[0], p.Pid, errs.String())
 		}
-	})}
-	t.Cleanup(p.kill)
-	await(t, "the server does not come up", func() bool {
-		found := servingLine.FindStringSubmatch(out.String())
-		if found != nil {
-			p.url = found[1]
-		}
-		return found != nil
 	})
+	t.Cleanup(p.kill)
 	return p
 }
