@@ -21,11 +21,11 @@ type migrateUp struct {
 // Run prints the steps taken.
 func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	done, err := db.MigrateUp(ctx, c.direct(), migrations.FS)
-	if err != nil {
-		return err
-	}
 	for _, m := range done {
 		fmt.Fprintln(std.out, "applied", m.File)
+	}
+	if err != nil {
+		return err
 	}
 	if len(done) == 0 {
 		fmt.Fprintln(std.out, "up to date at version", migrations.Latest())

@@ -153,14 +153,24 @@ func warnOfTimeouts(ctx context.Context, logger *slog.Logger, pool *db.Pool) {
 }
 
 // checkSchema says whether the database answers and has the schema that this
-// release runs on, or a newer one: migrations only ever add. It returns the version,
-// or 0 if that cannot be asked.
+// release runs on, or a newer one that still serves it. It returns the version, or
+// 0 if that cannot be asked.
 func checkSchema(ctx context.Context, pool *db.Pool) (version int64, err error) {
 	if version, err = pool.SchemaVersion(ctx); err != nil {
 		return 0, err
 	}
-	if want := migrations.Latest(); version < want {
-		return version, fmt.Errorf("the database's schema has version %d and this server needs %d: run `server migrate up`", version, want)
+	own := migrations.Latest()
+	if version < own {
+		return version, fmt.Errorf("the database's schema has version %d and this server needs %d: run `server migrate up`", version, own)
+	}
+	if version > own {
+		floor, err := pool.SchemaFloor(ctx)
+		if err != nil {
+			return version, err
+		}
+		if floor > own {
+			return version, fmt.Errorf("the database's schema has version %d and serves releases from schema %d on, this server is of schema %d: run a newer release", version, floor, own)
+		}
 	}
 	return version, nil
 }

@@ -137,6 +137,28 @@ func TestSchemaThatIsBehindIsRefused(t *testing.T) {
 	}
 }
 
+// A newer schema serves this release too, until its floor is raised above it.
+func TestSchemaThatIsAhead(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
+	d.Exec(t, fmt.Sprintf("INSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, true)", migrations.Latest()+2))
+	start(t, func(c *serveConfig) { c.databaseURL = d.URL })
+
+	d.Exec(t, fmt.Sprintf("UPDATE schema_floor SET version = %d", migrations.Latest()+1))
+	awaitStatus(t, r.url+"/readyz", http.StatusServiceUnavailable)
+	bound, err := listen("127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = serve(context.Background(), serveConfig{databaseURL: d.URL, maxConns: 1, listeners: bound})
+	want := fmt.Sprintf("version %d and serves releases from schema %d on, this server is of schema %d",
+		migrations.Latest()+2, migrations.Latest()+1, migrations.Latest())
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("serve: %v, want %s", err, want)
+	}
+}
+
 // What is in flight when the server is told to stop is answered.
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	t.Parallel()

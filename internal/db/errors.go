@@ -81,7 +81,11 @@ func worthRepeating(err error) bool {
 	return errors.Is(err, errLost) || errors.Is(err, errStalePlan)
 }
 
-func isReadOnly(err error) bool {
+func isReadOnly(err error) bool { return hasState(err, "25006") }
+
+func isLockTimeout(err error) bool { return hasState(err, "55P03") }
+
+func hasState(err error, sqlstate string) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "25006"
+	return errors.As(err, &pgErr) && pgErr.Code == sqlstate
 }

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -22,14 +23,35 @@ type Migration struct {
 	AppliedAt time.Time // zero if it is pending
 }
 
+// A step that waits for its lock makes everyone wait who comes after it, so it
+// gives up soon, lets them pass, and is tried again.
+const (
+	migrationLockTimeout = 3 * time.Second
+	migrationLockTries   = 20
+	migrationLockPause   = time.Second
+)
+
 // MigrateUp brings the database at url to the newest schema in files and returns
-// the steps it took. Replicas may run it at once: one works, the others wait for
-// it and find nothing to do. url must lead to PostgreSQL itself, not through a
-// pooler in transaction mode.
-func MigrateUp(ctx context.Context, url string, files fs.FS) ([]Migration, error) {
-	return migrate(ctx, url, files, func(p *goose.Provider) ([]*goose.MigrationResult, error) {
-		return p.Up(ctx)
-	})
+// the steps it took, also with an error. Replicas may run it at once: one works,
+// the others wait for it and find nothing to do. url must lead to PostgreSQL
+// itself, not through a pooler in transaction mode.
+func MigrateUp(ctx context.Context, url string, files fs.FS) (done []Migration, err error) {
+	for range migrationLockTries {
+		var more []Migration
+		more, err = migrate(ctx, url, files, func(p *goose.Provider) ([]*goose.MigrationResult, error) {
+			return p.Up(ctx)
+		})
+		done = append(done, more...)
+		if !isLockTimeout(err) {
+			return done, err
+		}
+		select {
+		case <-ctx.Done():
+			return done, ctx.Err()
+		case <-time.After(migrationLockPause/2 + rand.N(migrationLockPause)):
+		}
+	}
+	return done, fmt.Errorf("another transaction holds the lock that the step needs, see pg_stat_activity: %w", err)
 }
 
 // MigrateDown takes the newest step back. With nothing to take back it returns
@@ -40,7 +62,10 @@ func MigrateDown(ctx context.Context, url string, files fs.FS) ([]Migration, err
 		if errors.Is(err, goose.ErrNoNextVersion) {
 			return nil, nil
 		}
-		return []*goose.MigrationResult{result}, err
+		if err != nil {
+			return nil, err
+		}
+		return []*goose.MigrationResult{result}, nil
 	})
 }
 
@@ -51,12 +76,16 @@ func migrate(ctx context.Context, url string, files fs.FS, run func(*goose.Provi
 	}
 	defer closeProvider()
 	results, err := run(provider)
-	if err != nil {
-		return nil, translate(err, false)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		results = partial.Applied
 	}
 	var done []Migration
 	for _, r := range results {
 		done = append(done, Migration{Version: r.Source.Version, File: r.Source.Path, AppliedAt: time.Now().UTC()})
+	}
+	if err != nil {
+		return done, translate(err, false)
 	}
 	return done, nil
 }
@@ -85,10 +114,14 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 		return nil, nil, err
 	}
 	cfg.ConnectTimeout = 10 * time.Second // pgx waits two minutes
-	cfg.RuntimeParams["application_name"] = "orgd migrate"
-	// A DDL statement that waits for its lock makes every later reader wait behind it.
-	cfg.RuntimeParams["lock_timeout"] = "3s"
-	cfg.RuntimeParams["statement_timeout"] = "0"
+	params := cfg.RuntimeParams
+	if params["application_name"] == "" {
+		params["application_name"] = "orgd migrate"
+	}
+	params["lock_timeout"] = strconv.FormatInt(migrationLockTimeout.Milliseconds(), 10)
+	params["statement_timeout"] = "0"
+	// If this process is killed, its statement and its lock are not to outlive it.
+	params["client_connection_check_interval"] = "2s"
 	conns := stdlib.OpenDB(*cfg)
 	// goose counts a locker's tries over its whole life: a new one for each run.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 5))
@@ -118,9 +151,17 @@ func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
 	err := p.Read(ctx, func(ctx context.Context, q Querier) error {
 		return q.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
 	})
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "42P01" {
+	if hasState(err, "42P01") { // undefined table
 		return 0, nil
 	}
+	return version, err
+}
+
+// SchemaFloor returns the version of the oldest schema whose release the database
+// still serves.
+func (p *Pool) SchemaFloor(ctx context.Context) (version int64, err error) {
+	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
+		return q.QueryRow(ctx, "SELECT version FROM schema_floor").Scan(&version)
+	})
 	return version, err
 }

@@ -129,6 +129,52 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 	}
 }
 
+// A step that cannot have its lock lets others pass, and comes again.
+func TestMigrationComesAgainForItsLock(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	url := dbtest.NewURL(t)
+	conns, err := db.Open(ctx, url, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conns.Close()
+	migrated := make(chan error, 1)
+	var done []db.Migration
+	err = conns.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		// The first step waits for this table to be there, or not.
+		if _, err := q.Exec(ctx, "CREATE TABLE accounts ()"); err != nil {
+			return err
+		}
+		go func() {
+			var err error
+			done, err = db.MigrateUp(context.Background(), url, migrations.FS)
+			migrated <- err
+		}()
+		waited := map[int]bool{}
+		for len(waited) < 2 {
+			var pid int
+			err := conns.Read(ctx, func(ctx context.Context, q db.Querier) error {
+				return q.QueryRow(ctx, `SELECT coalesce(max(pid), 0) FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&pid)
+			})
+			if err != nil {
+				return err
+			}
+			if pid > 0 {
+				waited[pid] = true
+			}
+		}
+		return errors.New("taken back")
+	})
+	if err == nil || err.Error() != "taken back" {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil || len(done) == 0 {
+		t.Errorf("%d steps, %v", len(done), err)
+	}
+}
+
 func TestSchemaVersion(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -162,6 +208,16 @@ func TestSchemaVersion(t *testing.T) {
 	before := status[len(status)-2].Version
 	if v, err := pool.SchemaVersion(ctx); v != before || err != nil {
 		t.Errorf("one step down: version %d, %v", v, err)
+	}
+}
+
+// The newest schema serves its own release.
+func TestSchemaFloor(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	floor, err := d.Conns.SchemaFloor(context.Background())
+	if err != nil || floor < 1 || floor > migrations.Latest() {
+		t.Errorf("floor %d of schema %d, %v", floor, migrations.Latest(), err)
 	}
 }
 
