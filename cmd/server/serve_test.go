@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -242,6 +244,42 @@ func TestOneConnectionIsEnough(t *testing.T) {
 		if status, _, body := get(t, r.url+"/v1/orgs"+query, key); status != http.StatusOK {
 			t.Errorf("%s: %d %s", query, status, body)
 		}
+	}
+}
+
+// A connection that a balancer has kept is not closed under the request which is
+// just coming: the answer says that it is the last.
+func TestDrainClosesNoConnectionUnasked(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	r := start(t, func(c *serveConfig) { c.databaseURL, c.drainDelay = d.URL, 3*time.Second })
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	ask := func() (reused, last bool) {
+		ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+			GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused },
+		})
+		response, err := transport.RoundTrip(mustRequest(t, r.url+"/livez").WithContext(ctx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		return reused, response.Close
+	}
+	if _, last := ask(); last {
+		t.Error("before the drain: an answer is the last of its connection")
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	awaitStatus(t, r.adminURL+"/readyz", http.StatusServiceUnavailable)
+	if reused, last := ask(); !reused || !last {
+		t.Errorf("while draining: on the connection of before is %v, the last on it is %v", reused, last)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v", err)
 	}
 }
 

@@ -23,6 +23,9 @@ func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
 		start := time.Now()
 		received := c.Request() // without the deadline, which ends with the handler
 		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
+		if s.leaving.Load() {
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+		}
 		err := next(c)
 		if err != nil {
 			s.renderError(err, c)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -95,6 +96,7 @@ type Server struct {
 	echo      *echo.Echo
 	limits    *limits
 	readiness readiness
+	leaving   atomic.Bool
 }
 
 // New returns a server with every route in place.
@@ -126,8 +128,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 		return err
 	case <-ctx.Done():
 	}
-	s.readiness.leave()
-	server.SetKeepAlivesEnabled(false)
+	s.leave()
 	select {
 	case err := <-failed:
 		return err
@@ -139,6 +140,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 		return errors.Join(err, server.Close())
 	}
 	return nil
+}
+
+// leave has the probes fail, and each answer be the last on its connection. It closes
+// none that are idle, as SetKeepAlivesEnabled(false) does: a request may be under way.
+func (s *Server) leave() {
+	s.leaving.Store(true)
+	s.readiness.leave()
 }
 
 // ServeAdmin answers operators on ln until ctx is done. Its answers may take
