@@ -10,7 +10,7 @@ FUZZ  ?= 30s
 # Short, or an input that is being shrunk at the end fails the run.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image test check fmt lint smoke pgbouncer alerts fuzz bench openapi
+.PHONY: help run build image container release test check fmt lint smoke pgbouncer previous alerts squawk fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,8 +26,16 @@ LDFLAGS  = -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 build: ## bin/server
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/server ./cmd/server
 
+# DOCKER_FLAGS=--network=host, where a build has no network of its own.
 image: ## the container image orgd:local (needs Docker)
-	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t orgd:local .
+	docker build $(DOCKER_FLAGS) --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t orgd:local .
+
+# make container ORGS=1000000 ROLLOUTS=3
+container: image ## bring the image up by Compose, replace its replicas and upgrade it under load (needs Docker, Compose)
+	scripts/container.sh orgd:local $(ORGS) $(ROLLOUTS)
+
+release: ## dist/: programs for each platform, their SBOMs and checksums
+	scripts/release.sh $(VERSION) $(COMMIT)
 
 test: ## every test, against a real PostgreSQL that it finds or starts
 	$(GO) run ./internal/db/dbtest/withdb $(GO) test -race -shuffle=on ./...
@@ -49,6 +57,12 @@ smoke: build ## start `server dev`, walk all pages with the printed key, stop
 
 pgbouncer: build ## serve through PgBouncer in transaction mode (needs pgbouncer, psql and curl)
 	$(GO) run ./internal/db/dbtest/withdb scripts/pgbouncer.sh bin/server
+
+previous: ## the tests of the release before, on the schema of this one
+	$(GO) run ./internal/db/dbtest/withdb scripts/previous.sh
+
+squawk: ## lint the migrations (needs npx)
+	scripts/squawk.sh
 
 alerts: ## check the alert rules (needs promtool)
 	promtool check rules deploy/prometheus/alerts.yml

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Runs the image IMAGE by docker-compose.yml, as an operator would: brings it up, makes a
+# key, lists a page through the balancer, replaces the replicas and upgrades to a newer
+# schema under load, stops. Not one request may fail.
+# Needs Docker, Compose v2, Go and curl. Usage: container.sh IMAGE [ORGS [ROLLOUTS]]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export ORGD_IMAGE=$1
+orgs=${2:-2500}
+rollouts=${3:-1}
+rate=200 # requests a second
+
+export COMPOSE_PROJECT_NAME=orgd-container-test
+port() { echo $((20000 + ($$ + $1) % 10000)); }
+ORGD_PORT=$(port 0) ORGD_POSTGRES_PORT=$(port 1)
+export ORGD_PORT ORGD_POSTGRES_PORT
+url=http://127.0.0.1:$ORGD_PORT
+dir=$(mktemp -d)
+load=
+
+cleanup() {
+	[ -z "$load" ] || kill "$load" 2>/dev/null || true
+	docker compose down --volumes --timeout 40 >/dev/null 2>&1 || true
+	docker image rm "$ORGD_IMAGE-next" >/dev/null 2>&1 || true
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+say() { echo "container: $*"; }
+fail() {
+	say "$*"
+	docker compose ps -a
+	docker compose logs --tail 15
+	exit 1
+}
+
+size=$(docker image inspect -f '{{.Size}}' "$ORGD_IMAGE")
+[ "$size" -le $((30 << 20)) ] || fail "the image has $size bytes, more than 30 MiB"
+user=$(docker image inspect -f '{{.Config.User}}' "$ORGD_IMAGE")
+case $user in '' | 0 | root) fail "the image runs as ${user:-root}" ;; esac
+
+docker compose up --wait --no-build >"$dir/up" 2>&1 || { cat "$dir/up"; fail "docker compose up --wait failed"; }
+server() { docker compose run --rm -T server "$@" 2>"$dir/run" || { cat "$dir/run"; fail "server $1 failed"; }; }
+account=$(server accounts create --name "Container test")
+key=$(server keys create --account "$account" --description load --scope orgs:read --scope orgs:write --rate-limit 0)
+server seed --account "$account" --orgs "$orgs" >/dev/null
+call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
+call "$url/v1/orgs?limit=2" >"$dir/page"
+grep -q '"hasMore":true.*"cursor"' "$dir/page" || fail "no page: $(cat "$dir/page")"
+org=$(grep -o 'org_[0-9a-f]\{32\}' "$dir/page" | head -1)
+say "up, a key made, a page of $orgs organizations listed; the image has $((size >> 20)) MiB and runs as $user"
+
+for container in $(docker compose ps -q server); do
+	[ -z "$(docker diff "$container")" ] || fail "a replica wrote to its file system"
+done
+
+vegeta() { go tool -modfile=tools/go.mod vegeta "$@"; }
+vegeta -version >/dev/null # built before it is timed
+targets() {
+	printf 'GET %s/v1/orgs?limit=20\n\n' "$url"
+	printf 'GET %s/v1/orgs/%s\n\n' "$url" "$org"
+	printf 'POST %s/v1/orgs\nContent-Type: application/json\n@%s/create\n\n' "$url" "$dir"
+	printf 'PATCH %s/v1/orgs/%s\nContent-Type: application/json\n@%s/change\n\n' "$url" "$org" "$dir"
+}
+printf '{"orgName":"Made under load"}' >"$dir/create"
+printf '{"metadata":{"load":"yes"}}' >"$dir/change"
+targets >"$dir/targets"
+
+# under_load WHAT COMMAND…: runs the command while requests come, and wants all answered.
+under_load() {
+	what=$1
+	shift
+	vegeta attack -rate "$rate" -duration 20m -timeout 15s -header "Authorization: Bearer $key" -targets "$dir/targets" >"$dir/results" 2>"$dir/vegeta" &
+	load=$!
+	sleep 2
+	"$@" >"$dir/$what" 2>&1 || { cat "$dir/$what"; fail "$what failed"; }
+	sleep 2
+	pkill -INT -P "$load" || kill -INT "$load"
+	wait "$load" || true
+	load=
+	vegeta report <"$dir/results" >"$dir/report"
+	grep -q '^Success .* 100.00%$' "$dir/report" || { cat "$dir/report"; fail "requests failed during $what"; }
+	say "$what: $(sed -n 's/^Requests *\[total, rate, throughput\] *\([0-9]*\), .*/\1/p' "$dir/report") requests at $rate/s, all answered; $(sed -n 's/^Latencies *//p' "$dir/report")"
+}
+
+for i in $(seq "$rollouts"); do under_load "rollout $i" scripts/rollout.sh; done
+
+# A release with a newer schema: a nullable column, and an index on it.
+mkdir "$dir/next"
+printf -- '-- +goose Up\nALTER TABLE orgs ADD COLUMN container_test text;\n\n-- +goose Down\nALTER TABLE orgs DROP COLUMN container_test;\n' >"$dir/90001.sql"
+printf -- '-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY orgs_container_test ON orgs (account_id, container_test, created_at);\n\n-- +goose Down\nDROP INDEX CONCURRENTLY orgs_container_test;\n' >"$dir/90002.sql"
+cat >"$dir/overlay.json" <<END
+{"Replace": {"$PWD/migrations/90001_column.sql": "$dir/90001.sql", "$PWD/migrations/90002_index.sql": "$dir/90002.sql"}}
+END
+CGO_ENABLED=0 go build -trimpath -overlay "$dir/overlay.json" -ldflags "-s -w -X main.version=next" -o "$dir/next/server" ./cmd/server
+printf 'FROM %s\nCOPY server /server\n' "$ORGD_IMAGE" >"$dir/next/Dockerfile"
+docker build -t "$ORGD_IMAGE-next" "$dir/next" >"$dir/build" 2>&1 || { cat "$dir/build"; fail "no image of the next release"; }
+migrate() { ORGD_IMAGE=$ORGD_IMAGE-next docker compose run --rm -T migrate; }
+rollout_beside_migration() {
+	migrate &
+	scripts/rollout.sh
+	wait $!
+}
+under_load "rollout beside a migration" rollout_beside_migration
+upgrade() { ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh; }
+under_load "upgrade" upgrade
+for container in $(docker compose ps -q server); do
+	[ "$(docker exec "$container" /server version | cut -d ' ' -f 2)" = next ] || fail "a replica is not of the next release"
+done
+
+began=$(date +%s)
+docker compose stop server >/dev/null 2>&1
+took=$(($(date +%s) - began))
+for container in $(docker compose ps -aq server); do
+	code=$(docker inspect -f '{{.State.ExitCode}}' "$container")
+	[ "$code" = 0 ] || fail "a replica ended with $code"
+done
+code=$(curl -s -o "$dir/none" -w '%{http_code}' "$url/v1/orgs")
+[ "$code" = 503 ] && grep -q '"code":"unavailable"' "$dir/none" || fail "with no replica the balancer answers $code: $(cat "$dir/none")"
+say "stopped in $took s"
