@@ -39,6 +39,8 @@ var onlyIn = map[string][]string{
 	"github.com/maypok86/otter/v2":        {"internal/apikeys", "internal/ratelimit"},
 	"github.com/testcontainers":           {"internal/db/dbtest"},
 	"github.com/prometheus/client_golang": {"internal/telemetry"},
+	"go.opentelemetry.io":                 {"internal/telemetry"},
+	"github.com/exaring/otelpgx":          {"internal/telemetry"},
 }
 
 func TestLayout(t *testing.T) {

@@ -75,6 +75,8 @@ type serverFlags struct {
 	limitFlags  `embed:""`
 	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles; keep it private (${default})."`
 	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"How clients reach the API, for the links in answers (the address it is bound to)."`
+	LogSample   float64       `env:"ORGD_LOG_SAMPLE" default:"1" placeholder:"SHARE" help:"Share of the requests without an error that are logged, 0 to 1 (${default})."`
+	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"Collector of OpenTelemetry traces, by OTLP over HTTP, such as http://localhost:4318 (no traces)."`
 	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
 	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
 	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long what is known of a key may be used without asking the database, if the news of a change is lost; 0s asks for each request (${default})."`
@@ -95,7 +97,11 @@ func (f serverFlags) Validate() error {
 	if f.KeyCacheTTL < 0 || f.KeyCacheTTL > 5*time.Minute {
 		return fmt.Errorf("ORGD_KEY_CACHE_TTL is %s: give 0s to 5m", f.KeyCacheTTL)
 	}
-	return firstError(f.limitFlags.Validate(), validPublicURL(f.PublicURL))
+	if !(f.LogSample >= 0 && f.LogSample <= 1) {
+		return fmt.Errorf("ORGD_LOG_SAMPLE is %v: give 0 to 1", f.LogSample)
+	}
+	return firstError(f.limitFlags.Validate(), validURL("ORGD_PUBLIC_URL", f.PublicURL, "https://orgs.example.com"),
+		validURL("OTEL_EXPORTER_OTLP_ENDPOINT", f.TracesURL, "http://localhost:4318"))
 }
 
 func logLevel(name string) slog.Level {
@@ -124,13 +130,13 @@ func validAddr(name, addr string) error {
 	return nil
 }
 
-func validPublicURL(s string) error {
+func validURL(name, s, example string) error {
 	if s == "" {
 		return nil
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return fmt.Errorf("ORGD_PUBLIC_URL is %q: give a URL such as https://orgs.example.com", s)
+		return fmt.Errorf("%s is %q: give a URL such as %s", name, s, example)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"orgd"
@@ -35,6 +36,9 @@ const (
 	idleTxTimeout = 10 * time.Second
 )
 
+// lastTracesLimit leaves the stop within the 30 s after which orchestrators kill.
+const lastTracesLimit = 2 * time.Second
+
 type serveConfig struct {
 	databaseURL string
 	unprepared  bool   // the pooler knows no prepared statements
@@ -46,6 +50,8 @@ type serveConfig struct {
 	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
 	limits      orgdhttp.Limits
 	proxies     []*net.IPNet
+	tracesURL   string        // empty: no traces
+	unlogged    float64       // share of the requests without an error that are not logged
 	sweepEvery  time.Duration // 0: sweepInterval
 	flushEvery  time.Duration // 0: usageInterval
 	logger      *slog.Logger
@@ -55,10 +61,21 @@ type serveConfig struct {
 // what was in flight is finished.
 func serve(ctx context.Context, cfg serveConfig) error {
 	defer cfg.listeners.close()
+	release, revision := build()
+	var tracer orgdhttp.Tracer
+	var queryTracer pgx.QueryTracer
+	if cfg.tracesURL != "" {
+		traces, err := telemetry.NewTraces(ctx, cfg.tracesURL, release, cfg.logger)
+		if err != nil {
+			return err
+		}
+		defer closeTraces(ctx, cfg.logger, traces)
+		tracer, queryTracer = traces, traces.QueryTracer()
+	}
 	pooled := cfg.directURL != "" && cfg.directURL != cfg.databaseURL
 	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{
 		MaxConns: cfg.maxConns, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
-		Pooled: pooled, Unprepared: cfg.unprepared,
+		Pooled: pooled, Unprepared: cfg.unprepared, Tracer: queryTracer,
 	})
 	if err != nil {
 		return err
@@ -84,7 +101,6 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	}
 
 	metrics := telemetry.NewMetrics()
-	release, revision := build()
 	metrics.SetBuild(release, revision)
 	metrics.WatchPool(pool.Stat)
 
@@ -109,6 +125,8 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		PublicURL:   apiURL,
 		Logger:      cfg.logger,
 		Observer:    metrics,
+		Tracer:      tracer,
+		Unlogged:    cfg.unlogged,
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
 	})
@@ -138,6 +156,15 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	}
 	cfg.logger.Info("stopped")
 	return nil
+}
+
+// closeTraces sends the last spans, if the collector takes them soon.
+func closeTraces(ctx context.Context, logger *slog.Logger, traces *telemetry.Traces) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTracesLimit)
+	defer cancel()
+	if err := traces.Close(limited); err != nil {
+		logger.Warn("the last traces are lost", "error", err)
+	}
 }
 
 // warnOfTimeouts tells of what a pooler does not pass on and the role lacks.

@@ -36,6 +36,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 		keyTTL:      c.KeyCacheTTL,
 		limits:      c.limits(c.RateLimit),
 		proxies:     c.proxies(),
+		tracesURL:   c.TracesURL,
+		unlogged:    1 - c.LogSample,
 		logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
 	})
 }

@@ -36,6 +36,7 @@ type Options struct {
 	// Unprepared is for a pooler that knows no prepared statements (PgBouncer before
 	// 1.21): each statement is described once, and sent whole each time.
 	Unprepared bool
+	Tracer     pgx.QueryTracer // told of each statement; nil for none
 }
 
 // Pool is a bounded set of connections.
@@ -69,6 +70,7 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	if params["application_name"] == "" {
 		params["application_name"] = "orgd"
 	}
+	cfg.ConnConfig.Tracer = o.Tracer
 	if o.Unprepared {
 		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}

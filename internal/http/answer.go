@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -44,20 +46,25 @@ func setCommonHeaders(h http.Header, requestID string) {
 
 func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Duration) {
 	status := c.Response().Status
+	route, method := routeLabel(c), methodLabel(r.Method)
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		status = statusClientClosed
 	}
-	s.cfg.Observer.ObserveRequest(routeLabel(c), methodLabel(r.Method), status, took)
+	s.cfg.Observer.ObserveRequest(route, method, status, took)
+	traceID, spanID := traceIDOf(r.Header), ""
+	if s.cfg.Tracer != nil {
+		traceID, spanID = s.cfg.Tracer.Route(r.Context(), method, route)
+	}
 
 	level := logLevel(c.Path(), status)
-	if !s.cfg.Logger.Enabled(r.Context(), level) {
+	if !s.cfg.Logger.Enabled(r.Context(), level) || status < http.StatusBadRequest && isLeftOut(s.cfg.Unlogged, traceID) {
 		return
 	}
-	fields := make([]slog.Attr, 0, 12)
+	fields := make([]slog.Attr, 0, 14)
 	fields = append(fields,
 		slog.String("requestId", c.Response().Header().Get(echo.HeaderXRequestID)),
 		slog.String("method", r.Method),
-		slog.String("route", routeLabel(c)),
+		slog.String("route", route),
 		slog.String("path", apikeys.Redact(r.URL.Path)),
 		slog.Int("status", status),
 		slog.Int64("bytes", c.Response().Size),
@@ -66,6 +73,12 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	)
 	if who, ok := knownCaller(c); ok {
 		fields = append(fields, slog.String("accountId", who.AccountID.String()), slog.String("apiKeyId", who.KeyID.String()))
+	}
+	if traceID != "" {
+		fields = append(fields, slog.String("traceId", traceID))
+	}
+	if spanID != "" {
+		fields = append(fields, slog.String("spanId", spanID))
 	}
 	if retries := retryCount(r.Header); retries > 0 {
 		fields = append(fields, slog.Uint64("retryCount", retries))
@@ -82,10 +95,27 @@ func logLevel(path string, status int) slog.Level {
 	switch {
 	case status >= http.StatusInternalServerError:
 		return slog.LevelError
-	case path == livePath || path == readyPath:
+	case isProbe(path):
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
+}
+
+func isProbe(path string) bool { return path == livePath || path == readyPath }
+
+// isLeftOut says whether a request is one of the share that is not logged. All of
+// one trace are, or none, whichever replica they came to.
+func isLeftOut(share float64, traceID string) bool {
+	switch {
+	case share == 0:
+		return false
+	case traceID == "":
+		return rand.Float64() < share
+	}
+	// 52 bits of its end, as many as a float64 holds: its beginning may be no random one
+	// (W3C Trace Context Level 2).
+	n, err := strconv.ParseUint(traceID[len(traceID)-13:], 16, 64)
+	return err == nil && float64(n) < share*(1<<52)
 }
 
 // routeLabel is the template, so that a scanner of paths makes one label.

@@ -74,6 +74,15 @@ type Observer interface {
 	ObserveLimited(limit string)
 }
 
+// Tracer makes a span of each request.
+type Tracer interface {
+	// Trace wraps the handler of requests; those that are let out have no span.
+	Trace(next http.Handler, letOut func(*http.Request) bool) http.Handler
+	// Route says which route, always the template, the request of ctx has turned out
+	// to take, and returns the ids of its trace and its span.
+	Route(ctx context.Context, method, route string) (traceID, spanID string)
+}
+
 // Config is what a server is made of.
 type Config struct {
 	Orgs      Organizations
@@ -85,6 +94,8 @@ type Config struct {
 	PublicURL string                      // how clients reach the server, without a slash at the end
 	Logger    *slog.Logger
 	Observer  Observer
+	Tracer    Tracer  // nil for none
+	Unlogged  float64 // share of the requests without an error that are not logged, 0 to 1
 
 	OpenAPIYAML []byte
 	OpenAPIJSON []byte
@@ -162,7 +173,11 @@ func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.H
 }
 
 func (s *Server) newPublicServer() *http.Server {
-	server := s.newHTTPServer(s.echo)
+	handler := s.Handler()
+	if s.cfg.Tracer != nil {
+		handler = s.cfg.Tracer.Trace(handler, func(r *http.Request) bool { return isProbe(r.URL.Path) })
+	}
+	server := s.newHTTPServer(handler)
 	server.WriteTimeout = writeTimeout
 	return server
 }

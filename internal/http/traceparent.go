@@ -1,0 +1,27 @@
+package http
+
+import (
+	"net/http"
+	"strings"
+)
+
+// traceIDOf returns the trace that a request says it belongs to, empty if it does not
+// say so as W3C Trace Context section 3.2 wants it.
+func traceIDOf(h http.Header) string {
+	values := h["Traceparent"]
+	if len(values) != 1 || len(values[0]) != len("00-")+32+len("-")+16+len("-00") {
+		return ""
+	}
+	version, rest, _ := strings.Cut(values[0], "-")
+	traceID, rest, _ := strings.Cut(rest, "-")
+	parentID, flags, _ := strings.Cut(rest, "-")
+	if version != "00" || !isTraceHex(traceID, 32) || !isTraceHex(parentID, 16) || len(flags) != 2 {
+		return ""
+	}
+	return traceID
+}
+
+// isTraceHex says whether an id has so many digits, not all of them zero.
+func isTraceHex(id string, digits int) bool {
+	return len(id) == digits && strings.Trim(id, "0123456789abcdef") == "" && strings.Trim(id, "0") != ""
+}
