@@ -10,7 +10,7 @@ FUZZ  ?= 30s
 # Short, or an input that is being shrunk at the end fails the run.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test check fmt lint smoke pgbouncer previous alerts squawk fuzz bench openapi
+.PHONY: help run build image container release test check fmt lint smoke pgbouncer previous alerts squawk kustomize fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,8 +64,12 @@ previous: ## the tests of the release before, on the schema of this one
 squawk: ## lint the migrations (needs npx)
 	scripts/squawk.sh
 
-alerts: ## check the alert rules (needs promtool)
-	promtool check rules deploy/prometheus/alerts.yml
+alerts: ## check the alert rules and the dashboard's expressions (needs promtool)
+	scripts/alerts.sh
+
+kustomize: ## render the Kubernetes manifests
+	$(TOOL) kustomize build deploy/kubernetes/base >/dev/null
+	$(TOOL) kustomize build deploy/kubernetes/overlays/production
 
 fuzz: ## each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZ) $(SHRINK) ./internal/cursor

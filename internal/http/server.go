@@ -30,9 +30,11 @@ const (
 	// Longer than a balancer keeps a connection (60 s is common): it must not
 	// send a request into one that is just being closed.
 	idleTimeout = 75 * time.Second
-	// Less than the 30 s after which orchestrators kill.
-	drainLimit = 25 * time.Second
 )
+
+// DrainLimit is how long a server that was told to stop waits for what is in
+// flight, after the drain delay; less than the 30 s after which orchestrators kill.
+const DrainLimit = 25 * time.Second
 
 // Organizations keeps the organizations of every account; orgs.Repository says
 // what each method promises.
@@ -145,7 +147,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 		return err
 	case <-time.After(drainDelay):
 	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainLimit)
 	defer cancel()
 	if err := server.Shutdown(limited); err != nil {
 		return errors.Join(err, server.Close())

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"orgd/internal/db/dbtest"
+)
+
+// scraped is what Prometheus gets of a server that has answered something.
+func scraped(t *testing.T) string {
+	t.Helper()
+	d := dbtest.New(t)
+	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
+	get(t, r.url+"/v1/orgs", d.Key(t, d.Account(t)))
+	_, _, metrics := get(t, r.adminURL+"/metrics", "")
+	return string(metrics)
+}
+
+var (
+	metricName = regexp.MustCompile(`\b(?:orgd|go|process)_\w+`)
+	byLabels   = regexp.MustCompile(`by \(([^)]*)\)`)
+	ofLabel    = regexp.MustCompile(`(\w+)(?:=~|!~|!=|=)"`)
+)
+
+// checkExpression wants every metric and every label of it to exist, and returns
+// how many metrics it names.
+func checkExpression(t *testing.T, where, expr, metrics string) int {
+	t.Helper()
+	names := metricName.FindAllString(expr, -1)
+	for _, name := range names {
+		if !regexp.MustCompile(`(?m)^` + name + `[ {]`).MatchString(metrics) {
+			t.Errorf("%s: there is no metric %s", where, name)
+		}
+	}
+	var labels []string
+	for _, by := range byLabels.FindAllStringSubmatch(expr, -1) {
+		labels = append(labels, strings.Split(by[1], ", ")...)
+	}
+	for _, matcher := range ofLabel.FindAllStringSubmatch(expr, -1) {
+		labels = append(labels, matcher[1])
+	}
+	for _, label := range labels {
+		if label != "instance" && !regexp.MustCompile(`[{,]`+label+`="`).MatchString(metrics) {
+			t.Errorf("%s: there is no label %s", where, label)
+		}
+	}
+	return len(names)
+}
+
+// Every metric that an alert is made of is one that the server has, and the manual
+// tells what the alert means.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	if err := yaml.Unmarshal(readFile(t, "../../deploy/prometheus/alerts.yml"), &rules); err != nil {
+		t.Fatal(err)
+	}
+	metrics, manual := scraped(t), string(readFile(t, "../../docs/operating.md"))
+	checked := 0
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			checked += checkExpression(t, rule.Alert, rule.Expr, metrics)
+			if !strings.Contains(manual, "`"+rule.Alert+"`") {
+				t.Errorf("docs/operating.md does not tell what %s means", rule.Alert)
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("only %d names were checked", checked)
+	}
+}
+
+// Every metric that the dashboard shows is one that the server has, and every metric
+// of orgd's own is shown.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	var dashboard struct {
+		Panels []struct {
+			ID          int
+			Title, Type string
+			Targets     []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(readFile(t, "../../deploy/grafana/dashboards/orgd.json"), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	metrics := scraped(t)
+	ids, shown := map[int]bool{}, map[string]bool{}
+	for _, panel := range dashboard.Panels {
+		if ids[panel.ID] || panel.Title == "" || panel.Type != "row" && len(panel.Targets) == 0 {
+			t.Errorf("panel %d %q has an id of its own: %v, %d targets", panel.ID, panel.Title, !ids[panel.ID], len(panel.Targets))
+		}
+		ids[panel.ID] = true
+		for _, target := range panel.Targets {
+			if checkExpression(t, panel.Title, target.Expr, metrics) == 0 {
+				t.Errorf("%s: %q names no metric", panel.Title, target.Expr)
+			}
+			for _, name := range metricName.FindAllString(target.Expr, -1) {
+				shown[name] = true
+			}
+		}
+	}
+	for _, help := range regexp.MustCompile(`(?m)^# TYPE (orgd_\w+) (\w+)`).FindAllStringSubmatch(metrics, -1) {
+		name := help[1]
+		if help[2] == "histogram" {
+			name += "_count"
+		}
+		if !shown[name] {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+}
