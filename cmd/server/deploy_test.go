@@ -33,18 +33,28 @@ type manifest struct {
 	}
 	Spec struct {
 		Selector    json.RawMessage
-		PodSelector struct{ MatchLabels map[string]string }
+		PodSelector labelSelector
 		Ports       []struct{ TargetPort string }
-		Ingress     []struct{ Ports []struct{ Port string } }
-		Endpoints   []struct{ Port string }
-		Template    struct {
+		Ingress     []struct {
+			From  []struct{ NamespaceSelector labelSelector }
+			Ports []struct{ Port string }
+		}
+		Endpoints      []struct{ Port, Path string }
+		Strategy       struct{ RollingUpdate struct{ MaxUnavailable *int } }
+		MinReplicas    int
+		ScaleTargetRef struct{ Kind, Name string }
+		Template       struct {
 			Metadata struct{ Labels map[string]string }
 			Spec     pod
 		}
 	}
 }
 
+type labelSelector struct{ MatchLabels map[string]string }
+
 type pod struct {
+	ServiceAccountName            string
+	TopologySpreadConstraints     []struct{ LabelSelector labelSelector }
 	TerminationGracePeriodSeconds int
 	AutomountServiceAccountToken  *bool
 	SecurityContext               struct {
@@ -61,7 +71,11 @@ type container struct {
 		Name          string
 		ContainerPort int
 	}
-	Env                                         []struct{ Name, Value string }
+	Env []struct {
+		Name, Value string
+		ValueFrom   struct{ SecretKeyRef struct{ Name, Key string } }
+	}
+	EnvFrom                                     []struct{ ConfigMapRef struct{ Name string } }
 	StartupProbe, LivenessProbe, ReadinessProbe struct{ HTTPGet struct{ Path, Port string } }
 	Lifecycle                                   struct {
 		PreStop struct{ Sleep struct{ Seconds int } }
@@ -76,7 +90,7 @@ type container struct {
 
 func (m manifest) selector(t *testing.T) map[string]string {
 	t.Helper()
-	var labels struct{ MatchLabels map[string]string }
+	var labels labelSelector
 	if err := json.Unmarshal(m.Spec.Selector, &labels); err == nil && labels.MatchLabels != nil {
 		return labels.MatchLabels
 	}
@@ -151,17 +165,17 @@ func readFile(t *testing.T, path string) []byte {
 	return text
 }
 
-// knownVariables are the environment variables of all commands, with the default of
+// knownVariables are the environment variables of all commands, with the flag of
 // serve.
-func knownVariables(t *testing.T) map[string]string {
+func knownVariables(t *testing.T) map[string]*kong.Flag {
 	t.Helper()
-	known := map[string]string{}
+	known := map[string]*kong.Flag{}
 	var visit func(*kong.Node)
 	visit = func(n *kong.Node) {
 		for _, flag := range n.Flags {
 			for _, name := range flag.Envs {
 				if _, seen := known[name]; !seen || n.Name == "serve" {
-					known[name] = flag.Default
+					known[name] = flag
 				}
 			}
 		}
@@ -186,7 +200,7 @@ func portOf(t *testing.T, addr string) string {
 func TestDeployedVariables(t *testing.T) {
 	t.Parallel()
 	known := knownVariables(t)
-	known["GOMEMLIMIT"] = "" // the Go runtime's
+	known["GOMEMLIMIT"] = nil // the Go runtime's
 	var set []string
 	for _, m := range kubernetes(t) {
 		for _, c := range m.Spec.Template.Spec.Containers {
@@ -220,7 +234,32 @@ func TestDeployedVariables(t *testing.T) {
 	}
 }
 
-// configured are the literals of a kustomization's config maps.
+// The values that the production overlay configures are ones that serve takes, and
+// probes reach the admin address from outside of the pod.
+func TestDeployedConfiguration(t *testing.T) {
+	t.Parallel()
+	known := knownVariables(t)
+	args := []string{"serve", "--database-url=postgres://u@h/d"}
+	for _, literal := range slices.Concat(configured(t, "base"), configured(t, "overlays/production")) {
+		name, value, _ := strings.Cut(literal, "=")
+		if flag := known[name]; flag != nil {
+			args = append(args, "--"+flag.Name+"="+value)
+		}
+	}
+	var cli commandLine
+	if _, err := kong.Must(&cli, kong.Name("server"), kong.Exit(func(int) {})).Parse(args); err != nil {
+		t.Fatalf("%q: %v", args, err)
+	}
+	if host, _, err := net.SplitHostPort(cli.Serve.AdminAddr); err != nil || host != "" {
+		t.Errorf("the admin address is %q, which the kubelet does not reach: %v", cli.Serve.AdminAddr, err)
+	}
+	if cli.Serve.PublicURL == "" || len(cli.Serve.TrustedProxies) == 0 {
+		t.Errorf("the overlay sets ORGD_PUBLIC_URL to %q and ORGD_TRUSTED_PROXIES to %v", cli.Serve.PublicURL, cli.Serve.TrustedProxies)
+	}
+}
+
+// configured are the literals of a kustomization's config map, the one that the
+// servers read.
 func configured(t *testing.T, dir string) (literals []string) {
 	t.Helper()
 	var object any
@@ -228,10 +267,16 @@ func configured(t *testing.T, dir string) (literals []string) {
 		t.Fatal(err)
 	}
 	var k struct {
-		ConfigMapGenerator []struct{ Literals []string }
+		ConfigMapGenerator []struct {
+			Name     string
+			Literals []string
+		}
 	}
 	into(t, object, &k)
 	for _, g := range k.ConfigMapGenerator {
+		if g.Name != "orgd" {
+			t.Errorf("%s: nobody reads the config map %s", dir, g.Name)
+		}
 		literals = append(literals, g.Literals...)
 	}
 	return literals
@@ -247,7 +292,7 @@ func TestDeployedPorts(t *testing.T) {
 			adminAddr = addr
 		}
 	}
-	public, admin := portOf(t, knownVariables(t)["ORGD_ADDR"]), portOf(t, adminAddr)
+	public, admin := portOf(t, knownVariables(t)["ORGD_ADDR"].Default), portOf(t, adminAddr)
 	objects := kubernetes(t)
 	deployment := find(t, objects, "Deployment", "orgd")
 	named := map[string]string{}
@@ -318,6 +363,85 @@ func TestDeployedSelectors(t *testing.T) {
 			t.Errorf("%s %s selects %v, which %v is not", c.object.Kind, c.object.Metadata.Name, c.selector, c.labels)
 		}
 	}
+	spread := find(t, objects, "Deployment", "orgd").Spec.Template.Spec.TopologySpreadConstraints
+	for _, s := range spread {
+		if !matches(s.LabelSelector.MatchLabels, labels) {
+			t.Errorf("the servers are spread among %v, which %v is not", s.LabelSelector.MatchLabels, labels)
+		}
+	}
+	if len(spread) == 0 {
+		t.Error("the servers are not spread")
+	}
+}
+
+// What a pod names is there: its account, its config map, and the keys of the Secret
+// that the manual tells to make.
+func TestDeployedReferences(t *testing.T) {
+	t.Parallel()
+	objects, manual := kubernetes(t), string(readFile(t, "../../docs/operating.md"))
+	secrets, configs := 0, 0
+	for _, m := range objects {
+		p := m.Spec.Template.Spec
+		if len(p.Containers) > 0 {
+			find(t, objects, "ServiceAccount", p.ServiceAccountName)
+		}
+		for _, c := range p.Containers {
+			for _, from := range c.EnvFrom {
+				configs++
+				if from.ConfigMapRef.Name != "orgd" {
+					t.Errorf("%s: there is no config map %s", m.Metadata.Name, from.ConfigMapRef.Name)
+				}
+			}
+			for _, e := range c.Env {
+				ref := e.ValueFrom.SecretKeyRef
+				if ref.Name == "" {
+					continue
+				}
+				secrets++
+				command := "create secret generic " + ref.Name + " .*--from-literal=" + ref.Key + "="
+				if !regexp.MustCompile(command).MatchString(manual) {
+					t.Errorf("%s: docs/operating.md makes no %s in a Secret %s", m.Metadata.Name, ref.Key, ref.Name)
+				}
+			}
+		}
+	}
+	if secrets != 2 || configs != 1 {
+		t.Errorf("%d keys of Secrets and %d config maps were checked, want 2 and 1", secrets, configs)
+	}
+	scaled := find(t, objects, "HorizontalPodAutoscaler", "orgd").Spec
+	find(t, objects, scaled.ScaleTargetRef.Kind, scaled.ScaleTargetRef.Name)
+}
+
+// A rollout takes no replica away before another is ready, and there is always a
+// second.
+func TestDeployedRollout(t *testing.T) {
+	t.Parallel()
+	objects := kubernetes(t)
+	if most := find(t, objects, "Deployment", "orgd").Spec.Strategy.RollingUpdate.MaxUnavailable; most == nil || *most != 0 {
+		t.Error("a rollout may take a replica away before another is ready")
+	}
+	if least := find(t, objects, "HorizontalPodAutoscaler", "orgd").Spec.MinReplicas; least < 2 {
+		t.Errorf("%d replicas at least, want 2", least)
+	}
+}
+
+// The admin port asks for no key, so only whoever watches reaches it.
+func TestDeployedAdminIsPrivate(t *testing.T) {
+	t.Parallel()
+	let := 0
+	for _, rule := range find(t, kubernetes(t), "NetworkPolicy", "orgd").Spec.Ingress {
+		// A rule without ports lets all of them pass.
+		if len(rule.Ports) > 0 && rule.Ports[0].Port == "http" && len(rule.Ports) == 1 {
+			continue
+		}
+		let++
+		if len(rule.From) != 1 || rule.From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
+			t.Errorf("the admin port is open to %+v", rule.From)
+		}
+	}
+	if let != 1 {
+		t.Errorf("%d rules let somebody to the admin port, want 1", let)
+	}
 }
 
 // Each container runs a command that there is, as nobody, and can write nothing.
@@ -364,7 +488,7 @@ func mebibytes(t *testing.T, size string) int {
 // Whoever stops a server gives it the time that it may take.
 func TestDeployedGrace(t *testing.T) {
 	t.Parallel()
-	delay, err := time.ParseDuration(knownVariables(t)["ORGD_DRAIN_DELAY"])
+	delay, err := time.ParseDuration(knownVariables(t)["ORGD_DRAIN_DELAY"].Default)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,13 +518,26 @@ func TestDeployedProbes(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
-	c := find(t, kubernetes(t), "Deployment", "orgd").Spec.Template.Spec.Containers[0]
-	for _, probe := range []struct{ Path, Port string }{c.StartupProbe.HTTPGet, c.LivenessProbe.HTTPGet, c.ReadinessProbe.HTTPGet} {
-		if probe.Port != "admin" {
-			t.Errorf("%s is asked for at %s", probe.Path, probe.Port)
+	objects := kubernetes(t)
+	c := find(t, objects, "Deployment", "orgd").Spec.Template.Spec.Containers[0]
+	for _, probe := range []struct {
+		asks struct{ Path, Port string }
+		want string
+	}{
+		{c.StartupProbe.HTTPGet, "/livez"},
+		{c.LivenessProbe.HTTPGet, "/livez"}, // /readyz would restart all replicas when the database is away
+		{c.ReadinessProbe.HTTPGet, "/readyz"},
+	} {
+		if probe.asks.Port != "admin" || probe.asks.Path != probe.want {
+			t.Errorf("%s is asked for at %s, want %s at admin", probe.asks.Path, probe.asks.Port, probe.want)
 		}
-		if status, _, _ := get(t, r.adminURL+probe.Path, ""); status != http.StatusOK {
-			t.Errorf("%s: %d", probe.Path, status)
+		if status, _, _ := get(t, r.adminURL+probe.want, ""); status != http.StatusOK {
+			t.Errorf("%s: %d", probe.want, status)
+		}
+	}
+	for _, endpoint := range find(t, objects, "ServiceMonitor", "orgd").Spec.Endpoints {
+		if status, _, _ := get(t, r.adminURL+endpoint.Path, ""); status != http.StatusOK {
+			t.Errorf("%s: %d", endpoint.Path, status)
 		}
 	}
 	for file, path := range map[string]string{"../../deploy/haproxy/haproxy.cfg": `uri (/\S+)`, "../../docker-compose.yml": `GET (/\S+) HTTP`} {
