@@ -8,11 +8,15 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
+dashboard=deploy/grafana/dashboards/orgd.json
 promtool check rules deploy/prometheus/alerts.yml
 # An expression is a JSON string, and so a YAML one.
 {
 	printf 'groups:\n  - name: dashboard\n    rules:\n'
-	sed -n 's/^ *"expr": \(".*"\),\{0,1\}$/\1/p' deploy/grafana/dashboards/orgd.json | sed 's/\$__rate_interval/5m/g' |
+	sed -n 's/^ *"expr": \(".*"\),\{0,1\}$/\1/p' "$dashboard" | sed 's/\$__rate_interval/5m/g' |
 		awk '{ printf "      - record: panel:%d\n        expr: %s\n", NR, $0 }'
 } >"$dir/dashboard.yml"
+found=$(grep -c '^ *expr: ' "$dir/dashboard.yml") || true
+wanted=$(grep -o '"expr":' "$dashboard" | wc -l)
+[ "$found" -gt 0 ] && [ "$found" -eq "$wanted" ] || { echo "alerts: found $found of the dashboard's $wanted expressions"; exit 1; }
 promtool check rules "$dir/dashboard.yml"

@@ -22,13 +22,14 @@ func scraped(t *testing.T) string {
 }
 
 var (
+	variable   = regexp.MustCompile(`\$\{?(\w+)`)
 	metricName = regexp.MustCompile(`\b(?:orgd|go|process)_\w+`)
 	byLabels   = regexp.MustCompile(`by \(([^)]*)\)`)
 	ofLabel    = regexp.MustCompile(`(\w+)(?:=~|!~|!=|=)"`)
 )
 
-// checkExpression wants every metric and every label of it to exist, and returns
-// how many metrics it names.
+// checkExpression wants every metric of it to exist, and every label to be one of
+// theirs, and returns how many metrics it names.
 func checkExpression(t *testing.T, where, expr, metrics string) int {
 	t.Helper()
 	names := metricName.FindAllString(expr, -1)
@@ -45,8 +46,9 @@ func checkExpression(t *testing.T, where, expr, metrics string) int {
 		labels = append(labels, matcher[1])
 	}
 	for _, label := range labels {
-		if label != "instance" && !regexp.MustCompile(`[{,]`+label+`="`).MatchString(metrics) {
-			t.Errorf("%s: there is no label %s", where, label)
+		// Prometheus adds instance to all.
+		if label != "instance" && !regexp.MustCompile(`(?m)^(?:`+strings.Join(names, "|")+`)\{(?:.*,)?`+label+`="`).MatchString(metrics) {
+			t.Errorf("%s: none of %v has a label %s", where, names, label)
 		}
 	}
 	return len(names)
@@ -89,11 +91,26 @@ func TestDashboard(t *testing.T) {
 			Title, Type string
 			Targets     []struct{ Expr string }
 		}
+		Templating struct {
+			List []struct{ Name, Definition string }
+		}
 	}
-	if err := json.Unmarshal(readFile(t, "../../deploy/grafana/dashboards/orgd.json"), &dashboard); err != nil {
+	text := readFile(t, "../../deploy/grafana/dashboards/orgd.json")
+	if err := json.Unmarshal(text, &dashboard); err != nil {
 		t.Fatal(err)
 	}
 	metrics := scraped(t)
+	variables := map[string]bool{}
+	for _, v := range dashboard.Templating.List {
+		variables[v.Name] = true
+		checkExpression(t, v.Name, v.Definition, metrics)
+	}
+	for _, used := range variable.FindAllStringSubmatch(string(text), -1) {
+		// Grafana's own begin so.
+		if !variables[used[1]] && !strings.HasPrefix(used[1], "__") {
+			t.Errorf("there is no variable %s", used[1])
+		}
+	}
 	ids, shown := map[int]bool{}, map[string]bool{}
 	for _, panel := range dashboard.Panels {
 		if ids[panel.ID] || panel.Title == "" || panel.Type != "row" && len(panel.Targets) == 0 {
