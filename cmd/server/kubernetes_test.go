@@ -1,0 +1,163 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// What selects pods selects those of the servers, or of the migration too.
+func TestDeployedSelectors(t *testing.T) {
+	t.Parallel()
+	objects := kubernetes(t)
+	labels := find(t, objects, "Deployment", "orgd").Spec.Template.Metadata.Labels
+	matches := func(selector, labels map[string]string) bool {
+		for name, value := range selector {
+			if labels[name] != value {
+				return false
+			}
+		}
+		return len(selector) > 0
+	}
+	for _, c := range []struct {
+		object   manifest
+		selector map[string]string
+		labels   map[string]string
+	}{
+		{find(t, objects, "Deployment", "orgd"), find(t, objects, "Deployment", "orgd").selector(t), labels},
+		{find(t, objects, "Service", "orgd"), find(t, objects, "Service", "orgd").selector(t), labels},
+		{find(t, objects, "Service", "orgd-admin"), find(t, objects, "Service", "orgd-admin").selector(t), labels},
+		{find(t, objects, "PodDisruptionBudget", "orgd"), find(t, objects, "PodDisruptionBudget", "orgd").selector(t), labels},
+		{find(t, objects, "NetworkPolicy", "orgd"), find(t, objects, "NetworkPolicy", "orgd").Spec.PodSelector.MatchLabels, labels},
+		{find(t, objects, "NetworkPolicy", "orgd"), find(t, objects, "NetworkPolicy", "orgd").Spec.PodSelector.MatchLabels, find(t, objects, "Job", "orgd-migrate").Spec.Template.Metadata.Labels},
+		{find(t, objects, "ServiceMonitor", "orgd"), find(t, objects, "ServiceMonitor", "orgd").selector(t), find(t, objects, "Service", "orgd-admin").Metadata.Labels},
+	} {
+		if !matches(c.selector, c.labels) {
+			t.Errorf("%s %s selects %v, which %v is not", c.object.Kind, c.object.Metadata.Name, c.selector, c.labels)
+		}
+	}
+	spread := find(t, objects, "Deployment", "orgd").Spec.Template.Spec.TopologySpreadConstraints
+	for _, s := range spread {
+		if !matches(s.LabelSelector.MatchLabels, labels) {
+			t.Errorf("the servers are spread among %v, which %v is not", s.LabelSelector.MatchLabels, labels)
+		}
+	}
+	if len(spread) == 0 {
+		t.Error("the servers are not spread")
+	}
+}
+
+// What a pod names is there: its account, its config map, and the keys of the Secret
+// that the manual tells to make.
+func TestDeployedReferences(t *testing.T) {
+	t.Parallel()
+	objects, manual := kubernetes(t), string(readFile(t, "../../docs/operating.md"))
+	secrets, configs := 0, 0
+	for _, m := range objects {
+		p := m.Spec.Template.Spec
+		if len(p.Containers) > 0 {
+			find(t, objects, "ServiceAccount", p.ServiceAccountName)
+		}
+		for _, c := range p.Containers {
+			for _, from := range c.EnvFrom {
+				configs++
+				if from.ConfigMapRef.Name != "orgd" {
+					t.Errorf("%s: there is no config map %s", m.Metadata.Name, from.ConfigMapRef.Name)
+				}
+			}
+			for _, e := range c.Env {
+				ref := e.ValueFrom.SecretKeyRef
+				if ref.Name == "" {
+					continue
+				}
+				secrets++
+				command := "create secret generic " + ref.Name + " .*--from-literal=" + ref.Key + "="
+				if !regexp.MustCompile(command).MatchString(manual) {
+					t.Errorf("%s: docs/operating.md makes no %s in a Secret %s", m.Metadata.Name, ref.Key, ref.Name)
+				}
+			}
+		}
+	}
+	if secrets != 2 || configs != 1 {
+		t.Errorf("%d keys of Secrets and %d config maps were checked, want 2 and 1", secrets, configs)
+	}
+	scaled := find(t, objects, "HorizontalPodAutoscaler", "orgd").Spec
+	find(t, objects, scaled.ScaleTargetRef.Kind, scaled.ScaleTargetRef.Name)
+}
+
+// A rollout takes no replica away before another is ready, and there is always a
+// second.
+func TestDeployedRollout(t *testing.T) {
+	t.Parallel()
+	objects := kubernetes(t)
+	if most := find(t, objects, "Deployment", "orgd").Spec.Strategy.RollingUpdate.MaxUnavailable; most == nil || *most != 0 {
+		t.Error("a rollout may take a replica away before another is ready")
+	}
+	if least := find(t, objects, "HorizontalPodAutoscaler", "orgd").Spec.MinReplicas; least < 2 {
+		t.Errorf("%d replicas at least, want 2", least)
+	}
+}
+
+// The admin port asks for no key, so only whoever watches reaches it.
+func TestDeployedAdminIsPrivate(t *testing.T) {
+	t.Parallel()
+	let := 0
+	for _, rule := range find(t, kubernetes(t), "NetworkPolicy", "orgd").Spec.Ingress {
+		// A rule without ports lets all of them pass.
+		if len(rule.Ports) > 0 && rule.Ports[0].Port == "http" && len(rule.Ports) == 1 {
+			continue
+		}
+		let++
+		if len(rule.From) != 1 || rule.From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
+			t.Errorf("the admin port is open to %+v", rule.From)
+		}
+	}
+	if let != 1 {
+		t.Errorf("%d rules let somebody to the admin port, want 1", let)
+	}
+}
+
+// Each container runs a command that there is, as nobody, and can write nothing.
+func TestDeployedContainers(t *testing.T) {
+	t.Parallel()
+	containers := 0
+	for _, m := range kubernetes(t) {
+		p := m.Spec.Template.Spec
+		for _, c := range p.Containers {
+			containers++
+			parser := kong.Must(&commandLine{}, kong.Name("server"), kong.Exit(func(int) {}))
+			if _, err := parser.Parse(append(slices.Clone(c.Args), "--database-url=postgres://u@h/d")); err != nil {
+				t.Errorf("%s: %v: %v", m.Metadata.Name, c.Args, err)
+			}
+			s := c.SecurityContext
+			if !s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || !slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
+				t.Errorf("%s: %+v", m.Metadata.Name, s)
+			}
+			for _, e := range c.Env {
+				if e.Name == "GOMEMLIMIT" && mebibytes(t, e.Value) >= mebibytes(t, c.Resources.Limits.Memory) {
+					t.Errorf("%s: GOMEMLIMIT %s is no less than the limit %s", m.Metadata.Name, e.Value, c.Resources.Limits.Memory)
+				}
+			}
+		}
+		if len(p.Containers) > 0 && (!p.SecurityContext.RunAsNonRoot || p.SecurityContext.RunAsUser != 65532 ||
+			p.SecurityContext.SeccompProfile.Type != "RuntimeDefault" || p.AutomountServiceAccountToken == nil || *p.AutomountServiceAccountToken) {
+			t.Errorf("%s: %+v", m.Metadata.Name, p.SecurityContext)
+		}
+	}
+	if containers != 2 {
+		t.Errorf("%d containers were checked, want 2", containers)
+	}
+}
+
+func mebibytes(t *testing.T, size string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSuffix(size, "B"), "Mi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
