@@ -15,13 +15,17 @@ func traceIDOf(h http.Header) string {
 	version, rest, _ := strings.Cut(values[0], "-")
 	traceID, rest, _ := strings.Cut(rest, "-")
 	parentID, flags, _ := strings.Cut(rest, "-")
-	if version != "00" || !isTraceHex(traceID, 32) || !isTraceHex(parentID, 16) || len(flags) != 2 {
+	if version != "00" || !isTraceID(traceID, 32) || !isTraceID(parentID, 16) || !isTraceHex(flags, 2) {
 		return ""
 	}
 	return traceID
 }
 
-// isTraceHex says whether an id has so many digits, not all of them zero.
-func isTraceHex(id string, digits int) bool {
-	return len(id) == digits && strings.Trim(id, "0123456789abcdef") == "" && strings.Trim(id, "0") != ""
+// isTraceID says whether an id has so many digits, not all of them zero.
+func isTraceID(id string, digits int) bool {
+	return isTraceHex(id, digits) && strings.Trim(id, "0") != ""
+}
+
+func isTraceHex(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
 }
