@@ -30,6 +30,7 @@ type process struct {
 	*os.Process
 	url  string // the server's, if it is one
 	out  safeBuffer
+	errs safeBuffer
 	wait func() error // what it ended with, as exec.Cmd.Wait says it
 	kill func()       // kill -9, and the wait for its end
 }
@@ -53,15 +54,20 @@ func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
 
 func startCommand(t *testing.T, databaseURL string, args ...string) *process {
 	t.Helper()
+	return startWith(t, []string{"DATABASE_URL=" + databaseURL}, args...)
+}
+
+// startWith starts a command with variables besides those of the test.
+func startWith(t *testing.T, variables []string, args ...string) *process {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{}
-	var errs safeBuffer
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), serverVariable+"=1", "DATABASE_URL="+databaseURL)
-	cmd.Stdout, cmd.Stderr = &p.out, &errs
+	cmd.Env = append(append(os.Environ(), serverVariable+"=1"), variables...)
+	cmd.Stdout, cmd.Stderr = &p.out, &p.errs
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -78,8 +84,8 @@ func startCommand(t *testing.T, databaseURL string, args ...string) *process {
 			t.Error(killed)
 		}
 		_ = stdin.Close()
-		if strings.Contains(errs.String(), "DATA RACE") || t.Failed() {
-			t.Errorf("server %s, process %d, said: %s", args[0], p.Pid, errs.String())
+		if strings.Contains(p.errs.String(), "DATA RACE") || t.Failed() {
+			t.Errorf("server %s, process %d, said: %s", args[0], p.Pid, p.errs.String())
 		}
 	})
 	t.Cleanup(p.kill)

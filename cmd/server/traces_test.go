@@ -228,6 +228,29 @@ func TestCollectorHangs(t *testing.T) {
 	}
 }
 
+// What the SDK finds wrong in its variables is a line in the log, without what they
+// hold: a collector's key may be among it.
+func TestSDKSpeaksInLog(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, []string{
+		"DATABASE_URL=postgres://nobody@127.0.0.1:1/none",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1",
+		"OTEL_EXPORTER_OTLP_HEADERS=Secret,authorization=Bearer%zzSecret",
+		"OTEL_TRACES_SAMPLER=none_such",
+	}, "serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--log-level=info", "--public-url=")
+	await(t, "the server does not come up", func() bool { return servingLine.MatchString(p.out.String()) })
+	p.kill()
+	log, errs := p.out.String(), p.errs.String()
+	for _, said := range []string{"parse headers", "escape header value", "none_such"} {
+		if !strings.Contains(log, said) {
+			t.Errorf("%q is not in the log: %s", said, log)
+		}
+	}
+	if errs != "" || strings.Contains(log, "Secret") {
+		t.Errorf("log %s, standard error %s", log, errs)
+	}
+}
+
 // What is left out of the log are successes alone.
 func TestLogSample(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
-// Package telemetry makes what an operator watches the server by: logs and
-// metrics.
+// Package telemetry makes what an operator watches the server by: logs, metrics
+// and traces.
 package telemetry
 
 import (

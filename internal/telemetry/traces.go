@@ -29,6 +29,7 @@ type Traces struct {
 // NewTraces returns traces for the collector at endpoint, the base URL of OTLP over
 // HTTP. A collector that cannot be reached costs its spans and a line in the log.
 func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logger) (*Traces, error) {
+	logSDK(logger)
 	described, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "orgd"), attribute.String("service.version", version)),
 		resource.WithFromEnv())
