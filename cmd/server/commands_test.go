@@ -49,6 +49,7 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"serve", good, "--public-url=orgs.example.com"},
 		{"serve", good, "--public-url=https://orgs.example.com?a=b"},
 		{"serve", good, "--otlp-endpoint=localhost:4318"},
+		{"serve", good, "--otlp-endpoint=http://u:secret@localhost:4318"},
 		{"serve", good, "--log-sample=1.5"},
 		{"serve", good, "--log-sample=NaN"},
 		{"serve", good, "--log-level=loud"},

@@ -136,7 +136,8 @@ func validURL(name, s, example string) error {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return fmt.Errorf("%s is %q: give a URL such as %s", name, s, example)
+		// It may hold a password.
+		return fmt.Errorf("%s is not a URL such as %s", name, example)
 	}
 	return nil
 }

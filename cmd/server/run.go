@@ -36,7 +36,7 @@ const (
 	idleTxTimeout = 10 * time.Second
 )
 
-// lastTracesLimit leaves the stop within the 30 s after which orchestrators kill.
+// lastTracesLimit is what traces may add to the time of a stop.
 const lastTracesLimit = 2 * time.Second
 
 type serveConfig struct {

@@ -131,6 +131,9 @@ func TestTraces(t *testing.T) {
 		if s.Kind == otlp.Span_SPAN_KIND_SERVER {
 			names = append(names, s.Name)
 		}
+		if strings.HasPrefix(s.Name, "(") {
+			t.Errorf("a span is called %q", s.Name)
+		}
 	}
 	slices.Sort(names)
 	if diff := cmp.Diff([]string{

@@ -81,7 +81,7 @@ func (t *Traces) QueryTracer() pgx.QueryTracer {
 
 // verb is the first word of a statement.
 func verb(sql string) string {
-	fields := strings.Fields(sql)
+	fields := strings.Fields(strings.TrimLeft(sql, "( \n"))
 	if len(fields) == 0 {
 		return "statement"
 	}
