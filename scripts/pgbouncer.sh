@@ -115,9 +115,9 @@ until [ "$(call 0 "$url/v1/orgs")" = 401 ]; do
 done
 grep -q '"setting":"statement_timeout"' "$dir/server.log" || fail "nothing is said of a missing timeout"
 
-# The role of docs/operating.md, in this database alone; an alias has connections of its own.
-sed -n 's/^ALTER ROLE orgd SET \(.*\);$/\1/p' docs/operating.md >"$dir/settings"
-[ "$(wc -l <"$dir/settings")" = 4 ] || fail "docs/operating.md has other settings"
+# The role of roles.sql, in this database alone; an alias has connections of its own.
+sed -n 's/^ALTER ROLE orgd SET \(.*\);$/\1/p' deploy/postgres/roles.sql >"$dir/settings"
+[ "$(wc -l <"$dir/settings")" = 4 ] || fail "roles.sql has other settings"
 while read -r setting; do
 	psql "$ORGD_DB_DIRECT_URL" -qc "ALTER ROLE \"$user\" IN DATABASE $name SET $setting"
 done <"$dir/settings"

@@ -16,7 +16,7 @@ import (
 )
 
 // URLVariable names the environment variable that gives the tests a server:
-// a URL of a user who may create databases.
+// a URL of a user who may create databases and roles.
 const URLVariable = "TEST_DATABASE_URL"
 
 // Image is the PostgreSQL that the tests run in a container.
@@ -33,7 +33,7 @@ type Source struct {
 func (s *Source) Stop() error { return s.stop() }
 
 var errNoSource = errors.New(`no PostgreSQL for the tests. Give them one of:
-  - ` + URLVariable + `=postgres://user:password@host:port/postgres, of a user who may create databases;
+  - ` + URLVariable + `=postgres://user:password@host:port/postgres, of a user who may create databases and roles;
   - a Docker engine that has the image ` + Image + ` or can pull it;
   - PostgreSQL 15 or newer installed (Debian: apt-get install postgresql)`)
 

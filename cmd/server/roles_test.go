@@ -1,0 +1,443 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+	"orgd/migrations"
+)
+
+const rolesFile = "../../deploy/postgres/roles.sql"
+
+// roles are those of roles.sql in a database of their own, under names that no
+// other test has: roles belong to the whole server.
+type roles struct {
+	admin         string // the database's URL, for who makes it all
+	owner, server string // the roles' names
+	sql           string
+}
+
+var roleName = regexp.MustCompile(`\borgd(_owner)?\b`)
+
+func newRoles(t *testing.T) *roles {
+	t.Helper()
+	text, err := os.ReadFile(rolesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := "test_" + strings.ToLower(rand.Text())
+	r := &roles{admin: dbtest.NewURL(t), owner: server + "_owner", server: server}
+	r.sql = roleName.ReplaceAllString(string(text), server+"${1}")
+	t.Cleanup(func() {
+		for _, role := range []string{r.owner, r.server} {
+			if err := execAs(r.admin, fmt.Sprintf("REASSIGN OWNED BY %[1]s TO CURRENT_USER; DROP OWNED BY %[1]s; DROP ROLE %[1]s", role)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return r
+}
+
+// as is the database's URL for a role.
+func (r *roles) as(t *testing.T, role string) string {
+	t.Helper()
+	u, err := url.Parse(r.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "secret")
+	return u.String()
+}
+
+// run runs roles.sql, as an administrator does.
+func (r *roles) run(t *testing.T) {
+	t.Helper()
+	mustExec(t, r.admin, r.sql)
+	for _, role := range []string{r.owner, r.server} {
+		mustExec(t, r.admin, fmt.Sprintf("ALTER ROLE %s PASSWORD 'secret'", role))
+	}
+}
+
+// install makes the roles and the schema, in the order that roles.sql names.
+func (r *roles) install(t *testing.T) (owners *dbtest.DB) {
+	t.Helper()
+	r.run(t)
+	owner := r.as(t, r.owner)
+	if _, err := db.MigrateUp(context.Background(), owner, migrations.FS); err != nil {
+		t.Fatal(err)
+	}
+	r.run(t)
+	conns, err := db.Open(context.Background(), owner, db.Options{MaxConns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conns.Close)
+	return &dbtest.DB{URL: owner, Conns: conns, Pool: conns.Pgx()}
+}
+
+func execAs(url, sql string) error {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, sql) // several statements, and so one transaction
+	return errors.Join(err, conn.Close(ctx))
+}
+
+func mustExec(t *testing.T, url, sql string) {
+	t.Helper()
+	if err := execAs(url, sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every operation works for the role that serves, and it has no right to write that
+// none of them uses.
+func TestServingRoleServes(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	d := r.install(t)
+	account := d.Account(t)
+	key := d.Key(t, account)
+	// As where everybody's rights are taken away; the extensions' are their maker's.
+	d.Exec(t, "REVOKE EXECUTE ON FUNCTION org_metadata_is_valid(jsonb), org_name_grams(text) FROM PUBLIC")
+	mustExec(t, r.admin, "SELECT pg_stat_reset()")
+
+	s := start(t, func(c *serveConfig) {
+		remembering(r.as(t, r.server))(c)
+		c.flushEvery, c.sweepEvery = 10*time.Millisecond, time.Hour
+	})
+	s.awaitLog(t, hearing, 1)
+	s.liveThrough(t, d, key)
+	await(t, "the use of a key is not written", func() bool { return count(t, d, "SELECT count(last_used_at) FROM api_keys") > 0 })
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	// After a later migration, too, of which roles.sql does not know yet.
+	if _, err := db.MigrateUp(context.Background(), d.URL, later(t)); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, r.as(t, r.server), "INSERT INTO later DEFAULT VALUES; UPDATE later SET n = 2 WHERE later_twice(n) = 2; DELETE FROM later; SELECT * FROM later")
+	d.Exec(t, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+	d.Exec(t, "UPDATE org_creations SET created_at = now() - interval '25 hours'")
+	s = start(t, func(c *serveConfig) { c.databaseURL, c.sweepEvery = r.as(t, r.server), 10*time.Millisecond })
+	awaitStatus(t, s.url+"/readyz", http.StatusOK)
+	await(t, "old records are not swept", func() bool {
+		return count(t, d, "SELECT (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM org_creations)") == 0
+	})
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range []string{`"WARN"`, `"ERROR"`} {
+		if strings.Contains(s.log.String(), problem) {
+			t.Errorf("the server complains: %s", s.log)
+		}
+	}
+	unused := `SELECT string_agg(relname || ' ' || what, ', ') FROM pg_stat_user_tables, LATERAL (VALUES
+		('INSERT', n_tup_ins), ('UPDATE', n_tup_upd), ('DELETE', n_tup_del)) AS done (what, rows)
+		WHERE has_table_privilege($1, relid, what) AND rows = 0 AND relname <> 'later'`
+	var rights *string
+	await(t, "rights that no operation uses", func() bool { // counts come when a connection has ended
+		if err := d.Pool.QueryRow(context.Background(), unused, r.server).Scan(&rights); err != nil {
+			t.Fatal(err)
+		}
+		return rights == nil || t.Failed()
+	})
+}
+
+// later is the migrations with one more.
+func later(t *testing.T) fs.FS {
+	t.Helper()
+	all := fstest.MapFS{"99999_later.sql": {Data: []byte(`-- +goose Up
+CREATE TABLE later (id bigint GENERATED ALWAYS AS IDENTITY, n int DEFAULT 1);
+CREATE FUNCTION later_twice(n int) RETURNS int LANGUAGE sql RETURN 2 * n;
+REVOKE EXECUTE ON FUNCTION later_twice(int) FROM PUBLIC;
+`)}}
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = &fstest.MapFile{Data: text}
+	}
+	return all
+}
+
+// liveThrough drives every operation of the API.
+func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
+	t.Helper()
+	const user = `{"userId":"usr_00000000000000000000000000000001"}`
+	ask := func(want int, method, path, body string, header ...string) string {
+		t.Helper()
+		status, answer := r.ask(t, key, method, path, body, header...)
+		if status != want {
+			t.Fatalf("%s %s: %d %s", method, path, status, answer)
+		}
+		return answer
+	}
+	named := []string{"Idempotency-Key", "one"}
+	org := "/v1/orgs/" + field(t, ask(201, "POST", "/v1/orgs", `{"orgName":"Acme","metadata":{"a":"b"}}`), "orgId")
+	first := ask(201, "POST", "/v1/orgs", `{"orgName":"Named"}`, named...)
+	if again := ask(201, "POST", "/v1/orgs", `{"orgName":"Named"}`, named...); again != first {
+		t.Errorf("a repeat is answered %s, not %s", again, first)
+	}
+	d.Exec(t, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
+	if again := ask(201, "POST", "/v1/orgs", `{"orgName":"Named"}`, named...); again == first {
+		t.Error("a result is kept beyond its time")
+	}
+	ask(201, "POST", "/v1/orgs", `{"orgName":"Again"}`, "X-Stainless-Retry-Count", "1")
+	ask(200, "PATCH", org, `{"orgName":"Acme Group","metadata":{"c":"d"}}`)
+	ask(200, "POST", org+"/users", user)
+	for _, query := range []string{
+		"", "?limit=1", "?isActive=true", "?orgName=acme", "?orgName=zx", "?orgName=zyzzy",
+		"?userId=usr_00000000000000000000000000000001", "?metadata%5Bc%5D=d", "?metadata%5Bx%5D=y",
+		"?orgName=acme&isActive=true&userId=usr_00000000000000000000000000000001&metadata%5Bc%5D=d",
+	} {
+		ask(200, "GET", "/v1/orgs"+query, "")
+	}
+	ask(200, "GET", org, "")
+	ask(200, "GET", org+"/users", "")
+	ask(200, "DELETE", org+"/users", user)
+	ask(200, "POST", org+"/deactivate", "")
+	ask(200, "POST", org+"/reactivate", "")
+
+	made := ask(201, "POST", "/v1/api-keys", `{"description":"Sync","scopes":["orgs:read"]}`)
+	apiKey := "/v1/api-keys/" + field(t, made, "apiKeyId")
+	ask(200, "GET", "/v1/api-keys", "")
+	ask(200, "GET", apiKey, "")
+	ask(200, "PATCH", apiKey, `{"description":"Hourly"}`)
+	ask(201, "POST", apiKey+"/rotate", `{"overlapSeconds":60}`)
+	if !r.opens(t, field(t, made, "key")) {
+		t.Error("the new key does not work")
+	}
+	ask(200, "POST", apiKey+"/revoke", "")
+	await(t, "a revoked key works", func() bool { return !r.opens(t, field(t, made, "key")) })
+	awaitStatus(t, r.url+"/readyz", http.StatusOK)
+}
+
+func (r *running) ask(t *testing.T, key, method, path, body string, header ...string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(answer)
+}
+
+// field takes a text out of an answer.
+func field(t *testing.T, answer, name string) string {
+	t.Helper()
+	found := regexp.MustCompile(`"` + name + `":"([^"]+)"`).FindStringSubmatch(answer)
+	if found == nil {
+		t.Fatalf("no %s in %s", name, answer)
+	}
+	return found[1]
+}
+
+// Keys can be managed from where a server runs; accounts are the owner's to make.
+func TestCommandsByTheServingRole(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	d := r.install(t)
+	database := "--database-url=" + r.as(t, r.server)
+	account := "--account=" + d.Account(t).String()
+	made := succeed(t, "keys", "create", database, account, "--description=Shell", "--scope=orgs:read", "--json")
+	id := regexp.MustCompile(`"apiKeyId": "([^"]+)"`).FindStringSubmatch(made)
+	if id == nil {
+		t.Fatalf("no id in %s", made)
+	}
+	succeed(t, "keys", "list", database, account)
+	succeed(t, "keys", "update", database, id[1], "--description=Other")
+	succeed(t, "keys", "rotate", database, id[1])
+	succeed(t, "keys", "revoke", database, id[1])
+	for _, args := range [][]string{
+		{"accounts", "create", database, "--name=Mine"},
+		{"accounts", "list", database},
+		{"migrate", "down", database},
+	} {
+		code, _, errs := run(t, args...)
+		if code != exitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "42501") {
+			t.Errorf("%s: exit %d, %s", args[:2], code, errs)
+		}
+	}
+}
+
+// What serving does not need, its role cannot do.
+func TestServingRoleMayNoMore(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	d := r.install(t)
+	for _, sql := range []string{
+		"CREATE TABLE mine ()", "CREATE TEMP TABLE mine ()", "CREATE SCHEMA mine", "CREATE EXTENSION hstore",
+		"CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1", "CREATE ROLE mine", "CREATE DATABASE mine",
+		"DROP TABLE orgs", "ALTER TABLE orgs ADD COLUMN mine int", "ALTER TABLE orgs DISABLE TRIGGER ALL", "TRUNCATE orgs",
+		"CREATE INDEX ON orgs (org_name)", "DROP FUNCTION org_name_grams(text)",
+		"DELETE FROM orgs", "UPDATE org_members SET added_at = now()",
+		"SELECT id FROM org_events", "UPDATE org_events SET type = 'x'", "DELETE FROM org_events",
+		"DELETE FROM api_keys", "SELECT name FROM accounts", "INSERT INTO accounts (id, name) VALUES (gen_random_uuid(), 'x')",
+		"UPDATE accounts SET name = 'x'", "DELETE FROM accounts", "UPDATE org_creations SET created_at = now()",
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (12, true)", "DELETE FROM goose_db_version",
+		"UPDATE schema_floor SET version = 99", "DELETE FROM schema_floor",
+		"SELECT nextval('org_events_id_seq')", "SET ROLE " + r.owner, "ALTER ROLE " + r.owner + " PASSWORD 'mine'",
+		"SELECT rolpassword FROM pg_authid", "SELECT pg_read_file('postgresql.conf')", "COPY orgs TO PROGRAM 'cat'",
+		"SET session_replication_role = replica",
+	} {
+		err := execAs(r.as(t, r.server), sql)
+		if err == nil {
+			t.Errorf("%s is allowed", sql)
+			continue
+		}
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "42501" {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	// A table that roles.sql does not name keeps all that a new one has.
+	rows, err := d.Pool.Query(context.Background(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("%v, %v", tables, err)
+	}
+	for _, table := range tables {
+		if !strings.Contains(r.sql, "('"+table+"',") {
+			t.Errorf("roles.sql does not say what the server may do with %s", table)
+		}
+	}
+}
+
+// The role's own settings are those that the server asks for where no pooler is.
+func TestServingRoleHasTheTimeouts(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	r.install(t)
+	s := start(t, func(c *serveConfig) {
+		c.databaseURL = r.as(t, r.server)
+		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // as if the other led to a pooler
+	})
+	awaitStatus(t, s.url+"/readyz", http.StatusOK)
+	s.awaitLog(t, `"msg":"serving"`, 1)
+	if strings.Contains(s.log.String(), `"setting":`) {
+		t.Errorf("the role lacks a setting: %s", s.log)
+	}
+	conn, err := pgx.Connect(context.Background(), r.as(t, r.server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for name, want := range map[string]time.Duration{
+		"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": idleTxTimeout,
+	} {
+		var same bool
+		if err := conn.QueryRow(context.Background(), "SELECT current_setting($1)::interval = $2", name, want).Scan(&same); err != nil || !same {
+			t.Errorf("%s is not %s: %v", name, want, err)
+		}
+	}
+}
+
+// Where the extensions are there already, who migrates need not be allowed to make
+// them.
+func TestMigrationsWithoutTheRightToExtend(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	r.run(t)
+	mustExec(t, r.admin, fmt.Sprintf("DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I OWNER TO %%I', current_database(), current_user); END $$; GRANT CONNECT ON DATABASE %q TO %s",
+		strings.TrimPrefix(mustParse(t, r.admin).Path, "/"), r.owner))
+	code, _, errs := run(t, "migrate", "up", "--database-url="+r.as(t, r.owner))
+	if code != exitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, `permission denied to create extension "pg_trgm"`) {
+		t.Errorf("without the extensions: exit %d, %s", code, errs)
+	}
+	mustExec(t, r.admin, "CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gin")
+	succeed(t, "migrate", "up", "--database-url="+r.as(t, r.owner))
+}
+
+func mustParse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// An installation in which the server owns everything is told what to do first.
+func TestRolesOfAnOwnerThatServes(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	mustExec(t, r.admin, fmt.Sprintf("CREATE ROLE %[1]s LOGIN PASSWORD 'secret'; CREATE ROLE %[1]s_owner LOGIN; GRANT CREATE ON SCHEMA public TO %[1]s; CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gin", r.server))
+	if _, err := db.MigrateUp(context.Background(), r.as(t, r.server), migrations.FS); err != nil {
+		t.Fatal(err)
+	}
+	err := execAs(r.admin, r.sql)
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || !strings.Contains(pgErr.Hint, "REASSIGN OWNED BY "+r.server+" TO "+r.owner) {
+		t.Fatalf("the server's role owns the tables: %v", err)
+	}
+	mustExec(t, r.admin, fmt.Sprintf("REASSIGN OWNED BY %s TO %s", r.server, r.owner))
+	r.run(t)
+	if err := execAs(r.as(t, r.server), "DROP TABLE orgs"); err == nil {
+		t.Error("it still owns them")
+	}
+}
+
+// Who is no superuser, as on a managed PostgreSQL, makes the roles, too.
+func TestRolesByAnAdministrator(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	admin := r.server + "_admin"
+	mustExec(t, r.admin, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEROLE CREATEDB PASSWORD 'secret'", admin))
+	t.Cleanup(func() {
+		if err := execAs(r.admin, fmt.Sprintf("REASSIGN OWNED BY %[1]s TO CURRENT_USER; DROP OWNED BY %[1]s; DROP ROLE %[1]s", admin)); err != nil {
+			t.Error(err)
+		}
+	})
+	mustExec(t, r.admin, fmt.Sprintf("DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I OWNER TO %s', current_database()); END $$", admin))
+	super := r.admin
+	r.admin = r.as(t, admin)
+	d := r.install(t)
+	r.admin = super
+	key := d.Key(t, d.Account(t))
+	s := start(t, func(c *serveConfig) { c.databaseURL = r.as(t, r.server) })
+	if !s.opens(t, key) {
+		t.Error("the key does not work")
+	}
+}
