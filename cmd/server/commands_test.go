@@ -42,6 +42,7 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"serve", "--database-url="},
 		{"serve", "--database-url=mysql://u:secret@h/d"},
 		{"serve", "--database-url=postgres://u:secret@h:port/d"},
+		{"serve", good + "?sslrootcert=/no/such/file"},
 		{"serve", good, "--addr=8080"},
 		{"serve", good, "--addr=:99999"},
 		{"serve", good + "?default_query_exec_mode=simple_protocol"},
@@ -92,6 +93,15 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		if code != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "secret") {
 			t.Errorf("%q: exit %d, printed %q and %q", args, code, out, errs)
 		}
+	}
+}
+
+// Of a file that is missing the user learns which, and of the URL nothing.
+func TestMissingCertificateIsNamed(t *testing.T) {
+	t.Parallel()
+	_, _, errs := run(t, "migrate", "up", "--database-url=postgres://u:secret@127.0.0.1/d?sslmode=verify-full&sslrootcert=/no/such/file")
+	if errs != "server: migrate up: DATABASE_URL names a file that cannot be read: open /no/such/file: no such file or directory\n" {
+		t.Errorf("%q", errs)
 	}
 }
 

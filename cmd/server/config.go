@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -56,6 +57,9 @@ func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseUR
 
 func validDatabaseURL(name string, u telemetry.Secret) error {
 	cfg, err := pgxpool.ParseConfig(u.Reveal())
+	if unread, ok := errors.AsType[*fs.PathError](err); ok { // of a certificate or key
+		return fmt.Errorf("%s names a file that cannot be read: %w", name, unread)
+	}
 	if err != nil {
 		return fmt.Errorf("%s is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd", name)
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"orgd/internal/db"
 	"orgd/internal/db/dbtest"
 	"orgd/internal/localpg"
@@ -96,6 +98,20 @@ func (p *postgres) database(t *testing.T, name string) *dbtest.DB {
 	}
 	t.Cleanup(conns.Close)
 	return &dbtest.DB{URL: url, Conns: conns, Pool: conns.Pgx()}
+}
+
+// dataDir is where the cluster is.
+func (p *postgres) dataDir(t *testing.T) (dir string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), p.server.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(context.Background(), "SHOW data_directory").Scan(&dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // crash kills all processes of PostgreSQL, and starts it again on what they left.

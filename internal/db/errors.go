@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -65,6 +67,20 @@ func translate(err error, lost bool) error {
 	}
 	return err
 }
+
+// inOneLine is an error whose text is one line: of a failed connection pgx writes a
+// line for each try, of each host, with and without TLS.
+type inOneLine struct{ error }
+
+func (e inOneLine) Error() string {
+	first, tries, several := strings.Cut(e.error.Error(), "\n\t")
+	if !several {
+		return first
+	}
+	return first + " " + strings.Join(slices.Compact(strings.Split(tries, "\n\t")), "; ")
+}
+
+func (e inOneLine) Unwrap() error { return e.error }
 
 func classOf(err error) error {
 	var pgErr *pgconn.PgError

@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"orgd/internal/db"
 	"orgd/internal/db/dbtest"
@@ -241,20 +245,35 @@ func TestCallerThatLeavesIsNotTheDatabasesFault(t *testing.T) {
 	}
 }
 
+// Each host that was tried is named, in one line.
 func TestNothingListens(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := url.URL{Scheme: "postgres", User: url.UserPassword("u", "secret"), Host: ln.Addr().String(), Path: "/d"}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("u", "secret"), Host: ln.Addr().String() + ",localhost:1", Path: "/d"}
 	ln.Close()
 	pool, err := db.Open(context.Background(), u.String(), db.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	if err := pool.Ping(context.Background()); !errors.Is(err, db.ErrUnavailable) {
-		t.Errorf("%v, want ErrUnavailable", err)
+	_, migrateErr := db.MigrateUp(context.Background(), u.String(), fstest.MapFS{"00001_one.sql": {Data: []byte("-- +goose Up\nSELECT 1;")}})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var listenErr error
+	listener := db.Listener{URL: u.String(), Channel: "c", Lost: func(err error) { listenErr = err; cancel() }}
+	if err := listener.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{"pool": pool.Ping(context.Background()), "migration": migrateErr, "listener": listenErr} {
+		if refused := (*pgconn.ConnectError)(nil); !errors.As(err, &refused) || errors.Is(err, db.ErrUnavailable) == (what == "listener") {
+			t.Errorf("%s: %v", what, err)
+		}
+		text := fmt.Sprint(err)
+		if strings.Contains(text, "\n") || strings.Contains(text, "secret") || strings.Count(text, ln.Addr().String()+" (") != 1 || !strings.Contains(text, "; ") {
+			t.Errorf("%s: %q, want one line, and each host once", what, text)
+		}
 	}
 }

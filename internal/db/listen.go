@@ -68,7 +68,7 @@ func (l Listener) Run(ctx context.Context) error {
 func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, err error) {
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return false, fmt.Errorf("connect: %w", err)
+		return false, fmt.Errorf("connect: %w", inOneLine{err})
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -135,7 +135,7 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 	}
 	// A clear word at once, and not goose's after its retries.
 	if err := conns.PingContext(ctx); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), conns.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, inOneLine{err}), conns.Close())
 	}
 	return provider, func() { closeQuietly(conns) }, nil
 }

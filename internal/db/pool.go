@@ -191,7 +191,7 @@ func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
 	}
-	return nil, fmt.Errorf("%w: no connection: %w", ErrUnavailable, err)
+	return nil, fmt.Errorf("%w: no connection: %w", ErrUnavailable, inOneLine{err})
 }
 
 // Ping asks the database for a sign of life.
