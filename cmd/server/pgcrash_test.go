@@ -88,16 +88,21 @@ func (p *postgres) database(t *testing.T, name string) *dbtest.DB {
 	if err := createDatabase(ctx, p.server.URL("postgres"), name); err != nil {
 		t.Fatal(err)
 	}
-	url := p.server.URL(name)
-	if _, err := db.MigrateUp(ctx, url, migrations.FS); err != nil {
+	if _, err := db.MigrateUp(ctx, p.server.URL(name), migrations.FS); err != nil {
 		t.Fatal(err)
 	}
-	conns, err := db.Open(ctx, url, db.Options{})
+	return p.open(t, name)
+}
+
+// open returns a database that is there already.
+func (p *postgres) open(t *testing.T, name string) *dbtest.DB {
+	t.Helper()
+	conns, err := db.Open(context.Background(), p.server.URL(name), db.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(conns.Close)
-	return &dbtest.DB{URL: url, Conns: conns, Pool: conns.Pgx()}
+	return &dbtest.DB{URL: p.server.URL(name), Conns: conns, Pool: conns.Pgx()}
 }
 
 // dataDir is where the cluster is.
@@ -117,6 +122,16 @@ func (p *postgres) dataDir(t *testing.T) (dir string) {
 // crash kills all processes of PostgreSQL, and starts it again on what they left.
 func (p *postgres) crash(t *testing.T, d *dbtest.DB) {
 	t.Helper()
+	p.kill(t, d)
+	address := p.server.URL("postgres")
+	p.start(t)
+	if p.server.URL("postgres") != address {
+		t.Fatal("another program took the port of PostgreSQL meanwhile")
+	}
+}
+
+func (p *postgres) kill(t *testing.T, d *dbtest.DB) {
+	t.Helper()
 	var postmaster int
 	query(t, d, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int", &postmaster)
 	// Stopped, it makes no child that would be overlooked.
@@ -128,11 +143,6 @@ func (p *postgres) crash(t *testing.T, d *dbtest.DB) {
 	<-p.server.Done()
 	if err := p.server.Stop(); err == nil || !strings.Contains(err.Error(), "signal: killed") {
 		t.Errorf("PostgreSQL ended otherwise: %v", err)
-	}
-	address := p.server.URL("postgres")
-	p.start(t)
-	if p.server.URL("postgres") != address {
-		t.Fatal("another program took the port of PostgreSQL meanwhile")
 	}
 }
 

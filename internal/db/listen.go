@@ -87,8 +87,8 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 		case ctx.Err() != nil:
 			return true, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
-			if err := probe(ctx, conn, "SELECT 1"); err != nil {
-				return true, fmt.Errorf("no sign of life: %w", err)
+			if err := isStillRight(ctx, conn, cfg); err != nil {
+				return true, fmt.Errorf("no sign of life, or not of the right host: %w", err)
 			}
 		default:
 			return true, fmt.Errorf("wait: %w", err)
@@ -100,6 +100,17 @@ func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 	waiting, cancel := context.WithTimeout(ctx, probeEvery)
 	defer cancel()
 	return conn.WaitForNotification(waiting)
+}
+
+// isStillRight asks for a sign of life, and whether the host is yet one that the URL
+// wants: a primary that has stepped down may live on, and has no news to tell.
+func isStillRight(ctx context.Context, conn *pgx.Conn, cfg *pgx.ConnConfig) error {
+	if cfg.ValidateConnect == nil {
+		return probe(ctx, conn, "SELECT 1")
+	}
+	limited, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	return cfg.ValidateConnect(limited, conn.PgConn())
 }
 
 func probe(ctx context.Context, conn *pgx.Conn, sql string) error {
