@@ -10,7 +10,7 @@ FUZZ  ?= 30s
 # Short, or an input that is being shrunk at the end fails the run.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test check fmt lint smoke pgbouncer previous alerts squawk kustomize fuzz bench openapi
+.PHONY: help run build image container release test check fmt lint smoke pgbouncer restore previous alerts squawk kustomize fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ smoke: build ## start `server dev`, walk all pages with the printed key, stop
 
 pgbouncer: build ## serve through PgBouncer in transaction mode (needs pgbouncer, psql and curl)
 	$(GO) run ./internal/db/dbtest/withdb scripts/pgbouncer.sh bin/server
+
+restore: build ## dump ORGS organizations under writes, restore them, serve (needs psql, pg_dump, pg_restore and curl)
+	$(GO) run ./internal/db/dbtest/withdb scripts/restore.sh bin/server $(ORGS)
 
 previous: ## the tests of the release before, on the schema of this one
 	$(GO) run ./internal/db/dbtest/withdb scripts/previous.sh

@@ -1,0 +1,152 @@
+#!/bin/sh
+# Dumps a database while a server writes to it, restores the dump twice, once with
+# two jobs, and serves on the second: all is as in the dump's snapshot, and the key
+# works. Needs curl, psql, pg_dump and pg_restore, of the version of the PostgreSQL in
+# TEST_DATABASE_URL or newer. Usage: restore.sh SERVER [ORGS]
+set -eu
+
+server=$1
+orgs=${2:-250}
+dir=$(mktemp -d)
+pids=
+export ORGD_ADDR=127.0.0.1:0 ORGD_ADMIN_ADDR=127.0.0.1:0 ORGD_RATE_LIMIT=0 ORGD_DRAIN_DELAY=0s
+
+base=${TEST_DATABASE_URL%%\?*}
+from=${base%/*}/orgd_restore_from${TEST_DATABASE_URL#"$base"}
+to=${base%/*}/orgd_restore_to${TEST_DATABASE_URL#"$base"}
+
+cleanup() {
+	for pid in $pids; do kill "$pid" 2>/dev/null || true; done
+	wait
+	psql "$TEST_DATABASE_URL" -qc "DROP DATABASE IF EXISTS orgd_restore_from WITH (FORCE)" -c "DROP DATABASE IF EXISTS orgd_restore_to WITH (FORCE)" 2>/dev/null
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+fail() {
+	echo "restore: $1"
+	tail -n 5 "$dir"/*.log
+	exit 1
+}
+
+# await COMPLAINT COMMAND…
+await() {
+	complaint=$1
+	shift
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || fail "$complaint"
+		sleep 0.1
+	done
+}
+
+recreate() {
+	psql "$TEST_DATABASE_URL" -qc "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE template0 ENCODING 'UTF8'" 2>/dev/null
+}
+
+# serve NAME: on DATABASE_URL; leaves its address in $url.
+serve() {
+	: >"$dir/$1.log"
+	"$server" serve >>"$dir/$1.log" 2>&1 &
+	pids="$pids $!"
+	await "the server does not come up" grep -q 'listening to changes of keys' "$dir/$1.log"
+	url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/$1.log")
+}
+
+create() { curl -sSf -o /dev/null "$url/v1/orgs" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d "{\"orgName\":\"$1\"}"; }
+
+# timed WHAT COMMAND…
+timed() {
+	what=$1
+	shift
+	began=$(date +%s)
+	"$@"
+	echo "restore: $what: $(($(date +%s) - began)) s"
+}
+
+# Of each table the number of rows, and a sum over all that is in them.
+fingerprints() {
+	for table in $tables; do
+		echo "SELECT '$table', count(*), sum(hashtextextended(t::text, 0)::numeric) FROM $table AS t;"
+	done
+}
+
+# Without parentheses: PostgreSQL writes needless ones, of which a restore leaves some.
+definitions() { pg_dump --schema-only "$1" | grep -v -e '^\\restrict' -e '^\\unrestrict' | tr -d '()'; }
+
+check() {
+	fingerprints | psql "$to" -Atq >"$dir/restored"
+	diff "$dir/dumped" "$dir/restored" || fail "what was restored is not what was dumped"
+	definitions "$to" | diff "$dir/definitions" - || fail "the schema is another one"
+	[ "$(psql "$to" -Atc "SELECT count(*) FROM pg_index WHERE NOT indisvalid")" = 0 ] || fail "an index is not valid"
+}
+
+recreate orgd_restore_from
+export DATABASE_URL="$from"
+"$server" migrate up >/dev/null
+account=$("$server" accounts create --name Restored)
+key=$("$server" keys create --account "$account" --description restored --scope orgs:read --scope orgs:write 2>/dev/null)
+timed "$orgs organizations seeded" "$server" seed --account "$account" --orgs "$orgs" --members 8 >"$dir/seed" 2>&1
+tail -n 1 "$dir/seed"
+tables=$(psql "$from" -Atc "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+
+serve from
+(while create Written; do :; done) 2>/dev/null &
+writer=$!
+pids="$pids $writer"
+written() { [ "$(psql "$from" -Atc "SELECT count(*) FROM orgs WHERE org_name = 'Written'")" -gt "$1" ]; }
+await "nothing is written" written 10
+
+# One session keeps the snapshot that the dump is made of, and tells what is in it.
+mkfifo "$dir/sql"
+psql "$from" -Atq <"$dir/sql" >"$dir/session" &
+pids="$pids $!"
+exec 3>"$dir/sql"
+echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_export_snapshot();" >&3
+await "no snapshot" test -s "$dir/session"
+timed "pg_dump -Fc" pg_dump -Fc --snapshot="$(cat "$dir/session")" -f "$dir/dump" "$from"
+{ fingerprints; echo "SELECT 'the end';"; } >&3
+until grep -q 'the end' "$dir/session"; do sleep 0.1; done
+sed -e 1d -e '/the end/d' "$dir/session" >"$dir/dumped"
+exec 3>&-
+definitions "$from" >"$dir/definitions"
+dumped=$(sed -n 's/^orgs|\([0-9]*\)|.*/\1/p' "$dir/dumped")
+[ "$dumped" -gt "$orgs" ] || fail "the dump has nothing of the writer"
+await "nothing was written beside the dump" written $((dumped - orgs))
+kill "$writer"
+echo "restore: the dump has $(wc -c <"$dir/dump") bytes and $dumped organizations, of $(psql "$from" -Atc "SELECT pg_size_pretty(pg_database_size(current_database()))")"
+
+# Digests of keys, and no key.
+digest=$(psql "$from" -Atc "SELECT encode(digest, 'hex') FROM api_keys")
+[ "$digest" = "$(printf %s "$key" | sha256sum | cut -d' ' -f1)" ] || fail "the digest is not that of the key"
+! pg_restore -f - "$dir/dump" | grep -qF "$key" || fail "the dump has a key"
+
+recreate orgd_restore_to
+timed "pg_restore" pg_restore --exit-on-error -d "$to" "$dir/dump"
+check
+recreate orgd_restore_to
+timed "pg_restore -j 2" pg_restore --exit-on-error -j 2 -d "$to" "$dir/dump"
+check
+timed "ANALYZE" psql "$to" -qc ANALYZE
+
+export DATABASE_URL="$to"
+! "$server" migrate status | grep pending || fail "a migration is pending"
+serve to
+walk() {
+	: >"$dir/ids"
+	cursor=
+	while :; do
+		curl -sSf -H "Authorization: Bearer $key" "$url/v1/orgs?limit=100$cursor" >"$dir/page"
+		grep -o '"orgId":"org_[0-9a-f]\{32\}"' "$dir/page" >>"$dir/ids" || true
+		next=$(sed -n 's/.*"cursor":"\([A-Za-z0-9_-]*\)"}$/\1/p' "$dir/page")
+		[ -n "$next" ] || break
+		cursor="&cursor=$next"
+	done
+}
+timed "all pages walked" walk
+[ "$(wc -l <"$dir/ids")" = "$dumped" ] && [ "$(sort -u "$dir/ids" | wc -l)" = "$dumped" ] || fail "the walk saw $(wc -l <"$dir/ids") organizations, not $dumped"
+create Restored || fail "nothing can be written"
+! grep -q '"level":"ERROR"' "$dir/to.log" || fail "an error was logged"
+echo "restore: served what was dumped, to the key of before"
