@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"orgd"
@@ -36,9 +35,6 @@ const (
 	idleTxTimeout = 10 * time.Second
 )
 
-// lastTracesLimit is what traces may add to the time of a stop.
-const lastTracesLimit = 2 * time.Second
-
 type serveConfig struct {
 	databaseURL string
 	unprepared  bool   // the pooler knows no prepared statements
@@ -62,20 +58,15 @@ type serveConfig struct {
 func serve(ctx context.Context, cfg serveConfig) error {
 	defer cfg.listeners.close()
 	release, revision := build()
-	var tracer orgdhttp.Tracer
-	var queryTracer pgx.QueryTracer
-	if cfg.tracesURL != "" {
-		traces, err := telemetry.NewTraces(ctx, cfg.tracesURL, release, cfg.logger)
-		if err != nil {
-			return err
-		}
-		defer closeTraces(ctx, cfg.logger, traces)
-		tracer, queryTracer = traces, traces.QueryTracer()
+	tracing, err := startTracing(ctx, cfg.tracesURL, release, cfg.logger)
+	if err != nil {
+		return err
 	}
+	defer tracing.stop()
 	pooled := cfg.directURL != "" && cfg.directURL != cfg.databaseURL
 	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{
 		MaxConns: cfg.maxConns, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
-		Pooled: pooled, Unprepared: cfg.unprepared, Tracer: queryTracer,
+		Pooled: pooled, Unprepared: cfg.unprepared, Tracer: tracing.statements,
 	})
 	if err != nil {
 		return err
@@ -125,7 +116,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		PublicURL:   apiURL,
 		Logger:      cfg.logger,
 		Observer:    metrics,
-		Tracer:      tracer,
+		Tracer:      tracing.requests,
 		Unlogged:    cfg.unlogged,
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
@@ -156,15 +147,6 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	}
 	cfg.logger.Info("stopped")
 	return nil
-}
-
-// closeTraces sends the last spans, if the collector takes them soon.
-func closeTraces(ctx context.Context, logger *slog.Logger, traces *telemetry.Traces) {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTracesLimit)
-	defer cancel()
-	if err := traces.Close(limited); err != nil {
-		logger.Warn("the last traces are lost", "error", err)
-	}
 }
 
 // warnOfTimeouts tells of what a pooler does not pass on and the role lacks.

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/telemetry"
+)
+
+// lastTracesLimit is what traces may add to the time of a stop.
+const lastTracesLimit = 2 * time.Second
+
+// tracing is what traces a server: nothing, where no collector is named.
+type tracing struct {
+	requests   orgdhttp.Tracer
+	statements pgx.QueryTracer
+	stop       func() // sends the last spans, if the collector takes them soon
+}
+
+func startTracing(ctx context.Context, collector, release string, logger *slog.Logger) (tracing, error) {
+	if collector == "" {
+		return tracing{stop: func() {}}, nil
+	}
+	traces, err := telemetry.NewTraces(ctx, collector, release, logger)
+	if err != nil {
+		return tracing{}, err
+	}
+	return tracing{traces, traces.QueryTracer(), func() {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTracesLimit)
+		defer cancel()
+		if err := traces.Close(limited); err != nil {
+			logger.Warn("the last traces are lost", "error", err)
+		}
+	}}, nil
+}
