@@ -98,6 +98,13 @@ END
 CGO_ENABLED=0 go build -trimpath -overlay "$dir/overlay.json" -ldflags "-s -w -X main.version=next" -o "$dir/next/server" ./cmd/server
 printf 'FROM %s\nCOPY server /server\n' "$ORGD_IMAGE" >"$dir/next/Dockerfile"
 docker build -t "$ORGD_IMAGE-next" "$dir/next" >"$dir/build" 2>&1 || { cat "$dir/build"; fail "no image of the next release"; }
+refused_rollout() {
+	! ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh || return 1
+	[ "$(docker compose ps -aq server | sort)" = "$1" ]
+}
+under_load "rollout that the schema refuses" refused_rollout "$(docker compose ps -aq server | sort)"
+grep -q 'run `server migrate up`' "$dir/rollout that the schema refuses" || fail "nothing says why: $(cat "$dir/rollout that the schema refuses")"
+
 migrate() { ORGD_IMAGE=$ORGD_IMAGE-next docker compose run --rm -T migrate; }
 rollout_beside_migration() {
 	migrate &
