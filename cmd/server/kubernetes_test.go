@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
 )
 
 // What selects pods selects those of the servers, or of the migration too.
@@ -51,11 +52,12 @@ func TestDeployedSelectors(t *testing.T) {
 	}
 }
 
-// What a pod names is there: its account, its config map, and the keys of the Secret
-// that the manual tells to make.
+// What a pod names is there: its account, its image, its config map, and the keys of
+// the Secret that the manual tells to make.
 func TestDeployedReferences(t *testing.T) {
 	t.Parallel()
 	objects, manual := kubernetes(t), string(readFile(t, "../../docs/operating.md"))
+	images := replaced(t)
 	secrets, configs := 0, 0
 	for _, m := range objects {
 		p := m.Spec.Template.Spec
@@ -63,6 +65,9 @@ func TestDeployedReferences(t *testing.T) {
 			find(t, objects, "ServiceAccount", p.ServiceAccountName)
 		}
 		for _, c := range p.Containers {
+			if !slices.Contains(images, c.Image) {
+				t.Errorf("%s: the overlay replaces the images %v, and not %s", m.Metadata.Name, images, c.Image)
+			}
 			for _, from := range c.EnvFrom {
 				configs++
 				if from.ConfigMapRef.Name != "orgd" {
@@ -85,8 +90,42 @@ func TestDeployedReferences(t *testing.T) {
 	if secrets != 2 || configs != 1 {
 		t.Errorf("%d keys of Secrets and %d config maps were checked, want 2 and 1", secrets, configs)
 	}
-	scaled := find(t, objects, "HorizontalPodAutoscaler", "orgd").Spec
-	find(t, objects, scaled.ScaleTargetRef.Kind, scaled.ScaleTargetRef.Name)
+}
+
+// replaced are the images in whose place the production overlay puts real ones.
+func replaced(t *testing.T) (names []string) {
+	t.Helper()
+	var object any
+	if err := yaml.Unmarshal(readFile(t, "../../deploy/kubernetes/overlays/production/kustomization.yaml"), &object); err != nil {
+		t.Fatal(err)
+	}
+	var k struct{ Images []struct{ Name string } }
+	into(t, object, &k)
+	for _, image := range k.Images {
+		names = append(names, image.Name)
+	}
+	return names
+}
+
+// Use is a percentage of what is requested: a pod with a container that requests
+// nothing is never scaled.
+func TestDeployedAutoscaler(t *testing.T) {
+	t.Parallel()
+	objects := kubernetes(t)
+	scaler := find(t, objects, "HorizontalPodAutoscaler", "orgd").Spec
+	scaled := find(t, objects, scaler.ScaleTargetRef.Kind, scaler.ScaleTargetRef.Name)
+	checked := 0
+	for _, metric := range scaler.Metrics {
+		for _, c := range scaled.Spec.Template.Spec.Containers {
+			checked++
+			if c.Resources.Requests[metric.Resource.Name] == "" {
+				t.Errorf("%s requests no %s, by which it is scaled", scaled.Metadata.Name, metric.Resource.Name)
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("nothing is scaled by anything")
+	}
 }
 
 // A rollout takes no replica away before another is ready, and there is always a

@@ -31,6 +31,7 @@ type manifest struct {
 		Strategy       struct{ RollingUpdate struct{ MaxUnavailable *int } }
 		MinReplicas    int
 		ScaleTargetRef struct{ Kind, Name string }
+		Metrics        []struct{ Resource struct{ Name string } }
 		Template       struct {
 			Metadata struct{ Labels map[string]string }
 			Spec     pod
@@ -54,6 +55,7 @@ type pod struct {
 }
 
 type container struct {
+	Image string
 	Args  []string
 	Ports []struct {
 		Name          string
@@ -68,7 +70,10 @@ type container struct {
 	Lifecycle                                   struct {
 		PreStop struct{ Sleep struct{ Seconds int } }
 	}
-	Resources       struct{ Limits struct{ Memory string } }
+	Resources struct {
+		Requests map[string]string
+		Limits   struct{ Memory string }
+	}
 	SecurityContext struct {
 		AllowPrivilegeEscalation *bool
 		ReadOnlyRootFilesystem   bool
