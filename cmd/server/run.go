@@ -73,8 +73,10 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	}
 	defer pool.Close()
 	var schemaVersion atomic.Int64
+	var isReady atomic.Bool
 	ready := func(ctx context.Context) error {
 		version, err := checkSchema(ctx, pool)
+		isReady.Store(err == nil)
 		if version > 0 {
 			schemaVersion.Store(version)
 		}
@@ -105,6 +107,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	keys := apikeys.NewRepository(pool)
 	watch := &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), logger: cfg.logger}
 	metrics.WatchKeys(watch.listening.Load, watch.keys.Stats)
+	metrics.WatchReadiness(isReady.Load)
 	metrics.WatchSchema(schemaVersion.Load, migrations.Latest())
 	server := orgdhttp.New(orgdhttp.Config{
 		Orgs:        repository,

@@ -148,7 +148,10 @@ func TestSchemaThatIsAhead(t *testing.T) {
 	start(t, func(c *serveConfig) { c.databaseURL = d.URL })
 
 	d.Exec(t, fmt.Sprintf("UPDATE schema_floor SET version = %d", migrations.Latest()+1))
-	awaitStatus(t, r.url+"/readyz", http.StatusServiceUnavailable)
+	awaitStatus(t, r.adminURL+"/readyz", http.StatusServiceUnavailable)
+	if n := strings.Count(r.log.String(), "not ready for requests"); n != 1 || !strings.Contains(r.log.String(), "serves releases from schema") {
+		t.Errorf("%d lines say that the server is not ready: %s", n, r.log.String())
+	}
 	bound, err := listen("127.0.0.1:0", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -116,6 +119,7 @@ func TestTraces(t *testing.T) {
 		{"GET", "/v1/orgs?key=" + key, "", "", 400},
 		{"GET", "/Secret/" + key, "", "", 404},
 		{"Secret", "/v1/orgs", "", "", 501},
+		{key, "/v1/orgs", "", "", 501},
 		{"GET", "/livez", "", "", 200},
 	} {
 		if status := traced(t, call.method, r.url+call.path, key, call.body, call.traceparent); status != call.status {
@@ -137,7 +141,7 @@ func TestTraces(t *testing.T) {
 	}
 	slices.Sort(names)
 	if diff := cmp.Diff([]string{
-		"GET /v1/orgs", "GET /v1/orgs", "GET /v1/orgs/:orgId", "GET unmatched", "POST /v1/orgs", "POST /v1/orgs", "other /v1/orgs",
+		"GET /v1/orgs", "GET /v1/orgs", "GET /v1/orgs/:orgId", "GET unmatched", "POST /v1/orgs", "POST /v1/orgs", "other /v1/orgs", "other /v1/orgs",
 	}, names); diff != "" {
 		t.Errorf("spans of requests (-want +got):\n%s", diff)
 	}
@@ -145,6 +149,9 @@ func TestTraces(t *testing.T) {
 		if bytes.Contains(c.raw.Bytes(), []byte(secret)) {
 			t.Errorf("%q is told to the collector", secret)
 		}
+	}
+	if strings.Contains(r.log.String(), key) {
+		t.Error("the key is in the log")
 	}
 	c.checkContinued(t)
 	c.checkFailed(t)
@@ -231,6 +238,32 @@ func TestCollectorHangs(t *testing.T) {
 	}
 }
 
+// A tracer changes nothing for a client that holds its body back: net/http does not
+// wait for it.
+func TestTracedRequestKeepsItsBody(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	c := newSpanCollector(t)
+	r := start(t, func(cfg *serveConfig) { cfg.databaseURL, cfg.tracesURL = d.URL, c.url })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// Longer than what net/http keeps before it begins to send.
+	if _, err := io.WriteString(conn, "GET /openapi.json HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	// The server gives up reading after 15 s.
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(line, "200") {
+		t.Errorf("%q, %v", line, err)
+	}
+}
+
 // What the SDK finds wrong in its variables is a line in the log, without what they
 // hold: a collector's key may be among it.
 func TestSDKSpeaksInLog(t *testing.T) {
@@ -240,11 +273,12 @@ func TestSDKSpeaksInLog(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1",
 		"OTEL_EXPORTER_OTLP_HEADERS=Secret,authorization=Bearer%zzSecret",
 		"OTEL_TRACES_SAMPLER=none_such",
+		"OTEL_RESOURCE_ATTRIBUTES=Secret",
 	}, "serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--log-level=info", "--public-url=")
 	await(t, "the server does not come up", func() bool { return servingLine.MatchString(p.out.String()) })
 	p.kill()
 	log, errs := p.out.String(), p.errs.String()
-	for _, said := range []string{"parse headers", "escape header value", "none_such"} {
+	for _, said := range []string{"parse headers", "escape header value", "none_such", "OTEL_RESOURCE_ATTRIBUTES"} {
 		if !strings.Contains(log, said) {
 			t.Errorf("%q is not in the log: %s", said, log)
 		}

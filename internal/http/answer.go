@@ -63,7 +63,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	fields := make([]slog.Attr, 0, 14)
 	fields = append(fields,
 		slog.String("requestId", c.Response().Header().Get(echo.HeaderXRequestID)),
-		slog.String("method", r.Method),
+		slog.String("method", method),
 		slog.String("route", route),
 		slog.String("path", apikeys.Redact(r.URL.Path)),
 		slog.Int("status", status),
@@ -89,14 +89,14 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	s.cfg.Logger.LogAttrs(r.Context(), level, "request", fields...)
 }
 
-// logLevel keeps the probes, which come every few seconds, out of the log while
-// all is well.
+// logLevel keeps the probes, which come every second, out of the log; readiness
+// logs what they find.
 func logLevel(path string, status int) slog.Level {
 	switch {
-	case status >= http.StatusInternalServerError:
-		return slog.LevelError
 	case isProbe(path):
 		return slog.LevelDebug
+	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented: // which is the client's
+		return slog.LevelError
 	}
 	return slog.LevelInfo
 }

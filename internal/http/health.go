@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -39,7 +40,8 @@ const (
 // readiness remembers the last check for a moment, and that the server is
 // leaving.
 type readiness struct {
-	check func(context.Context) error
+	check  func(context.Context) error
+	logger *slog.Logger
 
 	mu      sync.Mutex
 	leaving bool
@@ -65,10 +67,18 @@ func (r *readiness) ask(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
 	defer cancel()
+	before := r.last
 	r.last = nil
 	if err := r.check(ctx); err != nil {
 		r.last = fmt.Errorf("%w: %w", errNotReady, err)
 	}
 	r.asked = time.Now()
+	// Once for each change: who probes does not tell, and comes every second.
+	switch {
+	case r.last != nil && before == nil:
+		r.logger.Error("not ready for requests", "error", r.last)
+	case r.last == nil && before != nil:
+		r.logger.Info("ready for requests again")
+	}
 	return r.last
 }

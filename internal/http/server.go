@@ -116,7 +116,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits)}
 	s.echo.IPExtractor = clientAddress(cfg.Proxies)
-	s.readiness.check = cfg.Ready
+	s.readiness.check, s.readiness.logger = cfg.Ready, cfg.Logger
 	s.echo.HTTPErrorHandler = s.renderError
 	// setDeadline copies the request: net/http must find its own as it made it, or
 	// it waits for a body that a client holds back (Expect: 100-continue).

@@ -80,9 +80,9 @@ func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 		func(s *pgxpool.Stat) float64 { return float64(s.AcquiredConns()) })
 	gauge("orgd_db_pool_idle_conns", "Connections that wait for use.",
 		func(s *pgxpool.Stat) float64 { return float64(s.IdleConns()) })
-	counter("orgd_db_pool_waits_total", "Acquires that had to wait for a connection.",
+	counter("orgd_db_pool_waits_total", "Acquires that had to wait for a connection, and got one.",
 		func(s *pgxpool.Stat) float64 { return float64(s.EmptyAcquireCount()) })
-	counter("orgd_db_pool_wait_seconds_total", "Time that acquires spent waiting.",
+	counter("orgd_db_pool_wait_seconds_total", "Time that acquires spent waiting for the connection that they got.",
 		func(s *pgxpool.Stat) float64 { return s.EmptyAcquireWaitTime().Seconds() })
 	counter("orgd_db_pool_canceled_acquires_total", "Acquires that gave up waiting.",
 		func(s *pgxpool.Stat) float64 { return float64(s.CanceledAcquireCount()) })
@@ -112,6 +112,16 @@ func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fro
 		func() float64 { fromMemory, _, _ := stats(); return float64(fromMemory) })
 	m.counter("orgd_keys_from_database_total", "API keys that were looked up in the database.",
 		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
+}
+
+// WatchReadiness adds whether the last probe found the server ready.
+func (m *Metrics) WatchReadiness(ready func() bool) {
+	m.gauge("orgd_ready", "1 if the last probe found the server ready for requests, else 0.", func() float64 {
+		if ready() {
+			return 1
+		}
+		return 0
+	})
 }
 
 // WatchSchema adds the version of the database's schema, as the last probe saw it,

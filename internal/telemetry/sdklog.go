@@ -1,10 +1,12 @@
 package telemetry
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/resource"
 )
 
 // logSDK has OpenTelemetry's SDK speak in logger instead of on standard error. Its
@@ -12,6 +14,9 @@ import (
 func logSDK(logger *slog.Logger) {
 	otel.SetLogger(logr.New(sdkLog{logger}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if errors.Is(err, resource.ErrPartialResource) { // its text has the value
+			err = errors.New("OTEL_RESOURCE_ATTRIBUTES cannot be read in part")
+		}
 		logger.Warn("OpenTelemetry's SDK has failed", "error", err)
 	}))
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -33,7 +34,7 @@ func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logge
 	described, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "orgd"), attribute.String("service.version", version)),
 		resource.WithFromEnv())
-	if err != nil {
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) { // of which the SDK tells
 		return nil, fmt.Errorf("traces: %w", err)
 	}
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimRight(endpoint, "/")+"/v1/traces"))
@@ -52,10 +53,15 @@ func (t *Traces) Close(ctx context.Context) error { return t.provider.Shutdown(c
 // Trace makes each request to next a span, which continues the trace that its
 // traceparent names (W3C Trace Context); those that are let out are none.
 func (t *Traces) Trace(next http.Handler, letOut func(*http.Request) bool) http.Handler {
-	return otelhttp.NewHandler(next, "request",
+	traced := otelhttp.NewHandler(next, "request",
 		otelhttp.WithTracerProvider(t.provider),
 		otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithFilter(func(r *http.Request) bool { return !letOut(r) }))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A copy, since otelhttp puts another body into it: with its own, net/http would
+		// wait for one that a client holds back (Expect: 100-continue).
+		traced.ServeHTTP(w, r.WithContext(r.Context()))
+	})
 }
 
 // Route names the span of a request, which route is known of only when it is
