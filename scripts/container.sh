@@ -21,7 +21,7 @@ load=
 
 cleanup() {
 	[ -z "$load" ] || kill "$load" 2>/dev/null || true
-	docker compose down --volumes --timeout 40 >/dev/null 2>&1 || true
+	docker compose down --volumes --timeout 45 >/dev/null 2>&1 || true
 	docker image rm "$ORGD_IMAGE-next" >/dev/null 2>&1 || true
 	rm -rf "$dir"
 }
@@ -53,7 +53,8 @@ org=$(grep -o 'org_[0-9a-f]\{32\}' "$dir/page" | head -1)
 say "up, a key made, a page of $orgs organizations listed; the image has $((size >> 20)) MiB and runs as $user"
 
 for container in $(docker compose ps -q server); do
-	[ -z "$(docker diff "$container")" ] || fail "a replica wrote to its file system"
+	held=$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$container")
+	[ "$held" = 'true [ALL] [no-new-privileges:true]' ] || fail "a replica may do more than it should: $held"
 done
 
 go build -modfile=tools/go.mod -o "$dir/attack" github.com/tsenart/vegeta/v12
@@ -91,7 +92,7 @@ for i in $(seq "$rollouts"); do under_load "rollout $i" scripts/rollout.sh; done
 # A release with a newer schema: a nullable column, and an index on it.
 mkdir "$dir/next"
 printf -- '-- +goose Up\nALTER TABLE orgs ADD COLUMN container_test text;\n\n-- +goose Down\nALTER TABLE orgs DROP COLUMN container_test;\n' >"$dir/90001.sql"
-printf -- '-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY orgs_container_test ON orgs (account_id, container_test, created_at);\n\n-- +goose Down\nDROP INDEX CONCURRENTLY orgs_container_test;\n' >"$dir/90002.sql"
+printf -- '-- +goose NO TRANSACTION\n-- +goose Up\nSET lock_timeout = 0;\nDROP INDEX CONCURRENTLY IF EXISTS orgs_container_test;\nCREATE INDEX CONCURRENTLY orgs_container_test ON orgs (account_id, container_test, created_at);\nRESET lock_timeout;\n\n-- +goose Down\nDROP INDEX CONCURRENTLY orgs_container_test;\n' >"$dir/90002.sql"
 cat >"$dir/overlay.json" <<END
 {"Replace": {"$PWD/migrations/90001_column.sql": "$dir/90001.sql", "$PWD/migrations/90002_index.sql": "$dir/90002.sql"}}
 END
@@ -108,8 +109,8 @@ grep -q 'run `server migrate up`' "$dir/rollout that the schema refuses" || fail
 migrate() { ORGD_IMAGE=$ORGD_IMAGE-next docker compose run --rm -T migrate; }
 rollout_beside_migration() {
 	migrate &
-	scripts/rollout.sh
-	wait $!
+	migration=$!
+	scripts/rollout.sh && wait "$migration"
 }
 under_load "rollout beside a migration" rollout_beside_migration
 upgrade() { ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh; }

@@ -11,7 +11,7 @@ trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
 newest=$(find migrations -name '*.sql' | sort | tail -n 1)
-if ! before=$(git describe --tags --abbrev=0 --match 'v*' HEAD 2>/dev/null); then
+if ! before=$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null); then
 	came=$(git log --diff-filter=A --format=%H -n 1 -- "$newest")
 	before=${came:+$came^}
 fi

@@ -65,6 +65,7 @@ func TestDeployedVariables(t *testing.T) {
 	t.Parallel()
 	known := knownVariables(t)
 	known["GOMEMLIMIT"] = nil // the Go runtime's
+	known["PGPASSWORD"] = nil // libpq's, and so pgx's
 	var set []string
 	for _, m := range kubernetes(t) {
 		for _, c := range m.Spec.Template.Spec.Containers {
@@ -204,7 +205,7 @@ func TestDeployedGrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	needed := delay + orgdhttp.DrainLimit + lastTracesLimit
+	needed := delay + orgdhttp.DrainLimit + usageLimit + lastTracesLimit
 	p := find(t, kubernetes(t), "Deployment", "orgd").Spec.Template.Spec
 	before := time.Duration(p.Containers[0].Lifecycle.PreStop.Sleep.Seconds) * time.Second
 	if grace := time.Duration(p.TerminationGracePeriodSeconds) * time.Second; before == 0 || grace < before+needed {
