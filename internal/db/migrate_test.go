@@ -3,10 +3,14 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -173,6 +177,116 @@ func TestMigrationComesAgainForItsLock(t *testing.T) {
 	if err := <-migrated; err != nil || len(done) == 0 {
 		t.Errorf("%d steps, %v", len(done), err)
 	}
+}
+
+// An index is built beside a transaction that is open for long, as CONTRIBUTING.md
+// has it: PostgreSQL waits for those who may see the table without it.
+func TestConcurrentIndexOutlastsSnapshots(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d := dbtest.New(t)
+	d.Exec(t, "CREATE TABLE things (n integer)")
+	files := fstest.MapFS{}
+	all, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		text, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: text}
+	}
+	files["90001_things.sql"] = &fstest.MapFile{Data: []byte(`-- +goose NO TRANSACTION
+-- +goose Up
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS things_by_n;
+CREATE INDEX CONCURRENTLY things_by_n ON things (n);
+RESET lock_timeout;
+`)}
+	migrated := make(chan error, 1)
+	err = d.Conns.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		if _, err := q.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"); err != nil {
+			return err
+		}
+		if _, err := q.Exec(ctx, "SELECT FROM orgs"); err != nil {
+			return err
+		}
+		go func() {
+			_, err := db.MigrateUp(context.Background(), d.URL, files)
+			migrated <- err
+		}()
+		// Longer than a step may wait for a lock.
+		var waited bool
+		for !waited {
+			err := d.Conns.Read(ctx, func(ctx context.Context, q db.Querier) error {
+				return q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+					AND query LIKE 'CREATE INDEX%' AND clock_timestamp() - query_start > interval '4 s')`).Scan(&waited)
+			})
+			if err != nil {
+				return err
+			}
+			select {
+			case err := <-migrated:
+				return fmt.Errorf("it did not wait: %w", err)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil {
+		t.Error(err)
+	}
+	var valid bool
+	if err := d.Pool.QueryRow(ctx, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'things_by_n'::regclass").Scan(&valid); err != nil || !valid {
+		t.Errorf("valid is %v, %v", valid, err)
+	}
+}
+
+// Every migration that builds or drops an index concurrently does it so.
+func TestConcurrentIndexesAreBuiltSo(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"CREATE INDEX i ON t (a);": true,
+		"SET lock_timeout = 0;\nDROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON t (a);\nRESET lock_timeout;": true,
+		"CREATE INDEX CONCURRENTLY i ON t (a);": false,
+		"SET lock_timeout = 0;\nDROP INDEX CONCURRENTLY IF EXISTS j;\nCREATE INDEX CONCURRENTLY i ON t (a);\nRESET lock_timeout;": false,
+		"DROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON t (a);":                                             false,
+	} {
+		if buildsIndexesSo(text) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+	files, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		up, _, _ := strings.Cut(string(text), "-- +goose Down")
+		if !buildsIndexesSo(up) {
+			t.Errorf("%s builds an index concurrently, and not as CONTRIBUTING.md says", name)
+		}
+	}
+}
+
+var concurrently = regexp.MustCompile(`CREATE (?:UNIQUE )?INDEX CONCURRENTLY (\w+)`)
+
+func buildsIndexesSo(up string) bool {
+	for _, index := range concurrently.FindAllStringSubmatch(up, -1) {
+		so := regexp.MustCompile(`(?s)SET lock_timeout = 0;.*DROP INDEX CONCURRENTLY IF EXISTS ` + index[1] + `;.*` + regexp.QuoteMeta(index[0]) + ` .*RESET lock_timeout;`)
+		if !so.MatchString(up) {
+			return false
+		}
+	}
+	return true
 }
 
 func TestSchemaVersion(t *testing.T) {
