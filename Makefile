@@ -61,7 +61,7 @@ pgbouncer: build ## serve through PgBouncer in transaction mode (needs pgbouncer
 restore: build ## dump ORGS organizations under writes, restore them, serve (needs psql, pg_dump, pg_restore and curl)
 	$(GO) run ./internal/db/dbtest/withdb scripts/restore.sh bin/server $(ORGS)
 
-previous: ## the tests of the release before, on the schema of this one
+previous: ## the tests and the program of the release before, on the schema of this one (needs psql, curl)
 	$(GO) run ./internal/db/dbtest/withdb scripts/previous.sh
 
 squawk: ## lint the migrations (needs npx)
