@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -167,23 +166,11 @@ func TestServingRoleServes(t *testing.T) {
 // later is the migrations with one more.
 func later(t *testing.T) fs.FS {
 	t.Helper()
-	all := fstest.MapFS{"99999_later.sql": {Data: []byte(`-- +goose Up
+	return dbtest.MigrationsWith(t, "99999_later.sql", `-- +goose Up
 CREATE TABLE later (id bigint GENERATED ALWAYS AS IDENTITY, n int DEFAULT 1);
 CREATE FUNCTION later_twice(n int) RETURNS int LANGUAGE sql RETURN 2 * n;
 REVOKE EXECUTE ON FUNCTION later_twice(int) FROM PUBLIC;
-`)}}
-	names, err := fs.Glob(migrations.FS, "*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		text, err := fs.ReadFile(migrations.FS, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[name] = &fstest.MapFile{Data: text}
-	}
-	return all
+`)
 }
 
 // liveThrough drives every operation of the API.

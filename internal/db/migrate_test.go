@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -186,27 +185,15 @@ func TestConcurrentIndexOutlastsSnapshots(t *testing.T) {
 	ctx := context.Background()
 	d := dbtest.New(t)
 	d.Exec(t, "CREATE TABLE things (n integer)")
-	files := fstest.MapFS{}
-	all, err := fs.Glob(migrations.FS, "*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range all {
-		text, err := fs.ReadFile(migrations.FS, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = &fstest.MapFile{Data: text}
-	}
-	files["90001_things.sql"] = &fstest.MapFile{Data: []byte(`-- +goose NO TRANSACTION
+	files := dbtest.MigrationsWith(t, "90001_things.sql", `-- +goose NO TRANSACTION
 -- +goose Up
 SET lock_timeout = 0;
 DROP INDEX CONCURRENTLY IF EXISTS things_by_n;
 CREATE INDEX CONCURRENTLY things_by_n ON things (n);
 RESET lock_timeout;
-`)}
+`)
 	migrated := make(chan error, 1)
-	err = d.Conns.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+	err := d.Conns.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		if _, err := q.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"); err != nil {
 			return err
 		}

@@ -51,9 +51,11 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 		status = statusClientClosed
 	}
 	s.cfg.Observer.ObserveRequest(route, method, status, took)
-	traceID, spanID := traceIDOf(r.Header), ""
+	var traceID, spanID string
 	if s.cfg.Tracer != nil {
 		traceID, spanID = s.cfg.Tracer.Route(r.Context(), method, route)
+	} else {
+		traceID = traceIDOf(r.Header)
 	}
 
 	level := logLevel(c.Path(), status)
