@@ -3,9 +3,7 @@ package http
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -26,8 +24,7 @@ type object map[string]json.RawMessage
 // refuses whatever two readers could understand differently. Without a body it
 // returns nil, unless the body is required.
 func readObject(c echo.Context, required bool) (object, error) {
-	r := c.Request()
-	body, err := readBody(r)
+	body, err := receivedBody(c)
 	switch {
 	case err != nil:
 		return nil, err
@@ -37,23 +34,6 @@ func readObject(c echo.Context, required bool) (object, error) {
 		return nil, newError(codeInvalidBody, "Send a JSON object as the body.")
 	}
 	return nil, nil
-}
-
-// readBody judges the headers before it touches the body: a client may hold it
-// back until it is asked for (Expect: 100-continue).
-func readBody(r *http.Request) ([]byte, error) {
-	if r.ContentLength == 0 {
-		return nil, nil
-	}
-	if err := checkMediaType(r.Header); err != nil {
-		return nil, newError(codeUnsupportedMediaType, wrongMediaType).because(err)
-	}
-	body, err := io.ReadAll(r.Body)
-	var tooLarge *http.MaxBytesError
-	if err != nil && !errors.As(err, &tooLarge) {
-		return nil, newError(codeInvalidBody, "Send the whole body, as long as its headers say.").because(err)
-	}
-	return body, err
 }
 
 // checkMediaType wants JSON in UTF-8 without a content coding. Other parameters

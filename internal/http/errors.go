@@ -29,6 +29,7 @@ const (
 	codeNotFound             code = "not_found"
 	codeMethodNotAllowed     code = "method_not_allowed"
 	codeNotAcceptable        code = "not_acceptable"
+	codeRequestTimeout       code = "request_timeout"
 	codeOrgInactive          code = "org_inactive"
 	codeAPIKeyEnded          code = "api_key_ended"
 	codeLastManagingKey      code = "last_managing_key"
@@ -62,6 +63,7 @@ var problems = map[code]struct {
 	codeNotFound:             {http.StatusNotFound, "Not found"},
 	codeMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
 	codeNotAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
+	codeRequestTimeout:       {http.StatusRequestTimeout, "Request timeout"},
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
 	codeAPIKeyEnded:          {http.StatusConflict, "API key ended"},
 	codeLastManagingKey:      {http.StatusConflict, "Last managing key"},

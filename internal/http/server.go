@@ -25,6 +25,7 @@ const (
 	maxHeaderBytes    = 16 << 10
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
+	bodyTimeout       = 8 * time.Second // leaves the request 2 s of its deadline
 	requestDeadline   = 10 * time.Second
 	writeTimeout      = 20 * time.Second
 	// Longer than a balancer keeps a connection (60 s is common): it must not

@@ -1,0 +1,71 @@
+package http
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+const receivedKey = "received"
+
+// received is the body of a request, or why there is none. The handler reports the
+// error when it comes to the body: what is wrong with the path goes first.
+type received struct {
+	body []byte
+	err  error
+}
+
+// receive reads the whole body of a request, so that a client that is slow to
+// send it holds nothing that others need.
+func receive(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		body, err := readBody(c)
+		c.Set(receivedKey, received{body: body, err: err})
+		return next(c)
+	}
+}
+
+// receivedBody returns the body that receive has read. A route without receive
+// that asks for one is a defect, and panics.
+func receivedBody(c echo.Context) ([]byte, error) {
+	r := c.Get(receivedKey).(received)
+	return r.body, r.err
+}
+
+// readBody checks the headers before it reads the body: a client may hold it back
+// until the server asks for it (Expect: 100-continue).
+func readBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	if err := checkMediaType(r.Header); err != nil {
+		return nil, newError(codeUnsupportedMediaType, wrongMediaType).because(err)
+	}
+	connection := http.NewResponseController(c.Response())
+	started := time.Now()
+	if err := connection.SetReadDeadline(started.Add(bodyTimeout)); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, badBody(err)
+	}
+	// From here on net/http reads only to notice that the client has left.
+	return body, connection.SetReadDeadline(started.Add(readTimeout))
+}
+
+func badBody(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return newError(codeRequestTimeout, "The body did not arrive within 8 seconds; send the request again.").because(err)
+	}
+	return newError(codeInvalidBody, "Send the whole body, as long as its headers say.").because(err)
+}
