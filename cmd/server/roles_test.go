@@ -298,7 +298,7 @@ func TestServingRoleMayNoMore(t *testing.T) {
 		"CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1", "CREATE ROLE mine", "CREATE DATABASE mine",
 		"DROP TABLE orgs", "ALTER TABLE orgs ADD COLUMN mine int", "ALTER TABLE orgs DISABLE TRIGGER ALL", "TRUNCATE orgs",
 		"CREATE INDEX ON orgs (org_name)", "DROP FUNCTION org_name_grams(text)",
-		"DELETE FROM orgs", "UPDATE org_members SET added_at = now()",
+		"DELETE FROM orgs", "UPDATE org_members SET added_at = now()", "UPDATE org_members SET org_activity = 0",
 		"SELECT id FROM org_events", "UPDATE org_events SET type = 'x'", "DELETE FROM org_events",
 		"DELETE FROM api_keys", "SELECT name FROM accounts", "INSERT INTO accounts (id, name) VALUES (gen_random_uuid(), 'x')",
 		"UPDATE accounts SET name = 'x'", "DELETE FROM accounts", "UPDATE org_creations SET created_at = now()",

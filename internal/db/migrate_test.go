@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -274,6 +275,66 @@ func buildsIndexesSo(up string) bool {
 		}
 	}
 	return true
+}
+
+// The rows of members that were there before say the activity of their organization,
+// and nothing of a large one.
+func TestMembersThatWereThereSayTheActivity(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	url := dbtest.NewURL(t)
+	if _, err := db.MigrateUp(ctx, url, filesUpTo(t, 11)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, `
+INSERT INTO accounts (id, name) VALUES ('00000000-0000-7000-8000-000000000001', 'Test');
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, user_count)
+SELECT '00000000-0000-7000-8000-000000000001', gen_random_uuid(), 'Acme', 'acme', active, members
+FROM unnest(ARRAY[true, false]) AS active, unnest(ARRAY[0, 3, 1000, 1001, 2500]) AS members;
+INSERT INTO org_members (account_id, org_id, user_id, org_created_at)
+SELECT account_id, org_id, gen_random_uuid(), created_at FROM orgs, generate_series(1, user_count)`, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.MigrateUp(ctx, url, migrations.FS); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := conn.Query(ctx, `
+SELECT format('%s of %s are %s', count(*), user_count, org_activity)
+FROM org_members JOIN orgs USING (account_id, org_id)
+WHERE org_activity IS DISTINCT FROM CASE WHEN user_count > 1000 THEN -1 ELSE is_active::integer END
+GROUP BY org_id, user_count, org_activity`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong, err := pgx.CollectRows(rows, pgx.RowTo[string]); err != nil || len(wrong) > 0 {
+		t.Errorf("%s, %v", wrong, err)
+	}
+}
+
+// filesUpTo returns the migrations up to the version.
+func filesUpTo(t *testing.T, version int) fs.FS {
+	t.Helper()
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := fstest.MapFS{}
+	for _, name := range names {
+		text, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name < fmt.Sprintf("%05d", version+1) {
+			files[name] = &fstest.MapFile{Data: text}
+		}
+	}
+	return files
 }
 
 func TestSchemaVersion(t *testing.T) {

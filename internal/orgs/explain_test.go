@@ -52,7 +52,6 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
-	yes := true
 	for _, mode := range planModes {
 		conn := connWithPlans(t, d, mode)
 		for _, depth := range []int{0, 2, 1000, 19_500} {
@@ -60,12 +59,6 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 			for name, statement := range map[string]func() (string, []any){
 				"all": func() (string, []any) {
 					return orgs.ListStatement(account, orgs.ListParams{Limit: 100, UserID: &user}, after)
-				},
-				"active, nearby": func() (string, []any) {
-					return orgs.NearbyStatement(account, orgs.ListParams{Limit: 100, UserID: &user, IsActive: &yes}, after)
-				},
-				"active, beyond": func() (string, []any) {
-					return orgs.WalkedStatement(account, orgs.ListParams{Limit: 100, UserID: &user, IsActive: &yes}, after)
 				},
 				"named, nearby": func() (string, []any) {
 					return orgs.NearbyStatement(account, orgs.ListParams{Limit: 100, UserID: &user, Name: "org", Metadata: map[string]string{"plan": "pro"}}, after)
@@ -82,6 +75,35 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 				// A look-up reads three or four pages, and two of three match.
 				if plan.buffers > 101*3/2*5 {
 					t.Errorf("%s, %s at depth %d: read %d buffers", mode, name, depth, plan.buffers)
+				}
+			}
+		}
+	}
+}
+
+// A user's active or deactivated organizations are found at a cost that depends on the
+// page alone: neither on how many the user has, nor on how rare the activity is.
+func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
+	t.Parallel()
+	d, account, user := explainable(t)
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for _, depth := range []int{0, 2, 1000, 19_500} {
+			after := positionAt(t, d, account, depth)
+			for _, active := range []bool{true, false} {
+				name := fmt.Sprintf("%s, active %v at depth %d", mode, active, depth)
+				sql, args := orgs.ByActivityStatement(account, orgs.ListParams{Limit: 100, UserID: &user, IsActive: &active}, after)
+				plan := explain(t, conn, sql, args)
+				if strings.Count(plan.text, `"org_members_by_activity"`) != 2 || strings.Contains(plan.text, "Seq Scan") {
+					t.Errorf("%s: not two ranges of org_members_by_activity:\n%s", name, plan.text)
+				}
+				if depth > 0 && strings.Count(plan.text, "ROW(org_created_at, org_id) < ROW(") != 2 {
+					t.Errorf("%s: the ranges do not seek:\n%s", name, plan.text)
+				}
+				// A look-up reads three or four pages: 101 of those that match, and the 10
+				// whose activity the organization has to say.
+				if plan.buffers > (101+10)*5 {
+					t.Errorf("%s: read %d buffers", name, plan.buffers)
 				}
 			}
 		}
@@ -198,8 +220,9 @@ SELECT $1, gen_random_uuid(), 'Org ' || i, 'org ' || i, i % 50 <> 0,
        jsonb_build_object('plan', CASE WHEN i % 3 = 0 THEN 'free' ELSE 'pro' END, 'n', i::text), '2026-01-01'::timestamptz - i * interval '1 second'
 FROM generate_series(1, 20000) AS i`, a)
 		d.Exec(t, `
-INSERT INTO org_members (account_id, org_id, user_id, org_created_at)
-SELECT account_id, org_id, CASE WHEN n % 2 = 0 THEN $2 ELSE md5((n % 200)::text)::uuid END, created_at
+INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity)
+SELECT account_id, org_id, CASE WHEN n % 2 = 0 THEN $2 ELSE md5((n % 200)::text)::uuid END, created_at,
+       CASE WHEN n % 2000 = 0 THEN -1 ELSE is_active::integer END
 FROM (SELECT *, (metadata ->> 'n')::int AS n FROM orgs WHERE account_id = $1) AS numbered`, a, user)
 	}
 	d.Exec(t, "VACUUM ANALYZE orgs, org_members")

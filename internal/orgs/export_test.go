@@ -16,6 +16,8 @@ var (
 	NearbyStatement  = exported(orgListNearby)
 	IndexedStatement = exported(orgListIndexed)
 	WalkedStatement  = exported(orgListWalked)
+
+	ByActivityStatement = exported(orgListByActivity)
 )
 
 type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any)

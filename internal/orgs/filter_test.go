@@ -66,6 +66,9 @@ func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[
 		for n, user := range choices.users[1:] { // of some, of a half, of a fifth, of none
 			if random.IntN(20) < []int{5, 10, 4, 0}[n] {
 				b.Member(t, b.account, o, *user)
+				if random.IntN(4) == 0 { // as an older release writes it
+					b.Exec(t, "UPDATE org_members SET org_activity = DEFAULT WHERE org_id = $1 AND user_id = $2", o.ID, *user)
+				}
 				members[o.ID] = append(members[o.ID], *user)
 			}
 		}

@@ -2,17 +2,21 @@ package orgs
 
 // Who was a member of a deactivated organization is known only if the snapshot is
 // as new as the row; else the answer is NULL.
+//
+// org_activity is kept by a trigger afterwards (migration 00014).
 const memberAdd = `
 WITH turn AS MATERIALIZED (
   SELECT pg_advisory_xact_lock($9)
 ), kept AS MATERIALIZED (
-  SELECT account_id, org_id, is_active, created_at, version
+  SELECT account_id, org_id, is_active, user_count, created_at, version
   FROM turn, orgs
   WHERE account_id = $1 AND org_id = $2
   FOR NO KEY UPDATE OF orgs
 ), added AS (
-  INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
-  SELECT account_id, org_id, $3, clock_timestamp(), created_at FROM kept WHERE is_active
+  INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at, org_activity)
+  SELECT account_id, org_id, $3, clock_timestamp(), created_at, CASE WHEN user_count < 1000 THEN 1 ELSE -1 END
+  FROM kept
+  WHERE is_active
   ON CONFLICT DO NOTHING
   RETURNING account_id, org_id, user_id
 ), counted AS (

@@ -153,9 +153,8 @@ func (s *statement) member(q listQuery) string {
 		s.bind(q.accountID), s.bind(*q.UserID))
 }
 
-// orgListWalked looks at every organization of a user in order: for what is common
-// among them, and for a filter by activity alone, of which no index finds the
-// user's.
+// orgListWalked looks at every organization of a user in order, for a name or metadata
+// that are common among them.
 func orgListWalked(q listQuery) statement {
 	var s statement
 	walked := s.walked(q, s.walk(q), "ALL")

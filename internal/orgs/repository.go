@@ -93,9 +93,12 @@ func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, err
 func (l listQuery) ofUser() bool { return l.UserID != nil }
 
 func (l listQuery) run(ctx context.Context, q db.Querier) ([]Org, error) {
-	indexed := l.folded != "" || l.metadata != ""
-	if !indexed && (!l.ofUser() || l.IsActive == nil) {
-		found, _, err := l.fetch(ctx, q, orgList(l))
+	if l.folded == "" && l.metadata == "" {
+		list := orgList
+		if l.ofUser() && l.IsActive != nil {
+			list = orgListByActivity
+		}
+		found, _, err := l.fetch(ctx, q, list(l))
 		return found, err
 	}
 	// Each statement alone gives the whole answer where it counts; the walk's
@@ -104,9 +107,9 @@ func (l listQuery) run(ctx context.Context, q db.Querier) ([]Org, error) {
 	if err != nil || !goesOn {
 		return found, err
 	}
-	beyond := orgListWalked
-	if indexed && !l.walksOn(len(found)) {
-		beyond = orgListIndexed
+	beyond := orgListIndexed
+	if l.walksOn(len(found)) {
+		beyond = orgListWalked
 	}
 	found, _, err = l.fetch(ctx, q, beyond(l))
 	return found, err

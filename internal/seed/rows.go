@@ -3,6 +3,7 @@ package seed
 import (
 	"time"
 
+	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
 
@@ -11,7 +12,7 @@ var (
 		"account_id", "org_id", "org_name", "org_name_folded", "is_active", "metadata", "user_count",
 		"created_at", "updated_at", "created_by_api_key_id", "created_by_user_id",
 	}
-	memberColumns = []string{"account_id", "org_id", "user_id", "added_at", "org_created_at"}
+	memberColumns = []string{"account_id", "org_id", "user_id", "added_at", "org_created_at", "org_activity"}
 )
 
 // orgRows is the pgx.CopyFromSource of the organizations of a block. pgx encodes a
@@ -79,6 +80,7 @@ func (s *memberRows) Next() bool {
 		s.of = s.gen.membership(s.left.from)
 		s.row[1] = s.of.id
 		s.row[4] = time.UnixMicro(s.of.createdAt)
+		s.row[5] = orgs.ActivityOfMembers(s.of.left, s.of.isActive)
 		s.left.from++
 	}
 	return true

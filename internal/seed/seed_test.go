@@ -93,6 +93,7 @@ func TestRun(t *testing.T) {
 		"the account and key on each":      "SELECT bool_and(account_id = '01900000-0000-7000-8000-000000000001' AND created_by_api_key_id = '09000000-0000-0000-0000-000000000000') FROM orgs",
 		"added between create and update":  "SELECT bool_and(added_at BETWEEN created_at AND updated_at) FROM orgs JOIN org_members USING (account_id, org_id)",
 		"members in their org's place":     "SELECT bool_and(org_created_at = created_at) FROM orgs JOIN org_members USING (account_id, org_id)",
+		"members that follow activity":     "SELECT bool_and(org_activity = is_active::integer) FROM orgs JOIN org_members USING (account_id, org_id)",
 		"ids in the order of the creation": "SELECT bool_and(ok) FROM (SELECT left(org_id::text, 13) >= lag(left(org_id::text, 13), 1, '') OVER (ORDER BY created_at) AS ok FROM orgs) o",
 	} {
 		if !query[bool](t, pool, sql) {

@@ -64,6 +64,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, $12::uuid), nullif($11, 
 // Member makes the user a member of the organization.
 func (d *DB) Member(t testing.TB, account uuid.UUID, o orgs.Org, user uuid.UUID) {
 	t.Helper()
-	d.Exec(t, `INSERT INTO org_members (account_id, org_id, user_id, org_created_at) VALUES ($1, $2, $3, $4)`,
-		account, o.ID, user, o.CreatedAt)
+	d.Exec(t, `INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity) VALUES ($1, $2, $3, $4, $5)`,
+		account, o.ID, user, o.CreatedAt, orgs.ActivityOfMembers(int64(o.UserCount), o.IsActive))
 }

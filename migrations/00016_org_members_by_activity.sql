@@ -1,0 +1,12 @@
+-- +goose NO TRANSACTION
+-- +goose Up
+-- The user stands in it as bytes, which no other index has: the planner could otherwise
+-- walk all of a user's organizations in org_members_by_user, and filter them, where it
+-- believes that most have the activity.
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS org_members_by_activity;
+CREATE INDEX CONCURRENTLY org_members_by_activity ON org_members (account_id, uuid_send(user_id), org_activity, org_created_at DESC, org_id DESC);
+RESET lock_timeout;
+
+-- +goose Down
+DROP INDEX CONCURRENTLY org_members_by_activity;
