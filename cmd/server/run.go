@@ -96,6 +96,10 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	metrics := telemetry.NewMetrics()
 	metrics.SetBuild(release, revision)
 	metrics.WatchPool(pool.Stat)
+	metrics.WatchPoolWaits(func() (int, int64, time.Duration, int64) {
+		w := pool.Waits()
+		return w.Waiting, w.Served, w.Time, w.GivenUp
+	})
 
 	public, admin := cfg.listeners.public, cfg.listeners.admin
 	apiURL := publicURL(cfg.publicURL, public.Addr())

@@ -33,7 +33,7 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 		return made, err
 	}
 	if c.IdempotencyKey == "" {
-		err = r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		err = r.db.For(c.AccountID).WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
 			changed.APIKey, err = inTurn(ctx, q)
 			return err
 		})
@@ -59,5 +59,5 @@ func (r *Repository) once(ctx context.Context, c Call, operation string, said an
 		return APIKey{}, false, err
 	}
 	name := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	return idempotency.Once(ctx, r.db, name, refusals, run)
+	return idempotency.Once(ctx, r.db.For(c.AccountID), name, refusals, run)
 }

@@ -50,7 +50,7 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 		}
 		sql, args = apiKeyListNext, append(args, after.CreatedAt, after.ID)
 	}
-	keys, err := r.list(ctx, sql, args...)
+	keys, err := list(ctx, r.db.For(accountID), sql, args...)
 	if err != nil || len(keys) <= p.Limit {
 		return Page{APIKeys: keys}, err
 	}
@@ -62,12 +62,17 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 // ListAll returns every key, or every key of one account, newest first, for an
 // operator.
 func (r *Repository) ListAll(ctx context.Context, accountID *uuid.UUID) ([]APIKey, error) {
-	return r.list(ctx, apiKeyListAll, accountID)
+	return list(ctx, r.db, apiKeyListAll, accountID)
 }
 
-func (r *Repository) list(ctx context.Context, sql string, args ...any) ([]APIKey, error) {
+// reader is an account's share of the connections, or the server's.
+type reader interface {
+	Read(ctx context.Context, fn func(context.Context, db.Querier) error) error
+}
+
+func list(ctx context.Context, from reader, sql string, args ...any) ([]APIKey, error) {
 	var keys []APIKey
-	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+	err := from.Read(ctx, func(ctx context.Context, q db.Querier) error {
 		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
 			return err
@@ -83,17 +88,17 @@ func (r *Repository) list(ctx context.Context, sql string, args ...any) ([]APIKe
 
 // Get returns a key of the account. Errors: ErrNotFound, ErrUnavailable.
 func (r *Repository) Get(ctx context.Context, accountID, id uuid.UUID) (APIKey, error) {
-	return r.one(ctx, apiKeyGet, accountID, id)
+	return one(ctx, r.db.For(accountID), apiKeyGet, accountID, id)
 }
 
 // Find returns a key of any account, for an operator. Errors: ErrNotFound,
 // ErrUnavailable.
 func (r *Repository) Find(ctx context.Context, id uuid.UUID) (APIKey, error) {
-	return r.one(ctx, apiKeyFind, id)
+	return one(ctx, r.db, apiKeyFind, id)
 }
 
-func (r *Repository) one(ctx context.Context, sql string, args ...any) (key APIKey, err error) {
-	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+func one(ctx context.Context, from reader, sql string, args ...any) (key APIKey, err error) {
+	err = from.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		key, err = collectOne(q.Query(ctx, sql, args...))
 		return err
 	})

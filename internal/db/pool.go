@@ -25,6 +25,7 @@ type Querier interface {
 // A timeout in the URL goes before that here.
 type Options struct {
 	MaxConns         int32         // default 10
+	MaxConnsPerOwner int32         // that one account may hold; default 4/5 of MaxConns, at least 1
 	AcquireTimeout   time.Duration // how long a caller waits for a connection; default 2 s
 	StatementTimeout time.Duration // PostgreSQL ends a longer statement; default none
 	LockTimeout      time.Duration // PostgreSQL ends a longer wait for a lock; default none
@@ -42,6 +43,7 @@ type Options struct {
 // Pool is a bounded set of connections.
 type Pool struct {
 	pool           *pgxpool.Pool
+	gate           *gate
 	acquireTimeout time.Duration
 }
 
@@ -55,6 +57,9 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	}
 	if o.MaxConns == 0 {
 		o.MaxConns = 10
+	}
+	if o.MaxConnsPerOwner == 0 {
+		o.MaxConnsPerOwner = max(1, o.MaxConns-max(1, o.MaxConns/5))
 	}
 	if o.AcquireTimeout == 0 {
 		o.AcquireTimeout = 2 * time.Second
@@ -81,7 +86,8 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pool{pool: pool, acquireTimeout: o.AcquireTimeout}, nil
+	gate := newGate(int(o.MaxConns), int(min(o.MaxConnsPerOwner, o.MaxConns)))
+	return &Pool{pool: pool, gate: gate, acquireTimeout: o.AcquireTimeout}, nil
 }
 
 func setParams(params map[string]string, o Options) {
@@ -116,29 +122,19 @@ func readTimesAsUTC(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// Read runs fn on a connection of the pool, and once more on another if the
-// first was lost or its prepared statement had gone stale under a migration. fn
-// must only read, and must assign its results afresh each time.
-//
-// Errors are as translate makes them.
+// Read is Share.Read for what no account asked for.
 func (p *Pool) Read(ctx context.Context, fn func(context.Context, Querier) error) error {
-	err := p.with(ctx, fn)
-	if ctx.Err() == nil && worthRepeating(err) {
-		err = p.with(ctx, fn)
-	}
-	return err
+	return p.For(server).Read(ctx, fn)
 }
 
-// Write runs fn once on a connection of the pool. After an error nobody knows
-// whether fn's statement took effect, unless the error is PostgreSQL's own.
+// Write is Share.Write for what no account asked for.
 func (p *Pool) Write(ctx context.Context, fn func(context.Context, Querier) error) error {
-	return p.with(ctx, fn)
+	return p.For(server).Write(ctx, fn)
 }
 
-// WriteTx is Write with fn's statements in one transaction (READ COMMITTED),
-// which is rolled back if fn returns an error.
+// WriteTx is Share.WriteTx for what no account asked for.
 func (p *Pool) WriteTx(ctx context.Context, fn func(context.Context, Querier) error) error {
-	return p.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return inTx(ctx, conn, fn) })
+	return p.For(server).WriteTx(ctx, fn)
 }
 
 func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Querier) error) error {
@@ -158,15 +154,12 @@ func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Quer
 
 const rollbackTimeout = time.Second
 
-func (p *Pool) with(ctx context.Context, fn func(context.Context, Querier) error) error {
-	return p.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return fn(ctx, conn) })
-}
-
-func (p *Pool) withConn(ctx context.Context, fn func(context.Context, *pgxpool.Conn) error) error {
-	conn, err := p.acquire(ctx)
+func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Context, *pgxpool.Conn) error) error {
+	conn, err := p.acquire(ctx, owner)
 	if err != nil {
 		return err
 	}
+	defer p.gate.leave(owner)
 	defer conn.Release()
 	err = fn(ctx, conn)
 	if err == nil {
@@ -181,14 +174,20 @@ func (p *Pool) withConn(ctx context.Context, fn func(context.Context, *pgxpool.C
 	return translate(err, lost)
 }
 
-func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+// acquire takes a place at the gate, which the caller gives back after the
+// connection.
+func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
 	waiting, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
-	conn, err := p.pool.Acquire(waiting)
-	switch {
-	case err == nil:
-		return conn, nil
-	case ctx.Err() != nil:
+	err := p.gate.enter(waiting, owner)
+	if err == nil {
+		var conn *pgxpool.Conn
+		if conn, err = p.pool.Acquire(waiting); err == nil {
+			return conn, nil
+		}
+		p.gate.leave(owner)
+	}
+	if ctx.Err() != nil {
 		return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
 	}
 	return nil, fmt.Errorf("%w: no connection: %w", ErrUnavailable, inOneLine{err})
@@ -202,8 +201,18 @@ func (p *Pool) Ping(ctx context.Context) error {
 	})
 }
 
-// Stat returns the pool's present counts.
+// Stat returns the present counts of the connections.
 func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
+
+// Waits returns the counts of the callers that wait for a connection, whether for
+// their turn or for a new one to be made.
+func (p *Pool) Waits() Waits {
+	waits, made := p.gate.stat(), p.pool.Stat()
+	waits.Served += made.EmptyAcquireCount()
+	waits.Time += made.EmptyAcquireWaitTime()
+	waits.GivenUp += made.CanceledAcquireCount()
+	return waits
+}
 
 // Pgx returns the pool beneath, for bulk work that speaks COPY.
 func (p *Pool) Pgx() *pgxpool.Pool { return p.pool }

@@ -57,9 +57,9 @@ type outcome[T any] struct {
 // through JSON. A refusal is a result too; after any other error of effect nothing
 // has happened and nothing is kept. Errors: ErrReused, ErrInProgress,
 // db.ErrUnavailable, and those of effect.
-func Once[T any](ctx context.Context, pool *db.Pool, key Key, refusals Refusals, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
+func Once[T any](ctx context.Context, share db.Share, key Key, refusals Refusals, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	var first outcome[T]
-	err = pool.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+	err = share.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		if err := key.lock(ctx, q); err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func (c counter) key(name, call string) idempotency.Key {
 }
 
 func (c counter) once(key idempotency.Key) (counted, bool, error) {
-	return idempotency.Once(context.Background(), c.Conns, key, nil, func(ctx context.Context, q db.Querier) (counted, error) {
+	return idempotency.Once(context.Background(), c.Conns.For(c.account), key, nil, func(ctx context.Context, q db.Querier) (counted, error) {
 		r := counted{Time: time.Date(2026, 1, 1, 0, 0, 0, 1000, time.UTC)}
 		err := q.QueryRow(ctx, "INSERT INTO effects DEFAULT VALUES RETURNING n").Scan(&r.N)
 		return r, err
@@ -89,7 +89,7 @@ func TestFailureIsNotKept(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	broken := errors.New("broken")
-	_, _, err := idempotency.Once(context.Background(), c.Conns, c.key("k", ""), nil, func(ctx context.Context, q db.Querier) (counted, error) {
+	_, _, err := idempotency.Once(context.Background(), c.Conns.For(c.account), c.key("k", ""), nil, func(ctx context.Context, q db.Querier) (counted, error) {
 		if _, err := q.Exec(ctx, "INSERT INTO effects DEFAULT VALUES"); err != nil {
 			return counted{}, err
 		}
@@ -124,7 +124,7 @@ func TestOnceAtOnce(t *testing.T) {
 func TestRepeatOfACallInProgress(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	_, _, err := idempotency.Once(context.Background(), c.Conns, c.key("k", ""), nil, func(context.Context, db.Querier) (counted, error) {
+	_, _, err := idempotency.Once(context.Background(), c.Conns.For(c.account), c.key("k", ""), nil, func(context.Context, db.Querier) (counted, error) {
 		if _, _, err := c.once(c.key("k", "")); !errors.Is(err, idempotency.ErrInProgress) {
 			t.Errorf("meanwhile: %v", err)
 		}

@@ -64,7 +64,7 @@ func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 // still runs keeps the lock from us.
 func (r *Repository) createAgain(ctx context.Context, c creation) (Changed, error) {
 	var changed Changed
-	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+	err := r.db.For(c.AccountID).WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		locked, err := db.TryLock(ctx, q, *c.lockID())
 		if err != nil {
 			return err

@@ -91,7 +91,7 @@ func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p Mem
 		sql, args = memberListNext, append(args, after.CreatedAt, after.ID)
 	}
 	var found []foundMember
-	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) error {
 		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
 			return err

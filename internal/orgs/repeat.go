@@ -18,7 +18,7 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 	var changed Changed
 	var err error
 	if c.IdempotencyKey == "" {
-		err = r.db.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		err = r.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
 			changed.Org, err = run(ctx, q)
 			return err
 		})
@@ -44,6 +44,6 @@ func (r *Repository) changeOnce(ctx context.Context, c Call, operation string, s
 		return Changed{}, err
 	}
 	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	changed.Org, changed.Replayed, err = idempotency.Once(ctx, r.db, key, refusals, run)
+	changed.Org, changed.Replayed, err = idempotency.Once(ctx, r.db.For(c.AccountID), key, refusals, run)
 	return changed, err
 }

@@ -48,7 +48,7 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 		return Page{}, err
 	}
 	var found []Org
-	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		found, err = query.run(ctx, q)
 		return err
 	})

@@ -65,7 +65,7 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 // Get returns the organization. Errors: ErrNotFound, ErrUnavailable.
 func (r *Repository) Get(ctx context.Context, accountID, orgID uuid.UUID) (Org, error) {
 	var org Org
-	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		org, err = getOrg(ctx, q, accountID, orgID)
 		return err
 	})

@@ -66,13 +66,10 @@ func (m *Metrics) SetBuild(version, commit string) {
 	m.registry.MustRegister(build)
 }
 
-// WatchPool adds the levels and waits of a connection pool.
+// WatchPool adds the levels of a connection pool.
 func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 	gauge := func(name, help string, value func(*pgxpool.Stat) float64) {
 		m.gauge(name, help, func() float64 { return value(stat()) })
-	}
-	counter := func(name, help string, value func(*pgxpool.Stat) float64) {
-		m.counter(name, help, func() float64 { return value(stat()) })
 	}
 	gauge("orgd_db_pool_max_conns", "Connections that the pool may hold.",
 		func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) })
@@ -80,12 +77,18 @@ func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 		func(s *pgxpool.Stat) float64 { return float64(s.AcquiredConns()) })
 	gauge("orgd_db_pool_idle_conns", "Connections that wait for use.",
 		func(s *pgxpool.Stat) float64 { return float64(s.IdleConns()) })
-	counter("orgd_db_pool_waits_total", "Acquires that had to wait for a connection, and got one.",
-		func(s *pgxpool.Stat) float64 { return float64(s.EmptyAcquireCount()) })
-	counter("orgd_db_pool_wait_seconds_total", "Time that acquires spent waiting for the connection that they got.",
-		func(s *pgxpool.Stat) float64 { return s.EmptyAcquireWaitTime().Seconds() })
-	counter("orgd_db_pool_canceled_acquires_total", "Acquires that gave up waiting.",
-		func(s *pgxpool.Stat) float64 { return float64(s.CanceledAcquireCount()) })
+}
+
+// WatchPoolWaits adds how calls wait for a connection of the pool.
+func (m *Metrics) WatchPoolWaits(stat func() (waiting int, served int64, waited time.Duration, givenUp int64)) {
+	m.gauge("orgd_db_pool_waiting", "Calls that wait for a connection, or for their account's turn.",
+		func() float64 { waiting, _, _, _ := stat(); return float64(waiting) })
+	m.counter("orgd_db_pool_waits_total", "Calls that had to wait for a connection, and got one.",
+		func() float64 { _, served, _, _ := stat(); return float64(served) })
+	m.counter("orgd_db_pool_wait_seconds_total", "Time that calls spent waiting for the connection that they got.",
+		func() float64 { _, _, waited, _ := stat(); return waited.Seconds() })
+	m.counter("orgd_db_pool_canceled_acquires_total", "Calls that waited for a connection in vain.",
+		func() float64 { _, _, _, givenUp := stat(); return float64(givenUp) })
 }
 
 // ObservePage counts the entries of a page. route is the template.

@@ -1,0 +1,86 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+	"orgd/internal/uuid"
+)
+
+// An account that keeps all its connections busy, and wants more, keeps neither
+// another account nor the server from the database.
+func TestShareOfAGreedyAccount(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool, err := db.Open(ctx, dbtest.NewURL(t), db.Options{MaxConns: 5, AcquireTimeout: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	greedy := pool.For(uuid.NewV7())
+	held, release := hold(t, greedy, 20)
+	for range 4 {
+		<-held
+	}
+
+	for name, use := range map[string]func(context.Context, func(context.Context, db.Querier) error) error{
+		"read":        pool.For(uuid.NewV7()).Read,
+		"write":       pool.For(uuid.NewV7()).Write,
+		"transaction": pool.For(uuid.NewV7()).WriteTx,
+		"the server":  pool.Read,
+	} {
+		if err := use(ctx, selectOne); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := greedy.Read(ctx, selectOne); !errors.Is(err, db.ErrUnavailable) {
+		t.Errorf("the greedy one has another connection: %v", err)
+	}
+	if n := pool.Stat().AcquiredConns(); n != 4 {
+		t.Errorf("it holds %d connections", n)
+	}
+	release()
+	if err := greedy.Read(ctx, selectOne); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	if waits := pool.Waits(); waits.Waiting != 0 || waits.GivenUp == 0 {
+		t.Errorf("%+v", waits)
+	}
+}
+
+// hold has so many callers take a connection, each of which is told of in held, and
+// keep it until release is called. Callers that get none are done.
+func hold(t *testing.T, share db.Share, callers int) (held <-chan struct{}, release func()) {
+	t.Helper()
+	taken, enough := make(chan struct{}, callers), make(chan struct{})
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			err := share.Read(context.Background(), func(context.Context, db.Querier) error {
+				taken <- struct{}{}
+				<-enough
+				return nil
+			})
+			if err != nil && !errors.Is(err, db.ErrUnavailable) {
+				t.Error(err)
+			}
+		})
+	}
+	var once sync.Once
+	release = func() {
+		once.Do(func() { close(enough) })
+		all.Wait()
+	}
+	t.Cleanup(release)
+	return taken, release
+}
+
+func selectOne(ctx context.Context, q db.Querier) error {
+	_, err := q.Exec(ctx, "SELECT 1")
+	return err
+}
