@@ -10,7 +10,7 @@ FUZZ  ?= 30s
 # Short, or an input that is being shrunk at the end fails the run.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test check fmt lint smoke pgbouncer restore previous alerts squawk kustomize fuzz bench openapi
+.PHONY: help run build image container release test check fmt lint smoke pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,10 @@ restore: build ## dump ORGS organizations under writes, restore them, serve (nee
 
 previous: ## the tests and the program of the release before, on the schema of this one (needs psql, curl)
 	$(GO) run ./internal/db/dbtest/withdb scripts/previous.sh
+
+# make faults N=20 writes the table of docs/reliability.md. The report wants every fault.
+faults: build ## break the database, the network and the server under load, N=1 times each, and check what is left
+	$(GO) run ./faults --server bin/server --runs $(or $(N),1) $(if $(N),--report docs/reliability.md)
 
 squawk: ## lint the migrations (needs npx)
 	scripts/squawk.sh

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// crowd adds workers, which note what they do where the others do. They leave with
+// disperse, or at the end.
+func (s *stage) crowd(ctx context.Context, workers int) {
+	s.guests = newLoad(s.load.name+"-crowd", pace{workers: workers, every: s.load.every}, s.urls(), s.tenant.keys[0])
+	s.guests.ledger = s.load.ledger
+	s.guests.start(ctx)
+}
+
+func (s *stage) disperse() {
+	if s.guests != nil {
+		s.guests.stop(stopLimit)
+		s.guests = nil
+	}
+}
+
+// lock holds a lock until release is called.
+func (s *stage) lock(ctx context.Context, sql string) (release func() error, err error) {
+	conn, err := s.primary.connect(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "BEGIN; "+sql); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
+	return func() error { return conn.Close(ctx) }, nil
+}
+
+// hoard takes every connection that PostgreSQL has left.
+func (s *stage) hoard(ctx context.Context) (release func() error, err error) {
+	var hogs []*pgx.Conn
+	release = func() error {
+		var errs []error
+		for _, conn := range hogs {
+			errs = append(errs, conn.Close(ctx))
+		}
+		return errors.Join(errs...)
+	}
+	for {
+		conn, err := s.primary.connect(ctx, "postgres")
+		var refused *pgconn.PgError
+		switch {
+		case errors.As(err, &refused) && refused.Code == "53300":
+			return release, nil
+		case err != nil:
+			return nil, errors.Join(err, release())
+		}
+		hogs = append(hogs, conn)
+	}
+}
+
+// cancelWaits cancels each commit that waits for the standby, for so long.
+func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
+	conn, err := s.primary.connect(ctx, "postgres")
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for end := time.Now().Add(d); time.Now().Before(end); sleep(ctx, 50*time.Millisecond) {
+		var cancelled int
+		err := conn.QueryRow(ctx, "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'").Scan(&cancelled)
+		if err != nil {
+			return err
+		}
+		s.cancelled += cancelled
+	}
+	return nil
+}
+
+// stepDown has the primary refuse changes, and waits for the standby to have all.
+func (s *stage) stepDown(ctx context.Context) error {
+	if err := s.primary.exec(ctx, "postgres", "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"); err != nil {
+		return err
+	}
+	return s.primary.until(ctx, "the standby catches up",
+		"SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_flush_lsn()")
+}
+
+// Commits of creations take a while, so that one can be met in it.
+const (
+	slowCommits = `CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END $$;
+		CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON orgs
+		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow_commit()`
+	quickCommits = "DROP TRIGGER slow_commit ON orgs; DROP FUNCTION slow_commit()"
+)
+
+// killInCommit kills a process of PostgreSQL that commits, upon which PostgreSQL ends
+// all others and recovers.
+func (s *stage) killInCommit(ctx context.Context) error {
+	if err := s.primary.exec(ctx, database, slowCommits); err != nil {
+		return err
+	}
+	var pid int
+	err := await(ctx, "a backend commits", 10*time.Second, func() (bool, error) {
+		err := s.primary.query(ctx, database, `SELECT pid FROM pg_stat_activity
+			WHERE wait_event = 'PgSleep' AND query ILIKE 'commit%' LIMIT 1`, &pid)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// quicken waits for PostgreSQL to be back, and takes the slowness of commits away.
+func (s *stage) quicken(ctx context.Context) error {
+	return await(ctx, "PostgreSQL is back", 20*time.Second, func() (bool, error) {
+		return s.primary.exec(ctx, database, quickCommits) == nil, nil
+	})
+}
+
+// fillWAL fills the disk of the log of changes, and has PostgreSQL ask for more of it
+// until it cannot go on.
+func (s *stage) fillWAL(ctx context.Context) error {
+	if err := s.disk.fill(); err != nil {
+		return err
+	}
+	return await(ctx, "PostgreSQL misses the space", 20*time.Second, func() (bool, error) {
+		err := s.primary.exec(ctx, database, "CREATE TABLE IF NOT EXISTS filler (text text)",
+			"INSERT INTO filler SELECT repeat(md5(n::text), 30) FROM generate_series(1, 20000) AS n")
+		return err != nil, nil
+	})
+}
+
+// freeWAL makes room, and starts PostgreSQL if it has ended, as an operator does.
+func (s *stage) freeWAL(ctx context.Context) error {
+	if err := s.disk.free(); err != nil {
+		return err
+	}
+	ended := false
+	err := await(ctx, "PostgreSQL ends, or goes on", 20*time.Second, func() (bool, error) {
+		select {
+		case <-s.primary.server.Done():
+			ended = true
+			return true, nil
+		default:
+			return s.primary.exec(ctx, database, "DROP TABLE IF EXISTS filler") == nil, nil
+		}
+	})
+	if err != nil || !ended {
+		return err
+	}
+	if err := s.primary.ended("had ended by itself"); err != nil {
+		return err
+	}
+	return s.primary.start(ctx)
+}
+
+// revoke ends the tenant's second key, which every replica knows, while nobody hears.
+func (s *stage) revoke(ctx context.Context) error {
+	for _, r := range s.replicas {
+		var page any
+		if err := getJSON(ctx, r.url()+"/v1/orgs", s.tenant.keys[1], &page); err != nil {
+			return err
+		}
+	}
+	if err := s.eachProxy(func(p *proxy) { p.turnAwayNew(nil); p.cut(listens) }); err != nil {
+		return err
+	}
+	return s.primary.exec(ctx, database, fmt.Sprintf(
+		"UPDATE api_keys SET revoked_at = now() WHERE account_id = '%s' AND digest = sha256('%s')", s.tenant.id, s.tenant.keys[1]))
+}
+
+// revoked wants the key to be refused by every replica soon.
+func revoked(ctx context.Context, e *episode) error {
+	for _, r := range e.replicas {
+		err := await(ctx, fmt.Sprintf("replica %d refuses a revoked key", r.number), 10*time.Second, func() (bool, error) {
+			var page any
+			err := getJSON(ctx, r.url()+"/v1/orgs", e.tenant.keys[1], &page)
+			return err != nil && strings.HasPrefix(err.Error(), "401"), nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return noneFailed(ctx, e)
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// attack is what another account does to the replicas. Its answers are counted, and
+// are not held to any promise but one: success, or a refusal that says when to come
+// again.
+type attack struct {
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	sent    atomic.Int64
+	good    atomic.Int64
+	wrong   atomic.Int64
+	example atomic.Pointer[attempt] // a wrong one
+}
+
+func (s *stage) newAttack(ctx context.Context) (context.Context, *attack) {
+	ctx, cancel := context.WithCancel(ctx)
+	s.attack = &attack{cancel: cancel}
+	return ctx, s.attack
+}
+
+// stopAttack ends it, once.
+func (s *stage) stopAttack() {
+	if s.attack != nil {
+		s.attack.cancel()
+		s.attack.running.Wait()
+	}
+}
+
+// ask sends one request, and counts the answer.
+func (k *attack) ask(ctx context.Context, c *client, r request) {
+	a := attempt{requestID: fmt.Sprint("attack-", k.sent.Add(1))}
+	c.send(ctx, r, &a)
+	switch {
+	case a.succeeded():
+		k.good.Add(1)
+	case ctx.Err() == nil && (a.status == 0 || a.flaw != "" || !mayComeAgain(a.status, a.code)):
+		k.wrong.Add(1)
+		k.example.Store(&a)
+	}
+}
+
+// sentAtLeast wants the attack to have been one, and its answers to be right.
+func sentAtLeast(n int64) func(*episode) error {
+	return func(e *episode) error {
+		if sent := e.attack.sent.Load(); sent < n {
+			return fmt.Errorf("the attack was %d requests, not %d", sent, n)
+		}
+		if wrong := e.attack.wrong.Load(); wrong > 0 {
+			return fmt.Errorf("%d answers to the attack are wrong: %s %s", wrong, e.attack.example.Load(), e.attack.example.Load().flaw)
+		}
+		return nil
+	}
+}
+
+// changeOne has so many clients of the other account change one organization, at each
+// replica, without a pause.
+func (s *stage) changeOne(ctx context.Context, clients int) error {
+	made := attempt{requestID: "attack-target"}
+	newClient(s.other.keys[0]).send(ctx, request{
+		method: http.MethodPost, url: s.replicas[0].url() + "/v1/orgs", body: object("orgName", "Hot"),
+	}, &made)
+	if !made.succeeded() {
+		return fmt.Errorf("no organization to attack: %s", made)
+	}
+	ctx, k := s.newAttack(ctx)
+	for _, r := range s.replicas {
+		for i := range clients {
+			k.running.Go(func() {
+				c := newClient(s.other.keys[i%len(s.other.keys)])
+				defer c.http.CloseIdleConnections()
+				for n := 0; ctx.Err() == nil; n++ {
+					k.ask(ctx, c, request{
+						method: http.MethodPatch, url: r.url() + "/v1/orgs/" + made.orgID,
+						body: object("metadata", map[string]string{"value": fmt.Sprint(i, " ", n)}),
+					})
+				}
+			})
+		}
+	}
+	return nil
+}
+
+// stallBodies has the other account begin so many requests with each of its keys, at
+// each replica, whose bodies do not come.
+func (s *stage) stallBodies(ctx context.Context, requests int) error {
+	ctx, k := s.newAttack(ctx)
+	for _, r := range s.replicas {
+		for _, key := range s.other.keys {
+			for range requests {
+				conn, err := net.Dial("tcp", r.addr)
+				if err != nil {
+					return err
+				}
+				context.AfterFunc(ctx, func() { conn.Close() })
+				if _, err := fmt.Fprintf(conn, "POST /v1/orgs HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n", r.addr, key); err != nil {
+					return err
+				}
+				k.sent.Add(1)
+			}
+		}
+	}
+	return nil
+}
+
+// flood measures how much the replicas can do, and then asks for a multiple of it, at
+// a rate that does not heed the answers.
+func (s *stage) flood(ctx context.Context, times float64) error {
+	s.capacity = s.measureCapacity(ctx, 2*time.Second)
+	if s.capacity == 0 {
+		return errors.New("nothing was answered before the flood")
+	}
+	ctx, k := s.newAttack(ctx)
+	clients := s.floodClients()
+	k.running.Go(func() {
+		pause := time.Duration(float64(time.Second) / (s.capacity * times))
+		ticks := time.NewTicker(pause)
+		defer ticks.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+			}
+			k.running.Go(func() { k.ask(ctx, clients[n%len(clients)], s.floodRequest(n)) })
+		}
+	})
+	return nil
+}
+
+func (s *stage) floodClients() []*client {
+	clients := make([]*client, len(s.other.keys))
+	for i, key := range s.other.keys {
+		clients[i] = newClient(key)
+	}
+	return clients
+}
+
+func (s *stage) floodRequest(n int) request {
+	return request{method: http.MethodGet, url: s.replicas[n%len(s.replicas)].url() + "/v1/orgs?limit=20"}
+}
+
+// measureCapacity returns how many requests a second are answered with success when
+// as many are asked as can be.
+func (s *stage) measureCapacity(ctx context.Context, d time.Duration) float64 {
+	limited, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	clients := s.floodClients()
+	var k attack
+	for i := range 16 {
+		k.running.Go(func() {
+			for limited.Err() == nil {
+				k.ask(limited, clients[i%len(clients)], s.floodRequest(i))
+			}
+		})
+	}
+	k.running.Wait()
+	return float64(k.good.Load()) / d.Seconds()
+}
+
+// halfServed wants a flood to leave at least half of what can be done.
+func halfServed(d time.Duration) func(context.Context, *episode) error {
+	return func(_ context.Context, e *episode) error {
+		served := float64(e.attack.good.Load()) / d.Seconds()
+		if served < e.capacity/2 {
+			return fmt.Errorf("under the flood %.0f requests/s were served, of %.0f without", served, e.capacity)
+		}
+		return nil
+	}
+}
+
+// undisturbed wants an attack to cost the others no answer, and little time.
+func undisturbed(ctx context.Context, e *episode) error {
+	alone, beside := percentile(e.before(), 0.99), percentile(e.during(), 0.99)
+	// The promise is twice as much or 50 ms; a busy machine adds to both.
+	if limit := max(4*alone, 300*time.Millisecond); beside > limit {
+		return fmt.Errorf("p99 of the others is %v, and was %v alone; the limit here is %v", beside, alone, limit)
+	}
+	return noneFailed(ctx, e)
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// allowance is what a fault excuses.
+type allowance struct {
+	breaks  bool // connections of clients may break: the server itself is the victim
+	limited bool // requests may be refused with 429
+}
+
+// verify holds what the clients were told to what the database has. It returns every
+// violation; none is a proof only as far as the ledger is complete.
+func verify(l *ledger, s state, allowed allowance) (violations []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := verifier{state: s, allowed: allowed, sent: map[string]*call{}, given: map[string]*call{}}
+	for _, c := range l.calls {
+		v.answers(c)
+		if c.kind.creates() {
+			v.creation(c)
+		}
+		v.effects(c)
+	}
+	v.changes(l.calls)
+	v.memberships(l.calls)
+	v.unsent(l.calls)
+	v.violations = append(v.violations, s.broken...)
+	slices.Sort(v.violations)
+	return v.violations
+}
+
+type verifier struct {
+	state
+	allowed    allowance
+	sent       map[string]*call // by request id
+	given      map[string]*call // the creation that was answered with an organization
+	violations []string
+}
+
+func (v *verifier) add(format string, args ...any) {
+	v.violations = append(v.violations, fmt.Sprintf(format, args...))
+}
+
+// answers holds each answer by itself to what every answer promises.
+func (v *verifier) answers(c *call) {
+	for _, a := range c.attempts {
+		v.sent[a.requestID] = c
+		switch {
+		case a.flaw != "":
+			v.add("flawed answer to %s: %s: %s", c.kind, a, a.flaw)
+		case errors.Is(a.err, errHung):
+			v.add("hung: %s: %s", c.kind, a)
+		case a.status == 0 && !v.allowed.breaks:
+			v.add("broken connection: %s: %s", c.kind, a)
+		case a.status == 429 && !v.allowed.limited,
+			a.status != 0 && !a.succeeded() && !mayComeAgain(a.status, a.code):
+			v.add("unexpected answer to %s: %s", c.kind, a)
+		}
+	}
+	if c.answer() == nil && c.kind != createOnce && !c.kind.reads() {
+		v.add("never done: %s %s, %d attempts", c.kind, c.value, len(c.attempts))
+	}
+}
+
+// creation checks that an acknowledged organization is there, that no call made more
+// than its rule allows, and that no organization was given to two calls.
+func (v *verifier) creation(c *call) {
+	made, answer := v.made[c.value], c.answer()
+	if answer != nil {
+		if !slices.Contains(made, answer.orgID) {
+			v.add("lost: %s %s was answered with %s, and there is %v", c.kind, c.value, answer.orgID, made)
+		}
+		if other := v.given[answer.orgID]; other != nil {
+			v.add("merged: %s was given to %s and to %s", answer.orgID, other.value, c.value)
+		}
+		v.given[answer.orgID] = c
+	}
+	allowed := c.unknowns()
+	if answer != nil {
+		allowed++
+	}
+	// A marked retry makes a second organization where nothing proves that the first
+	// answer was lost.
+	if c.kind != createMarked {
+		allowed = min(allowed, 1)
+	}
+	if len(made) > allowed {
+		v.add("duplicate: %s %s made %d organizations, at most %d are explained", c.kind, c.value, len(made), allowed)
+	}
+}
+
+// effects checks that events match changes: at most one for each attempt, none for
+// one that was refused, at least one for what was acknowledged.
+func (v *verifier) effects(c *call) {
+	total := 0
+	for _, a := range c.attempts {
+		n := v.events[a.requestID]
+		total += n
+		switch {
+		case n > 1:
+			v.add("%d events of one attempt: %s: %s", n, c.kind, a)
+		case n > 0 && (c.kind.reads() || a.refused()):
+			v.add("an event of an attempt without effect: %s: %s", c.kind, a)
+		case n > 0 && a.replayed:
+			v.add("an event of a replay: %s: %s", c.kind, a)
+		}
+	}
+	if c.answer() != nil && !c.kind.reads() && total == 0 {
+		v.add("lost: no event of %s %s, %s", c.kind, c.value, c.answer())
+	}
+}
+
+// changes checks that an organization has the metadata of its last acknowledged
+// change, or of a later or unanswered attempt, which may come into effect late.
+func (v *verifier) changes(calls []*call) {
+	last, late := map[string]string{}, map[string][]string{}
+	for _, c := range calls {
+		if c.kind != change {
+			continue
+		}
+		if c.answer() != nil {
+			last[c.org] = c.value
+		}
+		if c.unknowns() > 0 {
+			late[c.org] = append(late[c.org], c.value)
+		}
+	}
+	for org, value := range last {
+		if has := v.metadata[org]; has != value && !slices.Contains(late[org], has) {
+			v.add("lost: %s has the metadata %q, and %q was acknowledged", org, has, value)
+		}
+	}
+	for org, has := range v.metadata {
+		if has != "" && last[org] == "" && !slices.Contains(late[org], has) {
+			v.add("unsent: %s has the metadata %q", org, has)
+		}
+	}
+}
+
+// memberships checks that who was added and not removed is a member, and the reverse.
+// Each user is added once.
+func (v *verifier) memberships(calls []*call) {
+	type history struct{ added, removed *call }
+	of := map[string]*history{}
+	for _, c := range calls {
+		if c.kind != addMember && c.kind != removeMember {
+			continue
+		}
+		h := of[c.value]
+		if h == nil {
+			h = &history{}
+			of[c.value] = h
+		}
+		if c.kind == addMember {
+			h.added = c
+		} else {
+			h.removed = c
+		}
+	}
+	for user, h := range of {
+		_, is := v.members[user]
+		switch {
+		case h.removed == nil && h.added.answer() != nil && !is:
+			v.add("lost: %s was added and is no member", user)
+		case h.removed != nil && h.removed.answer() != nil && h.added.unknowns() == 0 && is:
+			v.add("lost: %s was removed and is a member", user)
+		case is && v.members[user] != h.added.org:
+			v.add("%s is a member of %s, and was added to %s", user, v.members[user], h.added.org)
+		}
+	}
+	for user, org := range v.members {
+		if of[user] == nil {
+			v.add("unsent: %s is a member of %s", user, org)
+		}
+	}
+}
+
+// unsent finds what nobody asked for.
+func (v *verifier) unsent(calls []*call) {
+	asked := map[string]bool{}
+	for _, c := range calls {
+		if c.kind.creates() {
+			asked[c.value] = true
+		}
+	}
+	for name, ids := range v.made {
+		if !asked[name] {
+			v.add("unsent: organization %q, %v", name, ids)
+		}
+	}
+	for id, n := range v.events {
+		if v.sent[id] == nil {
+			v.add("unsent: %d events of the request %s", n, cmp.Or(id, "(none)"))
+		}
+	}
+}

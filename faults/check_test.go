@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// scenario is a small ledger and the database that it describes.
+func scenario() (*ledger, state) {
+	answered := func(id, org string) []attempt { return []attempt{{requestID: id, status: 201, orgID: org}} }
+	l := &ledger{calls: []*call{
+		{kind: createKeyed, value: "a", attempts: []attempt{
+			{requestID: "r1", status: 503, code: "unavailable"},
+			{requestID: "r2", status: 201, orgID: "org_a"},
+		}},
+		{kind: createMarked, value: "b", attempts: answered("r3", "org_b")},
+		{kind: createOnce, value: "c", attempts: []attempt{{requestID: "r4", status: 503, code: "unavailable"}}},
+		{kind: change, org: "org_a", value: "v1", attempts: answered("r5", "org_a")},
+		{kind: change, org: "org_a", value: "v2", attempts: answered("r6", "org_a")},
+		{kind: addMember, org: "org_a", value: "usr_1", attempts: answered("r7", "")},
+		{kind: addMember, org: "org_a", value: "usr_2", attempts: answered("r8", "")},
+		{kind: removeMember, org: "org_a", value: "usr_1", attempts: answered("r9", "")},
+		{kind: read, org: "org_a", attempts: answered("r10", "org_a")},
+	}}
+	s := state{
+		made:     map[string][]string{"a": {"org_a"}, "b": {"org_b"}},
+		metadata: map[string]string{"org_a": "v2", "org_b": ""},
+		members:  map[string]string{"usr_2": "org_a"},
+		events:   map[string]int{"r2": 1, "r3": 1, "r5": 1, "r6": 1, "r7": 1, "r8": 1, "r9": 1},
+	}
+	return l, s
+}
+
+func TestVerifyFindsNothingWrong(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*ledger, *state){
+		"as it is":                        func(*ledger, *state) {},
+		"the first try had the effect":    func(_ *ledger, s *state) { delete(s.events, "r2"); s.events["r1"] = 1 },
+		"an unanswered creation is there": func(_ *ledger, s *state) { s.made["c"] = []string{"org_c"}; s.events["r4"] = 1 },
+		"an unanswered change came late": func(l *ledger, s *state) {
+			l.calls[3].attempts = unsure(l.calls[3].attempts)
+			s.metadata["org_a"] = "v1"
+		},
+		"a marked retry made a second in doubt": func(l *ledger, s *state) {
+			l.calls[1].attempts = unsure(l.calls[1].attempts)
+			s.made["b"] = []string{"org_b", "org_b2"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, s := scenario()
+			change(l, &s)
+			if found := verify(l, s, allowance{}); len(found) > 0 {
+				t.Errorf("%q", found)
+			}
+		})
+	}
+}
+
+// unsure puts an attempt of unknown outcome before the others.
+func unsure(then []attempt) []attempt {
+	return append([]attempt{{requestID: "unsure", status: 503, code: "unavailable"}}, then...)
+}
+
+// Each mutation is a way to lose or invent something; the check that is named must
+// find it.
+func TestVerifyFindsEachMutation(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		mutate func(*ledger, *state)
+		want   string
+	}{
+		"an acknowledged organization is gone": {func(_ *ledger, s *state) { delete(s.made, "b") }, "lost: createMarked b"},
+		"an acknowledged change is gone":       {func(_ *ledger, s *state) { s.metadata["org_a"] = "v1" }, `lost: org_a has the metadata "v1"`},
+		"a member is gone":                     {func(_ *ledger, s *state) { delete(s.members, "usr_2") }, "lost: usr_2 was added"},
+		"a removed member is back":             {func(_ *ledger, s *state) { s.members["usr_1"] = "org_a" }, "lost: usr_1 was removed"},
+		"a member of another":                  {func(_ *ledger, s *state) { s.members["usr_2"] = "org_b" }, "usr_2 is a member of org_b"},
+		"an event is gone":                     {func(_ *ledger, s *state) { delete(s.events, "r8") }, "lost: no event of addMember"},
+		"an event comes twice":                 {func(_ *ledger, s *state) { s.events["r5"] = 2 }, "2 events of one attempt"},
+		"a read has an event":                  {func(_ *ledger, s *state) { s.events["r10"] = 1 }, "an event of an attempt without effect"},
+		"a refused attempt has an event": {func(l *ledger, s *state) {
+			l.calls[2].attempts[0].status, l.calls[2].attempts[0].code = 409, "idempotency_in_progress"
+			s.events["r4"] = 1
+		}, "an event of an attempt without effect"},
+		"a replay has an event": {func(l *ledger, _ *state) { l.calls[0].attempts[1].replayed = true }, "an event of a replay"},
+		"a key made two":        {func(_ *ledger, s *state) { s.made["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
+		"a marked call made two without a doubt": {func(_ *ledger, s *state) {
+			s.made["b"] = []string{"org_b", "org_b2"}
+		}, "duplicate: createMarked b"},
+		"two calls got one organization": {func(l *ledger, s *state) {
+			l.calls[1].attempts[0].orgID = "org_a"
+			s.made["b"] = []string{"org_a"}
+		}, "merged: org_a"},
+		"an organization that nobody sent": {func(_ *ledger, s *state) { s.made["x"] = []string{"org_x"} }, `unsent: organization "x"`},
+		"a change that nobody sent":        {func(_ *ledger, s *state) { s.metadata["org_b"] = "v9" }, "unsent: org_b"},
+		"a member that nobody sent":        {func(_ *ledger, s *state) { s.members["usr_9"] = "org_b" }, "unsent: usr_9"},
+		"an event that nobody sent":        {func(_ *ledger, s *state) { s.events["r99"] = 1 }, "unsent: 1 events of the request r99"},
+		"the database contradicts itself":  {func(_ *ledger, s *state) { s.broken = []string{"3 wrong"} }, "3 wrong"},
+		"no problem document":              {func(l *ledger, _ *state) { l.calls[0].attempts[0].flaw = "text/plain" }, "flawed answer"},
+		"a 500":                            {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 500 }, "unexpected answer"},
+		"a 404 of what is there":           {func(l *ledger, _ *state) { l.calls[8].attempts[0].status = 404 }, "unexpected answer"},
+		"a 429 where no limit is met":      {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 429 }, "unexpected answer"},
+		"a call that hung":                 {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errHung} }, "hung"},
+		"a broken connection":              {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errors.New("EOF")} }, "broken connection"},
+		"a call that is never done":        {func(l *ledger, _ *state) { l.calls[3].attempts = l.calls[2].attempts }, "never done"},
+		"a write that the harness forgot":  {func(l *ledger, _ *state) { l.calls = slices.Delete(l.calls, 1, 2) }, `unsent: organization "b"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, s := scenario()
+			c.mutate(l, &s)
+			found := verify(l, s, allowance{})
+			if !slices.ContainsFunc(found, func(v string) bool { return strings.HasPrefix(v, c.want) }) {
+				t.Errorf("want %q, found %q", c.want, found)
+			}
+		})
+	}
+}
+
+// The faults are told apart by their names, and each says how it is felt.
+func TestTableIsComplete(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, f := range table {
+		if names[f.name] || f.name == "" || f.what == "" || f.promise == "" || f.inject == nil || f.felt == nil ||
+			f.within <= 0 || f.within >= recoveryLimit || f.load.workers < replicaCount {
+			t.Errorf("row %q lacks something, or comes twice", f.name)
+		}
+		names[f.name] = true
+	}
+	if _, err := find([]string{"silent-idle", "no-such"}); err == nil {
+		t.Error("a fault that does not exist is found")
+	}
+	if all, err := find(nil); err != nil || len(all) != len(slices.Collect(maps.Keys(names))) {
+		t.Errorf("%d of %d, %v", len(all), len(names), err)
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// hangLimit is how long a client waits: longer than the server's own deadline for a
+// request (10 s) by what a busy machine adds. An attempt that reaches it has hung.
+const hangLimit = 14 * time.Second
+
+var errHung = errors.New("no answer within " + hangLimit.String())
+
+// client sends one request at a time, on a connection that it keeps.
+type client struct {
+	http http.Client
+	key  string
+}
+
+func newClient(key string) *client {
+	return &client{key: key, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}}
+}
+
+// request is what an attempt sends.
+type request struct {
+	method, url, body string
+	header            map[string]string
+}
+
+// send sends r and fills in the answer.
+func (c *client) send(ctx context.Context, r request, a *attempt) {
+	limited, cancel := context.WithTimeoutCause(ctx, hangLimit, errHung)
+	defer cancel()
+	a.start = time.Now()
+	defer func() { a.end = time.Now() }()
+	sent, err := http.NewRequestWithContext(limited, r.method, r.url, strings.NewReader(r.body))
+	if err != nil {
+		a.err = err
+		return
+	}
+	// Without GetBody net/http does not repeat a request by itself.
+	sent.GetBody = nil
+	if r.body != "" {
+		sent.Header.Set("Content-Type", "application/json")
+	}
+	sent.Header.Set("Authorization", "Bearer "+c.key)
+	sent.Header.Set("X-Request-Id", a.requestID)
+	for name, value := range r.header {
+		sent.Header.Set(name, value)
+	}
+	answer, err := c.http.Do(sent)
+	if err != nil {
+		a.err = err
+		if cause := context.Cause(limited); errors.Is(cause, errHung) {
+			a.err = cause
+		}
+		return
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		a.err = err
+		return
+	}
+	a.readAnswer(answer, body)
+}
+
+// readAnswer takes what the checks need, and holds the answer to what every answer
+// promises (docs/api.md, Errors).
+func (a *attempt) readAnswer(answer *http.Response, body []byte) {
+	a.status = answer.StatusCode
+	a.replayed = answer.Header.Get("Idempotency-Replayed") == "true"
+	var told struct {
+		OrgID, Code, Type, Title, Detail, Message, RequestID string
+		Status                                               int
+	}
+	if err := json.Unmarshal(body, &told); err != nil {
+		a.flaw = fmt.Sprintf("the body is not JSON: %.200q", body)
+		return
+	}
+	a.orgID, a.code = told.OrgID, told.Code
+	if a.succeeded() {
+		return
+	}
+	switch {
+	case answer.Header.Get("Content-Type") != "application/problem+json",
+		told.Status != a.status, told.Type != "/problems/"+told.Code, told.Title == "", told.Detail == "",
+		told.Message != told.Detail, told.RequestID != a.requestID:
+		a.flaw = fmt.Sprintf("not a problem document: %s %.300s", answer.Header.Get("Content-Type"), body)
+	case mayComeAgain(a.status, a.code):
+		seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+		if err != nil || seconds < 1 || seconds > 60 {
+			a.flaw = fmt.Sprintf("Retry-After is %q", answer.Header.Get("Retry-After"))
+		}
+	}
+}
+
+// mayComeAgain reports whether the answer tells the client to repeat the call later.
+func mayComeAgain(status int, code string) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests ||
+		status == http.StatusConflict && code == "idempotency_in_progress"
+}

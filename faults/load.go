@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// pace is how hard the load is: each worker asks, waits for the answer and for
+// every, and asks again. So a slow machine gets fewer requests, not more waiting ones.
+type pace struct {
+	workers int
+	every   time.Duration
+}
+
+// retryPause is shorter than Retry-After asks for, so that recovery is seen at once.
+const retryPause = 50 * time.Millisecond
+
+// load is the workers of one account, each with organizations of its own.
+type load struct {
+	pace
+	name   string // part of every request id
+	urls   []string
+	key    string
+	ledger *ledger
+
+	gate    gate
+	running sync.WaitGroup
+	cancel  context.CancelFunc
+	stopped chan struct{}
+}
+
+func newLoad(name string, p pace, urls []string, key string) *load {
+	return &load{pace: p, name: name, urls: urls, key: key, ledger: &ledger{}, stopped: make(chan struct{})}
+}
+
+func (l *load) start(ctx context.Context) {
+	ctx, l.cancel = context.WithCancel(ctx)
+	for i := range l.workers {
+		w := &worker{load: l, number: i, replica: i % len(l.urls), client: newClient(l.key)}
+		l.running.Go(func() { w.work(ctx) })
+	}
+}
+
+// stop lets each worker get its last call done, for so long at most.
+func (l *load) stop(limit time.Duration) {
+	close(l.stopped)
+	l.gate.open()
+	timer := time.AfterFunc(limit, l.cancel)
+	defer timer.Stop()
+	l.running.Wait()
+	l.cancel()
+}
+
+// worker does one call after another at one replica.
+type worker struct {
+	*load
+	number, replica int
+	client          *client
+	calls, sent     int
+	org             string // the newest that it has made
+	members         []string
+}
+
+// steps is what a worker does, again and again. It begins with an organization.
+var steps = []kind{createKeyed, read, change, addMember, list, createMarked, change, addMember, read, removeMember, createOnce}
+
+func (w *worker) work(ctx context.Context) {
+	defer w.client.http.CloseIdleConnections()
+	if !sleep(ctx, w.turn()) {
+		return
+	}
+	for step := 0; ; step++ {
+		k := steps[step%len(steps)]
+		if w.org == "" && !k.creates() && k != list || len(w.members) == 0 && k == removeMember {
+			continue // the call before, which it needs, came to nothing
+		}
+		if !w.do(ctx, w.next(k)) {
+			return
+		}
+	}
+}
+
+// turn spreads the workers, so that they do not all begin at once.
+func (w *worker) turn() time.Duration {
+	return w.every * time.Duration(w.number) / time.Duration(w.workers)
+}
+
+// next makes up a call.
+func (w *worker) next(k kind) *call {
+	w.calls++
+	c := &call{worker: w.number, kind: k, org: w.org, value: fmt.Sprintf("%s-%d-%d", w.name, w.number, w.calls)}
+	switch k {
+	case createKeyed, createMarked, createOnce, list:
+		c.org = ""
+	case addMember:
+		c.value = fmt.Sprintf("usr_%08x%08x%016x", time.Now().Unix(), w.number, w.calls)
+	case removeMember:
+		c.value = w.members[0]
+	}
+	return c
+}
+
+// do gets the call done, and returns false when there is to be no other.
+func (w *worker) do(ctx context.Context, c *call) (goOn bool) {
+	w.ledger.begin(c)
+	for {
+		if waited, open := w.gate.pass(ctx); !open || waited && !sleep(ctx, w.turn()) {
+			return false
+		}
+		a := w.attempt(ctx, c)
+		if ctx.Err() != nil && a.status == 0 {
+			a.err = errors.New("the harness gave up")
+		}
+		w.ledger.note(c, a)
+		if a.succeeded() {
+			w.learn(c, a)
+		}
+		done := a.succeeded() || c.kind == createOnce || c.kind.reads() || a.refused() && !mayComeAgain(a.status, a.code)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-w.stopped:
+			if done {
+				return false
+			}
+		default:
+		}
+		if !sleep(ctx, w.pause(done)) {
+			return false
+		}
+		if done {
+			return true
+		}
+	}
+}
+
+func (w *worker) pause(done bool) time.Duration {
+	if done {
+		return w.every
+	}
+	return max(w.every, retryPause)
+}
+
+func (w *worker) learn(c *call, a attempt) {
+	switch {
+	case c.kind.creates():
+		w.org, w.members = a.orgID, nil
+	case c.kind == addMember:
+		w.members = append(w.members, c.value)
+	case c.kind == removeMember:
+		w.members = w.members[1:]
+	}
+}
+
+func (w *worker) attempt(ctx context.Context, c *call) attempt {
+	w.sent++
+	a := attempt{requestID: fmt.Sprintf("%s-%d-r%d", w.name, w.number, w.sent), replica: w.replica}
+	w.client.send(ctx, w.request(c), &a)
+	if c.kind == read && a.succeeded() && a.orgID != c.org {
+		a.flaw = "it is another organization: " + a.orgID
+	}
+	return a
+}
+
+func (w *worker) request(c *call) request {
+	at := w.urls[w.replica] + "/v1/orgs"
+	switch c.kind {
+	case change:
+		return request{method: http.MethodPatch, url: at + "/" + c.org, body: object("metadata", map[string]string{"value": c.value})}
+	case addMember:
+		return request{method: http.MethodPost, url: at + "/" + c.org + "/users", body: object("userId", c.value)}
+	case removeMember:
+		return request{method: http.MethodDelete, url: at + "/" + c.org + "/users", body: object("userId", c.value)}
+	case read:
+		return request{method: http.MethodGet, url: at + "/" + c.org}
+	case list:
+		return request{method: http.MethodGet, url: at + "?limit=20"}
+	}
+	r := request{method: http.MethodPost, url: at, body: object("orgName", c.value)}
+	switch c.kind {
+	case createKeyed:
+		r.header = map[string]string{"Idempotency-Key": strconv.Quote(c.value)}
+	case createMarked:
+		r.header = map[string]string{"X-Stainless-Retry-Count": strconv.Itoa(len(c.attempts))}
+	}
+	return r
+}
+
+func object(name string, value any) string {
+	text, err := json.Marshal(map[string]any{name: value})
+	if err != nil {
+		panic(err) // strings and maps of them
+	}
+	return string(text)
+}
+
+// gate holds the workers between two attempts while it is shut.
+type gate struct {
+	mu   sync.Mutex
+	shut chan struct{} // closed when the gate opens; nil while it is open
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut == nil {
+		g.shut = make(chan struct{})
+	}
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut != nil {
+		close(g.shut)
+		g.shut = nil
+	}
+}
+
+// pass waits for the gate to be open, and says whether it had to. open is false if ctx
+// ends first.
+func (g *gate) pass(ctx context.Context) (waited, open bool) {
+	g.mu.Lock()
+	shut := g.shut
+	g.mu.Unlock()
+	if shut == nil {
+		return false, ctx.Err() == nil
+	}
+	select {
+	case <-shut:
+		return true, true
+	case <-ctx.Done():
+		return true, false
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// pgbouncer is PgBouncer in transaction mode before the primary.
+type pgbouncer struct {
+	program string
+	addr    string
+	config  string
+	old     bool // it does not know prepared statements
+	log     bytes.Buffer
+	cmd     *exec.Cmd
+	done    chan struct{}
+}
+
+func (s *stage) openPooler(ctx context.Context) error {
+	program, err := exec.LookPath("pgbouncer")
+	if err != nil { // where Debian has it
+		if program, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
+			return fmt.Errorf("%w: PgBouncer is not installed", errNotHere)
+		}
+	}
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	b := &pgbouncer{program: program, addr: fmt.Sprint("127.0.0.1:", port), config: filepath.Join(s.dir, "pgbouncer.ini")}
+	version, err := output(command(ctx, program, "--version"))
+	if err != nil {
+		return err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(strings.TrimPrefix(version, "PgBouncer "), "%d.%d", &major, &minor); err != nil {
+		return fmt.Errorf("the version of PgBouncer in %q: %w", version, err)
+	}
+	b.old = major == 1 && minor < 21
+	if err := b.configure(s); err != nil {
+		return err
+	}
+	if err := b.start(ctx); err != nil {
+		return err
+	}
+	s.pgbouncer = b
+	s.later(b.stop)
+	return nil
+}
+
+// configure writes the files, for a user who may do little if we are root.
+func (b *pgbouncer) configure(s *stage) error {
+	host, port, err := net.SplitHostPort(s.primary.addr())
+	if err != nil {
+		return err
+	}
+	_, ours, err := net.SplitHostPort(b.addr)
+	if err != nil {
+		return err
+	}
+	users := filepath.Join(s.dir, "users")
+	prepared := "max_prepared_statements = 200"
+	if b.old {
+		prepared = ""
+	}
+	config := fmt.Sprintf(`[databases]
+%s = host=%s port=%s
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %s
+unix_socket_dir =
+pool_mode = transaction
+default_pool_size = 10
+auth_type = trust
+auth_file = %s
+server_login_retry = 1
+%s
+`, database, host, port, ours, users, prepared)
+	return errors.Join(
+		os.WriteFile(b.config, []byte(config), 0o644),
+		os.WriteFile(users, fmt.Appendf(nil, "%q %q\n", server, password), 0o644),
+	)
+}
+
+func (b *pgbouncer) start(ctx context.Context) error {
+	b.cmd = exec.Command(b.program, b.config)
+	b.cmd.Stdout, b.cmd.Stderr = &b.log, &b.log
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if os.Geteuid() == 0 { // as which it refuses to run
+		b.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	if err := b.cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	b.done = done
+	go func() {
+		_ = b.cmd.Wait() // it is ended by us
+		close(done)
+	}()
+	return await(ctx, "PgBouncer answers", 10*time.Second, func() (bool, error) {
+		select {
+		case <-done:
+			return false, fmt.Errorf("PgBouncer ended: %s", b.log.String())
+		default:
+		}
+		conn, err := net.Dial("tcp", b.addr)
+		if err != nil {
+			return false, nil
+		}
+		return true, conn.Close()
+	})
+}
+
+// stop ends it at once, with every connection.
+func (b *pgbouncer) stop() error {
+	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-b.done
+	return nil
+}
+
+// env is what a replica behind PgBouncer needs.
+func (b *pgbouncer) env(direct string) []string {
+	env := []string{"ORGD_DB_DIRECT_URL=" + direct}
+	if b.old {
+		env = append(env, "ORGD_DB_EXEC_MODE=described")
+	}
+	return env
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/localpg"
+)
+
+// settings are those of a database that is meant to lose nothing.
+var settings = map[string]string{
+	"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
+	"shared_buffers": "32MB", "max_connections": "40", "max_wal_size": "128MB",
+}
+
+// postgres is a PostgreSQL server to be maltreated.
+type postgres struct {
+	dir    string // localpg's
+	server *localpg.Server
+	data   string // its data directory
+	port   int
+}
+
+// startPostgres starts the cluster in dir, or makes one there.
+func startPostgres(ctx context.Context, dir string) (*postgres, error) {
+	p := &postgres{dir: dir}
+	if err := p.start(ctx); err != nil {
+		return nil, err
+	}
+	err := p.query(ctx, "postgres", "SHOW data_directory", &p.data)
+	return p, err
+}
+
+func (p *postgres) start(ctx context.Context) (err error) {
+	port := p.port
+	if p.server, err = localpg.Start(ctx, localpg.Options{Dir: p.dir, Settings: settings}); err != nil {
+		return err
+	}
+	u, err := url.Parse(p.url("postgres"))
+	if err != nil {
+		return err
+	}
+	if p.port, err = strconv.Atoi(u.Port()); err == nil && port != 0 && p.port != port {
+		err = fmt.Errorf("another program took port %d of PostgreSQL meanwhile", port)
+	}
+	return err
+}
+
+// addr is where the server listens.
+func (p *postgres) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
+
+// url is a database's, for the superuser.
+func (p *postgres) url(database string) string { return p.server.URL(database) }
+
+// copyTo copies the stopped cluster to dir, for another server.
+func (p *postgres) copyTo(ctx context.Context, dir string) error {
+	return run(command(ctx, "cp", "-a", filepath.Dir(p.data), filepath.Join(dir, "cluster")))
+}
+
+// newDir makes a directory for a server in parent, with a port below those of
+// outgoing connections: one of these could have it while the server is down.
+func newDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "server-")
+	if err != nil {
+		return "", err
+	}
+	// Another user, whom PostgreSQL runs as, passes through.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return "", err
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "port"), []byte(strconv.Itoa(port)), 0o600)
+}
+
+func freePort() (int, error) {
+	var last error
+	for range 100 {
+		port := 20000 + rand.IntN(10000)
+		ln, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err == nil {
+			return port, ln.Close()
+		}
+		last = err
+	}
+	return 0, last
+}
+
+// standby starts a second server that follows the first one.
+func (p *postgres) standby(ctx context.Context, parent string) (*postgres, error) {
+	dir, err := newDir(parent)
+	if err != nil {
+		return nil, err
+	}
+	programs, err := localpg.FindBinaries()
+	if err != nil {
+		return nil, err
+	}
+	// On PATH may be links to the two programs that a server needs.
+	program, err := filepath.EvalSymlinks(filepath.Join(programs, "postgres"))
+	if err != nil {
+		return nil, err
+	}
+	cluster := filepath.Join(dir, "cluster")
+	if err := os.Mkdir(cluster, 0o700); err != nil {
+		return nil, err
+	}
+	if err := run(command(ctx, filepath.Join(filepath.Dir(program), "pg_basebackup"), "--dbname="+p.url("postgres"),
+		"--pgdata="+filepath.Join(cluster, "data"), "--checkpoint=fast", "--write-recovery-conf")); err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(p.url("postgres"))
+	if err != nil {
+		return nil, err
+	}
+	password, _ := u.User.Password()
+	if err := os.WriteFile(filepath.Join(cluster, "password"), []byte(password), 0o600); err != nil {
+		return nil, err
+	}
+	if err := chownAll(cluster, p.data); err != nil {
+		return nil, err
+	}
+	return startPostgres(ctx, dir)
+}
+
+// chownAll gives all in dir to the owner of the other file.
+func chownAll(dir, like string) error {
+	info, err := os.Stat(like)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(file, int(owner.Uid), int(owner.Gid)))
+	})
+}
+
+// processes returns the postmaster and its children.
+func (p *postgres) processes() (pids []int, err error) {
+	text, err := os.ReadFile(filepath.Join(p.data, "postmaster.pid"))
+	if err != nil {
+		return nil, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	postmaster, err := strconv.Atoi(line)
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+	if err != nil {
+		return nil, err
+	}
+	pids = []int{postmaster}
+	for line := range strings.Lines(string(out)) {
+		var child, parent int
+		if _, err := fmt.Sscan(line, &child, &parent); err != nil {
+			return nil, err
+		}
+		if parent == postmaster {
+			pids = append(pids, child)
+		}
+	}
+	return pids, nil
+}
+
+// signal sends a signal to the postmaster, and then to its children.
+func (p *postgres) signal(signal syscall.Signal) error {
+	pids, err := p.processes()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
+
+// pause stops all processes, so that the postmaster has no child that is overlooked.
+func (p *postgres) pause() error {
+	return errors.Join(p.signal(syscall.SIGSTOP), p.signal(syscall.SIGSTOP))
+}
+
+func (p *postgres) resume() error { return p.signal(syscall.SIGCONT) }
+
+// kill ends all processes at once.
+func (p *postgres) kill() error {
+	if err := errors.Join(p.pause(), p.signal(syscall.SIGKILL)); err != nil {
+		return err
+	}
+	<-p.server.Done()
+	return p.ended("signal: killed")
+}
+
+// ended gives up the server that has ended by itself, in the way that how says.
+func (p *postgres) ended(how string) error {
+	if err := p.server.Stop(); err == nil || !strings.Contains(err.Error(), how) {
+		return fmt.Errorf("PostgreSQL ended otherwise: %v", err)
+	}
+	return nil
+}
+
+func (p *postgres) stop() error { return p.server.Stop() }
+
+func (p *postgres) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return pgx.Connect(ctx, p.url(database))
+}
+
+// exec runs statements as the superuser.
+func (p *postgres) exec(ctx context.Context, database string, statements ...string) error {
+	conn, err := p.connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for _, sql := range statements {
+		if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	return nil
+}
+
+// query reads one row as the superuser.
+func (p *postgres) query(ctx context.Context, database, sql string, into ...any) error {
+	conn, err := p.connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return conn.QueryRow(ctx, sql, pgx.QueryExecModeSimpleProtocol).Scan(into...)
+}
+
+// until waits for a query of one boolean to be true.
+func (p *postgres) until(ctx context.Context, what, sql string) error {
+	return await(ctx, what, 20*time.Second, func() (bool, error) {
+		var yes bool
+		err := p.query(ctx, database, sql, &yes)
+		return yes, err
+	})
+}
+
+// await calls done until it is true, fails, or the limit is over.
+func await(ctx context.Context, what string, limit time.Duration, done func() (bool, error)) error {
+	for deadline := time.Now().Add(limit); ; {
+		yes, err := done()
+		if yes || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not within %v: %s", limit, what)
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The table of figures stands between these lines of the report.
+const (
+	tableBegin = "<!-- Written by `make faults N=20`; the rest of the page is not. -->"
+	tableEnd   = "<!-- End of what `make faults` writes. -->"
+)
+
+// writeReport replaces the table in the file.
+func writeReport(file string, faults []*fault, results []result, o options, now time.Time) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, begins := bytes.Cut(text, []byte(tableBegin+"\n"))
+	_, after, ends := bytes.Cut(rest, []byte(tableEnd+"\n"))
+	if !begins || !ends {
+		return fmt.Errorf("%s lacks the lines %q and %q", file, tableBegin, tableEnd)
+	}
+	table := tableBegin + "\n" + reportTable(faults, results, o, now) + tableEnd + "\n"
+	return os.WriteFile(file, slices.Concat(before, []byte(table), after), 0o644)
+}
+
+func reportTable(faults []*fault, results []result, o options, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n`make faults N=%d`, %s, %d cores, %d faults at once.\n\n", o.runs, now.UTC().Format("2 January 2006"), runtime.NumCPU(), o.parallel)
+	b.WriteString("| fault | what happens | promise | runs | acknowledged | lost | serves again after: p50, max | last failure |\n")
+	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	total := summary{}
+	for _, f := range faults {
+		s := summarize(f.name, results)
+		total.runs, total.acknowledged, total.lost = total.runs+s.runs, total.acknowledged+s.acknowledged, total.lost+s.lost
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, f.what, f.promise, s)
+	}
+	fmt.Fprintf(&b, "\nIn all: %d runs, %d acknowledged changes, %d lost.\n", total.runs, total.acknowledged, total.lost)
+	return b.String()
+}
+
+// summary is all runs of one fault.
+type summary struct {
+	runs, acknowledged, lost, failed int
+	recovered                        []time.Duration
+	quiet                            time.Duration
+	notHere                          bool
+}
+
+func summarize(name string, results []result) (s summary) {
+	for _, r := range results {
+		switch {
+		case r.fault != name:
+		case errors.Is(r.err, errNotHere):
+			s.notHere = true
+		default:
+			s.runs++
+			s.acknowledged += r.acknowledged
+			s.lost += r.lost
+			if r.err != nil || len(r.violations) > 0 {
+				s.failed++
+			}
+			s.recovered = append(s.recovered, r.recovered)
+			s.quiet = max(s.quiet, r.quiet)
+		}
+	}
+	slices.Sort(s.recovered)
+	return s
+}
+
+// String is the cells of the table.
+func (s summary) String() string {
+	if s.runs == 0 {
+		return "not tested | | | |"
+	}
+	runs := fmt.Sprint(s.runs)
+	if s.failed > 0 {
+		runs += fmt.Sprintf(", %d failed", s.failed)
+	}
+	return fmt.Sprintf("%s | %d | %d | %s, %s | %s", runs, s.acknowledged, s.lost,
+		seconds(s.recovered[len(s.recovered)/2]), seconds(s.recovered[len(s.recovered)-1]), seconds(s.quiet))
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// result is what one run of a fault has shown.
+type result struct {
+	fault        string
+	acknowledged int // changes that were answered with success
+	failed       int // attempts that were not, from the injection on
+	lost         int // acknowledged changes that are not there
+	recovered    time.Duration
+	quiet        time.Duration // the same until the last failure
+	violations   []string
+	err          error // the harness could not try the fault, or errNotHere
+}
+
+const (
+	recoveryLimit = 45 * time.Second // after which a run does not wait any more
+	aftermath     = time.Second      // load after the recovery
+	stopLimit     = 30 * time.Second // for the calls that are not done yet
+)
+
+// try runs a fault once.
+func try(ctx context.Context, t *template, f *fault) (r result) {
+	r.fault = f.name
+	s, err := raise(ctx, t, f)
+	if err != nil {
+		r.err = err
+		return r
+	}
+	defer func() {
+		if err := s.lower(); err != nil {
+			r.violations = append(r.violations, fmt.Sprintf("at the end: %v", err))
+		}
+	}()
+	e := &episode{fault: f, stage: s}
+	if r.err = e.play(ctx, &r); r.err != nil && ctx.Err() == nil {
+		for _, replica := range s.replicas {
+			r.err = fmt.Errorf("%w\nreplica %d:\n%s", r.err, replica.number, replica.log)
+		}
+	}
+	return r
+}
+
+// play loads the stage, injects the fault, heals it, and checks.
+func (e *episode) play(ctx context.Context, r *result) error {
+	had, err := e.warmUp(ctx)
+	if err != nil {
+		return err
+	}
+	watch := e.watchReadiness(ctx)
+	defer watch.stop()
+	if err := e.strike(ctx); err != nil {
+		return err
+	}
+	recovery := e.awaitRecovery(ctx, watch)
+	e.ended = time.Now()
+	sleep(ctx, aftermath)
+	limit := stopLimit
+	if e.anyDead() != nil {
+		limit = 0 // some calls will never be done
+	}
+	e.stage.load.stop(limit)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	e.report(r, recovery)
+	if err := e.felt(e); err != nil {
+		return fmt.Errorf("the fault was not felt: %w", err)
+	}
+	return e.check(ctx, r, had)
+}
+
+// warmUp fills the pools, and measures what the replicas have then.
+func (e *episode) warmUp(ctx context.Context) ([]resources, error) {
+	if !e.unfilled {
+		if err := e.fillPools(ctx); err != nil {
+			return nil, err
+		}
+	}
+	e.stage.load.start(ctx)
+	sleep(ctx, 500*time.Millisecond)
+	had, err := e.measure(ctx)
+	e.began = time.Now()
+	sleep(ctx, time.Second)
+	if e.rest > 0 {
+		e.stage.load.gate.close()
+		sleep(ctx, e.rest)
+		e.stage.load.gate.open()
+	}
+	return had, err
+}
+
+// strike injects the fault and heals it.
+func (e *episode) strike(ctx context.Context) error {
+	e.injected = time.Now()
+	if err := e.inject(ctx, e.stage); err != nil {
+		return fmt.Errorf("inject: %w", err)
+	}
+	e.healed = e.injected
+	if e.heal == nil {
+		return context.Cause(ctx)
+	}
+	sleep(ctx, e.hold)
+	if err := e.heal(ctx, e.stage); err != nil {
+		return fmt.Errorf("heal: %w", err)
+	}
+	e.healed = time.Now()
+	return context.Cause(ctx)
+}
+
+// fillPools has every replica open as many connections as it will: requests wait for
+// a lock meanwhile.
+func (e *episode) fillPools(ctx context.Context) error {
+	conn, err := e.primary.connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "BEGIN; LOCK TABLE orgs IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return err
+	}
+	var asking sync.WaitGroup
+	for _, r := range e.replicas {
+		for i := range 24 {
+			keys := []string{e.tenant.keys[0], e.other.keys[0]}
+			asking.Go(func() {
+				c := newClient(keys[i%len(keys)])
+				defer c.http.CloseIdleConnections()
+				c.send(ctx, request{method: "GET", url: r.url() + "/v1/orgs"}, &attempt{})
+			})
+		}
+	}
+	sleep(ctx, 400*time.Millisecond)
+	_, err = conn.Exec(ctx, "ROLLBACK")
+	asking.Wait()
+	return err
+}
+
+// awaitRecovery waits until every replica serves and is ready, and returns how long
+// that took.
+func (e *episode) awaitRecovery(ctx context.Context, watch *readinessWatch) (took time.Duration) {
+	err := await(ctx, "every replica serves", recoveryLimit, func() (bool, error) {
+		if err := e.anyDead(); err != nil {
+			return false, err
+		}
+		took = 0
+		for i := range e.replicas {
+			served, ok := e.stage.load.ledger.firstSuccess(i, e.healed)
+			if !ok {
+				return false, nil
+			}
+			ready, since := watch.ready(i)
+			if !ready {
+				return false, nil
+			}
+			if since.After(served) {
+				served = since
+			}
+			took = max(took, served.Sub(e.healed))
+		}
+		return true, nil
+	})
+	if err != nil {
+		return recoveryLimit
+	}
+	return took
+}
+
+// anyDead is an error if a replica has ended that nobody told to.
+func (e *episode) anyDead() error {
+	var errs []error
+	for _, r := range e.replicas {
+		errs = append(errs, r.alive())
+	}
+	return errors.Join(errs...)
+}
+
+func (e *episode) report(r *result, recovery time.Duration) {
+	l := e.stage.load.ledger
+	r.recovered, r.acknowledged = recovery, l.acknowledged()
+	for _, a := range l.attempts(func(_ *call, a attempt) bool { return a.end.After(e.injected) && !a.succeeded() }) {
+		r.failed++
+		r.quiet = max(r.quiet, a.end.Sub(e.healed))
+	}
+	if recovery > e.within {
+		r.violations = append(r.violations, fmt.Sprintf("recovered after %v, and %v are the limit", recovery.Round(time.Millisecond), e.within))
+	}
+}
+
+// check looks at everything when the load has stopped.
+func (e *episode) check(ctx context.Context, r *result, had []resources) error {
+	note := func(err error) {
+		if err != nil {
+			r.violations = append(r.violations, err.Error())
+		}
+	}
+	if e.also != nil {
+		note(e.also(ctx, e))
+	}
+	note(e.repeatKeyed(ctx))
+	conn, err := e.primary.connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	state, err := readState(ctx, conn, e.tenant.id)
+	if err != nil {
+		return err
+	}
+	for _, replica := range e.replicas {
+		note(replica.alive())
+		note(e.walk(ctx, replica, state))
+		for _, line := range replica.log.defective() {
+			note(fmt.Errorf("replica %d logged %s", replica.number, line))
+		}
+	}
+	note(e.checkResources(ctx, had))
+	found := verify(e.stage.load.ledger, state, e.allowed)
+	for _, violation := range found {
+		if strings.HasPrefix(violation, "lost: ") {
+			r.lost++
+		}
+	}
+	r.violations = append(r.violations, found...)
+	return nil
+}
+
+// repeatKeyed sends some creations again that were answered: each must be answered
+// with the first result.
+func (e *episode) repeatKeyed(ctx context.Context) error {
+	w := &worker{load: e.stage.load, number: e.stage.load.workers, client: newClient(e.stage.load.key)}
+	defer w.client.http.CloseIdleConnections()
+	repeated := 0
+	for _, c := range slices.Backward(e.stage.load.ledger.calls) { // the load has ended
+		first := c.answer()
+		if c.kind != createKeyed || first == nil {
+			continue
+		}
+		if repeated++; repeated > 20 {
+			break
+		}
+		w.replica = repeated % len(e.replicas)
+		again := w.attempt(ctx, c)
+		if !again.succeeded() || !again.replayed || again.orgID != first.orgID {
+			return fmt.Errorf("%s was answered with %s, and its repeat with %s %s: %s", c.value, first.orgID, again.orgID, again.flaw, again)
+		}
+		e.stage.load.ledger.note(c, again)
+	}
+	if repeated == 0 {
+		return errors.New("no creation with a key was answered")
+	}
+	return nil
+}

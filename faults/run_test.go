@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"orgd/internal/localpg"
+)
+
+// A harness whose checks cannot fail proves nothing: each case breaks one promise, or
+// breaks nothing, and must be found out.
+func TestHarnessFindsOut(t *testing.T) {
+	t.Parallel()
+	if _, err := localpg.FindBinaries(); errors.Is(err, localpg.ErrNotInstalled) && os.Getenv("TEST_DATABASE_URL") != "" {
+		fmt.Fprintln(os.Stderr, t.Name()+": NOT TESTED:", err)
+		return
+	}
+	ctx := t.Context()
+	prepared, err := newTemplate(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := prepared.remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	reset := func(_ context.Context, s *stage) error {
+		return s.eachProxy(func(p *proxy) { p.cut(all) })
+	}
+	nothing := func(context.Context, *stage) error { return nil }
+	sabotage := func(ctx context.Context, e *episode) error {
+		err := e.primary.exec(ctx, database, "DELETE FROM orgs WHERE org_name LIKE '%1'",
+			"UPDATE orgs SET user_count = user_count + 1", "DELETE FROM org_events WHERE type = 'org.updated'")
+		return errors.Join(err, e.replicas[0].cmd.Process.Kill())
+	}
+	for name, c := range map[string]struct {
+		fault fault
+		want  []string
+	}{
+		"a fault that does nothing": {fault{inject: nothing, felt: broken}, []string{"the fault was not felt"}},
+		"sabotage": {
+			fault{inject: reset, felt: broken, also: sabotage},
+			[]string{"lost: create", "userCount is not the number", "lost: no event of change", "ended by itself"},
+		},
+		"nothing is wrong": {fault{inject: reset, felt: broken}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.fault.name, c.fault.load, c.fault.within = "harness", steady, 20*time.Second
+			r := try(ctx, prepared, &c.fault)
+			found := strings.Join(r.violations, "\n")
+			if r.err != nil {
+				found += r.err.Error()
+			}
+			for _, want := range c.want {
+				if !strings.Contains(found, want) {
+					t.Errorf("want %q, found %q", want, found)
+				}
+			}
+			if len(c.want) == 0 && found != "" {
+				t.Errorf("found %q", found)
+			}
+		})
+	}
+}

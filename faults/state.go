@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// state is what the database has of the account that the load works on.
+type state struct {
+	made     map[string][]string // ids of the organizations that were created under a name
+	metadata map[string]string   // the value that changes write, by organization
+	members  map[string]string   // the organization of each user
+	events   map[string]int      // by request id
+	broken   []string            // what contradicts itself in the database alone
+}
+
+const textID = `'org_' || replace(%s::text, '-', '')`
+
+// contradictions are queries that count what must not be.
+var contradictions = []struct{ what, sql string }{
+	{"organizations whose userCount is not the number of their members", `
+SELECT count(*) FROM orgs WHERE user_count <> (
+  SELECT count(*) FROM org_members AS m WHERE (m.account_id, m.org_id) = (orgs.account_id, orgs.org_id))`},
+	{"organizations whose version is not the number of their events", `
+SELECT count(*) FROM orgs WHERE version <> (
+  SELECT count(*) FROM org_events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
+	{"organizations without exactly one event of their creation", `
+SELECT count(*) FROM orgs WHERE 1 <> (
+  SELECT count(*) FROM org_events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id) AND type = 'org.created')`},
+	{"events of no organization", `
+SELECT count(*) FROM org_events AS e WHERE NOT EXISTS (
+  SELECT FROM orgs WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
+	{"members of an organization without as many events of joining and leaving", `
+SELECT count(*) FROM org_members AS m WHERE 1 <> (
+  SELECT count(*) FILTER (WHERE type = 'org.member_added') - count(*) FILTER (WHERE type = 'org.member_removed')
+  FROM org_events AS e WHERE (e.account_id, e.org_id) = (m.account_id, m.org_id)
+    AND 'usr_' || replace(m.user_id::text, '-', '') IN (e.after->>'userId', e.before->>'userId'))`},
+}
+
+// readState reads what the account has.
+func readState(ctx context.Context, conn *pgx.Conn, account string) (state, error) {
+	s := state{made: map[string][]string{}, metadata: map[string]string{}, members: map[string]string{}, events: map[string]int{}}
+	var a, b string
+	var n int
+	org := fmt.Sprintf(textID, "org_id")
+	each := func(sql string, scan []any, take func()) error {
+		rows, err := conn.Query(ctx, sql, account)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, scan, func() error { take(); return nil })
+		return err
+	}
+	// The name is that of the creation; the organization must be there.
+	err := each(`SELECT after->>'orgName', `+fmt.Sprintf(textID, "o.org_id")+`
+		FROM org_events JOIN orgs AS o USING (account_id, org_id) WHERE account_id = $1 AND type = 'org.created'`,
+		[]any{&a, &b}, func() { s.made[a] = append(s.made[a], b) })
+	if err != nil {
+		return s, err
+	}
+	if err := each(`SELECT `+org+`, coalesce(metadata->>'value', '') FROM orgs WHERE account_id = $1`,
+		[]any{&a, &b}, func() { s.metadata[a] = b }); err != nil {
+		return s, err
+	}
+	if err := each(`SELECT 'usr_' || replace(user_id::text, '-', ''), `+org+` FROM org_members WHERE account_id = $1`,
+		[]any{&a, &b}, func() { s.members[a] = b }); err != nil {
+		return s, err
+	}
+	if err := each(`SELECT request_id, count(*) FROM org_events WHERE account_id = $1 GROUP BY 1`,
+		[]any{&a, &n}, func() { s.events[a] = n }); err != nil {
+		return s, err
+	}
+	for _, c := range contradictions {
+		if err := conn.QueryRow(ctx, c.sql).Scan(&n); err != nil {
+			return s, fmt.Errorf("%s: %w", c.what, err)
+		}
+		if n != 0 {
+			s.broken = append(s.broken, fmt.Sprintf("%d %s", n, c.what))
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,432 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// steady is a load that leaves room for the fault to be seen on a small machine.
+var steady = pace{workers: 8, every: 20 * time.Millisecond}
+
+// gentle stays below the default limits of a key and an account.
+var gentle = pace{workers: 8, every: 100 * time.Millisecond}
+
+// table is every fault. A row says what happens, what is promised, and how it is done
+// and undone; the checks that hold for all are in check.go and run.go.
+var table = []fault{
+	{
+		name:    "silent-idle",
+		what:    "all connections of a full, idle pool go silent, without FIN or RST; new ones work (a firewall forgets them)",
+		promise: "serves and is ready within 3 s, at 10 requests/s for each replica",
+		within:  4 * time.Second,
+		load:    pace{workers: 40, every: 2 * time.Second},
+		rest:    3 * time.Second,
+		inject:  toProxies((*proxy).silence),
+		felt:    withheld,
+	},
+	{
+		name:    "silent-busy",
+		what:    "the same under load",
+		promise: "serves and is ready within 3 s",
+		within:  4 * time.Second,
+		load:    steady,
+		inject:  toProxies((*proxy).silence),
+		felt:    withheld,
+	},
+	{
+		name:    "silent-primary",
+		what:    "the primary goes silent, for new connections too; its synchronous standby is promoted",
+		promise: "serves from the new primary within 10 s of its promotion",
+		within:  12 * time.Second,
+		setup:   setup{standby: true, synchronous: true},
+		load:    steady,
+		inject:  toProxies(func(p *proxy) { p.holdBack(everything) }),
+		hold:    time.Second,
+		heal:    func(ctx context.Context, s *stage) error { return s.promote(ctx) },
+		felt:    withheld,
+	},
+	{
+		name:    "promotion-dead",
+		what:    "kill -9 of the primary; its synchronous standby is promoted",
+		promise: "serves from the new primary within 5 s of its promotion",
+		within:  8 * time.Second,
+		setup:   setup{standby: true, synchronous: true},
+		load:    steady,
+		inject:  func(_ context.Context, s *stage) error { return s.primary.kill() },
+		hold:    time.Second,
+		heal:    func(ctx context.Context, s *stage) error { return s.promote(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "promotion-read-only",
+		what:    "the primary lives on read-only; its standby is promoted",
+		promise: "serves from the new primary within 10 s of its promotion",
+		within:  14 * time.Second,
+		setup:   setup{standby: true},
+		load:    steady,
+		inject:  func(ctx context.Context, s *stage) error { return s.stepDown(ctx) },
+		hold:    500 * time.Millisecond,
+		heal:    func(ctx context.Context, s *stage) error { return s.promote(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "sync-wait-cancelled",
+		what:    "the synchronous standby is away and waiting commits are cancelled; then the primary dies and the standby is promoted",
+		promise: "a cancelled wait is a 503; serves within 5 s of the promotion",
+		within:  8 * time.Second,
+		setup:   setup{standby: true, synchronous: true},
+		load:    steady,
+		inject: func(ctx context.Context, s *stage) error {
+			return inOrder(s.standby.stop, func() error { return s.cancelWaits(ctx, 2*time.Second) }, s.primary.kill)
+		},
+		heal: func(ctx context.Context, s *stage) error {
+			return inOrder(func() error { return s.standby.start(ctx) }, func() error { return s.promote(ctx) })
+		},
+		felt: func(e *episode) error { return atLeast(e.cancelled, 1, "waits were cancelled") },
+	},
+	{
+		name:    "new-refused",
+		what:    "PostgreSQL refuses new connections (53300) while the load grows and the pool has some",
+		promise: "no call fails: those that want a new connection wait for one there is",
+		within:  3 * time.Second,
+		setup:   setup{unfilled: true},
+		load:    pace{workers: 2, every: 20 * time.Millisecond},
+		inject: func(ctx context.Context, s *stage) error {
+			s.crowd(ctx, 16)
+			return s.eachProxy(func(p *proxy) { p.turnAwayNew(tooManyClients) })
+		},
+		hold: 3 * time.Second,
+		heal: func(_ context.Context, s *stage) error { s.disperse(); return s.eachProxy((*proxy).admit) },
+		felt: refusals,
+		also: noneFailed,
+	},
+	{
+		name:    "max-connections",
+		what:    "other clients take every connection that PostgreSQL has, while the load grows",
+		promise: "no call fails",
+		within:  3 * time.Second,
+		setup:   setup{unfilled: true},
+		load:    pace{workers: 2, every: 20 * time.Millisecond},
+		inject: func(ctx context.Context, s *stage) (err error) {
+			s.release, err = s.hoard(ctx)
+			s.crowd(ctx, 16)
+			return err
+		},
+		hold: 3 * time.Second,
+		heal: func(_ context.Context, s *stage) error { s.disperse(); return s.release() },
+		felt: func(e *episode) error { return atLeast(int(e.proxies[0].dials.Load()), 3, "connections were tried") },
+		also: noneFailed,
+	},
+	{
+		name:    "refused",
+		what:    "the database's port refuses connections for 4 s",
+		promise: "serves within 3 s of its return; at most 50 dials a second from a replica meanwhile",
+		within:  5 * time.Second,
+		load:    steady,
+		inject:  toProxies(func(p *proxy) { p.turnAwayNew(nil); p.cut(all) }),
+		hold:    4 * time.Second,
+		heal:    toProxies((*proxy).admit),
+		felt:    refusals,
+		also:    fewDials(4 * 50),
+	},
+	{
+		name:    "hot-organization",
+		what:    "another account has 60 clients change one organization at each replica, for 4 s",
+		promise: "no call of the others fails; their p99 is at most twice what it is alone, or 50 ms",
+		within:  3 * time.Second,
+		setup:   setup{limits: true},
+		load:    gentle,
+		inject:  func(ctx context.Context, s *stage) error { return s.changeOne(ctx, 60) },
+		hold:    4 * time.Second,
+		heal:    func(_ context.Context, s *stage) error { s.stopAttack(); return nil },
+		felt:    sentAtLeast(120),
+		also:    undisturbed,
+	},
+	{
+		name:    "stalled-bodies",
+		what:    "another account begins 200 creations with each of 5 keys at each replica, and sends no body",
+		promise: "no call of the others fails; their p99 is at most twice what it is alone, or 50 ms",
+		within:  3 * time.Second,
+		setup:   setup{limits: true},
+		load:    gentle,
+		inject:  func(ctx context.Context, s *stage) error { return s.stallBodies(ctx, 200) },
+		hold:    5 * time.Second,
+		heal:    func(_ context.Context, s *stage) error { s.stopAttack(); return nil },
+		felt:    sentAtLeast(replicaCount * 5 * 200),
+		also:    undisturbed,
+	},
+	{
+		name:    "log-reader-gone",
+		what:    "the readers of the servers' logs go away (SIGPIPE)",
+		promise: "no call fails",
+		within:  2 * time.Second,
+		load:    steady,
+		inject: func(_ context.Context, s *stage) error {
+			return errors.Join(s.replicas[0].out.Close(), s.replicas[1].out.Close())
+		},
+		felt: func(e *episode) error {
+			return atLeast(len(e.during()), 10, "calls came, and with them lines of the log")
+		},
+		also: noneFailed,
+	},
+	{
+		name:    "postgres-killed",
+		what:    "kill -9 of all processes of PostgreSQL, started again after 1 s",
+		promise: "serves within 3 s of its return",
+		within:  6 * time.Second,
+		load:    steady,
+		inject:  func(_ context.Context, s *stage) error { return s.primary.kill() },
+		hold:    time.Second,
+		heal:    func(ctx context.Context, s *stage) error { return s.primary.start(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "backend-killed",
+		what:    "kill -9 of one process of PostgreSQL in COMMIT, upon which PostgreSQL ends all others and recovers",
+		promise: "serves within 3 s of PostgreSQL's return",
+		within:  6 * time.Second,
+		load:    steady,
+		inject:  func(ctx context.Context, s *stage) error { return s.killInCommit(ctx) },
+		heal:    func(ctx context.Context, s *stage) error { return s.quicken(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "postgres-restarted",
+		what:    "PostgreSQL is stopped (fast), and started again after 1 s",
+		promise: "serves within 3 s of its return",
+		within:  6 * time.Second,
+		load:    steady,
+		inject:  func(_ context.Context, s *stage) error { return s.primary.stop() },
+		hold:    time.Second,
+		heal:    func(ctx context.Context, s *stage) error { return s.primary.start(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "server-killed",
+		what:    "kill -9 of a replica under load, started again at once",
+		promise: "serves as soon as it runs",
+		within:  4 * time.Second,
+		load:    steady,
+		allowed: allowance{breaks: true},
+		inject:  func(_ context.Context, s *stage) error { return s.replicas[0].kill() },
+		heal:    func(ctx context.Context, s *stage) error { return s.replicas[0].start(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "server-restarted",
+		what:    "SIGTERM to a replica under load, started again when it has ended",
+		promise: "it ends with 0, and serves as soon as it runs",
+		within:  4 * time.Second,
+		load:    steady,
+		allowed: allowance{breaks: true},
+		inject:  func(_ context.Context, s *stage) error { return s.replicas[0].stop() },
+		heal:    func(ctx context.Context, s *stage) error { return s.replicas[0].start(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "black-hole",
+		what:    "the network swallows everything for 4 s, and delivers it then",
+		promise: "serves within 3 s of its end",
+		within:  6 * time.Second,
+		load:    steady,
+		inject:  toProxies(func(p *proxy) { p.holdBack(everything) }),
+		hold:    4 * time.Second,
+		heal:    toProxies(func(p *proxy) { p.holdBack(nothing) }),
+		felt:    withheld,
+	},
+	{
+		name:    "latency",
+		what:    "the network to the database takes 50 ms each way, for 4 s",
+		promise: "no call fails",
+		within:  3 * time.Second,
+		load:    steady,
+		inject:  toProxies(func(p *proxy) { p.slow(50 * time.Millisecond) }),
+		hold:    4 * time.Second,
+		heal:    toProxies(func(p *proxy) { p.slow(0) }),
+		felt:    someTook(100 * time.Millisecond),
+		also:    noneFailed,
+	},
+	{
+		name:    "resets",
+		what:    "every 200 ms all connections to the database are reset, for 3 s",
+		promise: "serves within 1 s of the last",
+		within:  3 * time.Second,
+		load:    steady,
+		inject: func(ctx context.Context, s *stage) error {
+			for range 15 {
+				_ = s.eachProxy(func(p *proxy) { p.cut(all) })
+				sleep(ctx, 200*time.Millisecond)
+			}
+			return nil
+		},
+		heal: toProxies(func(p *proxy) { p.cut(all) }),
+		felt: broken,
+	},
+	{
+		name:    "answers-lost",
+		what:    "what the servers say arrives, what PostgreSQL answers does not: commits whose answers are lost with the connections",
+		promise: "serves within 3 s; repeated calls are done once",
+		within:  5 * time.Second,
+		load:    steady,
+		inject:  toProxies(func(p *proxy) { p.holdBack(answers) }),
+		hold:    500 * time.Millisecond,
+		heal:    toProxies(func(p *proxy) { p.cut(all); p.holdBack(nothing) }),
+		felt:    withheld,
+	},
+	{
+		name:    "disk-full",
+		what:    "the disk of PostgreSQL's data is full for 3 s",
+		promise: "changes that find no room are 503; serves within 3 s of the room's return",
+		within:  5 * time.Second,
+		setup:   setup{smallDisk: "data"},
+		load:    steady,
+		inject:  func(_ context.Context, s *stage) error { return s.disk.fill() },
+		hold:    3 * time.Second,
+		heal:    func(_ context.Context, s *stage) error { return s.disk.free() },
+		felt:    someFailed,
+	},
+	{
+		name:    "wal-disk-full",
+		what:    "the disk of PostgreSQL's log (WAL) is full, upon which PostgreSQL ends; started again when there is room",
+		promise: "serves within 3 s of PostgreSQL's return",
+		within:  6 * time.Second,
+		setup:   setup{smallDisk: "wal"},
+		load:    steady,
+		inject:  func(ctx context.Context, s *stage) error { return s.fillWAL(ctx) },
+		hold:    time.Second,
+		heal:    func(ctx context.Context, s *stage) error { return s.freeWAL(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "locked-table",
+		what:    "an operator holds ACCESS EXCLUSIVE on the organizations for 4 s",
+		promise: "calls wait 2 s, and are 503 then; serves within 2 s of the release",
+		within:  5 * time.Second,
+		load:    steady,
+		inject: func(ctx context.Context, s *stage) (err error) {
+			s.release, err = s.lock(ctx, "LOCK TABLE orgs IN ACCESS EXCLUSIVE MODE")
+			return err
+		},
+		hold: 4 * time.Second,
+		heal: func(_ context.Context, s *stage) error { return s.release() },
+		felt: someTook(time.Second),
+	},
+	{
+		name:    "pool-of-one",
+		what:    "replicas with one connection to the database each, and 16 more clients, for 3 s",
+		promise: "no call fails",
+		within:  3 * time.Second,
+		setup:   setup{env: []string{"ORGD_DB_MAX_CONNS=1"}},
+		load:    steady,
+		inject:  func(ctx context.Context, s *stage) error { s.crowd(ctx, 16); return nil },
+		hold:    3 * time.Second,
+		heal:    func(_ context.Context, s *stage) error { s.disperse(); return nil },
+		felt: func(e *episode) error {
+			if n := len(e.proxies[0].chosen(all)); n > 2 { // and one that listens
+				return fmt.Errorf("a replica has %d connections", n)
+			}
+			return nil
+		},
+		also: noneFailed,
+	},
+	{
+		name:    "listener-cut",
+		what:    "the connection that hears of changed keys is cut for 3 s, and a key is revoked meanwhile",
+		promise: "no call fails; the key is refused within 10 s of the connection's return",
+		within:  3 * time.Second,
+		load:    steady,
+		inject:  func(ctx context.Context, s *stage) error { return s.revoke(ctx) },
+		hold:    3 * time.Second,
+		heal:    toProxies((*proxy).admit),
+		felt:    broken,
+		also:    revoked,
+	},
+	{
+		name:    "postgres-paused",
+		what:    "SIGSTOP of all processes of PostgreSQL for 3 s",
+		promise: "serves within 3 s of SIGCONT",
+		within:  6 * time.Second,
+		load:    steady,
+		inject:  func(_ context.Context, s *stage) error { return s.primary.pause() },
+		hold:    3 * time.Second,
+		heal:    func(_ context.Context, s *stage) error { return s.primary.resume() },
+		felt:    someTook(time.Second),
+	},
+	{
+		name:    "server-paused",
+		what:    "SIGSTOP of a replica for 3 s",
+		promise: "serves within 1 s of SIGCONT",
+		within:  4 * time.Second,
+		load:    steady,
+		inject:  func(_ context.Context, s *stage) error { return s.replicas[0].signal(syscall.SIGSTOP) },
+		hold:    3 * time.Second,
+		heal:    func(_ context.Context, s *stage) error { return s.replicas[0].signal(syscall.SIGCONT) },
+		felt:    someTook(time.Second),
+	},
+	{
+		name:    "pgbouncer-restarted",
+		what:    "PgBouncer (transaction mode, server_login_retry = 1) is ended, and started again after 1 s",
+		promise: "serves within 3 s of its return",
+		within:  6 * time.Second,
+		setup:   setup{pooler: true},
+		load:    steady,
+		inject:  func(_ context.Context, s *stage) error { return s.pgbouncer.stop() },
+		hold:    time.Second,
+		heal:    func(ctx context.Context, s *stage) error { return s.pgbouncer.start(ctx) },
+		felt:    someFailed,
+	},
+	{
+		name:    "overload",
+		what:    "3 times as many requests as the replicas can answer, with 2 slow connections to the database each, for 5 s",
+		promise: "half of the capacity is served, the rest is 503 or 429; all is served within 2 s of its end",
+		within:  5 * time.Second,
+		setup:   setup{env: []string{"ORGD_DB_MAX_CONNS=2"}, delay: 5 * time.Millisecond},
+		load:    gentle,
+		allowed: allowance{limited: true},
+		inject:  func(ctx context.Context, s *stage) error { return s.flood(ctx, 3) },
+		hold:    floodLength,
+		heal:    func(_ context.Context, s *stage) error { s.stopAttack(); return nil },
+		felt:    sentAtLeast(200),
+		also:    halfServed(floodLength),
+		alone:   true,
+	},
+}
+
+const floodLength = 5 * time.Second
+
+// toProxies does something to the way of each replica to the first primary.
+func toProxies(do func(*proxy)) func(context.Context, *stage) error {
+	return func(_ context.Context, s *stage) error { return s.eachProxy(do) }
+}
+
+// inOrder stops at the first error.
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find returns the rows of the names, or all.
+func find(names []string) (found []*fault, err error) {
+	byName := map[string]*fault{}
+	for i := range table {
+		byName[table[i].name] = &table[i]
+		if len(names) == 0 {
+			found = append(found, &table[i])
+		}
+	}
+	for _, name := range names {
+		if byName[name] == nil {
+			err = errors.Join(err, errors.New("there is no fault "+name))
+			continue
+		}
+		found = append(found, byName[name])
+	}
+	return found, err
+}

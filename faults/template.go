@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	database = "orgd"
+	// server and owner are the roles of deploy/postgres/roles.sql, by other names: the
+	// cluster's superuser is called orgd.
+	server, owner = "app", "app_owner"
+	password      = "secret"
+)
+
+// template is what every run begins with: the programs, and a stopped cluster with
+// the schema, the roles, and the accounts.
+type template struct {
+	dir      string
+	program  string
+	postgres *postgres
+	parent   string // where clusters can be
+	tenant   account
+	other    account
+}
+
+// account is one with its keys.
+type account struct {
+	id   string
+	keys []string
+}
+
+// newTemplate builds the server, unless one is given, and makes the cluster.
+func newTemplate(ctx context.Context, program string) (t *template, err error) {
+	t = &template{program: program}
+	if t.dir, err = os.MkdirTemp("", "orgd-faults-"); err != nil {
+		return nil, err
+	}
+	if err := t.fill(ctx); err != nil {
+		return nil, errors.Join(err, t.remove())
+	}
+	return t, nil
+}
+
+func (t *template) fill(ctx context.Context) (err error) {
+	if err := os.Chmod(t.dir, 0o711); err != nil { // PostgreSQL may run as another user
+		return err
+	}
+	if t.program == "" {
+		t.program = filepath.Join(t.dir, "server")
+		if err := run(command(ctx, "go", "build", "-o", t.program, "orgd/cmd/server")); err != nil {
+			return err
+		}
+	}
+	if t.postgres, err = startPostgres(ctx, filepath.Join(t.dir, "template")); err != nil {
+		return err
+	}
+	// localpg keeps the cluster elsewhere if PostgreSQL's user cannot come here.
+	t.parent = filepath.Dir(filepath.Dir(filepath.Dir(t.postgres.data)))
+	if err := t.prepare(ctx); err != nil {
+		return err
+	}
+	return t.postgres.stop()
+}
+
+// prepare makes the database as the operating page says.
+func (t *template) prepare(ctx context.Context) error {
+	if err := t.postgres.exec(ctx, "postgres", "CREATE DATABASE "+database); err != nil {
+		return err
+	}
+	root, err := output(command(ctx, "go", "list", "-m", "-f", "{{.Dir}}"))
+	if err != nil {
+		return err
+	}
+	roles, err := os.ReadFile(filepath.Join(root, "deploy", "postgres", "roles.sql"))
+	if err != nil {
+		return err
+	}
+	renamed := strings.NewReplacer("orgd_owner", owner, "orgd", server).Replace(string(roles))
+	makeRoles := func() error { return t.postgres.exec(ctx, database, renamed) }
+	if err := makeRoles(); err != nil {
+		return err
+	}
+	if _, err := t.operate(ctx, "migrate", "up"); err != nil {
+		return err
+	}
+	if err := makeRoles(); err != nil {
+		return err
+	}
+	if err := t.postgres.exec(ctx, database, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", server, password)); err != nil {
+		return err
+	}
+	if t.tenant, err = t.newAccount(ctx, "tenant", 2); err != nil {
+		return err
+	}
+	t.other, err = t.newAccount(ctx, "other", 5)
+	return err
+}
+
+func (t *template) newAccount(ctx context.Context, name string, keys int) (a account, err error) {
+	if a.id, err = t.operate(ctx, "accounts", "create", "--name", name); err != nil {
+		return a, err
+	}
+	for range keys {
+		key, err := t.operate(ctx, "keys", "create", "--account", a.id, "--description", name,
+			"--scope", "orgs:read", "--scope", "orgs:write", "--scope", "members:write")
+		if err != nil {
+			return a, err
+		}
+		a.keys = append(a.keys, key)
+	}
+	return a, nil
+}
+
+// operate runs one of the server's commands as the superuser.
+func (t *template) operate(ctx context.Context, args ...string) (string, error) {
+	cmd := command(ctx, t.program, args...)
+	cmd.Env = []string{"DATABASE_URL=" + t.postgres.url(database)}
+	return output(cmd)
+}
+
+// remove deletes everything.
+func (t *template) remove() error {
+	var err error
+	if t.postgres != nil && t.postgres.server != nil {
+		err = t.postgres.server.Remove()
+	}
+	return errors.Join(err, os.RemoveAll(t.dir))
+}
