@@ -2,11 +2,14 @@ package apikeys
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 
 	"orgd/internal/db"
 	"orgd/internal/idempotency"
+	"orgd/internal/uuid"
 )
 
 // effect makes a change in a transaction, for a caller that may hand on these
@@ -32,18 +35,26 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 		made, changed.Key, err = run(ctx, q, grants)
 		return made, err
 	}
+	share := r.db.For(c.AccountID).InTurn(turnOf(c.AccountID))
 	if c.IdempotencyKey == "" {
-		err = r.db.For(c.AccountID).WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		err = share.WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
 			changed.APIKey, err = inTurn(ctx, q)
 			return err
 		})
 	} else {
-		changed.APIKey, changed.Replayed, err = r.once(ctx, c, operation, said, inTurn)
+		changed.APIKey, changed.Replayed, err = once(ctx, share, c, operation, said, inTurn)
 	}
 	if err != nil {
 		return Changed{Replayed: changed.Replayed}, fmt.Errorf("%s: %w", operation, err)
 	}
 	return changed, nil
+}
+
+// turnOf names the turn of an account's keys within a process; between replicas it is
+// the lock of the account's row.
+func turnOf(accountID uuid.UUID) int64 {
+	digest := sha256.Sum256(append([]byte("api_keys\x00"), accountID[:]...))
+	return int64(binary.BigEndian.Uint64(digest[:]))
 }
 
 // refusals are what the state of an account's keys decides.
@@ -53,11 +64,11 @@ var refusals = idempotency.Refusals{
 	"last_manager": ErrLastManager,
 }
 
-func (r *Repository) once(ctx context.Context, c Call, operation string, said any, run func(context.Context, db.Querier) (APIKey, error)) (APIKey, bool, error) {
+func once(ctx context.Context, share db.Share, c Call, operation string, said any, run func(context.Context, db.Querier) (APIKey, error)) (APIKey, bool, error) {
 	call, err := json.Marshal([]any{c.KeyID, c.UserID, said})
 	if err != nil {
 		return APIKey{}, false, err
 	}
 	name := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	return idempotency.Once(ctx, r.db.For(c.AccountID), name, refusals, run)
+	return idempotency.Once(ctx, share, name, refusals, run)
 }

@@ -44,6 +44,7 @@ type Options struct {
 type Pool struct {
 	pool           *pgxpool.Pool
 	gate           *gate
+	turns          *turns
 	acquireTimeout time.Duration
 }
 
@@ -87,7 +88,7 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 		return nil, err
 	}
 	gate := newGate(int(o.MaxConns), int(min(o.MaxConnsPerOwner, o.MaxConns)))
-	return &Pool{pool: pool, gate: gate, acquireTimeout: o.AcquireTimeout}, nil
+	return &Pool{pool: pool, gate: gate, turns: newTurns(), acquireTimeout: o.AcquireTimeout}, nil
 }
 
 func setParams(params map[string]string, o Options) {

@@ -9,13 +9,32 @@ import (
 // Share is the pool as one owner sees it: it queues for connections apart from the
 // others, and holds only so many of them at once.
 type Share struct {
-	pool  *Pool
-	owner [16]byte
+	pool   *Pool
+	owner  [16]byte
+	inTurn bool
+	lockID int64 // with inTurn
 }
 
 // For returns an account's share. The methods of Pool itself are for what no
 // account asked for.
 func (p *Pool) For(account [16]byte) Share { return Share{pool: p, owner: account} }
+
+// InTurn returns the share for a change whose statement waits for an advisory lock.
+// Its calls wait for each other before they take a connection, in the order in
+// which they came, so that at most one of this process waits in the database.
+func (s Share) InTurn(lockID int64) Share {
+	s.inTurn, s.lockID = true, lockID
+	return s
+}
+
+// TryTurn takes an advisory lock's turn in this process if no other call has it.
+// end is to follow.
+func (s Share) TryTurn(lockID int64) (end func(), ok bool) {
+	if !s.pool.turns.try(lockID) {
+		return nil, false
+	}
+	return func() { s.pool.turns.end(lockID) }, true
+}
 
 // Read runs fn on a connection of the pool, and once more on another if the
 // first was lost or its prepared statement had gone stale under a migration. fn
@@ -47,5 +66,11 @@ func (s Share) with(ctx context.Context, fn func(context.Context, Querier) error
 }
 
 func (s Share) withConn(ctx context.Context, fn func(context.Context, *pgxpool.Conn) error) error {
+	if s.inTurn {
+		if err := s.pool.awaitTurn(ctx, s.lockID); err != nil {
+			return err
+		}
+		defer s.pool.turns.end(s.lockID)
+	}
 	return s.pool.withConn(ctx, s.owner, fn)
 }

@@ -2,14 +2,20 @@ package http_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+	orgdhttp "orgd/internal/http"
 )
 
-// Changes of one organization take turns. One that waited for its turn is made to
-// what the others left, not to what was there when it came.
+// Changes of one organization take turns, also on several replicas. One that waited
+// for its turn is made to what the others left, not to what was there when it came.
 func TestChangesThatWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -41,7 +47,8 @@ func TestChangesThatWaitForTheirTurn(t *testing.T) {
 		release := a.holdTurn(t, path)
 		answers := make(chan answer, len(test.at))
 		for i, s := range test.at {
-			go func() { answers <- a.do(t, s.method, path+s.suffix, s.body) }()
+			replica := a.replica(t)
+			go func() { answers <- replica.do(t, s.method, path+s.suffix, s.body) }()
 			a.awaitWaiting(t, i+1)
 		}
 		release()
@@ -57,17 +64,100 @@ func TestChangesThatWaitForTheirTurn(t *testing.T) {
 	}
 }
 
+// replica is another server on the same database.
+func (a *api) replica(t *testing.T) *api {
+	t.Helper()
+	conns, err := db.Open(context.Background(), a.URL, db.Options{MaxConns: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conns.Close)
+	b := newAPIWith(t, &dbtest.DB{URL: a.URL, Conns: conns, Pool: conns.Pgx()}, func(*orgdhttp.Config) {})
+	b.account, b.key = a.account, a.key
+	return b
+}
+
+// Those that wait for one organization's turn, or for that of the account's keys,
+// hold one connection together: the account's other calls go on.
+func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
+	t.Parallel()
+	const callers = 20
+	keyed := func(i int) []string { return []string{"Idempotency-Key", fmt.Sprint("key-", i)} }
+	for name, test := range map[string]struct {
+		lock string
+		call func(a *api, path string, i int) answer
+	}{
+		"update": {lockOrg, func(a *api, path string, i int) answer {
+			return a.do(t, http.MethodPatch, path, fmt.Sprintf(`{"orgName":"Acme %d"}`, i))
+		}},
+		"update with a key": {lockOrg, func(a *api, path string, i int) answer {
+			return a.do(t, http.MethodPatch, path, `{"orgName":"Acme 2"}`, keyed(i)...)
+		}},
+		"deactivate": {lockOrg, func(a *api, path string, i int) answer {
+			return a.do(t, http.MethodPost, path+"/deactivate", "")
+		}},
+		"add a member": {lockOrg, func(a *api, path string, i int) answer {
+			return a.do(t, http.MethodPost, path+"/users", member(userOne))
+		}},
+		"remove a member": {lockOrg, func(a *api, path string, i int) answer {
+			return a.do(t, http.MethodDelete, path+"/users", member(userOne))
+		}},
+		"create an API key": {lockAccount, func(a *api, path string, i int) answer {
+			return a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["orgs:read"]}`)
+		}},
+		"create an API key with a key": {lockAccount, func(a *api, path string, i int) answer {
+			return a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["orgs:read"]}`, keyed(i)...)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			path := a.create(t, "Acme")
+			release := a.hold(t, test.lock, path)
+			var all sync.WaitGroup
+			for i := range callers {
+				all.Go(func() {
+					if got := test.call(a, path, i); got.status >= 300 {
+						t.Errorf("%d %s", got.status, got.body)
+					}
+				})
+			}
+			a.awaitWaiting(t, 1)
+			for range 20 {
+				if got := a.get(t, path); got.status != 200 {
+					t.Fatalf("beside them: %d %s", got.status, got.body)
+				}
+			}
+			if n := a.Pool.Stat().AcquiredConns(); n > 2 { // of the one that waits, and of the lock that is held here
+				t.Errorf("%d connections are in use", n)
+			}
+			release()
+			all.Wait()
+		})
+	}
+}
+
+const (
+	lockOrg     = "SELECT FROM orgs WHERE account_id = $1 AND org_id = $2::text::uuid FOR UPDATE"
+	lockAccount = "SELECT FROM accounts WHERE id = $1 AND $2::text <> '' FOR NO KEY UPDATE"
+)
+
 // holdTurn makes the organization's changes wait until release is called: the
 // first for its row, the others for their turn.
 func (a *api) holdTurn(t *testing.T, path string) (release func()) {
+	t.Helper()
+	return a.hold(t, lockOrg, path)
+}
+
+// hold locks a row until release is called.
+func (a *api) hold(t *testing.T, lock, path string) (release func()) {
 	t.Helper()
 	ctx := context.Background()
 	tx, err := a.Pool.Begin(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(ctx, "SELECT FROM orgs WHERE account_id = $1 AND org_id = $2::text::uuid FOR UPDATE",
-		a.account, strings.TrimPrefix(path, "/v1/orgs/org_")); err != nil {
+	if _, err := tx.Exec(ctx, lock, a.account, strings.TrimPrefix(path, "/v1/orgs/org_")); err != nil {
 		t.Fatal(err)
 	}
 	release = func() { _ = tx.Rollback(ctx) } // a second one finds it done

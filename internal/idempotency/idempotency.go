@@ -59,6 +59,11 @@ type outcome[T any] struct {
 // db.ErrUnavailable, and those of effect.
 func Once[T any](ctx context.Context, share db.Share, key Key, refusals Refusals, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	var first outcome[T]
+	end, ok := share.TryTurn(key.lockID())
+	if !ok {
+		return first.Result, false, ErrInProgress
+	}
+	defer end()
 	err = share.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		if err := key.lock(ctx, q); err != nil {
 			return err
@@ -98,11 +103,16 @@ func (r Refusals) named(name string) error {
 	return fmt.Errorf("idempotency: a refusal of a later release was kept: %q", name)
 }
 
-// lock makes the calls of one name exclude each other. Without it the second
+// lockID is the lock by which the calls of one name exclude each other, within the
+// process as its turn, and between replicas in the database. Without it the second
 // would wait for the first at the insert, and hold a connection meanwhile.
-func (k Key) lock(ctx context.Context, q db.Querier) error {
+func (k Key) lockID() int64 {
 	id := sha256.Sum256(append(k.accountID[:], k.name[:]...))
-	locked, err := db.TryLock(ctx, q, int64(binary.BigEndian.Uint64(id[:])))
+	return int64(binary.BigEndian.Uint64(id[:]))
+}
+
+func (k Key) lock(ctx context.Context, q db.Querier) error {
+	locked, err := db.TryLock(ctx, q, k.lockID())
 	if err == nil && !locked {
 		return ErrInProgress
 	}

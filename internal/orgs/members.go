@@ -36,14 +36,14 @@ type MemberPage struct {
 // ErrInactive, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) AddMember(ctx context.Context, c Call, orgID, userID uuid.UUID) (Changed, error) {
 	m := membership{OrgID: orgID, UserID: userID, statement: memberAdd, event: eventMemberAdded}
-	return r.change(ctx, c, "add member", m, m.effect(c))
+	return r.change(ctx, r.inTurn(c, orgID), c, "add member", m, m.effect(c))
 }
 
 // RemoveMember ends the user's membership; it is no error if there is none.
 // Errors as of AddMember, but ErrInactive.
 func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID, userID uuid.UUID) (Changed, error) {
 	m := membership{OrgID: orgID, UserID: userID, statement: memberRemove, event: eventMemberRemoved}
-	return r.change(ctx, c, "remove member", m, m.effect(c))
+	return r.change(ctx, r.inTurn(c, orgID), c, "remove member", m, m.effect(c))
 }
 
 // membership is a change of one. Its exported fields are all that the call says.

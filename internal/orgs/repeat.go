@@ -12,18 +12,18 @@ import (
 // effect makes a change by one statement, which is a transaction by itself.
 type effect func(context.Context, db.Querier) (Org, error)
 
-// change runs an effect, at most once for an idempotency key; said is all that
+// change runs an effect on the share, at most once for an idempotency key; said is all that
 // the call asks for. An error may be replayed too.
-func (r *Repository) change(ctx context.Context, c Call, operation string, said any, run effect) (Changed, error) {
+func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, said any, run effect) (Changed, error) {
 	var changed Changed
 	var err error
 	if c.IdempotencyKey == "" {
-		err = r.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		err = share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
 			changed.Org, err = run(ctx, q)
 			return err
 		})
 	} else {
-		changed, err = r.changeOnce(ctx, c, operation, said, run)
+		changed, err = changeOnce(ctx, share, c, operation, said, run)
 	}
 	if err != nil {
 		return Changed{Replayed: changed.Replayed}, fmt.Errorf("%s: %w", operation, err)
@@ -38,12 +38,12 @@ var refusals = idempotency.Refusals{
 	"version":   ErrVersion,
 }
 
-func (r *Repository) changeOnce(ctx context.Context, c Call, operation string, said any, run effect) (changed Changed, err error) {
+func changeOnce(ctx context.Context, share db.Share, c Call, operation string, said any, run effect) (changed Changed, err error) {
 	call, err := json.Marshal([]any{c.UserID, said})
 	if err != nil {
 		return Changed{}, err
 	}
 	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	changed.Org, changed.Replayed, err = idempotency.Once(ctx, r.db.For(c.AccountID), key, refusals, run)
+	changed.Org, changed.Replayed, err = idempotency.Once(ctx, share, key, refusals, run)
 	return changed, err
 }

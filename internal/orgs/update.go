@@ -47,6 +47,11 @@ func (u update) run(ctx context.Context, q db.Querier, c Call) (Org, error) {
 	return found[0].Org, nil
 }
 
+// inTurn is the account's share for a change of the organization.
+func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
+	return r.db.For(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
+}
+
 // turnOf is the lock under which an organization is changed. It is a hash, so
 // that nobody can aim at a lock by asking for an id of their choice.
 func turnOf(accountID, orgID uuid.UUID) int64 {

@@ -59,7 +59,7 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 		}
 		return changed, nil
 	}
-	return r.change(ctx, c, operation, []string{creation.name, creation.metadata}, creation.run)
+	return r.change(ctx, r.db.For(c.AccountID), c, operation, []string{creation.name, creation.metadata}, creation.run)
 }
 
 // Get returns the organization. Errors: ErrNotFound, ErrUnavailable.
@@ -100,7 +100,7 @@ func (r *Repository) SetActive(ctx context.Context, c Call, orgID uuid.UUID, mat
 }
 
 func (r *Repository) update(ctx context.Context, c Call, operation string, u update) (Changed, error) {
-	return r.change(ctx, c, operation, u, func(ctx context.Context, q db.Querier) (Org, error) {
+	return r.change(ctx, r.inTurn(c, u.OrgID), c, operation, u, func(ctx context.Context, q db.Querier) (Org, error) {
 		return u.run(ctx, q, c)
 	})
 }

@@ -1,0 +1,94 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// waiting is how many wait for a turn.
+func (t *turns) waiting(lockID int64) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.lines[lockID])
+}
+
+func (t *turns) mustBeEmpty(tb testing.TB) {
+	tb.Helper()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.lines) != 0 {
+		tb.Errorf("%v are left", t.lines)
+	}
+}
+
+func TestTurnsComeInOrder(t *testing.T) {
+	t.Parallel()
+	turns, ctx := newTurns(), context.Background()
+	if err := turns.take(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan int)
+	leaving, leave := context.WithCancel(ctx)
+	for i := range 5 {
+		go func() {
+			if i == 2 {
+				if err := turns.take(leaving, 1); !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			} else if err := turns.take(ctx, 1); err != nil {
+				t.Error(err)
+			}
+			came <- i
+		}()
+		for turns.waiting(1) != i+1 {
+			runtime.Gosched()
+		}
+	}
+	if turns.try(1) {
+		t.Error("the turn was had twice")
+	}
+	leave()
+	if i := <-came; i != 2 {
+		t.Errorf("%d came before the one that left", i)
+	}
+	if !turns.try(2) {
+		t.Error("another lock has to wait")
+	}
+	turns.end(2)
+	for _, want := range []int{0, 1, 3, 4} {
+		turns.end(1)
+		if i := <-came; i != want {
+			t.Errorf("%d came, want %d", i, want)
+		}
+	}
+	turns.end(1)
+	turns.mustBeEmpty(t)
+}
+
+// Whatever happens at once, a turn is one caller's, and none is lost.
+func TestTurnsUnderLoad(t *testing.T) {
+	t.Parallel()
+	turns := newTurns()
+	var had [3]int // the race detector sees who has them together
+	var all sync.WaitGroup
+	for i := range 50 {
+		lockID := i % 3
+		all.Go(func() {
+			for range 50 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i)*20*time.Microsecond)
+				if err := turns.take(ctx, int64(lockID)); err == nil {
+					had[lockID]++
+					runtime.Gosched()
+					turns.end(int64(lockID))
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	turns.mustBeEmpty(t)
+}
