@@ -48,7 +48,7 @@ func (d *demo) prepare(ctx context.Context, std streams, organizations int) erro
 	if d.key, err = readKey(d.envFile); err != nil {
 		return err
 	}
-	owner, err := apikeys.NewVerifier(apikeys.NewRepository(pool), 0, nil).Authenticate(ctx, d.key, nil)
+	owner, err := apikeys.NewVerifier(apikeys.NewRepository(pool), 0, nil).Authenticate(ctx, d.key)
 	if errors.Is(err, apikeys.ErrInvalidKey) {
 		owner, err = d.makeAccount(ctx, std, pool)
 	}

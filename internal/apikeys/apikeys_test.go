@@ -83,7 +83,7 @@ func TestLifeOfAKey(t *testing.T) {
 	if life := key.ExpiresAt.Sub(key.CreatedAt); life != time.Hour || key.Hint != made.Key.Hint() || key.AccountID != account {
 		t.Errorf("made %+v", key)
 	}
-	p, err := verifier.Authenticate(ctx, made.Key.Reveal(), nil)
+	p, err := verifier.Authenticate(ctx, made.Key.Reveal())
 	if err != nil || p.AccountID != account || p.KeyID != key.ID || !p.Has(apikeys.OrgsRead) || p.Has(apikeys.OrgsWrite) {
 		t.Errorf("Authenticate: %+v, %v", p, err)
 	}
@@ -105,7 +105,7 @@ func TestLifeOfAKey(t *testing.T) {
 	if again, err := keys.Revoke(ctx, call, key.ID); err != nil || !again.APIKey.RevokedAt.Equal(first.APIKey.RevokedAt) {
 		t.Errorf("Revoke again: %+v, %v", again, err)
 	}
-	if _, err := verifier.Authenticate(ctx, made.Key.Reveal(), nil); !errors.Is(err, apikeys.ErrInvalidKey) {
+	if _, err := verifier.Authenticate(ctx, made.Key.Reveal()); !errors.Is(err, apikeys.ErrInvalidKey) {
 		t.Errorf("a revoked key: %v", err)
 	}
 	if _, err := keys.Revoke(ctx, call, uuid.NewV7()); !errors.Is(err, apikeys.ErrNotFound) {
@@ -139,7 +139,7 @@ func TestExpiryIsByTheDatabasesClock(t *testing.T) {
 	keys := apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 0, nil)
 	for expiry, want := range map[string]error{"now() + interval '1 minute'": nil, "now()": apikeys.ErrInvalidKey, "NULL": nil} {
 		d.Exec(t, "UPDATE api_keys SET expires_at = "+expiry)
-		if _, err := keys.Authenticate(ctx, key, nil); !errors.Is(err, want) {
+		if _, err := keys.Authenticate(ctx, key); !errors.Is(err, want) {
 			t.Errorf("expires_at %s: %v, want %v", expiry, err, want)
 		}
 	}
@@ -156,10 +156,10 @@ func TestAuthenticateWithoutADatabase(t *testing.T) {
 	}
 	defer pool.Close()
 	keys := apikeys.NewVerifier(apikeys.NewRepository(pool), time.Minute, nil)
-	if _, err := keys.Authenticate(ctx, "orgd_junk", nil); !errors.Is(err, apikeys.ErrInvalidKey) {
+	if _, err := keys.Authenticate(ctx, "orgd_junk"); !errors.Is(err, apikeys.ErrInvalidKey) {
 		t.Errorf("junk: %v", err)
 	}
-	if _, err := keys.Authenticate(ctx, apikeys.NewKey().Reveal(), nil); !errors.Is(err, apikeys.ErrUnavailable) || errors.Is(err, apikeys.ErrInvalidKey) {
+	if _, err := keys.Authenticate(ctx, apikeys.NewKey().Reveal()); !errors.Is(err, apikeys.ErrUnavailable) || errors.Is(err, apikeys.ErrInvalidKey) {
 		t.Errorf("a key: %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestUseIsNotLost(t *testing.T) {
 	key := d.Key(t, d.Account(t))
 	usage := apikeys.NewUsage(d.Conns)
 	repository := apikeys.NewRepository(d.Conns)
-	if _, err := apikeys.NewVerifier(repository, time.Hour, usage).Authenticate(ctx, key, nil); err != nil {
+	if _, err := apikeys.NewVerifier(repository, time.Hour, usage).Authenticate(ctx, key); err != nil {
 		t.Fatal(err)
 	}
 	canceled, cancel := context.WithCancel(ctx)
@@ -191,7 +191,7 @@ func TestUseIsNotLost(t *testing.T) {
 		return version
 	}
 	first := version()
-	if _, err := apikeys.NewVerifier(repository, time.Hour, usage).Authenticate(ctx, key, nil); err != nil {
+	if _, err := apikeys.NewVerifier(repository, time.Hour, usage).Authenticate(ctx, key); err != nil {
 		t.Fatal(err)
 	}
 	if again := version(); again != first {

@@ -1,12 +1,12 @@
 package apikeys
 
 // Expiry is by the database's clock, the one that all replicas share: what is left
-// of the key's life, or $2 if that is less.
+// of each key's life, or $2 if that is less. place counts from 1 in $1.
 const apiKeyLookUp = `
-SELECT account_id, id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
-FROM api_keys
-WHERE digest = $1
-  AND revoked_at IS NULL
+SELECT place, account_id, id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
+FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (digest, place)
+JOIN api_keys USING (digest)
+WHERE revoked_at IS NULL
   AND (expires_at IS NULL OR expires_at > now())`
 
 // In the order of the ids, so that two that write the same keys do not deadlock.

@@ -2,7 +2,6 @@ package apikeys
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"time"
@@ -109,34 +108,6 @@ func one(ctx context.Context, from reader, sql string, args ...any) (key APIKey,
 		return APIKey{}, fmt.Errorf("find key: %w", err)
 	}
 	return key, nil
-}
-
-// goodKey is a key that opens its account now.
-type goodKey struct {
-	principal  Principal
-	lastUsedAt time.Time
-	goodFor    time.Duration // at most the limit that was given
-}
-
-// lookUp finds the good key with this digest, or db.ErrNoRows.
-func (r *Repository) lookUp(ctx context.Context, want digest, limit time.Duration) (goodKey, error) {
-	var f goodKey
-	var kept []byte
-	var used *time.Time
-	var seconds float64
-	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
-		f = goodKey{}
-		return q.QueryRow(ctx, apiKeyLookUp, want[:], limit.Seconds()).
-			Scan(&f.principal.AccountID, &f.principal.KeyID, &kept, &f.principal.Scopes, &f.principal.RateLimit, &used, &seconds)
-	})
-	if err != nil {
-		return goodKey{}, err
-	}
-	if subtle.ConstantTimeCompare(kept, want[:]) != 1 {
-		return goodKey{}, db.ErrNoRows
-	}
-	f.lastUsedAt, f.goodFor = orZero(used), time.Duration(seconds*float64(time.Second))
-	return f, nil
 }
 
 func collectOne(rows pgx.Rows, err error) (APIKey, error) {

@@ -30,7 +30,7 @@ const ChangesChannel = "orgd_api_keys"
 // key is not good. What it knows is never older than its TTL, in the worst case;
 // Forget and ForgetAll make it ask anew before.
 type Verifier struct {
-	lookUp   func(context.Context, digest, time.Duration) (goodKey, error)
+	lookUp   func(context.Context, digest) (goodKey, error)
 	ttl      time.Duration
 	usage    *Usage
 	verdicts *otter.Cache[digest, *verdict]
@@ -60,8 +60,11 @@ type verdict struct {
 // NewVerifier returns a verifier that knows nothing yet. With a TTL of 0 it asks
 // the database each time. Uses of keys are noted in usage, unless it is nil.
 func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verifier {
+	find := func(ctx context.Context, digests []digest) ([]*goodKey, error) {
+		return repository.lookUp(ctx, digests, ttl)
+	}
 	return &Verifier{
-		lookUp:   repository.lookUp,
+		lookUp:   (&lookUps{find: find}).lookUp,
 		ttl:      ttl,
 		usage:    usage,
 		verdicts: otter.Must(&otter.Options[digest, *verdict]{MaximumSize: cachedKeys}),
@@ -70,16 +73,12 @@ func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verif
 
 // Authenticate returns whom the key in token speaks for. A token that cannot be a
 // key is never looked up. Errors: ErrInvalidKey, ErrUnavailable.
-//
-// mayGuess is asked, unless it is nil, before the database is asked for a key that
-// was never good; its error is returned. Else it returns what is told afterwards
-// whether the guess was wrong.
-func (v *Verifier) Authenticate(ctx context.Context, token string, mayGuess func() (settle func(wrong bool), err error)) (Principal, error) {
+func (v *Verifier) Authenticate(ctx context.Context, token string) (Principal, error) {
 	key, err := ParseKey(token)
 	if err != nil {
 		return Principal{}, ErrInvalidKey
 	}
-	found, err := v.verdict(ctx, key.Digest(), mayGuess)
+	found, err := v.verdict(ctx, key.Digest())
 	if err != nil {
 		return Principal{}, err
 	}
@@ -90,38 +89,27 @@ func (v *Verifier) Authenticate(ctx context.Context, token string, mayGuess func
 	return found.principal, nil
 }
 
-func (v *Verifier) verdict(ctx context.Context, d digest, mayGuess func() (func(bool), error)) (*verdict, error) {
+func (v *Verifier) verdict(ctx context.Context, d digest) (*verdict, error) {
 	if v.ttl == 0 {
 		return v.ask(ctx, d)
 	}
 	begun := time.Now()
-	known, ok := v.verdicts.GetIfPresent(d)
-	if ok && v.holds(known, begun) {
-		v.fromMemory.Add(1)
-		return known, nil
-	}
-	if ok {
+	if known, ok := v.verdicts.GetIfPresent(d); ok {
+		if v.holds(known, begun) {
+			v.fromMemory.Add(1)
+			return known, nil
+		}
 		v.drop(d, known)
 	}
-	wasGood := ok && known.good
 	for {
 		asked := false
 		load := func(ctx context.Context, d digest) (*verdict, error) {
 			asked = true
-			if wasGood || mayGuess == nil {
-				return v.ask(ctx, d)
-			}
-			return v.guess(ctx, d, mayGuess)
+			return v.ask(ctx, d)
 		}
 		found, err := v.verdicts.Get(ctx, d, otter.LoaderFunc[digest, *verdict](load))
-		var refused guessRefused
-		switch {
-		case errors.As(err, &refused) && !asked && ctx.Err() == nil:
-			continue // that was for another client
-		case errors.As(err, &refused):
-			return nil, refused.error
-		case err != nil, v.holds(found, begun), asked:
-			// What was asked for this call is good for it, however long it took.
+		// What was asked for this call is good for it, however long it took.
+		if err != nil || asked || v.holds(found, begun) {
 			return found, err
 		}
 		v.drop(d, found)
@@ -143,20 +131,6 @@ func (v *Verifier) drop(d digest, old *verdict) {
 	})
 }
 
-// guessRefused is the error of mayGuess, which is of one client and of no other
-// that waits for the same answer.
-type guessRefused struct{ error }
-
-func (v *Verifier) guess(ctx context.Context, d digest, mayGuess func() (func(bool), error)) (*verdict, error) {
-	settle, err := mayGuess()
-	if err != nil {
-		return nil, guessRefused{err}
-	}
-	found, err := v.ask(ctx, d)
-	settle(err == nil && !found.good)
-	return found, err
-}
-
 // ask counts the time from before the question, since the answer may be older
 // than its arrival. It goes on when the client leaves: one who leaves costs the
 // connection, and others may wait for the answer.
@@ -165,7 +139,7 @@ func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 	defer cancel()
 	v.fromDatabase.Add(1)
 	asked, epoch := time.Now(), v.epoch.Load()
-	found, err := v.lookUp(ctx, d, v.ttl)
+	found, err := v.lookUp(ctx, d)
 	if errors.Is(err, db.ErrNoRows) {
 		return &verdict{epoch: epoch, until: asked.Add(v.ttl)}, nil
 	}

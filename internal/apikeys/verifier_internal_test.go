@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 
 // store is a database of one key, whose answers a test can hold back.
 type store struct {
+	ttl     time.Duration
 	revoked atomic.Bool
 	asked   atomic.Int64
 	fails   atomic.Bool
@@ -24,7 +24,7 @@ type store struct {
 	release chan struct{} // and waits for this then
 }
 
-func (s *store) lookUp(_ context.Context, _ digest, limit time.Duration) (goodKey, error) {
+func (s *store) lookUp(context.Context, digest) (goodKey, error) {
 	s.asked.Add(1)
 	if s.fails.Load() {
 		return goodKey{}, db.ErrUnavailable
@@ -37,10 +37,11 @@ func (s *store) lookUp(_ context.Context, _ digest, limit time.Duration) (goodKe
 	if revoked {
 		return goodKey{}, db.ErrNoRows
 	}
-	return goodKey{principal: Principal{KeyID: uuid.UUID{15: 1}}, goodFor: limit}, nil
+	return goodKey{principal: Principal{KeyID: uuid.UUID{15: 1}}, goodFor: s.ttl}, nil
 }
 
 func (s *store) verifier(ttl time.Duration) *Verifier {
+	s.ttl = ttl
 	v := NewVerifier(&Repository{}, ttl, nil)
 	v.lookUp = s.lookUp
 	return v
@@ -61,7 +62,7 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		var early sync.WaitGroup
 		early.Go(func() {
 			// It may be told the one or the other.
-			if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); err != nil && !errors.Is(err, ErrInvalidKey) {
+			if _, err := v.Authenticate(context.Background(), key.Reveal()); err != nil && !errors.Is(err, ErrInvalidKey) {
 				t.Errorf("asked before the revocation: %v", err)
 			}
 		})
@@ -76,7 +77,7 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		}
 		var late sync.WaitGroup
 		late.Go(func() {
-			if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
+			if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
 				t.Errorf("asked after it: %v", err)
 			}
 		})
@@ -89,7 +90,7 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		if s.asked.Load() != 2 {
 			t.Fatalf("%d look-ups", s.asked.Load())
 		}
-		if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
+		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
 			t.Fatalf("from memory: %v", err)
 		}
 	}
@@ -106,7 +107,7 @@ func TestNoUseSurvivesTheNews(t *testing.T) {
 		for range 4 {
 			users.Go(func() {
 				for !stop.Load() {
-					if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); err != nil && !errors.Is(err, ErrInvalidKey) {
+					if _, err := v.Authenticate(context.Background(), key.Reveal()); err != nil && !errors.Is(err, ErrInvalidKey) {
 						t.Error(err)
 					}
 				}
@@ -114,12 +115,12 @@ func TestNoUseSurvivesTheNews(t *testing.T) {
 		}
 		s.revoked.Store(true)
 		v.Forget(payloadOf(key))
-		if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
+		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
 			t.Errorf("after the news: %v", err)
 		}
 		stop.Store(true)
 		users.Wait()
-		if _, err := v.Authenticate(context.Background(), key.Reveal(), nil); !errors.Is(err, ErrInvalidKey) {
+		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
 			t.Errorf("after all: %v", err)
 		}
 	}
@@ -136,7 +137,7 @@ func TestOneLookUpForMany(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if _, err := v.Authenticate(context.Background(), key, nil); errors.Is(err, ErrInvalidKey) != revoked {
+				if _, err := v.Authenticate(context.Background(), key); errors.Is(err, ErrInvalidKey) != revoked {
 					t.Errorf("revoked %v: %v", revoked, err)
 				}
 			})
@@ -156,16 +157,16 @@ func TestOutage(t *testing.T) {
 	const ttl = 200 * time.Millisecond
 	v, key := s.verifier(ttl), NewKey().Reveal()
 	known := time.Now()
-	if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
+	if _, err := v.Authenticate(context.Background(), key); err != nil {
 		t.Fatal(err)
 	}
 	s.fails.Store(true)
-	if _, err := v.Authenticate(context.Background(), key, nil); err != nil && time.Since(known) < ttl {
+	if _, err := v.Authenticate(context.Background(), key); err != nil && time.Since(known) < ttl {
 		t.Errorf("early in an outage: %v", err)
 	}
 	for {
 		asked := time.Now()
-		_, err := v.Authenticate(context.Background(), key, nil)
+		_, err := v.Authenticate(context.Background(), key)
 		if errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrInvalidKey) {
 			break
 		}
@@ -174,57 +175,8 @@ func TestOutage(t *testing.T) {
 		}
 	}
 	s.fails.Store(false)
-	if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
+	if _, err := v.Authenticate(context.Background(), key); err != nil {
 		t.Errorf("after the outage: %v", err)
-	}
-}
-
-// Where no look-up is allowed, what is known still counts, and a key that was good
-// is looked up again; one that was not, and one that nobody knows, are not.
-func TestLookUpsThatAreNotAllowed(t *testing.T) {
-	t.Parallel()
-	ctx, no := context.Background(), errors.New("no")
-	refuse := func() (func(bool), error) { return nil, no }
-	var wrong []bool
-	allow := func() (func(bool), error) { return func(w bool) { wrong = append(wrong, w) }, nil }
-	for _, ttl := range []time.Duration{time.Hour, time.Nanosecond} {
-		s := &store{}
-		v, good, bad, unknown := s.verifier(ttl), NewKey().Reveal(), NewKey().Reveal(), NewKey().Reveal()
-		if _, err := v.Authenticate(ctx, good, nil); err != nil {
-			t.Fatal(err)
-		}
-		s.revoked.Store(true)
-		if _, err := v.Authenticate(ctx, bad, allow); !errors.Is(err, ErrInvalidKey) {
-			t.Fatal(err)
-		}
-		s.revoked.Store(false)
-		asked := s.asked.Load()
-		if _, err := v.Authenticate(ctx, good, refuse); err != nil {
-			t.Errorf("TTL %s, a good key: %v", ttl, err)
-		}
-		if again := s.asked.Load() > asked; again != (ttl < time.Second) {
-			t.Errorf("TTL %s: a good key was looked up again: %v", ttl, again)
-		}
-		want := no
-		if ttl == time.Hour {
-			want = ErrInvalidKey
-		}
-		if _, err := v.Authenticate(ctx, bad, refuse); !errors.Is(err, want) {
-			t.Errorf("TTL %s, a bad key: %v, want %v", ttl, err, want)
-		}
-		if _, err := v.Authenticate(ctx, unknown, refuse); !errors.Is(err, no) {
-			t.Errorf("TTL %s, an unknown key: %v", ttl, err)
-		}
-		if _, err := v.Authenticate(ctx, unknown, allow); err != nil {
-			t.Errorf("TTL %s, a key that is allowed: %v", ttl, err)
-		}
-		if !slices.Equal(wrong, []bool{true, false}) {
-			t.Errorf("TTL %s: wrong %v", ttl, wrong)
-		}
-		wrong = nil
-		if _, err := v.Authenticate(ctx, "orgd_junk", refuse); !errors.Is(err, ErrInvalidKey) {
-			t.Errorf("TTL %s, junk: %v", ttl, err)
-		}
 	}
 }
 
@@ -234,14 +186,14 @@ func TestASlowAnswerIsNoYounger(t *testing.T) {
 	t.Parallel()
 	s := &store{}
 	v := s.verifier(time.Hour)
-	v.lookUp = func(ctx context.Context, d digest, limit time.Duration) (goodKey, error) {
-		found, err := s.lookUp(ctx, d, limit)
+	v.lookUp = func(ctx context.Context, d digest) (goodKey, error) {
+		found, err := s.lookUp(ctx, d)
 		found.goodFor = -time.Second // asked long ago
 		return found, err
 	}
 	key := NewKey().Reveal()
 	for range 3 {
-		if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
+		if _, err := v.Authenticate(context.Background(), key); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -257,7 +209,7 @@ func TestNewsOfNoKeyForgetsAll(t *testing.T) {
 		s := &store{}
 		v, key := s.verifier(time.Hour), NewKey().Reveal()
 		for range 2 {
-			if _, err := v.Authenticate(context.Background(), key, nil); err != nil {
+			if _, err := v.Authenticate(context.Background(), key); err != nil {
 				t.Fatal(err)
 			}
 			v.Forget(payload)
@@ -277,14 +229,14 @@ func BenchmarkAuthenticate(b *testing.B) {
 			all := make([]string, keys)
 			for i := range all {
 				all[i] = NewKey().Reveal()
-				if _, err := v.Authenticate(context.Background(), all[i], nil); err != nil {
+				if _, err := v.Authenticate(context.Background(), all[i]); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if _, err := v.Authenticate(context.Background(), all[i%keys], nil); err != nil {
+				if _, err := v.Authenticate(context.Background(), all[i%keys]); err != nil {
 					b.Fatal(err)
 				}
 				i++

@@ -27,7 +27,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			if err != nil {
 				return s.countRefusal(c, err)
 			}
-			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token, s.mayGuess(c))
+			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
 			if errors.Is(err, apikeys.ErrInvalidKey) {
 				return s.countRefusal(c, invalidKey())
 			}

@@ -33,7 +33,7 @@ func (f fakeLister) List(ctx context.Context, _ uuid.UUID, _ orgs.ListParams) (o
 
 type fakeAuthenticator struct{ err error }
 
-func (f fakeAuthenticator) Authenticate(context.Context, string, func() (func(bool), error)) (apikeys.Principal, error) {
+func (f fakeAuthenticator) Authenticate(context.Context, string) (apikeys.Principal, error) {
 	return apikeys.Principal{}, f.err
 }
 

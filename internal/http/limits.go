@@ -31,7 +31,6 @@ type limits struct {
 	Limits
 	keys     *ratelimit.Limiter[uuid.UUID]
 	refusals *ratelimit.Limiter[netip.Prefix] // of clients without a good key
-	guesses  *ratelimit.Limiter[netip.Prefix] // of those, the ones that cost a look-up
 	inFlight atomic.Int64
 }
 
@@ -40,7 +39,6 @@ func newLimits(l Limits) *limits {
 		Limits:   l,
 		keys:     ratelimit.New[uuid.UUID](l.InFlightPerKey),
 		refusals: ratelimit.New[netip.Prefix](0),
-		guesses:  ratelimit.New[netip.Prefix](l.Failures.Burst),
 	}
 }
 
@@ -105,26 +103,9 @@ func setRateLimit(h http.Header, r ratelimit.Rate, taken ratelimit.Taken) {
 
 func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
-// mayGuess says whether a key that was never good may be looked up for a client:
-// not while too many were wrong. What has no key at all, or none that could be one,
-// does not count here, so that it costs others nothing at the same address.
-func (s *Server) mayGuess(c echo.Context) func() (func(wrong bool), error) {
-	return func() (func(bool), error) {
-		guesses := s.limits.guesses.Of(clientOf(c))
-		if !guesses.Peek(s.limits.Failures).Allowed || !guesses.Begin() {
-			return nil, s.tooManyFailures()
-		}
-		return func(wrong bool) {
-			guesses.End()
-			if wrong {
-				guesses.Take(s.limits.Failures)
-			}
-		}, nil
-	}
-}
-
 // countRefusal returns the refusal of a client without a good key, or another in
-// its place if there were too many.
+// its place if there were too many from its address. It never stands in the way of a
+// good key: others may use the same address.
 func (s *Server) countRefusal(c echo.Context, refusal error) error {
 	if !s.limits.refusals.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
 		return s.tooManyFailures()
@@ -134,7 +115,7 @@ func (s *Server) countRefusal(c echo.Context, refusal error) error {
 
 func (s *Server) tooManyFailures() error {
 	s.cfg.Observer.ObserveLimited("failures")
-	return newError(codeRateLimited, "Too many requests from this address had no good key; correct the key, and send the request again after the time in Retry-After.").
+	return newError(codeRateLimited, "Too many requests from this address had no valid key. Correct the key, and retry after the time in Retry-After.").
 		retryAfter(time.Second)
 }
 

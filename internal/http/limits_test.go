@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,8 +203,8 @@ func (a *api) forwarded(t testing.TB, key, client string) answer {
 	return a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key, "X-Forwarded-For", client)
 }
 
-// A client that tries keys is slowed down, and costs no look-ups then; keys that
-// are known work on from the same address.
+// A client that tries keys is slowed down. Keys that are good work on from the same
+// address, whether the server knows them already or not.
 func TestFailuresAreLimited(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -237,8 +238,62 @@ func TestFailuresAreLimited(t *testing.T) {
 	if got := a.get(t, "/v1/orgs"); got.status != 200 {
 		t.Errorf("a known key: %d %s", got.status, got.body)
 	}
+	for range 10 {
+		unseen := d.Key(t, a.account)
+		if got := a.forwarded(t, unseen, "192.0.2.1"); got.status != 200 {
+			t.Errorf("a key that the server has not seen: %d %s", got.status, got.body)
+		}
+	}
 	if got := a.call(t, http.MethodGet, "/livez"); got.status != 200 {
 		t.Errorf("a probe: %d", got.status)
+	}
+}
+
+// Many who try keys at once, from one address, keep no good key from its answer, with
+// and without a cache of keys.
+func TestWrongKeysRefuseNoGoodOne(t *testing.T) {
+	t.Parallel()
+	for name, ttl := range map[string]time.Duration{"cached": time.Minute, "asked each time": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := dbtest.New(t)
+			a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+				c.Auth = apikeys.NewVerifier(apikeys.NewRepository(d.Conns), ttl, nil)
+				c.Limits = orgdhttp.Limits{Failures: ratelimit.Rate{PerSecond: 1, Burst: 10}}
+			})
+			var keys []string
+			for range 20 {
+				keys = append(keys, d.Key(t, a.account))
+			}
+			var tried atomic.Int64
+			var all sync.WaitGroup
+			done := make(chan struct{})
+			for range 8 {
+				all.Go(func() {
+					for {
+						select {
+						case <-done:
+							return
+						default:
+						}
+						if got := a.forwarded(t, apikeys.NewKey().Reveal(), "192.0.2.1"); got.status != 401 && got.status != 429 {
+							t.Errorf("a wrong key: %d %s", got.status, got.body)
+						}
+						tried.Add(1)
+					}
+				})
+			}
+			for tried.Load() < 100 {
+				time.Sleep(time.Millisecond)
+			}
+			for i, key := range keys {
+				if got := a.forwarded(t, key, "192.0.2.1"); got.status != 200 {
+					t.Errorf("key %d: %d %s", i, got.status, got.body)
+				}
+			}
+			close(done)
+			all.Wait()
+		})
 	}
 }
 

@@ -64,7 +64,7 @@ type Keys interface {
 // Authenticator tells whom a key speaks for; apikeys.Verifier says what it
 // promises.
 type Authenticator interface {
-	Authenticate(ctx context.Context, token string, mayGuess func() (settle func(wrong bool), err error)) (apikeys.Principal, error)
+	Authenticate(ctx context.Context, token string) (apikeys.Principal, error)
 }
 
 // Observer counts what the server does. A route is always the template.

@@ -79,15 +79,6 @@ func (b *Bucket) Take(r Rate) Taken {
 	return taken(limiter, now, allowed, r)
 }
 
-// Peek says what Take would, and takes nothing.
-func (b *Bucket) Peek(r Rate) Taken {
-	if r.PerSecond == 0 {
-		return Taken{Allowed: true}
-	}
-	limiter, now := b.at(r), time.Now()
-	return taken(limiter, now, limiter.TokensAt(now) >= 1, r)
-}
-
 func taken(limiter *rate.Limiter, now time.Time, allowed bool, r Rate) Taken {
 	tokens := limiter.TokensAt(now)
 	missing := (float64(r.Burst) - tokens) / float64(r.PerSecond)

@@ -1,0 +1,160 @@
+package apikeys
+
+import (
+	"context"
+	"crypto/subtle"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/db"
+)
+
+const (
+	// lookUpBatch is the most keys that one statement looks up.
+	lookUpBatch = 500
+	// lookUpPatience is how long a statement may keep the next one waiting. One that
+	// takes longer hangs on its connection, which says nothing of the others.
+	lookUpPatience = 250 * time.Millisecond
+	// lookUpStatements bounds the connections that hanging statements hold.
+	lookUpStatements = 3
+)
+
+// lookUps joins what is asked about keys at the same time into one statement: what is
+// asked while one runs goes into the next. Alone, a look-up waits for nothing. However
+// many wrong keys come, they cost one connection, and a good key among them waits for
+// one statement more.
+type lookUps struct {
+	// find returns, for each digest, the good key or nil.
+	find func(context.Context, []digest) ([]*goodKey, error)
+
+	mu      sync.Mutex
+	waiting []*lookUp
+	turn    bool // a statement keeps the next one waiting
+	running int  // statements
+}
+
+// lookUp is the question about one key.
+type lookUp struct {
+	ctx    context.Context // of its caller, for the trace
+	digest digest
+	done   chan struct{} // closed when found and err are there
+	found  *goodKey
+	err    error
+}
+
+// lookUp returns the good key with this digest, or db.ErrNoRows.
+func (l *lookUps) lookUp(ctx context.Context, d digest) (goodKey, error) {
+	asked := &lookUp{ctx: ctx, digest: d, done: make(chan struct{})}
+	l.mu.Lock()
+	l.waiting = append(l.waiting, asked)
+	l.startNext()
+	l.mu.Unlock()
+	select {
+	case <-asked.done:
+	case <-ctx.Done():
+		return goodKey{}, ctx.Err()
+	}
+	switch {
+	case asked.err != nil:
+		return goodKey{}, asked.err
+	case asked.found == nil:
+		return goodKey{}, db.ErrNoRows
+	}
+	return *asked.found, nil
+}
+
+// startNext starts a statement for those that wait, unless another has the turn. The
+// caller holds mu.
+func (l *lookUps) startNext() {
+	if l.turn || l.running == lookUpStatements || len(l.waiting) == 0 {
+		return
+	}
+	batch := l.waiting[:min(len(l.waiting), lookUpBatch)]
+	l.waiting = l.waiting[len(batch):]
+	l.turn = true
+	l.running++
+	go l.run(batch)
+}
+
+func (l *lookUps) run(batch []*lookUp) {
+	passOn := sync.OnceFunc(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.turn = false
+		l.startNext()
+	})
+	impatient := time.AfterFunc(lookUpPatience, passOn)
+	l.answer(batch)
+	impatient.Stop()
+	passOn()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running--
+	l.startNext()
+}
+
+func (l *lookUps) answer(batch []*lookUp) {
+	digests := make([]digest, len(batch))
+	for i, asked := range batch {
+		digests[i] = asked.digest
+	}
+	// The first may leave while the others wait on.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(batch[0].ctx), askLimit)
+	defer cancel()
+	found, err := l.find(ctx, digests)
+	for i, asked := range batch {
+		if err != nil {
+			asked.err = err
+		} else {
+			asked.found = found[i]
+		}
+		close(asked.done)
+	}
+}
+
+// goodKey is a key that opens its account now.
+type goodKey struct {
+	principal  Principal
+	lastUsedAt time.Time
+	goodFor    time.Duration // at most the limit that was given
+}
+
+// lookUp returns, for each digest, the good key that has it, or nil.
+func (r *Repository) lookUp(ctx context.Context, wanted []digest, limit time.Duration) (found []*goodKey, err error) {
+	digests := make([][]byte, len(wanted))
+	for i := range wanted {
+		digests[i] = wanted[i][:]
+	}
+	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		found = make([]*goodKey, len(wanted))
+		rows, err := q.Query(ctx, apiKeyLookUp, digests, limit.Seconds())
+		if err != nil {
+			return err
+		}
+		placed, err := pgx.CollectRows(rows, scanPlaced)
+		for _, p := range placed {
+			if subtle.ConstantTimeCompare(p.digest, digests[p.place-1]) == 1 {
+				found[p.place-1] = &p.goodKey
+			}
+		}
+		return err
+	})
+	return found, err
+}
+
+// placedKey is the good key that has the digest at a place, counted from 1.
+type placedKey struct {
+	place  int64
+	digest []byte
+	goodKey
+}
+
+func scanPlaced(row pgx.CollectableRow) (p placedKey, err error) {
+	var used *time.Time
+	var seconds float64
+	err = row.Scan(&p.place, &p.principal.AccountID, &p.principal.KeyID, &p.digest, &p.principal.Scopes, &p.principal.RateLimit, &used, &seconds)
+	p.lastUsedAt, p.goodFor = orZero(used), time.Duration(seconds*float64(time.Second))
+	return p, err
+}
