@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"orgd/internal/db"
 	"orgd/internal/telemetry"
 )
 
@@ -67,7 +68,7 @@ func validDatabaseURL(name string, u telemetry.Secret) error {
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
 		return fmt.Errorf("%s asks for default_query_exec_mode %q: pages are read in PostgreSQL's binary format, which that mode has not", name, mode)
 	}
-	return nil
+	return db.CheckURL(u.Reveal())
 }
 
 // poolerFlag is for a pooler that is too old for prepared statements.

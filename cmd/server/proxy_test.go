@@ -6,11 +6,12 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
-// proxy stands between the server and its database. It can be cut, and it can
-// hold back what either says.
+// proxy stands between the server and its database. It can be cut, it can silence
+// connections, and it can hold back what either side says.
 type proxy struct {
 	url    string // the database's, through the proxy
 	addr   string
@@ -18,9 +19,18 @@ type proxy struct {
 
 	requests, answers valve // from the server, from the database
 
+	dials atomic.Int64 // connections that the server has made
+
 	mu    sync.Mutex
 	ln    net.Listener
 	conns map[net.Conn]bool
+	pairs []*pair // that were not silenced
+}
+
+// pair is a connection from the server and the one to the database that it goes on in.
+type pair struct {
+	silent atomic.Bool
+	left   chan struct{} // closed when the server has closed its side
 }
 
 func newProxy(t *testing.T, databaseURL string) *proxy {
@@ -46,6 +56,7 @@ func (p *proxy) cut() {
 		c.Close()
 	}
 	clear(p.conns)
+	p.pairs = nil
 }
 
 // restore lets connections in again, at the same address.
@@ -67,6 +78,7 @@ func (p *proxy) accept(ln net.Listener) {
 		if err != nil {
 			return // it was cut
 		}
+		p.dials.Add(1)
 		database, err := net.Dial("tcp", p.target)
 		if err != nil {
 			client.Close()
@@ -85,14 +97,45 @@ func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 		return
 	}
 	p.conns[client], p.conns[database] = true, true
+	joined := &pair{left: make(chan struct{})}
+	p.pairs = append(p.pairs, joined)
 	copyAndClose := func(to, from net.Conn, through *valve) {
-		// The end of either side, however it came, is the end of both.
-		_, _ = io.Copy(through.before(to), from)
-		to.Close()
+		_, _ = io.Copy(joined.before(through.before(to)), from)
+		// The end of either side, however it came, is the end of both, unless nothing
+		// passes between them any more.
 		from.Close()
+		if !joined.silent.Load() {
+			to.Close()
+		}
 	}
 	go copyAndClose(client, database, &p.answers)
-	go copyAndClose(database, client, &p.requests)
+	go func() {
+		defer close(joined.left)
+		copyAndClose(database, client, &p.requests)
+	}()
+}
+
+// silence drops whatever either side of the present connections says from now on, as
+// a firewall does that has forgotten them: neither side gets an error. New connections
+// work. It returns those that it has silenced.
+func (p *proxy) silence() []*pair {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	silenced := p.pairs
+	for _, s := range silenced {
+		s.silent.Store(true)
+	}
+	p.pairs = nil
+	return silenced
+}
+
+func (p *pair) before(w io.Writer) io.Writer {
+	return writerFunc(func(b []byte) (int, error) {
+		if p.silent.Load() {
+			return len(b), nil
+		}
+		return w.Write(b)
+	})
 }
 
 // valve lets bytes through, or holds them back.

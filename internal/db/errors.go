@@ -19,6 +19,13 @@ var (
 	// ErrUnavailable: the database cannot be asked, or gave up under load; later
 	// it may answer.
 	ErrUnavailable = errors.New("db: unavailable")
+	// ErrMisconfigured, beside ErrUnavailable: PostgreSQL answers, and has not what the
+	// URL names (its database, a parameter), or the database cannot hold orgd's data.
+	// It stays so until somebody changes the one or the other.
+	ErrMisconfigured = errors.New("db: misconfigured")
+	// ErrDenied, beside ErrUnavailable: PostgreSQL answers and does not let this role
+	// in. While a password is rotated, that may be for a moment.
+	ErrDenied = errors.New("db: access denied")
 	// ErrConflict: a unique constraint refuses the row.
 	ErrConflict = errors.New("db: conflict")
 	// ErrReference: a row that the statement refers to does not exist.
@@ -48,6 +55,26 @@ var classes = map[string]error{
 	"53":    ErrUnavailable, // no memory, disk or connection slot left
 	"55P03": ErrUnavailable, // lock not available
 	"57":    ErrUnavailable, // ended by timeout or by an operator, or starting up
+}
+
+// connectClasses says, beside ErrUnavailable, why PostgreSQL refuses a connection.
+var connectClasses = map[string]error{
+	"22023": ErrMisconfigured, // invalid value of a parameter in the URL
+	"3D000": ErrMisconfigured, // no such database
+	"42704": ErrMisconfigured, // no such parameter
+	"28000": ErrDenied,        // no such role, or pg_hba.conf does not let it in
+	"28P01": ErrDenied,        // wrong password
+	"42501": ErrDenied,        // no CONNECT on the database
+}
+
+// cannotConnect classes an error of a connection that was not to be had.
+func cannotConnect(what string, err error) error {
+	class := ErrUnavailable
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && connectClasses[pgErr.Code] != nil {
+		class = fmt.Errorf("%w: %w", ErrUnavailable, connectClasses[pgErr.Code])
+	}
+	return fmt.Errorf("%w: %s%w", class, what, inOneLine{err})
 }
 
 // translate wraps a driver error in its class. lost says that the connection

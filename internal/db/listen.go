@@ -9,14 +9,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A partition drops nothing that is said: it is silent, and so is a channel on
-// which nothing happens. It is noticed within probeEvery and probeLimit.
+// A dead network is as silent as a channel on which nothing happens. It is noticed
+// within probeEvery and probeLimit.
 const (
-	probeEvery = 5 * time.Second
-	probeLimit = 3 * time.Second
+	probeEvery = 2 * time.Second
+	probeLimit = time.Second
 
 	firstBackoff = 100 * time.Millisecond
 	longestWait  = 3 * time.Second
@@ -38,12 +37,11 @@ type Listener struct {
 // Run listens until ctx is done, and connects again as often as it takes. An
 // error means that the URL cannot be read.
 func (l Listener) Run(ctx context.Context) error {
-	pool, err := pgxpool.ParseConfig(l.URL) // which knows the pool's own parameters
+	pool, err := parse(l.URL)
 	if err != nil {
 		return err
 	}
 	cfg := pool.ConnConfig
-	cfg.ConnectTimeout = probeLimit
 	cfg.RuntimeParams["application_name"] = "orgd listener"
 	backoff := firstBackoff
 	for {
@@ -66,15 +64,11 @@ func (l Listener) Run(ctx context.Context) error {
 
 // listen hears one connection out. It says whether it ever listened.
 func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, err error) {
-	conn, err := pgx.ConnectConfig(ctx, cfg)
+	conn, err := connect(ctx, cfg)
 	if err != nil {
 		return false, fmt.Errorf("connect: %w", inOneLine{err})
 	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = conn.Close(closing) // it is given up either way
-	}()
+	defer hangUp(conn)
 	if err := probe(ctx, conn, "LISTEN "+pgx.Identifier{l.Channel}.Sanitize()); err != nil {
 		return false, fmt.Errorf("listen: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -109,15 +108,13 @@ func MigrationStatus(ctx context.Context, url string, files fs.FS) ([]Migration,
 }
 
 func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider, func(), error) {
-	cfg, err := pgx.ParseConfig(url)
+	pool, err := parse(url)
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.ConnectTimeout = 10 * time.Second // pgx waits two minutes
+	cfg := pool.ConnConfig
 	params := cfg.RuntimeParams
-	if params["application_name"] == "" {
-		params["application_name"] = "orgd migrate"
-	}
+	nameApplication(params, "orgd migrate")
 	params["lock_timeout"] = strconv.FormatInt(migrationLockTimeout.Milliseconds(), 10)
 	params["statement_timeout"] = "0"
 	// If this process is killed, its statement and its lock are not to outlive it.
@@ -135,7 +132,7 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 	}
 	// A clear word at once, and not goose's after its retries.
 	if err := conns.PingContext(ctx); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, inOneLine{err}), conns.Close())
+		return nil, nil, errors.Join(cannotConnect("", err), conns.Close())
 	}
 	return provider, func() { closeQuietly(conns) }, nil
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,13 +48,16 @@ type Pool struct {
 	gate           *gate
 	turns          *turns
 	acquireTimeout time.Duration
+	links          *links
+	doubted        atomic.Int64   // when a connection was last lost; older news of the others prove nothing
+	closing        sync.WaitGroup // connections on their way out
 }
 
 // Open makes a pool for the database at url. It does not wait for a connection:
 // a database that is down is found by the first use. An error means that url
 // cannot be read; its text holds no password.
 func Open(ctx context.Context, url string, o Options) (*Pool, error) {
-	cfg, err := pgxpool.ParseConfig(url)
+	cfg, err := parse(url)
 	if err != nil {
 		return nil, err
 	}
@@ -69,13 +74,8 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	cfg.MinIdleConns = min(2, o.MaxConns)
 	cfg.MaxConnLifetime = 30 * time.Minute
 	cfg.MaxConnLifetimeJitter = 5 * time.Minute
-	cfg.PingTimeout = time.Second
-	cfg.ConnConfig.ConnectTimeout = 3 * time.Second
-	cfg.AfterConnect = readTimesAsUTC
 	params := cfg.ConnConfig.RuntimeParams
-	if params["application_name"] == "" {
-		params["application_name"] = "orgd"
-	}
+	nameApplication(params, "orgd")
 	cfg.ConnConfig.Tracer = o.Tracer
 	if o.Unprepared {
 		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -83,12 +83,17 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	if !o.Pooled {
 		setParams(params, o)
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
+	p := &Pool{
+		gate:           newGate(int(o.MaxConns), int(min(o.MaxConnsPerOwner, o.MaxConns))),
+		turns:          newTurns(),
+		links:          newLinks(),
+		acquireTimeout: o.AcquireTimeout,
+	}
+	p.install(cfg)
+	if p.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, err
 	}
-	gate := newGate(int(o.MaxConns), int(min(o.MaxConnsPerOwner, o.MaxConns)))
-	return &Pool{pool: pool, gate: gate, turns: newTurns(), acquireTimeout: o.AcquireTimeout}, nil
+	return p, nil
 }
 
 func setParams(params map[string]string, o Options) {
@@ -114,13 +119,12 @@ func (p *Pool) Setting(ctx context.Context, name string) (value string, err erro
 	return value, err
 }
 
-func readTimesAsUTC(_ context.Context, conn *pgx.Conn) error {
+func readTimesAsUTC(conn *pgx.Conn) {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name:  "timestamptz",
 		OID:   pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 	})
-	return nil
 }
 
 // Read is Share.Read for what no account asked for.
@@ -161,16 +165,17 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 		return err
 	}
 	defer p.gate.leave(owner)
-	defer conn.Release()
+	defer p.release(conn)
 	err = fn(ctx, conn)
 	if err == nil {
 		return nil
 	}
 	lost := conn.Conn().IsClosed() && ctx.Err() == nil
-	if lost || isReadOnly(err) {
-		// The others of the pool have most likely met the same fate; each would
-		// cost a caller its time to find out.
-		p.pool.Reset()
+	switch {
+	case lost:
+		p.doubted.Store(clock())
+	case isReadOnly(err):
+		p.pool.Reset() // the others lead to the same host, which is not the primary any more
 	}
 	return translate(err, lost)
 }
@@ -183,7 +188,7 @@ func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, erro
 	err := p.gate.enter(waiting, owner)
 	if err == nil {
 		var conn *pgxpool.Conn
-		if conn, err = p.pool.Acquire(waiting); err == nil {
+		if conn, err = p.take(waiting); err == nil {
 			return conn, nil
 		}
 		p.gate.leave(owner)
@@ -191,7 +196,7 @@ func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, erro
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
 	}
-	return nil, fmt.Errorf("%w: no connection: %w", ErrUnavailable, inOneLine{err})
+	return nil, cannotConnect("no connection: ", err)
 }
 
 // Ping asks the database for a sign of life.
@@ -219,4 +224,7 @@ func (p *Pool) Waits() Waits {
 func (p *Pool) Pgx() *pgxpool.Pool { return p.pool }
 
 // Close closes every connection, waiting for those in use.
-func (p *Pool) Close() { p.pool.Close() }
+func (p *Pool) Close() {
+	p.pool.Close()
+	p.closing.Wait()
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+	"orgd/internal/orgs"
+)
+
+// silenceCosts is what docs/operating.md promises: how long no call succeeds, and for
+// how long the server is not ready, when connections die silently.
+const silenceCosts = 3 * time.Second
+
+// A full, idle pool goes silent while new connections work, as behind a firewall that
+// has forgotten it.
+func TestIdleConnectionsGoSilent(t *testing.T) {
+	t.Parallel()
+	s := newSilence(t)
+	time.Sleep(3 * time.Second) // so that each is idle for longer than is taken on trust
+	silenced := s.proxy.silence()
+	begun := time.Now()
+	ready := s.probe(t)
+	var calling sync.WaitGroup
+	for s.recovered().IsZero() {
+		calling.Go(func() { s.call(t, begun) })
+		time.Sleep(100 * time.Millisecond)
+		s.checkPatience(t, begun)
+	}
+	calling.Wait()
+	s.check(t, begun, ready(), silenced)
+}
+
+// silence is a server with ten connections to its database, all of them open.
+type silence struct {
+	*running
+	proxy *proxy
+	key   string
+
+	mu            sync.Mutex
+	success       time.Time // of the first call that began after the silence
+	calls, failed int
+}
+
+func newSilence(t *testing.T) *silence {
+	t.Helper()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	s := &silence{key: d.Key(t, account), proxy: newProxy(t, d.URL)}
+	d.Org(t, account, orgs.Org{})
+	s.running = start(t, func(c *serveConfig) {
+		remembering(s.proxy.url)(c)
+		c.maxConns = 10
+	})
+	s.awaitLog(t, hearing, 1)
+	if !s.opens(t, s.key) {
+		t.Fatal("the key does not work")
+	}
+	s.fillPool(t, d)
+	return s
+}
+
+// fillPool has ten statements run at once.
+func (s *silence) fillPool(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	tx, err := d.Pool.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(context.Background(), "LOCK TABLE orgs IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	var waiting sync.WaitGroup
+	for range 10 {
+		waiting.Go(func() { get(t, s.url+"/v1/orgs", s.key) })
+	}
+	await(t, "the pool does not fill", func() bool {
+		return count(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'orgd' AND state IS NOT NULL") >= 10
+	})
+	if err := tx.Rollback(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Wait()
+}
+
+// call reads a page, which may fail but for 503 only.
+func (s *silence) call(t *testing.T, begun time.Time) {
+	sent := time.Now()
+	status, _, body := get(t, s.url+"/v1/orgs", s.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	switch {
+	case status == http.StatusServiceUnavailable:
+		s.failed++
+	case status != http.StatusOK:
+		t.Errorf("%d %s", status, body)
+	case s.success.IsZero() && !sent.Before(begun):
+		s.success = time.Now()
+	}
+}
+
+func (s *silence) recovered() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.success
+}
+
+func (s *silence) checkPatience(t *testing.T, begun time.Time) {
+	t.Helper()
+	if time.Since(begun) > 30*time.Second {
+		t.Fatal("no call succeeds any more")
+	}
+}
+
+// probe asks for readiness as a load balancer does. The returned function says for how
+// long at most it was refused.
+func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var probing sync.WaitGroup
+	var refused time.Duration
+	probing.Go(func() {
+		ready := time.Now()
+		for ctx.Err() == nil {
+			status, _, _ := get(t, s.url+"/readyz", "")
+			if status == http.StatusOK {
+				ready = time.Now()
+			}
+			refused = max(refused, time.Since(ready))
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+	return func() time.Duration {
+		cancel()
+		probing.Wait()
+		return refused
+	}
+}
+
+// check compares what was seen with the promise, and wants the sockets that were
+// silenced closed.
+func (s *silence) check(t *testing.T, begun time.Time, unready time.Duration, silenced []*pair) {
+	t.Helper()
+	first := s.recovered().Sub(begun)
+	t.Logf("first success after %s, not ready for %s, %d of %d calls failed", first, unready, s.failed, s.calls)
+	if first > silenceCosts || unready > silenceCosts {
+		t.Errorf("first success after %s, not ready for %s, want %s at most", first, unready, silenceCosts)
+	}
+	for _, p := range silenced {
+		await(t, "the server keeps a silent connection", func() bool {
+			select {
+			case <-p.left:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+}

@@ -1,0 +1,67 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// dialer opens sockets that notice a dead network. Its settings are libpq's, in the
+// URL of the database; pgx does not know them and would send them to PostgreSQL.
+// https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+type dialer struct {
+	keepalive   net.KeepAliveConfig
+	userTimeout time.Duration // how long sent bytes may stay unacknowledged; 0: as the system has it
+}
+
+// Defaults of the dialer. An idle connection is probed more often than firewalls
+// and NAT gateways forget one (AWS 350 s, Azure 240 s).
+const (
+	defaultKeepaliveIdle     = 10 * time.Second
+	defaultKeepaliveInterval = 2 * time.Second
+	defaultKeepaliveCount    = 3
+	defaultUserTimeout       = 2 * time.Second
+)
+
+// newDialer takes its parameters out of params.
+func newDialer(params map[string]string) (dialer, error) {
+	d := dialer{
+		keepalive: net.KeepAliveConfig{
+			Enable: true, Idle: defaultKeepaliveIdle, Interval: defaultKeepaliveInterval, Count: defaultKeepaliveCount,
+		},
+		userTimeout: defaultUserTimeout,
+	}
+	for name, set := range map[string]func(n int){
+		"keepalives":          func(n int) { d.keepalive.Enable = n != 0 },
+		"keepalives_idle":     func(n int) { d.keepalive.Idle = time.Duration(n) * time.Second },
+		"keepalives_interval": func(n int) { d.keepalive.Interval = time.Duration(n) * time.Second },
+		"keepalives_count":    func(n int) { d.keepalive.Count = n },
+		"tcp_user_timeout":    func(n int) { d.userTimeout = time.Duration(n) * time.Millisecond },
+	} {
+		value, given := params[name]
+		delete(params, name)
+		if !given {
+			continue
+		}
+		n, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return dialer{}, fmt.Errorf("%s in the database URL is %q: give a whole number, 0 or more", name, value)
+		}
+		set(int(n))
+	}
+	return d, nil
+}
+
+// dial is a pgconn.DialFunc. pgconn bounds it by the connect timeout; the cancel
+// requests of a lost connection, which it sends by the same function, by ours.
+func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	// Without keep-alive net would set its own.
+	n := net.Dialer{KeepAlive: -1, KeepAliveConfig: d.keepalive}
+	if d.userTimeout > 0 && network != "unix" {
+		n.Control = func(_, _ string, c syscall.RawConn) error { return setUserTimeout(c, d.userTimeout) }
+	}
+	return n.DialContext(ctx, network, address)
+}

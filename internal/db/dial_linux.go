@@ -1,0 +1,20 @@
+package db
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+// tcpUserTimeout is TCP_USER_TIMEOUT of tcp(7), which package syscall lacks.
+const tcpUserTimeout = 0x12
+
+func setUserTimeout(c syscall.RawConn, timeout time.Duration) (err error) {
+	controlled := c.Control(func(fd uintptr) {
+		err = os.NewSyscallError("setsockopt", syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(timeout.Milliseconds())))
+	})
+	if controlled != nil {
+		return controlled
+	}
+	return err
+}

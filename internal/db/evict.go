@@ -1,0 +1,110 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// pingAfter is how long a connection may be silent before it has to answer a ping
+	// ahead of the next statement.
+	pingAfter = time.Second
+	pingLimit = time.Second
+)
+
+// install has the pool's connections made of links, and leaves pings to take: pgxpool
+// keeps the place of a connection that fails its ping for up to 15 s.
+func (p *Pool) install(cfg *pgxpool.Config) {
+	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		c.DialFunc = (&hook{next: c.DialFunc, links: p.links}).dial
+		return nil
+	}
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		readTimesAsUTC(conn)
+		p.links.open(linkOf(conn))
+		return nil
+	}
+}
+
+// take acquires a connection that answers.
+func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
+	for {
+		conn, err := p.pool.Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if p.answers(ctx, conn) {
+			return conn, nil
+		}
+		p.release(conn)
+	}
+}
+
+// answers pings a connection that was not heard of lately. If it is silent, so are
+// most likely the others: they go with it, or each would cost a caller a second.
+func (p *Pool) answers(ctx context.Context, conn *pgxpool.Conn) bool {
+	l, began := linkOf(conn.Conn()), clock()
+	if l.heard.Load() > max(began-int64(pingAfter), p.doubted.Load()) {
+		return true
+	}
+	// A caller that leaves meanwhile is no reason to lose the connection.
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingLimit)
+	defer cancel()
+	l.pinged.Store(true)
+	err := conn.Ping(limited)
+	l.pinged.Store(false)
+	if err != nil && limited.Err() != nil {
+		l.cut()
+		p.evict(ctx, began)
+	}
+	return err == nil
+}
+
+// evict cuts the connections without a statement that were not heard of since then.
+func (p *Pool) evict(ctx context.Context, since int64) {
+	silent := func(l *link) bool { return l.heard.Load() < since }
+	for _, l := range p.links.where(func(l *link) bool { return l.pinged.Load() && silent(l) }) {
+		l.cut()
+	}
+	for _, conn := range p.pool.AcquireAllIdle(ctx) {
+		if l := linkOf(conn.Conn()); silent(l) {
+			l.cut()
+		}
+		p.release(conn)
+	}
+}
+
+// release gives a connection back, or takes it out of the pool if it is of no more
+// use. The place of one that is dead is free at once.
+func (p *Pool) release(conn *pgxpool.Conn) {
+	pg := conn.Conn().PgConn()
+	switch {
+	case linkOf(conn.Conn()).dead.Load():
+		gone := conn.Hijack()
+		p.closing.Go(func() { end(gone) })
+	case pg.IsClosed() || pg.IsBusy() || pg.TxStatus() != 'I':
+		p.closing.Go(func() {
+			end(conn.Conn())
+			conn.Hijack()
+		})
+	default:
+		conn.Release()
+	}
+}
+
+// end closes a connection, giving PostgreSQL some time to end what runs on it.
+func end(conn *pgx.Conn) {
+	limited, cancel := context.WithTimeout(context.Background(), cancelLimit)
+	defer cancel()
+	_ = conn.Close(limited) // it is given up either way
+	select {
+	case <-conn.PgConn().CleanupDone():
+	case <-limited.Done():
+		linkOf(conn).cut()
+		<-conn.PgConn().CleanupDone()
+	}
+}
