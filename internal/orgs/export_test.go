@@ -7,7 +7,16 @@ import (
 
 // WithNearby returns a repository that looks only so far before it goes on.
 func (r *Repository) WithNearby(n int) *Repository {
-	return &Repository{db: r.db, nearby: nearby{orgs: n, ofUser: n, reach: 4 * n}}
+	other := *r
+	other.nearby = nearby{orgs: n, ofUser: n, reach: 4 * n}
+	return &other
+}
+
+// WithPageBytes returns a repository whose pages have at most so many bytes.
+func (r *Repository) WithPageBytes(n int) *Repository {
+	other := *r
+	other.page = n
+	return &other
 }
 
 // The statements of a list, to be explained.

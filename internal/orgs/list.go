@@ -8,8 +8,12 @@ import (
 	"orgd/internal/uuid"
 )
 
-// MaxLimit is the largest page.
+// MaxLimit is the most organizations that a page has.
 const MaxLimit = 100
+
+// MaxPageBytes is the most that the organizations of a page take in JSON, as
+// internal/http writes it. A page that would be larger ends early.
+const MaxPageBytes = 1 << 20
 
 // ListParams say which page of which list.
 type ListParams struct {
@@ -25,6 +29,7 @@ type ListParams struct {
 // Page is a part of a list, newest first.
 type Page struct {
 	Orgs   []Org
+	Bytes  int    // at least what Orgs take in JSON
 	Cursor string // of the next page; empty if this is the last
 }
 
@@ -57,13 +62,13 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	return scope
 }
 
-// newPage cuts the rows found, one more than the limit where there are more.
-func newPage(found []Org, p ListParams, accountID uuid.UUID) Page {
-	if len(found) <= p.Limit {
-		return Page{Orgs: found}
+// newPage cuts what was found, which is one more than the limit where there are more.
+func newPage(found collected, p ListParams, accountID uuid.UUID) Page {
+	page := Page{Orgs: found.orgs[:min(len(found.orgs), p.Limit)], Bytes: found.bytes}
+	if !found.full && len(found.orgs) <= p.Limit {
+		return page
 	}
-	found = found[:p.Limit]
-	last := found[len(found)-1]
-	position := cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}
-	return Page{Orgs: found, Cursor: cursor.Encode(position, p.scope(accountID))}
+	last := page.Orgs[len(page.Orgs)-1]
+	page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}, p.scope(accountID))
+	return page
 }

@@ -33,7 +33,7 @@ func TestListReturnsWhatIsStored(t *testing.T) {
 	b.Org(t, b.account, want)
 	bare = b.Org(t, b.account, bare)
 	page := b.list(t, orgs.ListParams{Limit: 2})
-	if diff := cmp.Diff(orgs.Page{Orgs: []orgs.Org{want, bare}}, page); diff != "" {
+	if diff := cmp.Diff([]orgs.Org{want, bare}, page.Orgs); diff != "" {
 		t.Errorf("page (-want +got):\n%s", diff)
 	}
 }

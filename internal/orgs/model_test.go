@@ -225,7 +225,8 @@ func TestWalkKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{bundle: b, other: b.Account(t), rows: map[uuid.UUID]orgs.Org{}, users: map[uuid.UUID][]uuid.UUID{}}
 		m.account = b.Account(t)
-		m.repository = m.repository.WithNearby(rapid.SampledFrom([]int{1, 3, 10_000}).Draw(rt, "nearby"))
+		m.repository = m.repository.WithNearby(rapid.SampledFrom([]int{1, 3, 10_000}).Draw(rt, "nearby")).
+			WithPageBytes(rapid.SampledFrom([]int{1, 800, 1200, orgs.MaxPageBytes}).Draw(rt, "page"))
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": m.create, "create more": m.create, "rename": m.rename, "toggle": m.toggle, "remove": m.remove,
 			"describe": m.describe, "join": m.join, "join more": m.join,

@@ -15,10 +15,13 @@ import (
 type Repository struct {
 	db     *db.Pool
 	nearby nearby
+	page   int // the most bytes of a page
 }
 
 // NewRepository returns a repository on the pool.
-func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool, nearby: usualNearby} }
+func NewRepository(pool *db.Pool) *Repository {
+	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes}
+}
 
 // nearby bounds the first look for what a filter asks for. What fills no page
 // there is mostly rare, and cheap to find by the index. What is common, but only
@@ -47,7 +50,7 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 	if err != nil {
 		return Page{}, err
 	}
-	var found []Org
+	var found collected
 	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		found, err = query.run(ctx, q)
 		return err
@@ -67,10 +70,11 @@ type listQuery struct {
 	metadata  string           // Metadata as JSON; empty without
 	nearby    int              // how far orgListNearby looks
 	reach     int              // how far a user's organizations are worth walking
+	page      int              // the most bytes of the page
 }
 
 func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, error) {
-	l := listQuery{ListParams: p, accountID: accountID, folded: Fold(p.Name), nearby: r.nearby.orgs, reach: r.nearby.reach}
+	l := listQuery{ListParams: p, accountID: accountID, folded: Fold(p.Name), nearby: r.nearby.orgs, reach: r.nearby.reach, page: r.page}
 	if l.ofUser() {
 		l.nearby = r.nearby.ofUser
 	}
@@ -92,27 +96,25 @@ func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, err
 
 func (l listQuery) ofUser() bool { return l.UserID != nil }
 
-func (l listQuery) run(ctx context.Context, q db.Querier) ([]Org, error) {
+func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	if l.folded == "" && l.metadata == "" {
 		list := orgList
 		if l.ofUser() && l.IsActive != nil {
 			list = orgListByActivity
 		}
-		found, _, err := l.fetch(ctx, q, list(l))
-		return found, err
+		return l.fetch(ctx, q, list(l))
 	}
 	// Each statement alone gives the whole answer where it counts; the walk's
 	// promises need no snapshot common to both.
-	found, goesOn, err := l.fetch(ctx, q, orgListNearby(l))
-	if err != nil || !goesOn {
+	found, err := l.fetch(ctx, q, orgListNearby(l))
+	if err != nil || found.full || !found.goesOn {
 		return found, err
 	}
 	beyond := orgListIndexed
-	if l.walksOn(len(found)) {
+	if l.walksOn(len(found.orgs)) {
 		beyond = orgListWalked
 	}
-	found, _, err = l.fetch(ctx, q, beyond(l))
-	return found, err
+	return l.fetch(ctx, q, beyond(l))
 }
 
 // walksOn says whether a user's organizations fill the page within reach, if those
@@ -121,12 +123,10 @@ func (l listQuery) walksOn(found int) bool {
 	return l.ofUser() && l.nearby*(l.Limit+1) <= l.reach*found
 }
 
-// fetch returns what the statement finds, and whether orgListNearby says that the
-// walk goes on.
-func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (found []Org, goesOn bool, err error) {
+func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collected, error) {
 	rows, err := q.Query(ctx, s.sql, slices.Concat([]any{binaryResults}, s.args)...)
 	if err != nil {
-		return nil, false, err
+		return collected{}, err
 	}
-	return collectOrgs(rows, l.Limit+1)
+	return collectOrgs(rows, l.Limit+1, l.page)
 }

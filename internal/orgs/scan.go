@@ -15,40 +15,71 @@ import (
 // readOrg takes apart. An any already, or each call would make it one.
 var binaryResults any = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
-// collectOrgs reads at most want rows of orgColumns. It stands in for pgx's
-// collecting generics on the one hot path, and allocates for a page, not for each
-// row of it (BenchmarkList: 26 times for 100 rows, statement and all).
+// collected is what a statement of a list has returned.
+type collected struct {
+	orgs   []Org
+	bytes  int  // at least what the organizations take in JSON
+	full   bool // the page has no room for the organization that follows
+	goesOn bool // orgListNearby: the walk goes on
+}
+
+// collectOrgs reads at most want rows of orgColumns, and no more than fit into
+// maxBytes; the first always fits. It stands in for pgx's collecting generics on
+// the one hot path, and allocates for a page, not for each row of it
+// (BenchmarkList: 26 times for 100 rows, statement and all).
 //
-// A row of NULLs (orgListNearby) is no organization, but says that the walk goes
-// on.
-func collectOrgs(rows pgx.Rows, want int) (found []Org, goesOn bool, err error) {
+// A row of NULLs (orgListNearby) is no organization: it says that the walk goes on.
+func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 	defer rows.Close()
-	found = make([]Org, 0, want)
+	found := collected{orgs: make([]Org, 0, want)}
 	var texts arena
 	texts.Grow(want * typicalText)
 	for rows.Next() {
 		columns := rows.RawValues()
 		if columns[0] == nil {
-			goesOn = true
+			found.goesOn = true
 			continue
+		}
+		size := encodedSize(columns)
+		if found.full = len(found.orgs) > 0 && found.bytes+size > maxBytes; found.full {
+			break
 		}
 		var o Org
 		if err := readOrg(columns, &o, &texts); err != nil {
-			return nil, false, err
+			return collected{}, err
 		}
-		found = append(found, o)
+		found.orgs = append(found.orgs, o)
+		found.bytes += size
 	}
-	return found, goesOn, rows.Err()
+	rows.Close() // an error shows only when the rest of the rows has been read
+	return found, rows.Err()
+}
+
+// encodedSize is at least what internal/http writes for a row. An escape takes at
+// most six bytes for one; metadata stays as it is.
+func encodedSize(column [][]byte) int {
+	const (
+		names  = 330 // of the fields, and the values that have a fixed size
+		escape = 6
+	)
+	return names + escape*len(column[1]) + len(column[3])
 }
 
 // typicalText is the bytes of a common name and its metadata.
 const typicalText = 160
 
-// arena keeps the texts of a page in a few large allocations. A string it
-// returned stays good: a strings.Builder only ever appends.
+// arena keeps the texts of a page in a few large allocations. A string that it
+// returned stays valid: a strings.Builder only ever appends.
 type arena struct{ strings.Builder }
 
+// arenaChunk is what the arena grows by: a new piece, so that nothing is copied.
+const arenaChunk = 32 << 10
+
 func (a *arena) keep(text []byte) string {
+	if len(text) > a.Cap()-a.Len() {
+		a.Builder = strings.Builder{}
+		a.Grow(max(arenaChunk, len(text)))
+	}
 	start := a.Len()
 	a.Write(text)
 	return a.String()[start:]
