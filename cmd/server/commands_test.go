@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -58,6 +61,8 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"serve", good, "--db-max-conns=many"},
 		{"serve", good, "--drain-delay=-1s"},
 		{"serve", good, "--drain-delay=5"},
+		{"serve", good, "--idle-timeout=0s"},
+		{"serve", good, "--idle-timeout=25h"},
 		{"dev", "--orgs=-1"},
 		{"dev", "--addr=x"},
 		{"dev", "--rate-limit=-1"},
@@ -281,6 +286,26 @@ func TestHealthcheck(t *testing.T) {
 	}
 	if code, _, _ := run(t, "healthcheck", addr); code != exitFailed {
 		t.Errorf("of a stopped server: exit %d", code)
+	}
+}
+
+// A proxy answers for itself: the healthcheck goes to the server directly, even if
+// its address is not this machine's loopback.
+func TestHealthcheckTakesNoProxy(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{}, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	}))
+	defer proxy.Close()
+	// A connection to the broadcast address fails at once.
+	p := startWith(t, []string{"HTTP_PROXY=" + proxy.URL, "http_proxy=" + proxy.URL}, "healthcheck", "--addr=255.255.255.255:8080")
+	var exit *exec.ExitError
+	if err := p.wait(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed || len(asked) > 0 {
+		t.Errorf("the proxy was asked %d times, and the command ended with %v", len(asked), err)
 	}
 }
 

@@ -86,6 +86,7 @@ type serverFlags struct {
 	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
 	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long what is known of a key may be used without asking the database, if the news of a change is lost; 0s asks for each request (${default})."`
 	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to serve on after being told to stop, while balancers take notice (${default})."`
+	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests; more than the load balancer keeps one (${default})."`
 }
 
 // Validate finds what Kong's types let through.
@@ -98,6 +99,9 @@ func (f serverFlags) Validate() error {
 	}
 	if f.DrainDelay < 0 || f.DrainDelay > time.Minute {
 		return fmt.Errorf("ORGD_DRAIN_DELAY is %s: give 0s to 1m", f.DrainDelay)
+	}
+	if f.IdleTimeout < time.Second || f.IdleTimeout > 24*time.Hour {
+		return fmt.Errorf("ORGD_IDLE_TIMEOUT is %s: give 1s to 24h", f.IdleTimeout)
 	}
 	if f.KeyCacheTTL < 0 || f.KeyCacheTTL > 5*time.Minute {
 		return fmt.Errorf("ORGD_KEY_CACHE_TTL is %s: give 0s to 5m", f.KeyCacheTTL)

@@ -205,7 +205,7 @@ func TestDeployedGrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	needed := delay + orgdhttp.DrainLimit + usageLimit + lastTracesLimit
+	needed := delay + orgdhttp.DrainLimit + usageLimit + lastTracesLimit + lastLinesLimit
 	p := find(t, kubernetes(t), "Deployment", "orgd").Spec.Template.Spec
 	before := time.Duration(p.Containers[0].Lifecycle.PreStop.Sleep.Seconds) * time.Second
 	if grace := time.Duration(p.TerminationGracePeriodSeconds) * time.Second; before == 0 || grace < before+needed {

@@ -76,6 +76,8 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	fmt.Fprintf(std.err, devReady, demo.url, demo.envFile, demo.key)
 
+	log := telemetry.StartLog(std.out, std.err, logLevel(c.LogLevel))
+	defer log.Close(lastLinesLimit)
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	group.Go(func() error {
@@ -90,7 +92,8 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 			keyTTL:      30 * time.Second,
 			limits:      orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},
 			listeners:   bound,
-			logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
+			logger:      log.Logger,
+			linesLost:   log.Lost,
 		})
 	})
 	return group.Wait()

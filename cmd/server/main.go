@@ -11,13 +11,29 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end; the second must not have to wait
-	// for it.
-	context.AfterFunc(ctx, stop)
+	ctx := catchSignals(context.Background())
 	os.Exit(execute(ctx, os.Args[1:], streams{out: os.Stdout, err: os.Stderr}))
 }
 
-// streams are where a command writes: what it was asked for, and what it has to
-// say beside.
+// catchSignals returns a context that is done when the process is told to stop, by
+// SIGINT, SIGTERM or SIGHUP. A second SIGINT or SIGTERM then ends it at once.
+func catchSignals(parent context.Context) context.Context {
+	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	// Go dies of SIGPIPE when a reader of standard output or standard error has gone,
+	// even if the parent ignores SIGPIPE. Caught, it is an error of that one write.
+	outlived := []os.Signal{syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		stops = append(stops, syscall.SIGHUP)
+		// A terminal that closes sends it more than once: the second must not cut the
+		// drain short.
+		outlived = append(outlived, syscall.SIGHUP)
+	}
+	signal.Notify(make(chan os.Signal, 1), outlived...)
+	ctx, stop := signal.NotifyContext(parent, stops...)
+	context.AfterFunc(ctx, stop)
+	return ctx
+}
+
+// streams are where a command writes: out takes its result, err what it has to say
+// besides.
 type streams struct{ out, err io.Writer }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 // serverVariable, in the environment, has the test binary be the server, until it
 // is killed.
-const serverVariable = "ORGD_TEST_SERVE"
+const serverVariable = "TEST_ORGD_SERVE"
 
 // beServer is the server as it ships, but for this: it does not outlive the test
 // that started it, which holds the other end of its standard input.
@@ -35,13 +36,14 @@ type process struct {
 	kill func()       // kill -9, and the wait for its end
 }
 
+// serveFlags are of a server on ports of its own that logs each request.
+var serveFlags = []string{"serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--db-max-conns=8", "--log-level=info", "--public-url="}
+
 var servingLine = regexp.MustCompile(`"msg":"serving".*"publicUrl":"([^"]+)"`)
 
 func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
 	t.Helper()
-	p := startCommand(t, databaseURL, append([]string{
-		"serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--db-max-conns=8", "--log-level=info", "--public-url=",
-	}, flags...)...)
+	p := startCommand(t, databaseURL, slices.Concat(serveFlags, flags)...)
 	await(t, "the server does not come up", func() bool {
 		found := servingLine.FindStringSubmatch(p.out.String())
 		if found != nil {
@@ -60,14 +62,35 @@ func startCommand(t *testing.T, databaseURL string, args ...string) *process {
 // startWith starts a command with variables besides those of the test.
 func startWith(t *testing.T, variables []string, args ...string) *process {
 	t.Helper()
+	p := &process{}
+	cmd := command(t, variables, args...)
+	cmd.Stdout, cmd.Stderr = &p.out, &p.errs
+	p.start(t, cmd)
+	return p
+}
+
+// command is this program as the server, with variables besides those of the test.
+func command(t *testing.T, variables []string, args ...string) *exec.Cmd {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{}
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(append(os.Environ(), serverVariable+"=1"), variables...)
-	cmd.Stdout, cmd.Stderr = &p.out, &p.errs
+	return cmd
+}
+
+// inShell has a shell run a script in which "$@" is the command.
+func inShell(cmd *exec.Cmd, script string) *exec.Cmd {
+	shell := exec.Command("/bin/sh", append([]string{"-c", script, "sh"}, cmd.Args...)...)
+	shell.Env = cmd.Env
+	return shell
+}
+
+// start starts cmd, and kills it at the end of the test if it has not ended.
+func (p *process) start(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,9 +108,8 @@ func startWith(t *testing.T, variables []string, args ...string) *process {
 		}
 		_ = stdin.Close()
 		if strings.Contains(p.errs.String(), "DATA RACE") || t.Failed() {
-			t.Errorf("server %s, process %d, said: %s", args[0], p.Pid, p.errs.String())
+			t.Errorf("%q, process %d, said: %s", cmd.Args, p.Pid, p.errs.String())
 		}
 	})
 	t.Cleanup(p.kill)
-	return p
 }

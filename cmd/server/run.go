@@ -43,6 +43,7 @@ type serveConfig struct {
 	listeners   listeners // closed when serve returns
 	publicURL   string    // empty: what the public listener is bound to
 	drainDelay  time.Duration
+	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
 	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
 	limits      orgdhttp.Limits
 	proxies     []*net.IPNet
@@ -51,6 +52,7 @@ type serveConfig struct {
 	sweepEvery  time.Duration // 0: sweepInterval
 	flushEvery  time.Duration // 0: usageInterval
 	logger      *slog.Logger
+	linesLost   func() int64 // how many lines of the log could not be written
 }
 
 // serve is the whole server from top to bottom. It returns when ctx is done and
@@ -100,6 +102,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		w := pool.Waits()
 		return w.Waiting, w.Served, w.Time, w.GivenUp
 	})
+	metrics.WatchLog(cfg.linesLost)
 
 	public, admin := cfg.listeners.public, cfg.listeners.admin
 	apiURL := publicURL(cfg.publicURL, public.Addr())
@@ -125,6 +128,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		Observer:    metrics,
 		Tracer:      tracing.requests,
 		Unlogged:    cfg.unlogged,
+		IdleTimeout: cfg.idleTimeout,
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
 	})

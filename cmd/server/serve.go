@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"orgd/internal/telemetry"
 )
+
+// lastLinesLimit is what a log that blocks may add to the time of a stop.
+const lastLinesLimit = time.Second
 
 type serveCommand struct {
 	databaseFlags `embed:""`
@@ -25,6 +29,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	log := telemetry.StartLog(std.out, std.err, logLevel(c.LogLevel))
+	defer log.Close(lastLinesLimit)
 	return serve(ctx, serveConfig{
 		databaseURL: c.DatabaseURL.Reveal(),
 		directURL:   c.direct(),
@@ -33,11 +39,13 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 		listeners:   bound,
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
+		idleTimeout: c.IdleTimeout,
 		keyTTL:      c.KeyCacheTTL,
 		limits:      c.limits(c.RateLimit),
 		proxies:     c.proxies(),
 		tracesURL:   c.TracesURL,
 		unlogged:    1 - c.LogSample,
-		logger:      telemetry.NewLogger(std.out, logLevel(c.LogLevel)),
+		logger:      log.Logger,
+		linesLost:   log.Lost,
 	})
 }

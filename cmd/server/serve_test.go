@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -283,6 +286,38 @@ func TestDrainClosesNoConnectionUnasked(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
+	}
+}
+
+// A connection lives between requests for as long as ORGD_IDLE_TIMEOUT says, though
+// a request has to arrive sooner.
+func TestIdleTimeout(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	r := start(t, func(c *serveConfig) { c.databaseURL, c.idleTimeout = d.URL, time.Second })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	from := bufio.NewReader(conn)
+	for range 2 {
+		if _, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: orgd\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(from, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("%d, %v", response.StatusCode, err)
+		}
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the idle connection ended with %v, want that the server closes it", err)
 	}
 }
 

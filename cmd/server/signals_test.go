@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -123,4 +124,33 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if n := count(t, d, "SELECT count(*) FROM orgs"); n != 0 {
 		t.Errorf("%d organizations, want none", n)
 	}
+}
+
+// A terminal that closes is a stop like any other, and says so more than once.
+func TestHangupIsAStop(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	server := startProcess(t, d.URL, "--drain-delay=0s")
+	call := beginSlowly(t, server.url, d.Key(t, d.Account(t)))
+	send(t, server.Pid, syscall.SIGHUP)
+	awaitRefused(t, server.url+"/livez")
+	for range 3 {
+		send(t, server.Pid, syscall.SIGHUP)
+	}
+	if r := call.end(); r.err != nil || r.status != http.StatusCreated {
+		t.Errorf("the call in flight: %+v, %v", r.answer, r.err)
+	}
+	if err := server.wait(); err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+}
+
+// A server that nohup started does not care about its terminal.
+func TestHangupThatIsIgnored(t *testing.T) {
+	t.Parallel()
+	read, write := pipe(t)
+	p := logged(t, dbtest.New(t), write, `trap '' HUP; exec "$@"`, bufio.NewReader(read))
+	send(t, p.Pid, syscall.SIGHUP)
+	p.serves(t, 5)
+	p.stops(t)
 }

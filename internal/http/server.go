@@ -3,6 +3,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,10 +29,11 @@ const (
 	bodyTimeout       = 8 * time.Second // leaves the request 2 s of its deadline
 	requestDeadline   = 10 * time.Second
 	writeTimeout      = 20 * time.Second
-	// Longer than a balancer keeps a connection (60 s is common): it must not
-	// send a request into one that is just being closed.
-	idleTimeout = 75 * time.Second
 )
+
+// DefaultIdleTimeout is longer than most load balancers keep an idle connection
+// (60 s): none may send a request into one that is just being closed.
+const DefaultIdleTimeout = 75 * time.Second
 
 // DrainLimit is how long a server that was told to stop waits for what is in
 // flight, after the drain delay; less than the 30 s after which orchestrators kill.
@@ -99,6 +101,9 @@ type Config struct {
 	Observer  Observer
 	Tracer    Tracer  // nil for none
 	Unlogged  float64 // share of the requests without an error that are not logged, 0 to 1
+	// IdleTimeout is how long a connection may be idle between two requests; 0 for
+	// DefaultIdleTimeout.
+	IdleTimeout time.Duration
 
 	OpenAPIYAML []byte
 	OpenAPIJSON []byte
@@ -190,7 +195,7 @@ func (s *Server) newHTTPServer(handler http.Handler) *http.Server {
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       cmp.Or(s.cfg.IdleTimeout, DefaultIdleTimeout),
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
 	}

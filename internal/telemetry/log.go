@@ -3,8 +3,13 @@
 package telemetry
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // NewLogger returns a logger that writes one JSON object a line to w.
@@ -12,19 +17,117 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// Secret is a text that prints redacted, wherever it is printed.
-type Secret string
+// maxPending is how many bytes of log lines wait for a reader that has stalled:
+// some ten thousand lines.
+const maxPending = 4 << 20
 
-const redacted = "[redacted]"
+// Log is a logger that never holds up its callers: one goroutine writes the lines.
+// Lines that cannot be written, or for which there is no room while a write blocks,
+// are lost and counted.
+type Log struct {
+	*slog.Logger
+	out      io.Writer
+	problems io.Writer
 
-// Reveal returns the text itself.
-func (s Secret) Reveal() string { return string(s) }
+	mu      sync.Mutex
+	pending []byte // whole lines
 
-// String returns a mark in the secret's place.
-func (s Secret) String() string { return redacted }
+	wake     chan struct{}
+	ended    chan struct{}
+	closing  chan struct{}
+	lost     atomic.Int64
+	reported int64 // of lost; the writing goroutine's
+	failing  bool  // the last write failed; the writing goroutine's
+	torn     bool  // the last write ended inside a line; the writing goroutine's
+}
 
-// GoString is String, for %#v.
-func (s Secret) GoString() string { return redacted }
+// StartLog returns a log that writes one JSON object a line to out. The first of
+// several failed writes is reported on problems. Close ends it.
+func StartLog(out, problems io.Writer, level slog.Level) *Log {
+	l := &Log{
+		out: out, problems: problems,
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), closing: make(chan struct{}),
+	}
+	l.Logger = NewLogger(appender{l}, level)
+	go l.write()
+	return l
+}
 
-// MarshalText is String, for JSON.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+// Lost returns how many lines could not be written.
+func (l *Log) Lost() int64 { return l.lost.Load() }
+
+// Close writes what is pending, and gives up after the limit. Later lines are
+// dropped.
+func (l *Log) Close(limit time.Duration) {
+	close(l.closing)
+	select {
+	case <-l.ended:
+	case <-time.After(limit):
+	}
+}
+
+// appender is the writer beneath the logger.
+type appender struct{ log *Log }
+
+func (a appender) Write(line []byte) (int, error) {
+	l := a.log
+	l.mu.Lock()
+	if len(l.pending)+len(line) > maxPending {
+		l.lost.Add(1)
+	} else {
+		l.pending = append(l.pending, line...)
+	}
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default: // it is awake
+	}
+	return len(line), nil
+}
+
+func (l *Log) write() {
+	defer close(l.ended)
+	var batch []byte
+	for open := true; open; {
+		select {
+		case <-l.wake:
+		case <-l.closing:
+			open = false
+		}
+		l.mu.Lock()
+		batch, l.pending = l.pending, batch[:0]
+		l.mu.Unlock()
+		if len(batch) > 0 {
+			l.writeBatch(batch)
+		}
+	}
+}
+
+func (l *Log) writeBatch(batch []byte) {
+	n, err := l.writeLines(batch)
+	if err == nil {
+		l.failing = false
+		if lost := l.Lost(); lost > l.reported {
+			l.Warn("log lines were lost: the log could not be written", "lines", lost-l.reported)
+			l.reported = lost
+		}
+		return
+	}
+	l.lost.Add(int64(bytes.Count(batch[n:], []byte{'\n'})))
+	if !l.failing {
+		fmt.Fprintln(l.problems, "server: the log cannot be written, its lines are lost until it can:", err)
+	}
+	l.failing = true
+}
+
+// writeLines begins a new line if the last write failed inside one.
+func (l *Log) writeLines(batch []byte) (n int, err error) {
+	if l.torn {
+		if _, err := l.out.Write([]byte{'\n'}); err != nil {
+			return 0, err
+		}
+	}
+	n, err = l.out.Write(batch)
+	l.torn = n > 0 && batch[n-1] != '\n'
+	return n, err
+}

@@ -136,6 +136,12 @@ func (m *Metrics) WatchSchema(version func() int64, needed int64) {
 		func() float64 { return float64(needed) })
 }
 
+// WatchLog adds how many lines of the log were lost.
+func (m *Metrics) WatchLog(lost func() int64) {
+	m.counter("orgd_log_lines_lost_total", "Log lines that could not be written, or found no room while a write blocked.",
+		func() float64 { return float64(lost()) })
+}
+
 func (m *Metrics) gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }

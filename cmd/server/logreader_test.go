@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+)
+
+// logged starts a server whose standard output is out, by way of a shell that runs
+// script, and finds its address in the lines that come out of from.
+func logged(t *testing.T, d *dbtest.DB, out *os.File, script string, from *bufio.Reader) *process {
+	t.Helper()
+	p := &process{}
+	cmd := inShell(command(t, []string{"DATABASE_URL=" + d.URL}, slices.Concat(serveFlags, []string{"--drain-delay=0s"})...), script)
+	cmd.Stdout, cmd.Stderr = out, &p.errs
+	p.start(t, cmd)
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for p.url == "" {
+		line, err := from.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the log ends: %v: %s", err, p.errs.String())
+		}
+		if found := servingLine.FindStringSubmatch(line); found != nil {
+			p.url = found[1]
+		}
+	}
+	return p
+}
+
+// serves wants n requests answered, each of which is a line of the log.
+func (p *process) serves(t *testing.T, n int) {
+	t.Helper()
+	client := &http.Client{Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	for range n {
+		response, err := client.Get(p.url + "/v1/" + strings.Repeat("x", 1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		if closed := response.Body.Close(); err != nil || closed != nil || response.StatusCode != http.StatusNotFound {
+			t.Fatalf("%d, %v, %v", response.StatusCode, err, closed)
+		}
+	}
+}
+
+// stops wants an orderly end.
+func (p *process) stops(t *testing.T) {
+	t.Helper()
+	send(t, p.Pid, syscall.SIGTERM)
+	if err := p.wait(); err != nil {
+		t.Errorf("the server ended with %v: %s", err, p.errs.String())
+	}
+}
+
+func pipe(t *testing.T) (read, write *os.File) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = read.Close() }) // or the test has closed it
+	return read, write
+}
+
+// socket is a pair as journald gives to the services that it hears.
+func socket(t *testing.T) (read, write *os.File) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, write = os.NewFile(uintptr(fds[0]), "read"), os.NewFile(uintptr(fds[1]), "write")
+	t.Cleanup(func() { _ = read.Close() })
+	return read, write
+}
+
+const lostLines = "the log cannot be written"
+
+// A server whose log has lost its reader serves on, and says so on the other stream.
+func TestLogReaderLeaves(t *testing.T) {
+	t.Parallel()
+	const plainly, ignoring = `exec "$@"`, `trap '' PIPE; exec "$@"`
+	for name, c := range map[string]struct {
+		open   func(*testing.T) (read, write *os.File)
+		script string
+	}{
+		"pipe":                    {pipe, plainly},
+		"socket":                  {socket, plainly},
+		"pipe, SIGPIPE ignored":   {pipe, ignoring},
+		"socket, SIGPIPE ignored": {socket, ignoring},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			read, write := c.open(t)
+			p := logged(t, dbtest.New(t), write, c.script, bufio.NewReader(read))
+			if err := read.Close(); err != nil {
+				t.Fatal(err)
+			}
+			p.serves(t, 10)
+			await(t, "nothing is said of the lost log", func() bool { return strings.Contains(p.errs.String(), lostLines) })
+			p.serves(t, 10)
+			p.stops(t)
+			if n := strings.Count(p.errs.String(), "\n"); n != 1 {
+				t.Errorf("%d lines on standard error: %s", n, p.errs.String())
+			}
+		})
+	}
+}
+
+// Both streams go to the same reader, as under systemd, and it leaves.
+func TestLogReaderLeavesBothStreams(t *testing.T) {
+	t.Parallel()
+	read, write := pipe(t)
+	p := logged(t, dbtest.New(t), write, `exec "$@" 2>&1`, bufio.NewReader(read))
+	if err := read.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.serves(t, 20)
+	p.stops(t)
+}
+
+// When a reader comes back to the fifo, so do the lines, whole ones.
+func TestLogReaderComesBack(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "log")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := func(flag int) *os.File {
+		f, err := os.OpenFile(fifo, flag, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	first := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	p := logged(t, dbtest.New(t), open(os.O_WRONLY), `exec "$@"`, bufio.NewReader(first))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.serves(t, 5)
+	await(t, "nothing is said of the lost log", func() bool { return strings.Contains(p.errs.String(), lostLines) })
+
+	second := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	defer second.Close()
+	var lines safeBuffer
+	go func() { _, _ = io.Copy(&lines, second) }() // until it is closed
+	await(t, "no lines come to the new reader", func() bool {
+		p.serves(t, 1)
+		return strings.Contains(lines.String(), `"msg":"log lines were lost`) && strings.Contains(lines.String(), `"status":404`)
+	})
+	if text := lines.String(); !strings.HasPrefix(text, "{") || !strings.HasSuffix(text, "}\n") {
+		t.Errorf("the lines are torn: %s", text)
+	}
+	p.stops(t)
+}
+
+// A reader that stalls costs lines and no request.
+func TestLogReaderStalls(t *testing.T) {
+	t.Parallel()
+	read, write := pipe(t)
+	from := bufio.NewReader(read)
+	p := logged(t, dbtest.New(t), write, `exec "$@"`, from)
+	p.serves(t, 200) // some 200 KB: a pipe holds 64
+	rest := make(chan []byte, 1)
+	go func() { b, _ := io.ReadAll(from); rest <- b }() // what came until its end
+	p.stops(t)
+	if n := strings.Count(string(<-rest), `"status":404`); n != 200 {
+		t.Errorf("%d requests were logged, want 200", n)
+	}
+}
+
+// A server stops although nobody reads what it says of that.
+func TestStopWithStalledLogReader(t *testing.T) {
+	t.Parallel()
+	read, write := pipe(t)
+	p := logged(t, dbtest.New(t), write, `exec "$@"`, bufio.NewReader(read))
+	p.serves(t, 200)
+	p.stops(t)
+}
