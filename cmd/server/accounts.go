@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"orgd/internal/accounts"
@@ -26,19 +27,28 @@ func (c *accountsCreate) Validate() error {
 	return firstError(c.databaseFlags.Validate(), validText("--name", c.Name))
 }
 
-// Run prints the new account's id.
+// Run prints the new account's id. An account that cannot be printed is not made.
 func (c *accountsCreate) Run(ctx context.Context, std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		made, err := accounts.NewRepository(pool).Create(ctx, c.Name)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printJSON(std.out, orgdhttp.NewAccount(made))
-		}
-		fmt.Fprintln(std.out, made.ID)
-		return nil
+		_, err := accounts.NewRepository(pool).Create(ctx, c.Name, func(made accounts.Account) error {
+			if err := printAccount(std.out, made, c.JSON); err != nil {
+				return fmt.Errorf("the account cannot be printed, so it is not made: %w", err)
+			}
+			return nil
+		})
+		return err
 	})
+}
+
+func printAccount(w io.Writer, made accounts.Account, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, orgdhttp.NewAccount(made))
+	}
+	_, err := fmt.Fprintln(w, made.ID)
+	return err
 }
 
 type accountsList struct {
@@ -48,6 +58,9 @@ type accountsList struct {
 
 // Run prints a table, or an array of account objects.
 func (c *accountsList) Run(ctx context.Context, std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		found, err := accounts.NewRepository(pool).List(ctx)
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs safeBuffer
-	code = execute(context.Background(), args, streams{out: &out, err: &errs})
+	code = execute(context.Background(), args, &out, &errs)
 	return code, out.String(), errs.String()
 }
 

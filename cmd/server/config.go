@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -165,36 +166,50 @@ const (
 	exitUsage  = 2
 )
 
-// execute runs the command in args and returns the exit code.
-func execute(ctx context.Context, args []string, std streams) int {
-	var cli commandLine
-	exited := -1
-	parser := kong.Must(&cli,
-		kong.Name("server"),
-		kong.Description("orgd, the organizations service. Flags may be given as environment variables."),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Writers(std.out, std.err),
-		kong.Exit(func(code int) { exited = code }),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(std),
-	)
-	command, err := parser.Parse(args)
-	if exited >= 0 { // --help
-		return exited
+// execute runs the command in args and returns the exit code. A command whose output
+// cannot be written has failed.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	std := streams{out: &output{to: stdout}, err: stderr}
+	err := runCommand(ctx, args, std)
+	if err == nil && std.out.err != nil {
+		err = fmt.Errorf("the output cannot be written: %w", std.out.err)
 	}
-	if err != nil {
-		fmt.Fprintln(std.err, "server:", err)
+	if usage, wrong := errors.AsType[usageError](err); wrong {
+		fmt.Fprintln(std.err, "server:", usage.error)
 		return exitUsage
 	}
-	err = command.Run()
 	if err != nil && ctx.Err() != nil {
 		// What was under way failed because it was told to stop.
-		fmt.Fprintln(std.err, "server: stopped")
-		return exitFailed
+		err = errors.New("stopped")
 	}
 	if err != nil {
 		fmt.Fprintln(std.err, "server:", err)
 		return exitFailed
 	}
 	return 0
+}
+
+// usageError is what is wrong with a command line or a variable.
+type usageError struct{ error }
+
+func runCommand(ctx context.Context, args []string, std streams) error {
+	var cli commandLine
+	helped := false
+	parser := kong.Must(&cli,
+		kong.Name("server"),
+		kong.Description("orgd, the organizations service. Flags may be given as environment variables."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(int) { helped = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	command, err := parser.Parse(args)
+	if helped || std.out.err != nil {
+		return nil
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	return command.Run()
 }

@@ -76,7 +76,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	fmt.Fprintf(std.err, devReady, demo.url, demo.envFile, demo.key)
 
-	log := telemetry.StartLog(std.out, std.err, logLevel(c.LogLevel))
+	log := telemetry.StartLog(std.out.to, std.err, logLevel(c.LogLevel))
 	defer log.Close(lastLinesLimit)
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)

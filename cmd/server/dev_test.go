@@ -19,7 +19,7 @@ func startDev(t *testing.T, dir, databaseURL string, extra ...string) (env map[s
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	args := append([]string{"dev", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--data-dir=" + dir, "--database-url=" + databaseURL}, extra...)
-	go func() { ended <- execute(ctx, args, streams{out: &out, err: &errs}) }()
+	go func() { ended <- execute(ctx, args, &out, &errs) }()
 	await(t, "server dev does not come up", func() bool { return strings.Contains(errs.String(), "Ctrl-C") || len(ended) > 0 })
 	stop = func() {
 		cancel()

@@ -82,7 +82,7 @@ func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (api
 		}
 		fmt.Fprintf(std.err, "the key in %s does not open this database: a new account is made, and the file kept as %s.old\n", d.envFile, d.envFile)
 	}
-	account, err := accounts.NewRepository(pool).Create(ctx, demoName)
+	account, err := accounts.NewRepository(pool).Create(ctx, demoName, func(accounts.Account) error { return nil })
 	if err != nil {
 		return apikeys.Principal{}, err
 	}

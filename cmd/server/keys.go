@@ -18,16 +18,28 @@ import (
 )
 
 type keysCommand struct {
-	Create keysCreate `cmd:"" help:"Create a key. It is printed once and kept nowhere."`
+	Create keysCreate `cmd:"" help:"Create a key. It is shown once and not stored."`
 	List   keysList   `cmd:"" help:"List keys, newest first; never the keys themselves."`
 	Update keysUpdate `cmd:"" help:"Change what a key is called, or when it ends."`
-	Rotate keysRotate `cmd:"" help:"Make a key in the place of another, which ends after an overlap. The new one is printed once and kept nowhere."`
+	Rotate keysRotate `cmd:"" help:"Make a key in the place of another, which ends after an overlap. The new one is shown once and not stored."`
 	Revoke keysRevoke `cmd:"" help:"End a key now."`
 }
 
-// operatorsCall is a call about one account's keys by whoever has the database.
+// operatorsCall is an operator's call about one account's keys.
 func operatorsCall(account uuid.UUID) apikeys.Call {
 	return apikeys.Call{AccountID: account}
+}
+
+// showing has the call print the key that it makes, before it is committed: a key
+// that cannot be printed is not made.
+func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
+	call.Show = func(made apikeys.Changed) error {
+		if err := printMade(std.out, made, asJSON); err != nil {
+			return fmt.Errorf("the key cannot be printed, so it is not made: %w", err)
+		}
+		return nil
+	}
+	return call
 }
 
 type keysCreate struct {
@@ -57,29 +69,39 @@ func validOwnRate(perSecond *int32) error {
 
 // Run prints the key, alone on its line so that it can be piped.
 func (c *keysCreate) Run(ctx context.Context, std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		n := apikeys.NewAPIKey{Description: c.Description, Scopes: slices.Compact(slices.Sorted(slices.Values(c.Scope)))}
 		n.RateLimit = c.RateLimit
 		if c.ExpiresIn != nil {
 			n.ExpiresIn = *c.ExpiresIn
 		}
-		made, err := apikeys.NewRepository(pool).Create(ctx, operatorsCall(c.Account), n)
+		made, err := apikeys.NewRepository(pool).Create(ctx, showing(operatorsCall(c.Account), std, c.JSON), n)
 		if err != nil {
 			return err
 		}
-		return printMade(std, made, c.JSON)
+		describeMade(std.err, made, c.JSON)
+		return nil
 	})
 }
 
-func printMade(std streams, made apikeys.Changed, asJSON bool) error {
+func printMade(w io.Writer, made apikeys.Changed, asJSON bool) error {
 	if asJSON {
 		object := orgdhttp.NewAPIKey(made.APIKey)
 		object.Key = made.Key.Reveal()
-		return printJSON(std.out, object)
+		return printJSON(w, object)
 	}
-	fmt.Fprintln(std.out, made.Key.Reveal())
-	fmt.Fprintf(std.err, "Key %s of account %s. It is not shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
-	return nil
+	_, err := fmt.Fprintln(w, made.Key.Reveal())
+	return err
+}
+
+// describeMade says beside a key that is printed alone which it is.
+func describeMade(w io.Writer, made apikeys.Changed, asJSON bool) {
+	if !asJSON {
+		fmt.Fprintf(w, "Key %s of account %s. It is not shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
+	}
 }
 
 type keysList struct {
@@ -90,6 +112,9 @@ type keysList struct {
 
 // Run prints a table, or the page object.
 func (c *keysList) Run(ctx context.Context, std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		keys, err := apikeys.NewRepository(pool).ListAll(ctx, c.Account)
 		if err != nil {
@@ -218,9 +243,15 @@ func (c *keysRotate) Validate() error {
 
 // Run prints the new key, alone on its line so that it can be piped.
 func (c *keysRotate) Run(ctx context.Context, std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
 	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
-		return r.Rotate(ctx, call, c.ID, c.Overlap)
-	}, func(made apikeys.Changed) error { return printMade(std, made, c.JSON) })
+		return r.Rotate(ctx, showing(call, std, c.JSON), c.ID, c.Overlap)
+	}, func(made apikeys.Changed) error {
+		describeMade(std.err, made, c.JSON)
+		return nil
+	})
 }
 
 type keysRevoke struct {

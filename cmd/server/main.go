@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,7 +11,7 @@ import (
 
 func main() {
 	ctx := catchSignals(context.Background())
-	os.Exit(execute(ctx, os.Args[1:], streams{out: os.Stdout, err: os.Stderr}))
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // catchSignals returns a context that is done when the process is told to stop, by
@@ -33,7 +32,3 @@ func catchSignals(parent context.Context) context.Context {
 	context.AfterFunc(ctx, stop)
 	return ctx
 }
-
-// streams are where a command writes: out takes its result, err what it has to say
-// besides.
-type streams struct{ out, err io.Writer }

@@ -58,6 +58,9 @@ type migrateStatus struct {
 
 // Run prints one line for each step.
 func (c *migrateStatus) Run(ctx context.Context, std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
 	all, err := db.MigrationStatus(ctx, c.direct(), migrations.FS)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	log := telemetry.StartLog(std.out, std.err, logLevel(c.LogLevel))
+	log := telemetry.StartLog(std.out.to, std.err, logLevel(c.LogLevel))
 	defer log.Close(lastLinesLimit)
 	return serve(ctx, serveConfig{
 		databaseURL: c.DatabaseURL.Reveal(),

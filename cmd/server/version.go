@@ -27,6 +27,9 @@ type versionCommand struct{}
 
 // Run prints one line.
 func (versionCommand) Run(std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
 	v, c := build()
 	_, err := fmt.Fprintln(std.out, "orgd", v, "commit", c, runtime.Version())
 	return err

@@ -30,16 +30,19 @@ INSERT INTO accounts (id, name)
 VALUES ($1, $2)
 RETURNING id, name, created_at`
 
-// Create makes an account; name is 1–255 code points and need not be unique.
-func (r *Repository) Create(ctx context.Context, name string) (Account, error) {
+// Create makes an account; name is 1–255 code points and need not be unique. show
+// gets the account before it is committed; if it fails, no account is made.
+func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
 	var made Account
-	err := r.db.Write(ctx, func(ctx context.Context, q db.Querier) error {
+	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		rows, err := q.Query(ctx, accountCreate, uuid.NewV7(), name)
 		if err != nil {
 			return err
 		}
-		made, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account])
-		return err
+		if made, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
+			return err
+		}
+		return show(made)
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("create account: %w", err)

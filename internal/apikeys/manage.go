@@ -20,6 +20,10 @@ type Call struct {
 	UserID    uuid.UUID // the person that it acts for; zero if none
 
 	IdempotencyKey string // the client's name for the call; empty if it has none
+
+	// Show gets the result before it is committed; if it fails, nothing is changed.
+	// nil for none. A repeat of a call does not show its result again.
+	Show func(Changed) error
 }
 
 func (c Call) byOperator() bool { return c.KeyID == uuid.UUID{} }

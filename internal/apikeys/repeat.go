@@ -33,6 +33,9 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 			return APIKey{}, err
 		}
 		made, changed.Key, err = run(ctx, q, grants)
+		if err == nil && c.Show != nil {
+			err = c.Show(Changed{APIKey: made, Key: changed.Key})
+		}
 		return made, err
 	}
 	share := r.db.For(c.AccountID).InTurn(turnOf(c.AccountID))

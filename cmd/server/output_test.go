@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"orgd/internal/db/dbtest"
+)
+
+// printing are the commands that print something, on a database with one key.
+func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string) {
+	t.Helper()
+	d = dbtest.New(t)
+	account := d.Account(t).String()
+	database := "--database-url=" + d.URL
+	var key struct{ APIKeyID string }
+	decode(t, succeed(t, "keys", "create", database, "--account="+account, "--description=first", "--scope=orgs:read", "--json"), &key)
+	effects = map[string][]string{
+		"help":         {"--help"},
+		"migrate up":   {"migrate", "up", database},
+		"migrate down": {"migrate", "down", "--database-url=" + dbtest.NewURL(t)}, // nothing to take back
+		"keys update":  {"keys", "update", database, key.APIKeyID, "--description=changed"},
+		"seed":         {"seed", database, "--account=" + account, "--orgs=1"},
+		"keys revoke":  {"keys", "revoke", database, key.APIKeyID},
+	}
+	results = map[string][]string{
+		"version":              {"version"},
+		"migrate status":       {"migrate", "status", database},
+		"accounts create":      {"accounts", "create", database, "--name=Unseen"},
+		"accounts create json": {"accounts", "create", database, "--name=Unseen", "--json"},
+		"accounts list":        {"accounts", "list", database},
+		"accounts list json":   {"accounts", "list", database, "--json"},
+		"keys create":          {"keys", "create", database, "--account=" + account, "--description=d", "--scope=orgs:read"},
+		"keys create json":     {"keys", "create", database, "--account=" + account, "--description=d", "--scope=orgs:read", "--json"},
+		"keys list":            {"keys", "list", database},
+		"keys list json":       {"keys", "list", database, "--json"},
+		"keys rotate":          {"keys", "rotate", database, key.APIKeyID, "--overlap=0s"},
+	}
+	return d, effects, results
+}
+
+// checkNothingMade wants only the account and the key that printing has made, which
+// works on.
+func checkNothingMade(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	if n := count(t, d, "SELECT count(*) FROM accounts"); n != 1 {
+		t.Errorf("%d accounts, want 1", n)
+	}
+	if n := count(t, d, "SELECT count(*) FROM api_keys"); n != 1 {
+		t.Errorf("%d keys, want 1", n)
+	}
+	if n := count(t, d, "SELECT count(*) FROM api_keys WHERE expires_at IS NULL AND revoked_at IS NULL"); n != 1 {
+		t.Error("the key that was to be rotated has ended")
+	}
+}
+
+// A command whose output has no room fails, and leaves no key or account that
+// nobody knows.
+func TestOutputWithoutRoom(t *testing.T) {
+	t.Parallel()
+	d, effects, results := printing(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	check := func(commands map[string][]string) {
+		for name, args := range commands {
+			var errs safeBuffer
+			code := execute(t.Context(), args, full, &errs)
+			if text := errs.String(); code != exitFailed || strings.Count(text, "\n") != 1 || !strings.Contains(text, "no space left on device") {
+				t.Errorf("%s: exit %d, %s", name, code, text)
+			}
+		}
+	}
+	check(results)
+	checkNothingMade(t, d)
+	check(effects)
+}
+
+// A reader that has gone, by the real standard output, which would raise SIGPIPE.
+func TestOutputWithoutReader(t *testing.T) {
+	t.Parallel()
+	d, _, results := printing(t)
+	for name, args := range results {
+		read, write := pipe(t)
+		if err := read.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if code, text := endOf(t, command(t, nil, args...), write); code != exitFailed || !strings.Contains(text, "broken pipe") {
+			t.Errorf("%s: exit %d, %s", name, code, text)
+		}
+	}
+	checkNothingMade(t, d)
+}
+
+// A closed standard output is found before anything is made. What a command changes
+// does not depend on who reads what it says of that.
+func TestOutputClosed(t *testing.T) {
+	t.Parallel()
+	d, effects, results := printing(t)
+	for name, args := range results {
+		code, text := endOf(t, inShell(command(t, nil, args...), `exec "$@" >&-`), nil)
+		if code != exitFailed || !strings.Contains(text, errOutputClosed.Error()) {
+			t.Errorf("%s: exit %d, %s", name, code, text)
+		}
+	}
+	checkNothingMade(t, d)
+	for name, args := range effects {
+		if code, text := endOf(t, inShell(command(t, nil, args...), `exec "$@" >&-`), nil); code != 0 {
+			t.Errorf("%s: exit %d, %s", name, code, text)
+		}
+	}
+}
+
+// Output that nobody wants is no failure.
+func TestOutputThrownAway(t *testing.T) {
+	t.Parallel()
+	_, effects, results := printing(t)
+	for _, commands := range []map[string][]string{results, effects} {
+		for name, args := range commands {
+			if code, text := endOf(t, inShell(command(t, nil, args...), `exec "$@" >/dev/null`), nil); code != 0 {
+				t.Errorf("%s: exit %d, %s", name, code, text)
+			}
+		}
+	}
+}
+
+// endOf runs a command to its end, and returns its exit code and what it said on
+// standard error.
+func endOf(t *testing.T, cmd *exec.Cmd, stdout *os.File) (code int, errs string) {
+	t.Helper()
+	var said safeBuffer
+	cmd.Stderr = &said
+	if stdout != nil {
+		cmd.Stdout = stdout
+		defer stdout.Close()
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Wait()
+	_ = stdin.Close() // or Wait has closed it
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0, said.String()
+	case errors.As(err, &exit):
+		return exit.ExitCode(), said.String()
+	}
+	t.Fatal(err)
+	return 0, ""
+}
