@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -204,12 +206,22 @@ func runCommand(ctx context.Context, args []string, std streams) error {
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),
 	)
+	unknown := unknownVariables(variables(parser.Model.Node), os.Environ())
 	command, err := parser.Parse(args)
 	if helped || std.out.err != nil {
 		return nil
 	}
+	if err != nil || !slices.Contains(reportVariables, command.Command()) {
+		for _, v := range unknown {
+			fmt.Fprintln(std.err, "server: warning:", v)
+		}
+	}
 	if err != nil {
 		return usageError{err}
 	}
-	return command.Run()
+	return command.Run(unknown)
 }
+
+// reportVariables are commands that do something else about unknown variables: serve
+// logs them, and a healthcheck, which runs every few seconds, is silent.
+var reportVariables = []string{"serve", "healthcheck"}

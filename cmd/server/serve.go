@@ -24,13 +24,16 @@ func (c *serveCommand) Validate() error {
 }
 
 // Run serves until ctx is done.
-func (c *serveCommand) Run(ctx context.Context, std streams) error {
+func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVariable) error {
 	bound, err := listen(c.Addr, c.AdminAddr)
 	if err != nil {
 		return err
 	}
 	log := telemetry.StartLog(std.out.to, std.err, logLevel(c.LogLevel))
 	defer log.Close(lastLinesLimit)
+	for _, v := range unknown {
+		log.Warn("unknown environment variable", "variable", v.name, "nearest", v.nearest)
+	}
 	return serve(ctx, serveConfig{
 		databaseURL: c.DatabaseURL.Reveal(),
 		directURL:   c.direct(),
