@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"orgd/internal/db/dbtest"
+	"orgd/internal/orgs"
 )
 
 // startDev runs `server dev` until stop is called, and returns what its dev.env
@@ -96,6 +101,74 @@ func TestDevReplacesADeadKey(t *testing.T) {
 	if err != nil || !strings.Contains(string(old), first["ORGD_API_KEY"]) {
 		t.Errorf("the key to the other database is lost: %s, %v", old, err)
 	}
+}
+
+// A database that somebody has is not taken, and nothing in it is changed, whether
+// it is orgd's or another program's.
+func TestDevTakesNoForeignDatabase(t *testing.T) {
+	t.Parallel()
+	production := dbtest.New(t)
+	account := production.Account(t)
+	production.Org(t, account, orgs.Org{})
+	unmigrated := dbtest.NewURL(t)
+	mustExec(t, unmigrated, "CREATE SCHEMA app CREATE TABLE customers (id int)")
+	for name, databaseURL := range map[string]string{"orgd's": production.URL, "another program's": unmigrated} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before := dumpSchema(t, databaseURL)
+			dir := filepath.Join(t.TempDir(), "data")
+			code, out, errs := run(t, "dev", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--data-dir="+dir, "--database-url="+databaseURL)
+			if code != exitFailed || out != "" || errs != "server: "+errForeignDatabase.Error()+"\n" {
+				t.Errorf("exit %d, printed %q and %q", code, out, errs)
+			}
+			if after := dumpSchema(t, databaseURL); after != before {
+				t.Errorf("the database has changed from %s to %s", before, after)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "dev.env")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("dev.env was written: %v", err)
+			}
+		})
+	}
+}
+
+// dumpSchema lists a database's tables with how many rows each has.
+func dumpSchema(t *testing.T, databaseURL string) (tables string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	err = conn.QueryRow(context.Background(), `
+		SELECT coalesce(string_agg(c.oid::regclass || ' ' || (xpath('/row/n/text()',
+			query_to_xml('SELECT count(*) AS n FROM ' || c.oid::regclass, false, true, '')))[1]::text, ', ' ORDER BY c.oid), '')
+		FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'`).Scan(&tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tables
+}
+
+// Extensions that an administrator has made do not fill a database.
+func TestDevTakesADatabaseWithExtensions(t *testing.T) {
+	t.Parallel()
+	databaseURL := dbtest.NewURL(t)
+	mustExec(t, databaseURL, "CREATE EXTENSION pg_stat_statements") // which has views
+	_, stop := startDev(t, filepath.Join(t.TempDir(), "data"), databaseURL, "--orgs=1")
+	stop()
+}
+
+// A first run that is killed after it has taken its database takes it again.
+func TestDevTakesItsUnfinishedDatabase(t *testing.T) {
+	t.Parallel()
+	databaseURL := dbtest.NewURL(t)
+	if err := claimDevDatabase(context.Background(), databaseURL); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, databaseURL, "CREATE TABLE half (id int)")
+	_, stop := startDev(t, filepath.Join(t.TempDir(), "data"), databaseURL, "--orgs=1")
+	stop()
 }
 
 func TestReadKey(t *testing.T) {

@@ -29,10 +29,13 @@ type devDatabase struct {
 // keptByOthers is keep for a database that is not ours to start again.
 func keptByOthers(context.Context, func(string)) error { return nil }
 
-// openDevDatabase takes the database that is configured; else starts a private
-// one from installed binaries; else one in a container.
+// openDevDatabase takes the database that is configured, if it is empty or its own;
+// else starts a private one from installed binaries; else one in a container.
 func openDevDatabase(ctx context.Context, configured, dir string) (devDatabase, error) {
 	if configured != "" {
+		if err := claimDevDatabase(ctx, configured); err != nil {
+			return devDatabase{}, err
+		}
 		return devDatabase{url: configured, description: "DATABASE_URL", keep: keptByOthers, stop: func() error { return nil }}, nil
 	}
 	_, missing := localpg.FindBinaries()

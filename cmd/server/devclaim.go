@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"orgd/internal/db"
+)
+
+// A database that `server dev` has filled has the table orgd_dev. It is made before
+// all else, so that a first run that is killed finds its database again.
+const (
+	devClaimState = `
+SELECT to_regclass('orgd_dev') IS NOT NULL,
+    EXISTS (
+        SELECT FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+            -- What an extension has made holds nobody's data.
+            AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    )`
+	devClaimMark    = `CREATE TABLE orgd_dev ()`
+	devClaimComment = `COMMENT ON TABLE orgd_dev IS 'This database was made by server dev, which may fill it with sample data.'`
+)
+
+var errForeignDatabase = errors.New("DATABASE_URL names a database that is neither empty nor made by `server dev`, which would fill it with sample data: " +
+	"unset DATABASE_URL to get a private database, or name an empty one")
+
+// claimDevDatabase takes the configured database for `server dev` if it is empty or
+// was taken before, and changes nothing in any other.
+func claimDevDatabase(ctx context.Context, url string) error {
+	pool, err := db.Open(ctx, url, db.Options{MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	err = pool.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		var marked, used bool
+		if err := q.QueryRow(ctx, devClaimState).Scan(&marked, &used); err != nil || marked {
+			return err
+		}
+		if used {
+			return errForeignDatabase
+		}
+		_, err := q.Exec(ctx, devClaimMark)
+		if err == nil {
+			_, err = q.Exec(ctx, devClaimComment)
+		}
+		return err
+	})
+	if errors.Is(err, db.ErrUnavailable) {
+		return fmt.Errorf("the database of DATABASE_URL cannot be used; unset DATABASE_URL to get a private one: %w", err)
+	}
+	return err
+}
