@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,17 +60,23 @@ func (f databaseFlags) Validate() error {
 // direct returns the URL that leads to PostgreSQL itself.
 func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseURL).Reveal() }
 
+// pgx takes what does not begin so for names and values, jdbc:… among others.
+var databaseURLForm = regexp.MustCompile(`^(postgres|postgresql)://|^[a-z_]+ *=`)
+
 func validDatabaseURL(name string, u telemetry.Secret) error {
+	if text := u.Reveal(); strings.TrimSpace(text) != text {
+		return fmt.Errorf("%s begins or ends with a space or a line break: remove it", name)
+	}
 	cfg, err := pgxpool.ParseConfig(u.Reveal())
 	if unread, ok := errors.AsType[*fs.PathError](err); ok { // of a certificate or key
 		return fmt.Errorf("%s names a file that cannot be read: %w", name, unread)
 	}
-	if err != nil {
+	if err != nil || !databaseURLForm.MatchString(u.Reveal()) {
 		return fmt.Errorf("%s is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd", name)
 	}
 	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
-		return fmt.Errorf("%s asks for default_query_exec_mode %q: pages are read in PostgreSQL's binary format, which that mode has not", name, mode)
+		return fmt.Errorf("%s sets default_query_exec_mode to %q: pages are read in PostgreSQL's binary format, which that mode does not support", name, mode)
 	}
 	return db.CheckURL(u.Reveal())
 }
