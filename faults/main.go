@@ -5,6 +5,7 @@
 //
 //	faults [--runs N] [--report FILE] [FAULT…]   every fault, or those that are named
 //	faults --list                                what there is
+//	faults load --url URL --key-file FILE        the load alone, until SIGINT: any failure is exit code 1
 package main
 
 import (
@@ -26,7 +27,7 @@ type options struct {
 }
 
 func main() {
-	o, err := readOptions()
+	work, err := readArguments(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(2)
@@ -35,10 +36,20 @@ func main() {
 	defer stop()
 	// The second signal must not have to wait for the first.
 	context.AfterFunc(ctx, stop)
-	if err := runAll(ctx, o); err != nil {
+	if err := work(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(1)
 	}
+}
+
+// readArguments returns what there is to do.
+func readArguments(args []string) (work func(context.Context) error, err error) {
+	if len(args) > 0 && args[0] == "load" {
+		o, err := readLoadOptions(args[1:])
+		return func(ctx context.Context) error { return runLoad(ctx, o) }, err
+	}
+	o, err := readOptions()
+	return func(ctx context.Context) error { return runAll(ctx, o) }, err
 }
 
 func readOptions() (options, error) {
