@@ -24,7 +24,7 @@ var table = []fault{
 		within:  4 * time.Second,
 		load:    pace{workers: 40, every: 2 * time.Second},
 		rest:    3 * time.Second,
-		inject:  toProxies((*proxy).silence),
+		inject:  silenceFull,
 		felt:    withheld,
 	},
 	{
@@ -144,6 +144,7 @@ var table = []fault{
 		heal:    func(_ context.Context, s *stage) error { s.stopAttack(); return nil },
 		felt:    sentAtLeast(120),
 		also:    undisturbed,
+		alone:   true,
 	},
 	{
 		name:    "stalled-bodies",
@@ -157,6 +158,7 @@ var table = []fault{
 		heal:    func(_ context.Context, s *stage) error { s.stopAttack(); return nil },
 		felt:    sentAtLeast(replicaCount * 5 * 200),
 		also:    undisturbed,
+		alone:   true,
 	},
 	{
 		name:    "log-reader-gone",
@@ -400,6 +402,17 @@ const floodLength = 5 * time.Second
 // toProxies does something to the way of each replica to the first primary.
 func toProxies(do func(*proxy)) func(context.Context, *stage) error {
 	return func(_ context.Context, s *stage) error { return s.eachProxy(do) }
+}
+
+// silenceFull wants every pool to be full first.
+func silenceFull(_ context.Context, s *stage) error {
+	const connections = 10 + 1 // the default, and one that listens
+	for _, p := range s.proxies {
+		if err := atLeast(len(p.chosen(all)), connections, "connections are open"); err != nil {
+			return err
+		}
+	}
+	return s.eachProxy((*proxy).silence)
 }
 
 // inOrder stops at the first error.

@@ -26,6 +26,7 @@ type template struct {
 	parent   string // where clusters can be
 	tenant   account
 	other    account
+	fillers  []account // who fill the pools
 }
 
 // account is one with its keys.
@@ -97,8 +98,17 @@ func (t *template) prepare(ctx context.Context) error {
 	if t.tenant, err = t.newAccount(ctx, "tenant", 2); err != nil {
 		return err
 	}
-	t.other, err = t.newAccount(ctx, "other", 5)
-	return err
+	if t.other, err = t.newAccount(ctx, "other", 5); err != nil {
+		return err
+	}
+	for range 10 { // as many as a pool has connections
+		filler, err := t.newAccount(ctx, "filler", 1)
+		if err != nil {
+			return err
+		}
+		t.fillers = append(t.fillers, filler)
+	}
+	return nil
 }
 
 func (t *template) newAccount(ctx context.Context, name string, keys int) (a account, err error) {
