@@ -11,6 +11,10 @@ import (
 // steady is a load that leaves room for the fault to be seen on a small machine.
 var steady = pace{workers: 8, every: 20 * time.Millisecond}
 
+// scattered has many clients, of which few have a call under way when the fault comes:
+// those may be held up, and the others show how the service does.
+var scattered = pace{workers: 80, every: time.Second}
+
 // gentle stays below the default limits of a key and an account.
 var gentle = pace{workers: 8, every: 100 * time.Millisecond}
 
@@ -22,7 +26,7 @@ var table = []fault{
 		what:    "all connections of a full, idle pool go silent, without FIN or RST; new ones work (a firewall forgets them)",
 		promise: "serves and is ready within 3 s, at 10 requests/s for each replica",
 		within:  4 * time.Second,
-		load:    pace{workers: 40, every: 2 * time.Second},
+		load:    pace{workers: 40, every: 2 * time.Second}, // of which few wait at once
 		rest:    3 * time.Second,
 		inject:  silenceFull,
 		felt:    withheld,
@@ -32,8 +36,8 @@ var table = []fault{
 		what:    "the same under load",
 		promise: "serves and is ready within 3 s",
 		within:  4 * time.Second,
-		load:    steady,
-		inject:  toProxies((*proxy).silence),
+		load:    scattered,
+		inject:  silenceFull,
 		felt:    withheld,
 	},
 	{
@@ -42,7 +46,7 @@ var table = []fault{
 		promise: "serves from the new primary within 10 s of its promotion",
 		within:  12 * time.Second,
 		setup:   setup{standby: true, synchronous: true},
-		load:    steady,
+		load:    scattered,
 		inject:  toProxies(func(p *proxy) { p.holdBack(everything) }),
 		hold:    time.Second,
 		heal:    func(ctx context.Context, s *stage) error { return s.promote(ctx) },
