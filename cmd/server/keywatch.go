@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -25,27 +27,39 @@ type keyWatch struct {
 }
 
 // run forgets keys as the database tells of changes, until ctx is done. While it
-// is told of none, what is known of a key stays true to the TTL.
+// is told of none, what is known of a key stays true to the TTL. An error means that
+// the URL can never work, which the first try has found.
 func (w *keyWatch) run(ctx context.Context, url string) error {
-	failing := false // so that one loss is one line
-	return db.Listener{
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	first, failing := true, false // failing: so that one loss is one line
+	err := db.Listener{
 		URL:     url,
 		Channel: apikeys.ChangesChannel,
 		Began: func() {
 			w.keys.ForgetAll()
 			w.listening.Store(true)
-			failing = false
+			first, failing = false, false
 			w.logger.Info("listening to changes of keys")
 		},
 		Heard: w.keys.Forget,
 		Lost: func(err error) {
 			w.listening.Store(false)
+			if first && errors.Is(err, db.ErrMisconfigured) {
+				giveUp(err)
+				return
+			}
+			first = false
 			if !failing {
 				w.logger.Warn("changes of keys are not heard; keys are looked up again after their time in the cache", "error", err)
 			}
 			failing = true
 		},
 	}.Run(ctx)
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, db.ErrMisconfigured) {
+		return fmt.Errorf("listen to changes of keys: %w", cause)
+	}
+	return err
 }
 
 // keepFlushing writes the uses of keys about once in every interval, when the

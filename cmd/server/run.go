@@ -87,6 +87,10 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	switch err := ready(ctx); {
 	case ctx.Err() != nil:
 		return nil // told to stop before it began
+	case errors.Is(err, db.ErrMisconfigured):
+		return err
+	case errors.Is(err, db.ErrDenied):
+		cfg.logger.Warn("the database refuses this server; the server will be ready when it is let in", "error", err)
 	case errors.Is(err, db.ErrUnavailable):
 		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
 	case err != nil:

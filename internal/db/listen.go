@@ -66,7 +66,7 @@ func (l Listener) Run(ctx context.Context) error {
 func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, err error) {
 	conn, err := connect(ctx, cfg)
 	if err != nil {
-		return false, fmt.Errorf("connect: %w", inOneLine{err})
+		return false, cannotConnect("connect: ", err)
 	}
 	defer hangUp(conn)
 	if err := probe(ctx, conn, "LISTEN "+pgx.Identifier{l.Channel}.Sanitize()); err != nil {

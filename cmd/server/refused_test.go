@@ -1,0 +1,144 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"orgd/internal/db/dbtest"
+)
+
+// refusing is a PostgreSQL that refuses every connection with one SQLSTATE.
+func refusing(t *testing.T, sqlstate string) (databaseURL string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return // closed
+			}
+			go refuse(conn, sqlstate)
+		}
+	}()
+	return "postgres://u:secret@" + ln.Addr().String() + "/d?sslmode=disable"
+}
+
+// refuse answers the first message. A client that has gone has its refusal.
+func refuse(conn net.Conn, sqlstate string) {
+	defer conn.Close()
+	backend := pgproto3.NewBackend(conn, conn)
+	if _, err := backend.ReceiveStartupMessage(); err != nil {
+		return
+	}
+	backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: sqlstate, Message: "refused with " + sqlstate})
+	_ = backend.Flush()
+}
+
+// What only another URL or another database would change ends the start with one
+// line; what may come, or an administrator may grant, is waited for.
+func TestRefusedAtTheStart(t *testing.T) {
+	t.Parallel()
+	const (
+		ends   = ""
+		silent = "the database does not answer yet"
+		denied = "the database refuses this server"
+	)
+	for sqlstate, want := range map[string]string{
+		"3D000": ends,   // no such database
+		"42704": ends,   // unknown parameter in the URL
+		"22023": ends,   // wrong value of one
+		"28P01": denied, // wrong password
+		"28000": denied, // no such role, or none that pg_hba.conf lets in
+		"42501": denied, // no CONNECT on the database
+		"57P03": silent, // starting up
+		"57P01": silent, // shutting down
+		"53300": silent, // no connection left
+		"08P01": silent, // what PgBouncer says of most
+		"XX000": silent,
+	} {
+		t.Run(sqlstate, func(t *testing.T) {
+			t.Parallel()
+			checkStart(t, refusing(t, sqlstate), want, sqlstate)
+		})
+	}
+	t.Run("nothing listens", func(t *testing.T) {
+		t.Parallel()
+		checkStart(t, "postgres://u:secret@127.0.0.1:1/d", silent, "connection refused")
+	})
+	t.Run("no such host", func(t *testing.T) {
+		t.Parallel()
+		checkStart(t, "postgres://u:secret@absent.invalid/d", silent, "absent.invalid")
+	})
+}
+
+// checkStart wants a start to end with a line that has the reason, or to wait with a
+// warning that begins with waits.
+func checkStart(t *testing.T, databaseURL, waits, reason string) {
+	t.Helper()
+	if waits == "" {
+		code, out, errs := run(t, "serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--database-url="+databaseURL)
+		if code != exitFailed || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, reason) || strings.Contains(errs, "secret") {
+			t.Errorf("exit %d, printed %q and %q", code, out, errs)
+		}
+		return
+	}
+	r := start(t, func(c *serveConfig) { c.databaseURL = databaseURL })
+	if log := r.log.String(); !strings.Contains(log, `"msg":"`+waits) || !strings.Contains(log, reason) || strings.Contains(log, "secret") {
+		t.Errorf("logged %s", log)
+	}
+	if status, _, _ := get(t, r.url+"/readyz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %d", status)
+	}
+}
+
+// The direct URL is looked at too, though a server could serve without it for a while.
+func TestWrongDirectURLEndsTheStart(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/absent"
+	code, _, errs := run(t, "serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", "--database-url="+d.URL, "--db-direct-url="+u.String())
+	if code != exitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "3D000") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
+// A database that goes away under a running server, with its last breath as one that
+// does not exist, ends no server.
+func TestMissingDatabaseEndsNoRunningServer(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
+	r.awaitLog(t, hearing, 1)
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	u.Path = "/postgres"
+	rename := func(from, to string) {
+		mustExec(t, u.String(), `ALTER DATABASE "`+from+`" ALLOW_CONNECTIONS false`)
+		mustExec(t, u.String(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '`+from+`'`)
+		await(t, "the database is still in use", func() bool {
+			return execAs(u.String(), `ALTER DATABASE "`+from+`" RENAME TO "`+to+`"`) == nil
+		})
+		mustExec(t, u.String(), `ALTER DATABASE "`+to+`" ALLOW_CONNECTIONS true`)
+	}
+	rename(name, name+"_away")
+	awaitStatus(t, r.url+"/readyz", http.StatusServiceUnavailable)
+	rename(name+"_away", name)
+	awaitStatus(t, r.url+"/readyz", http.StatusOK)
+	r.awaitLog(t, hearing, 2)
+}
