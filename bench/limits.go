@@ -13,7 +13,7 @@ func (b *bench) measureLimits(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, limited.stop()) }()
 	unlimited, err := b.startOrgd(ctx, "unlimited.log", poolSize,
-		"ORGD_RATE_LIMIT=0", "ORGD_MAX_IN_FLIGHT=0", "ORGD_MAX_IN_FLIGHT_PER_KEY=0")
+		"ORGD_RATE_LIMIT=0", "ORGD_RATE_LIMIT_PER_ACCOUNT=0", "ORGD_MAX_IN_FLIGHT=0", "ORGD_MAX_IN_FLIGHT_PER_KEY=0")
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,9 @@ func (f serverFlags) Validate() error {
 	if f.DBMaxConns < 1 {
 		return fmt.Errorf("ORGD_DB_MAX_CONNS is %d: give 1 or more", f.DBMaxConns)
 	}
+	if f.DBMaxConnsPerAccount < 0 || f.DBMaxConnsPerAccount > f.DBMaxConns {
+		return fmt.Errorf("ORGD_DB_MAX_CONNS_PER_ACCOUNT is %d: give 0 to %d, which is ORGD_DB_MAX_CONNS", f.DBMaxConnsPerAccount, f.DBMaxConns)
+	}
 	if f.DrainDelay < 0 || f.DrainDelay > time.Minute {
 		return fmt.Errorf("ORGD_DRAIN_DELAY is %s: give 0s to 1m", f.DrainDelay)
 	}

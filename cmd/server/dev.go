@@ -29,7 +29,7 @@ type devCommand struct {
 
 // Validate finds wrong values before anything is started.
 func (c *devCommand) Validate() error {
-	if err := firstError(validAddr("--addr", c.Addr), validAddr("--admin-addr", c.AdminAddr), validRate(c.RateLimit)); err != nil {
+	if err := firstError(validAddr("--addr", c.Addr), validAddr("--admin-addr", c.AdminAddr), validRate("ORGD_RATE_LIMIT", c.RateLimit)); err != nil {
 		return err
 	}
 	if c.Orgs < 0 {

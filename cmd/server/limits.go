@@ -11,27 +11,43 @@ import (
 )
 
 type limitFlags struct {
-	MaxInFlight       int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Most requests at once; beyond them 503; 0 for no limit (${default})."`
-	MaxInFlightPerKey int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Most requests at once of one key; beyond them 429; 0 for no limit (${default})."`
-	TrustedProxies    []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8 (none)."`
+	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Most connections to the database that one account may hold; the others go to accounts that hold none; 0 for four fifths (${default})."`
+	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Most requests at once; beyond them 503; 0 for no limit (${default})."`
+	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Most requests at once of one account; beyond them 429; never more than are left for others; 0 for no limit but that (${default})."`
+	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Most requests at once of one key; beyond them 429; 0 for no limit (${default})."`
+	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8 (none)."`
 }
 
 // Validate finds what Kong's types let through.
 func (f limitFlags) Validate() error {
-	if f.MaxInFlight < 0 || f.MaxInFlightPerKey < 0 {
-		return errors.New("ORGD_MAX_IN_FLIGHT and ORGD_MAX_IN_FLIGHT_PER_KEY take 0 or more")
+	if f.MaxInFlight < 0 || f.MaxInFlightPerAccount < 0 || f.MaxInFlightPerKey < 0 {
+		return errors.New("ORGD_MAX_IN_FLIGHT, ORGD_MAX_IN_FLIGHT_PER_ACCOUNT and ORGD_MAX_IN_FLIGHT_PER_KEY take 0 or more")
 	}
 	return nil
 }
 
-// rateFlag is apart from the others because server dev has another default.
-type rateFlag struct {
-	RateLimit int `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Requests a second that a key may make on the long run, twice as many at once; 0 for no limit (${default})."`
+// rateFlags are apart from the others because server dev has other defaults.
+type rateFlags struct {
+	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests a second of a key, with a burst of twice as many; 0 for no limit (${default})."`
+	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests a second of all keys of an account, with a burst of twice as many; 0 for no limit (ten times ORGD_RATE_LIMIT)."`
 }
 
-func validRate(perSecond int) error {
+// Validate finds what Kong's types let through.
+func (f rateFlags) Validate() error {
+	return firstError(validRate("ORGD_RATE_LIMIT", f.RateLimit), validRate("ORGD_RATE_LIMIT_PER_ACCOUNT", f.perAccount()))
+}
+
+// perAccount is what several busy keys of one account never reach by default.
+func (f rateFlags) perAccount() int {
+	if f.RateLimitPerAccount != nil {
+		return *f.RateLimitPerAccount
+	}
+	return min(10*f.RateLimit, apikeys.MaxRateLimit)
+}
+
+func validRate(name string, perSecond int) error {
 	if perSecond < 0 || perSecond > apikeys.MaxRateLimit {
-		return fmt.Errorf("ORGD_RATE_LIMIT is %d: give 0 to %d", perSecond, apikeys.MaxRateLimit)
+		return fmt.Errorf("%s is %d: give 0 to %d", name, perSecond, apikeys.MaxRateLimit)
 	}
 	return nil
 }
@@ -39,12 +55,14 @@ func validRate(perSecond int) error {
 // failures are the authentications that may fail, for each address of a client.
 var failures = ratelimit.Rate{PerSecond: 10, Burst: 100}
 
-func (f limitFlags) limits(perSecond int) orgdhttp.Limits {
+func (f limitFlags) limits(rates rateFlags) orgdhttp.Limits {
 	return orgdhttp.Limits{
-		PerKey:         ratelimit.PerSecond(perSecond),
-		InFlight:       f.MaxInFlight,
-		InFlightPerKey: f.MaxInFlightPerKey,
-		Failures:       failures,
+		PerKey:             ratelimit.PerSecond(rates.RateLimit),
+		PerAccount:         ratelimit.PerSecond(rates.perAccount()),
+		InFlight:           f.MaxInFlight,
+		InFlightPerAccount: f.MaxInFlightPerAccount,
+		InFlightPerKey:     f.MaxInFlightPerKey,
+		Failures:           failures,
 	}
 }
 

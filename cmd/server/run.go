@@ -40,6 +40,7 @@ type serveConfig struct {
 	unprepared  bool   // the pooler knows no prepared statements
 	directURL   string // the same, but not through a pooler; empty: databaseURL
 	maxConns    int32
+	perAccount  int32     // connections that one account may hold; 0: four fifths of maxConns
 	listeners   listeners // closed when serve returns
 	publicURL   string    // empty: what the public listener is bound to
 	drainDelay  time.Duration
@@ -67,7 +68,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	defer tracing.stop()
 	pooled := cfg.directURL != "" && cfg.directURL != cfg.databaseURL
 	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{
-		MaxConns: cfg.maxConns, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
+		MaxConns: cfg.maxConns, MaxConnsPerOwner: cfg.perAccount, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
 		Pooled: pooled, Unprepared: cfg.unprepared, Tracer: tracing.statements,
 	})
 	if err != nil {

@@ -14,13 +14,13 @@ type serveCommand struct {
 	databaseFlags `embed:""`
 	poolerFlag    `embed:""`
 	serverFlags   `embed:""`
-	rateFlag      `embed:""`
+	rateFlags     `embed:""`
 	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
 }
 
 // Validate finds wrong values before anything is started.
 func (c *serveCommand) Validate() error {
-	return firstError(c.databaseFlags.Validate(), c.serverFlags.Validate(), validRate(c.RateLimit), validAddr("ORGD_ADDR", c.Addr))
+	return firstError(c.databaseFlags.Validate(), c.serverFlags.Validate(), c.rateFlags.Validate(), validAddr("ORGD_ADDR", c.Addr))
 }
 
 // Run serves until ctx is done.
@@ -39,12 +39,13 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		directURL:   c.direct(),
 		unprepared:  c.ExecMode == "described",
 		maxConns:    c.DBMaxConns,
+		perAccount:  c.DBMaxConnsPerAccount,
 		listeners:   bound,
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
 		idleTimeout: c.IdleTimeout,
 		keyTTL:      c.KeyCacheTTL,
-		limits:      c.limits(c.RateLimit),
+		limits:      c.limits(c.rateFlags),
 		proxies:     c.proxies(),
 		tracesURL:   c.TracesURL,
 		unlogged:    1 - c.LogSample,

@@ -35,11 +35,10 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 				return err
 			}
 			c.Set(callerKey, caller{Principal: principal})
-			bucket, err := s.limitKey(c.Response().Header(), principal)
-			if err != nil {
+			held := s.limits.callers.of(principal)
+			if err := s.limitRate(c.Response().Header(), principal, held); err != nil {
 				return err
 			}
-			defer bucket.End()
 			if !principal.Has(scope) {
 				return lacking(scope)
 			}
@@ -47,7 +46,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			c.Set(callerKey, caller{Principal: principal, userID: user})
+			c.Set(callerKey, caller{Principal: principal, userID: user, buckets: held})
 			return next(c)
 		}
 	}
@@ -108,7 +107,8 @@ func actingUser(h http.Header, p apikeys.Principal) (uuid.UUID, error) {
 // caller is who a request speaks for.
 type caller struct {
 	apikeys.Principal
-	userID uuid.UUID // the person acting; zero if none is named
+	userID  uuid.UUID // the person acting; zero if none is named
+	buckets buckets
 }
 
 // knownCaller returns the caller, if the request's key was good.

@@ -27,9 +27,17 @@ func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 		Observer: Unobserved{},
 	})
 	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
-		s.echo.Add(method, "/body", handler, receive)
+		s.echo.Add(method, "/body", handler, asNobody, s.receive)
 	}
 	return s.echo
+}
+
+// asNobody stands for the authentication.
+func asNobody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Set(callerKey, caller{})
+		return next(c)
+	}
 }
 
 // echoObject answers with what was read.

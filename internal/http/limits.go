@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -20,79 +19,110 @@ import (
 // Limits protect the service. They count in this process alone; zero values are
 // no limits.
 type Limits struct {
-	PerKey         ratelimit.Rate // of requests, for a key that has no rate of its own
-	InFlight       int            // requests at once
-	InFlightPerKey int            // requests at once of one key
-	Failures       ratelimit.Rate // of authentications that fail, for each address of a client
+	PerKey             ratelimit.Rate // of requests, for a key that has no rate of its own
+	PerAccount         ratelimit.Rate // of requests of all keys of an account; see accountRate
+	InFlight           int            // requests at once
+	InFlightPerAccount int            // requests at once of one account; always at most as many as are left for others
+	InFlightPerKey     int            // requests at once of one key
+	Failures           ratelimit.Rate // of authentications that fail, for each address of a client
 }
 
 // limits are the limits at work.
 type limits struct {
 	Limits
-	keys     *ratelimit.Limiter[uuid.UUID]
-	refusals *ratelimit.Limiter[netip.Prefix] // of clients without a good key
-	inFlight atomic.Int64
+	callers   bucketsOf
+	fast      *ratelimit.Limiter[fastKeys]
+	refusals  *ratelimit.Limiter[netip.Prefix] // of clients without a good key
+	inFlight  *places
+	receivers bucketsOf // those whose body arrives
+	receiving *places
 }
 
 func newLimits(l Limits) *limits {
 	return &limits{
-		Limits:   l,
-		keys:     ratelimit.New[uuid.UUID](l.InFlightPerKey),
-		refusals: ratelimit.New[netip.Prefix](0),
+		Limits:    l,
+		callers:   newBuckets(),
+		fast:      ratelimit.New[fastKeys](),
+		refusals:  ratelimit.New[netip.Prefix](),
+		inFlight:  newPlaces(l),
+		receivers: newBuckets(),
+		receiving: newPlaces(l),
 	}
 }
 
-// limitInFlight refuses what the process cannot hold, before it costs anything.
-func (s *Server) limitInFlight(next echo.HandlerFunc) echo.HandlerFunc {
-	l := s.limits
-	return func(c echo.Context) error {
-		if l.InFlight > 0 {
-			defer l.inFlight.Add(-1)
-			if l.inFlight.Add(1) > int64(l.InFlight) {
-				s.cfg.Observer.ObserveLimited("in_flight")
-				return newError(codeUnavailable, tryLater)
-			}
-		}
-		return next(c)
-	}
+// fastKeys are the keys of an account that have this rate, which is higher than the
+// account's.
+type fastKeys struct {
+	account   uuid.UUID
+	perSecond int
 }
 
-// limitKey counts a request of a key, whose bucket is to be told of its end.
-func (s *Server) limitKey(h http.Header, p apikeys.Principal) (*ratelimit.Bucket, error) {
-	rate := s.limits.PerKey
-	if p.RateLimit != nil {
-		rate = ratelimit.PerSecond(int(*p.RateLimit))
-	}
-	bucket := s.limits.keys.Of(p.KeyID)
-	taken := bucket.Take(rate)
-	if rate.PerSecond > 0 {
-		setRateLimit(h, rate, taken)
-	}
-	if !taken.Allowed {
+// limitRate counts a request for its key and its account, and says in the answer
+// how the one stands that has less left.
+func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error {
+	rate := s.limits.keyRate(p)
+	key := b.key.Take(rate)
+	if !key.Allowed {
+		setRateLimit(h, keyPolicy, rate, key)
 		s.cfg.Observer.ObserveLimited("rate")
-		return nil, newError(codeRateLimited, "The key has made too many requests; send this one again after the time in Retry-After.").
-			retryAfter(taken.Full)
+		return newError(codeRateLimited, "This key has sent too many requests. Retry after the time in Retry-After.").
+			retryAfter(key.Full)
 	}
-	if !bucket.Begin() {
-		s.cfg.Observer.ObserveLimited("in_flight_key")
-		return nil, newError(codeRateLimited, "The key has too many requests under way; send this one again when others are answered.").
-			retryAfter(0)
+	together, bucket := s.limits.accountRate(p, rate, b)
+	account := bucket.Take(together)
+	if together.PerSecond > 0 && (rate.PerSecond == 0 || account.Remaining < key.Remaining) {
+		setRateLimit(h, accountPolicy, together, account)
+	} else if rate.PerSecond > 0 {
+		setRateLimit(h, keyPolicy, rate, key)
 	}
-	return bucket, nil
+	if !account.Allowed {
+		s.cfg.Observer.ObserveLimited("rate_account")
+		return newError(codeRateLimited, "This account's keys have together sent too many requests. Retry after the time in Retry-After.").
+			retryAfter(account.Full)
+	}
+	return nil
 }
+
+func (l *limits) keyRate(p apikeys.Principal) ratelimit.Rate {
+	if p.RateLimit != nil {
+		return ratelimit.PerSecond(int(*p.RateLimit))
+	}
+	return l.PerKey
+}
+
+// accountRate is the rate that the key's account has for all its keys. Where an
+// operator has given keys a higher rate, those have it for themselves, together;
+// where one has no limit, its account has none either.
+func (l *limits) accountRate(p apikeys.Principal, key ratelimit.Rate, b buckets) (ratelimit.Rate, *ratelimit.Bucket) {
+	switch {
+	case p.RateLimit != nil && key.PerSecond == 0:
+		return ratelimit.Rate{}, b.account
+	case l.PerAccount.PerSecond > 0 && key.PerSecond > l.PerAccount.PerSecond:
+		return key, l.fast.Of(fastKeys{p.AccountID, key.PerSecond})
+	}
+	return l.PerAccount, b.account
+}
+
+// The names of the policies in RateLimit-Policy and RateLimit.
+const (
+	keyPolicy     = `"key"`
+	accountPolicy = `"account"`
+)
 
 // setRateLimit writes the fields of draft-ietf-httpapi-ratelimit-headers: what a
 // full bucket holds and in how many seconds it fills, what is left of it and in how
 // many it is full again. They stand in every answer, so both are cut from one text,
 // under names as http.Header keeps them: Set would make those anew each time.
-func setRateLimit(h http.Header, r ratelimit.Rate, taken ratelimit.Taken) {
-	b := make([]byte, 0, 64)
-	b = append(b, `"key";q=`...)
+func setRateLimit(h http.Header, policyName string, r ratelimit.Rate, taken ratelimit.Taken) {
+	b := make([]byte, 0, 72)
+	b = append(b, policyName...)
+	b = append(b, ";q="...)
 	b = strconv.AppendInt(b, int64(r.Burst), 10)
 	b = append(b, ";w="...)
 	b = strconv.AppendInt(b, int64((r.Burst+r.PerSecond-1)/r.PerSecond), 10)
 	policy := len(b)
-	b = append(b, `"key";r=`...)
+	b = append(b, policyName...)
+	b = append(b, ";r="...)
 	b = strconv.AppendInt(b, int64(taken.Remaining), 10)
 	b = append(b, ";t="...)
 	b = strconv.AppendInt(b, wholeSeconds(taken.Full), 10)

@@ -31,7 +31,7 @@ func limited(t testing.TB, limits orgdhttp.Limits) *api {
 
 // rateLimit reads the two fields as any client would (RFC 9651), and holds them to
 // draft-ietf-httpapi-ratelimit-headers.
-func rateLimit(t testing.TB, h http.Header) (quota, window, remaining, reset int64) {
+func rateLimit(t testing.TB, policy string, h http.Header) (quota, window, remaining, reset int64) {
 	t.Helper()
 	read := func(name string, params ...string) (values []int64) {
 		list, err := httpsfv.UnmarshalList(h.Values(name))
@@ -39,7 +39,7 @@ func rateLimit(t testing.TB, h http.Header) (quota, window, remaining, reset int
 			t.Fatalf("%s %q: %v", name, h.Values(name), err)
 		}
 		item, ok := list[0].(httpsfv.Item)
-		if !ok || item.Value != "key" || len(item.Params.Names()) != len(params) {
+		if !ok || item.Value != policy || len(item.Params.Names()) != len(params) {
 			t.Fatalf("%s %q", name, h.Values(name))
 		}
 		for _, param := range params {
@@ -52,8 +52,8 @@ func rateLimit(t testing.TB, h http.Header) (quota, window, remaining, reset int
 		}
 		return values
 	}
-	policy, state := read("RateLimit-Policy", "q", "w"), read("RateLimit", "r", "t")
-	return policy[0], policy[1], state[0], state[1]
+	limit, state := read("RateLimit-Policy", "q", "w"), read("RateLimit", "r", "t")
+	return limit[0], limit[1], state[0], state[1]
 }
 
 func TestRateLimitOfAKey(t *testing.T) {
@@ -65,7 +65,7 @@ func TestRateLimitOfAKey(t *testing.T) {
 		// Refusals of other kinds count too, and tell how much is left.
 		targets := []string{"/v1/orgs?limit=1", "/v1/orgs?limit=0", "/v1/orgs/org_1"}
 		got := a.get(t, targets[allowed%len(targets)])
-		quota, window, remaining, reset := rateLimit(t, got.header)
+		quota, window, remaining, reset := rateLimit(t, "key", got.header)
 		if quota != 5 || window != 5 || remaining > 4 || reset < 1 || reset > 5 {
 			t.Fatalf("%v", got.header)
 		}
@@ -85,7 +85,7 @@ func TestRateLimitOfAKey(t *testing.T) {
 	}
 	other := a.doAs(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`, "Authorization", "Bearer "+reader)
 	other.refused(t, 403, "insufficient_scope")
-	if _, _, remaining, _ := rateLimit(t, other.header); remaining != 4 {
+	if _, _, remaining, _ := rateLimit(t, "key", other.header); remaining != 4 {
 		t.Errorf("another key: %v", other.header)
 	}
 	if got := a.call(t, http.MethodGet, "/livez"); got.header.Get("RateLimit") != "" {
@@ -102,13 +102,69 @@ func TestOwnRateOfAKey(t *testing.T) {
 	a.rate(t, none, 0)
 	for range 50 {
 		got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+own)
-		if quota, window, _, _ := rateLimit(t, got.header); got.status != 200 || quota != 2000 || window != 2 {
+		if quota, window, _, _ := rateLimit(t, "key", got.header); got.status != 200 || quota != 2000 || window != 2 {
 			t.Fatalf("%d %v", got.status, got.header)
 		}
 		got = a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+none)
 		if got.status != 200 || got.header.Get("RateLimit") != "" || got.header.Get("RateLimit-Policy") != "" {
 			t.Fatalf("%d %v", got.status, got.header)
 		}
+	}
+}
+
+// The keys of an account share its rate too, and the fields tell of the limit that
+// is nearer. Other accounts have theirs.
+func TestRateLimitOfAnAccount(t *testing.T) {
+	t.Parallel()
+	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 6}, PerAccount: ratelimit.Rate{PerSecond: 1, Burst: 9}})
+	second, third := a.Key(t, a.account), a.Key(t, a.account)
+	as := func(key string) answer { return a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key) }
+	for range 4 {
+		got := as(a.key)
+		if quota, _, _, _ := rateLimit(t, "key", got.header); got.status != 200 || quota != 6 {
+			t.Fatalf("%d %v", got.status, got.header)
+		}
+	}
+	for i := range 100 {
+		got := as([]string{second, third}[i%2])
+		if got.status == http.StatusTooManyRequests {
+			quota, window, remaining, reset := rateLimit(t, "account", got.header)
+			if p := got.refused(t, 429, "rate_limited"); quota != 9 || window != 9 || remaining != 0 || reset < 1 || i < 4 || !strings.Contains(p.Detail, "account") {
+				t.Errorf("after %d: %v %s", i, got.header, p.Detail)
+			}
+			break
+		}
+		if i == 99 {
+			t.Fatal("there is no limit")
+		}
+	}
+	if got := as(a.Key(t, a.Account(t))); got.status != 200 {
+		t.Errorf("another account: %d", got.status)
+	}
+}
+
+// Keys whose own rate an operator set above the account's have it, together; a key
+// without a limit has none.
+func TestFastKeysOfAnAccount(t *testing.T) {
+	t.Parallel()
+	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 2}, PerAccount: ratelimit.Rate{PerSecond: 1, Burst: 3}})
+	one, two, none := a.Key(t, a.account), a.Key(t, a.account), a.Key(t, a.account)
+	a.rate(t, one, 5)
+	a.rate(t, two, 5)
+	a.rate(t, none, 0)
+	allowed := 0
+	for range 50 {
+		for _, key := range []string{one, two} {
+			if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key); got.status == 200 {
+				allowed++
+			}
+		}
+		if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+none); got.status != 200 {
+			t.Fatalf("%d %v", got.status, got.header)
+		}
+	}
+	if allowed < 10 || allowed > 60 { // 10 at once, and 5 a second
+		t.Errorf("%d were allowed", allowed)
 	}
 }
 
@@ -159,7 +215,7 @@ func TestRequestsInFlight(t *testing.T) {
 		c.Observer = seen
 		c.Limits = orgdhttp.Limits{InFlight: 3, InFlightPerKey: 2}
 	})
-	another := a.Key(t, a.account)
+	another := a.Key(t, a.Account(t))
 	var all sync.WaitGroup
 	begin := func(key string) {
 		all.Go(func() {
@@ -177,7 +233,7 @@ func TestRequestsInFlight(t *testing.T) {
 		t.Errorf("%v", got.header)
 	}
 	begin(another)
-	got = a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+another)
+	got = a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+a.Key(t, a.Account(t)))
 	got.refused(t, 503, "unavailable")
 	if got.header.Get("Retry-After") == "" {
 		t.Errorf("%v", got.header)
@@ -194,6 +250,82 @@ func TestRequestsInFlight(t *testing.T) {
 	}
 	if want := map[string]int{"in_flight_key": 1, "in_flight": 1}; !maps.Equal(seen.limited, want) {
 		t.Errorf("counted %v, want %v", seen.limited, want)
+	}
+}
+
+// However many requests some accounts have in flight, there are places left for
+// the others.
+func TestRequestsInFlightOfAnAccount(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	h := &held{Repository: orgs.NewRepository(d.Conns), begun: make(chan struct{}), release: make(chan struct{})}
+	seen := &counted{limited: map[string]int{}}
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Orgs, c.Observer, c.Limits = h, seen, orgdhttp.Limits{InFlight: 10}
+	})
+	var all sync.WaitGroup
+	refusals := 0
+	for _, most := range []int{5, 3, 1, 1} { // half of what is left, each time
+		account := a.Account(t)
+		for range most {
+			key := a.Key(t, account) // a limit of keys does not help here
+			all.Go(func() {
+				if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key); got.status != 200 {
+					t.Errorf("%d %s", got.status, got.body)
+				}
+			})
+			<-h.begun
+		}
+		if most == 1 {
+			continue
+		}
+		a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+a.Key(t, account)).refused(t, 429, "rate_limited")
+		refusals++
+	}
+	close(h.release)
+	all.Wait()
+	if want := map[string]int{"in_flight_account": refusals}; !maps.Equal(seen.limited, want) {
+		t.Errorf("counted %v, want %v", seen.limited, want)
+	}
+}
+
+// Bodies that do not arrive hold places of their own kind: neither the account's
+// other calls nor other accounts are refused for them.
+func TestBodiesThatDoNotArriveHoldNoPlace(t *testing.T) {
+	t.Parallel()
+	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) {
+		c.Limits = orgdhttp.Limits{InFlight: 8, InFlightPerKey: 3}
+	})
+	keys := []string{a.Key(t, a.account), a.Key(t, a.account)}
+	own := a.key
+	for _, key := range keys {
+		a.key = key
+		for range 2 {
+			a.begin(t, 1000, "")
+		}
+	}
+	a.key = own
+	// There is half of all for those of one account.
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`)
+		if got.status == http.StatusTooManyRequests {
+			got.refused(t, 429, "rate_limited")
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	for range 20 {
+		if got := a.get(t, "/v1/orgs"); got.status != 200 {
+			t.Fatalf("the account's other calls: %d %s", got.status, got.body)
+		}
+	}
+	a.key = a.Key(t, a.Account(t))
+	for range 20 {
+		if got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`); got.status != 201 {
+			t.Fatalf("another account: %d %s", got.status, got.body)
+		}
 	}
 }
 

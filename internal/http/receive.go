@@ -21,10 +21,21 @@ type received struct {
 
 // receive reads the whole body of a request, so that a client that is slow to
 // send it holds nothing that others need.
-func receive(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) receive(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		body, err := readBody(c)
-		c.Set(receivedKey, received{body: body, err: err})
+		if c.Request().ContentLength == 0 {
+			c.Set(receivedKey, received{})
+			return next(c)
+		}
+		leave, err := s.takeReceiver(c)
+		if err != nil {
+			return err
+		}
+		c.Set(receivedKey, func() received {
+			defer leave()
+			body, err := readBody(c)
+			return received{body: body, err: err}
+		}())
 		return next(c)
 	}
 }
@@ -40,9 +51,6 @@ func receivedBody(c echo.Context) ([]byte, error) {
 // until the server asks for it (Expect: 100-continue).
 func readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
-	if r.ContentLength == 0 {
-		return nil, nil
-	}
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, newError(codeUnsupportedMediaType, wrongMediaType).because(err)
 	}

@@ -57,11 +57,11 @@ func (s *Server) register() {
 	for _, r := range s.routes() {
 		var guards []echo.MiddlewareFunc
 		if r.scope != open {
-			guards = append(guards, s.limitInFlight, s.authenticate(r.scope))
+			guards = append(guards, s.authenticate(r.scope))
 			if r.method != http.MethodGet {
-				guards = append(guards, receive)
+				guards = append(guards, s.receive)
 			}
-			guards = append(guards, offerJSON)
+			guards = append(guards, s.takePlace, offerJSON)
 		}
 		s.echo.Add(r.method, r.path, r.handler, guards...)
 		if r.method == http.MethodGet {

@@ -28,15 +28,13 @@ func PerSecond(n int) Rate { return Rate{PerSecond: n, Burst: 2 * n} }
 
 // Limiter has a bucket for each.
 type Limiter[K comparable] struct {
-	atOnce  int64
 	buckets *otter.Cache[K, *Bucket]
 }
 
 // Bucket limits one.
 type Bucket struct {
-	atOnce   int64
 	paced    atomic.Pointer[paced]
-	underWay atomic.Int64
+	inFlight atomic.Int64
 }
 
 // paced is a bucket of tokens at one rate.
@@ -45,19 +43,16 @@ type paced struct {
 	limiter *rate.Limiter
 }
 
-// New returns a limiter that lets each have so many under way; 0 is no limit.
-func New[K comparable](atOnce int) *Limiter[K] {
-	return &Limiter[K]{
-		atOnce:  int64(atOnce),
-		buckets: otter.Must(&otter.Options[K, *Bucket]{MaximumSize: known}),
-	}
+// New returns a limiter that knows nobody yet.
+func New[K comparable]() *Limiter[K] {
+	return &Limiter[K]{buckets: otter.Must(&otter.Options[K, *Bucket]{MaximumSize: known})}
 }
 
 // Of returns k's bucket.
 func (l *Limiter[K]) Of(k K) *Bucket {
 	b, ok := l.buckets.GetIfPresent(k)
 	if !ok {
-		b, _ = l.buckets.SetIfAbsent(k, &Bucket{atOnce: l.atOnce})
+		b, _ = l.buckets.SetIfAbsent(k, &Bucket{})
 	}
 	return b
 }
@@ -89,17 +84,18 @@ func taken(limiter *rate.Limiter, now time.Time, allowed bool, r Rate) Taken {
 	}
 }
 
-// Begin counts one more as under way, unless there are too many; End is to follow.
-func (b *Bucket) Begin() (allowed bool) {
-	if b.underWay.Add(1) > b.atOnce && b.atOnce > 0 {
-		b.underWay.Add(-1)
+// Begin counts one more in flight, unless there are more than most, which is no
+// limit if it is 0. End is to follow what is allowed.
+func (b *Bucket) Begin(most int64) (allowed bool) {
+	if b.inFlight.Add(1) > most && most > 0 {
+		b.inFlight.Add(-1)
 		return false
 	}
 	return true
 }
 
 // End counts one less.
-func (b *Bucket) End() { b.underWay.Add(-1) }
+func (b *Bucket) End() { b.inFlight.Add(-1) }
 
 // at returns the tokens; when the rate has changed, all of them.
 func (b *Bucket) at(r Rate) *rate.Limiter {

@@ -9,7 +9,7 @@ import (
 
 func TestBucket(t *testing.T) {
 	t.Parallel()
-	l := New[string](0)
+	l := New[string]()
 	r := Rate{PerSecond: 1, Burst: 5}
 	begun := time.Now()
 	for want := 4; want >= 0; want-- {
@@ -44,7 +44,7 @@ func TestBucket(t *testing.T) {
 // gathers meanwhile.
 func TestBucketUnderManyHands(t *testing.T) {
 	t.Parallel()
-	l, r := New[int](0), Rate{PerSecond: 1, Burst: 100}
+	l, r := New[int](), Rate{PerSecond: 1, Burst: 100}
 	var allowed atomic.Int64
 	var all sync.WaitGroup
 	begun := time.Now()
@@ -63,29 +63,28 @@ func TestBucketUnderManyHands(t *testing.T) {
 	}
 }
 
-func TestUnderWay(t *testing.T) {
+func TestInFlight(t *testing.T) {
 	t.Parallel()
-	l := New[string](2)
+	l := New[string]()
 	for range 2 {
-		if !l.Of("a").Begin() {
+		if !l.Of("a").Begin(2) {
 			t.Fatal("refused below the limit")
 		}
 	}
 	for range 3 {
-		if l.Of("a").Begin() {
+		if l.Of("a").Begin(2) {
 			t.Fatal("allowed beyond the limit")
 		}
 	}
-	if !l.Of("b").Begin() {
+	if !l.Of("b").Begin(2) {
 		t.Error("another is refused")
 	}
 	l.Of("a").End()
-	if !l.Of("a").Begin() {
+	if !l.Of("a").Begin(2) {
 		t.Error("refused after one has ended")
 	}
-	unlimited := New[string](0)
 	for range 1000 {
-		if !unlimited.Of("a").Begin() {
+		if !l.Of("c").Begin(0) {
 			t.Fatal("refused without a limit")
 		}
 	}
@@ -93,7 +92,7 @@ func TestUnderWay(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
-	l := New[int](1)
+	l := New[int]()
 	for k := range 1_000_000 {
 		l.Of(k).Take(PerSecond(100))
 	}

@@ -1,0 +1,116 @@
+package http
+
+import (
+	"sync/atomic"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/ratelimit"
+	"orgd/internal/uuid"
+)
+
+// places bounds how many requests are in flight. No account takes all of them: it
+// has at most as many as are left for others, so half of them when it is alone.
+type places struct {
+	all, perAccount, perKey int64 // 0 for no limit
+	taken                   atomic.Int64
+}
+
+func newPlaces(l Limits) *places {
+	return &places{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
+}
+
+// buckets are those of one caller.
+type buckets struct{ key, account *ratelimit.Bucket }
+
+// bucketsOf has the buckets of every caller.
+type bucketsOf struct{ keys, accounts *ratelimit.Limiter[uuid.UUID] }
+
+func newBuckets() bucketsOf {
+	return bucketsOf{keys: ratelimit.New[uuid.UUID](), accounts: ratelimit.New[uuid.UUID]()}
+}
+
+func (b bucketsOf) of(p apikeys.Principal) buckets {
+	return buckets{key: b.keys.Of(p.KeyID), account: b.accounts.Of(p.AccountID)}
+}
+
+// The limits that refuse a place, as metrics name them.
+const (
+	limitInFlight        = "in_flight"
+	limitInFlightKey     = "in_flight_key"
+	limitInFlightAccount = "in_flight_account"
+)
+
+// take takes a place, or returns the limit that refuses it. leave is to follow what
+// was taken.
+func (p *places) take(b buckets) (refusedBy string) {
+	taken := p.taken.Add(1)
+	switch {
+	case !b.key.Begin(p.perKey):
+		refusedBy = limitInFlightKey
+	case p.all > 0 && taken > p.all:
+		b.key.End()
+		refusedBy = limitInFlight
+	case !b.account.Begin(p.left(taken)):
+		b.key.End()
+		refusedBy = limitInFlightAccount
+	default:
+		return ""
+	}
+	p.taken.Add(-1)
+	return refusedBy
+}
+
+// left is how many places the account may have that takes this one.
+func (p *places) left(taken int64) int64 {
+	if p.all == 0 {
+		return p.perAccount
+	}
+	left := p.all - taken + 1
+	if p.perAccount > 0 {
+		return min(left, p.perAccount)
+	}
+	return left
+}
+
+func (p *places) leave(b buckets) {
+	b.account.End()
+	b.key.End()
+	p.taken.Add(-1)
+}
+
+// takePlace has the request hold a place while the handlers behind it run. A body
+// is read before, so that one that does not arrive holds none.
+func (s *Server) takePlace(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		held := callerOf(c).buckets
+		if limit := s.limits.inFlight.take(held); limit != "" {
+			return s.tooManyInFlight(limit)
+		}
+		defer s.limits.inFlight.leave(held)
+		return next(c)
+	}
+}
+
+// takeReceiver is takePlace for the time in which a body arrives. These places are
+// others, so that clients that send slowly leave theirs to the account's other calls.
+func (s *Server) takeReceiver(c echo.Context) (leave func(), err error) {
+	held := s.limits.receivers.of(callerOf(c).Principal)
+	if limit := s.limits.receiving.take(held); limit != "" {
+		c.Response().Header().Set(echo.HeaderConnection, "close") // the body is not read
+		return nil, s.tooManyInFlight(limit)
+	}
+	return func() { s.limits.receiving.leave(held) }, nil
+}
+
+func (s *Server) tooManyInFlight(limit string) error {
+	s.cfg.Observer.ObserveLimited(limit)
+	switch limit {
+	case limitInFlightKey:
+		return newError(codeRateLimited, "This key has too many requests in flight. Retry when others are answered.").retryAfter(0)
+	case limitInFlightAccount:
+		return newError(codeRateLimited, "This account has too many requests in flight. Retry when others are answered.").retryAfter(0)
+	}
+	return newError(codeUnavailable, tryLater)
+}
