@@ -25,6 +25,9 @@ const (
 type Listener struct {
 	URL     string
 	Channel string // a plain name
+	// Lock is an advisory lock that the connection holds, shared, while it listens: so
+	// other sessions can tell that this process lives. 0 for none.
+	Lock int64
 	// Began is called whenever the channel is listened to anew, before the first
 	// notification of it: what was said before then is lost.
 	Began func()
@@ -72,6 +75,9 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 	if err := probe(ctx, conn, "LISTEN "+pgx.Identifier{l.Channel}.Sanitize()); err != nil {
 		return false, fmt.Errorf("listen: %w", err)
 	}
+	if err := l.lock(ctx, conn); err != nil {
+		return false, fmt.Errorf("lock: %w", err)
+	}
 	l.Began()
 	for {
 		heard, err := wait(ctx, conn)
@@ -88,6 +94,14 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 			return true, fmt.Errorf("wait: %w", err)
 		}
 	}
+}
+
+// lock shares the lock, since a lost connection may still hold it.
+func (l Listener) lock(ctx context.Context, conn *pgx.Conn) error {
+	if l.Lock == 0 {
+		return nil
+	}
+	return probe(ctx, conn, fmt.Sprintf("SELECT pg_advisory_lock_shared(%d)", l.Lock))
 }
 
 func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {

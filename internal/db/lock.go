@@ -1,6 +1,10 @@
 package db
 
-import "context"
+import (
+	"context"
+	"strconv"
+	"time"
+)
 
 // TryLock takes the advisory lock until the end of the transaction that q runs
 // in, and says whether it could: it never waits. The locks of a database share
@@ -10,3 +14,21 @@ func TryLock(ctx context.Context, q Querier, id int64) (bool, error) {
 	err := q.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", id).Scan(&locked)
 	return locked, err
 }
+
+// Lock is TryLock, but waits for the lock up to the limit, which then bounds the
+// transaction's other waits for locks too. After false the transaction can only be
+// rolled back.
+func Lock(ctx context.Context, q Querier, id int64, limit time.Duration) (bool, error) {
+	_, err := q.Exec(ctx, lockWithin, id, strconv.FormatInt(limit.Milliseconds(), 10))
+	if isLockTimeout(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+const lockWithin = `
+WITH bounded AS MATERIALIZED (
+  SELECT set_config('lock_timeout', $2, true)
+)
+SELECT pg_advisory_xact_lock($1)
+FROM bounded`
