@@ -86,6 +86,10 @@ func (a answer) mayBeRepeated() bool {
 type journal struct {
 	apiKey string
 
+	// The server is killed: a creation may be settled and yet not be answered, and its
+	// retry without a key then makes another.
+	mayDouble bool
+
 	mu      sync.Mutex
 	answers map[call]answer // the first that says that it is done
 	refused int             // answers that say to come again
@@ -105,6 +109,13 @@ func (j *journal) note(t *testing.T, c call, a answer) {
 	if a.status != first.status || a.text != first.text || !a.replayed {
 		t.Errorf("%v was answered %+v, and now %+v", c, first, a)
 	}
+}
+
+func (j *journal) isDone(c call) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, done := j.answers[c]
+	return done
 }
 
 func (j *journal) done() int {
@@ -176,14 +187,17 @@ func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (
 	return func() []call { working.Wait(); return slices.Concat(each[:]...) }
 }
 
-// repeat has the clients repeat calls of which they cannot know what became.
+// repeat has the clients repeat their calls, but for creations without a key that were
+// answered: such a retry makes another.
 func (j *journal) repeat(t *testing.T, server string, calls []call) {
 	t.Helper()
 	var working sync.WaitGroup
 	for part := range slices.Chunk(calls, len(calls)/8+1) {
 		working.Go(func() {
 			for _, c := range part {
-				j.insist(t, server, c, 1)
+				if c.keyed || !j.isDone(c) {
+					j.insist(t, server, c, 1)
+				}
 			}
 		})
 	}
@@ -194,7 +208,7 @@ func (j *journal) repeat(t *testing.T, server string, calls []call) {
 // one organization, that of the answer, and one event.
 func (j *journal) check(t *testing.T, d *dbtest.DB) {
 	t.Helper()
-	made, unheard := organizations(t, d), 0
+	made, unheard, doubled := organizations(t, d), 0, 0
 	for c, a := range j.answers {
 		if a.replayed {
 			unheard++
@@ -202,12 +216,17 @@ func (j *journal) check(t *testing.T, d *dbtest.DB) {
 		if c.field != "orgName" {
 			continue
 		}
-		if ids := made[c.value]; a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
+		ids := made[c.value]
+		if len(ids) > 1 && j.mayDouble && !c.keyed {
+			doubled++
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id != a.OrgID })
+		}
+		if a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
 			t.Errorf("%v was answered %d %s, and made %v", c, a.status, a.OrgID, ids)
 		}
 		delete(made, c.value)
 	}
-	t.Logf("%d calls done, the first answer of %d was lost, %d times one was told to come again", len(j.answers), unheard, j.refused)
+	t.Logf("%d calls done, the first answer of %d was lost, %d times one was told to come again, %d made two organizations", len(j.answers), unheard, j.refused, doubled)
 	for name, ids := range made {
 		t.Errorf("nobody asked for %s, %v", name, ids)
 	}

@@ -26,16 +26,18 @@ type keyWatch struct {
 	listening atomic.Bool
 }
 
-// run forgets keys as the database tells of changes, until ctx is done. While it
-// is told of none, what is known of a key stays true to the TTL. An error means that
-// the URL can never work, which the first try has found.
-func (w *keyWatch) run(ctx context.Context, url string) error {
+// run forgets keys as the database reports changes, until ctx is done. Without its
+// reports, what is known of a key is used up to the TTL. The connection holds the lock,
+// which tells other replicas that this one lives. An error means that the URL can never
+// work, which the first try has found.
+func (w *keyWatch) run(ctx context.Context, url string, lock int64) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	first, failing := true, false // failing: so that one loss is one line
 	err := db.Listener{
 		URL:     url,
 		Channel: apikeys.ChangesChannel,
+		Lock:    lock,
 		Began: func() {
 			w.keys.ForgetAll()
 			w.listening.Store(true)

@@ -147,7 +147,11 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		return server.Serve(groupCtx, public, cfg.drainDelay)
 	})
 	group.Go(func() error { return server.ServeAdmin(lastCtx, admin, metrics.Handler()) })
-	group.Go(func() error { return watch.run(lastCtx, cmp.Or(cfg.directURL, cfg.databaseURL)) })
+	group.Go(func() error { return watch.run(lastCtx, cmp.Or(cfg.directURL, cfg.databaseURL), repository.Owner()) })
+	group.Go(func() error {
+		keepRecordingLost(lastCtx, cfg.logger, repository)
+		return nil
+	})
 	group.Go(func() error {
 		keepFlushing(groupCtx, lastCtx, cfg.logger, cmp.Or(cfg.flushEvery, usageInterval), usage)
 		return nil

@@ -27,7 +27,7 @@ type sweeper struct {
 func sweepers(pool *db.Pool, repository *orgs.Repository) []sweeper {
 	return []sweeper{
 		{"idempotency keys", func(ctx context.Context) (int64, error) { return idempotency.Sweep(ctx, pool) }},
-		{"creations", repository.Sweep},
+		{"unanswered creations", repository.Sweep},
 	}
 }
 

@@ -24,8 +24,8 @@ func recorded(t *testing.T) *dbtest.DB {
 	d.Exec(t, `INSERT INTO idempotency_keys (account_id, key_digest, call_digest, result, created_at)
 		SELECT $1, sha256(n::text::bytea), sha256(''), '{}', now() - CASE WHEN n = 0 THEN interval '23 hours' ELSE interval '24 hours' END
 		FROM generate_series(0, $2::int) AS n`, account, oldRecords)
-	d.Exec(t, `INSERT INTO org_creations (account_id, call_digest, org_id, created_at)
-		SELECT $1, sha256(n::text::bytea), gen_random_uuid(), now() - CASE WHEN n = 0 THEN interval '9 minutes' ELSE interval '10 minutes' END
+	d.Exec(t, `INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner, created_at)
+		SELECT $1, sha256(n::text::bytea), gen_random_uuid(), gen_random_uuid(), 1, now() - CASE WHEN n = 0 THEN interval '9 minutes' ELSE interval '10 minutes' END
 		FROM generate_series(0, $2::int) AS n`, account, oldRecords)
 	return d
 }
@@ -38,7 +38,7 @@ func sweeping(d *dbtest.DB) func(*serveConfig) {
 func awaitSwept(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	await(t, "old records are not swept", func() bool {
-		return count(t, d, "SELECT count(*) FROM idempotency_keys") <= 1 && count(t, d, "SELECT count(*) FROM org_creations") <= 1
+		return count(t, d, "SELECT count(*) FROM idempotency_keys") <= 1 && count(t, d, "SELECT count(*) FROM unanswered_creations") <= 1
 	})
 }
 
@@ -59,7 +59,7 @@ func TestServerSweeps(t *testing.T) {
 		c.logger = telemetry.NewLogger(&log, slog.LevelDebug)
 	})
 	awaitSwept(t, d)
-	for _, records := range []string{"idempotency keys", "creations"} {
+	for _, records := range []string{"idempotency keys", "unanswered creations"} {
 		await(t, "the log does not tell of "+records, func() bool {
 			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":2500`)
 		})
@@ -71,8 +71,8 @@ func TestServerSweeps(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	young := count(t, d, `SELECT count(*) FROM idempotency_keys, org_creations
-		WHERE idempotency_keys.key_digest = sha256('0') AND org_creations.call_digest = sha256('0')`)
+	young := count(t, d, `SELECT count(*) FROM idempotency_keys, unanswered_creations
+		WHERE idempotency_keys.key_digest = sha256('0') AND unanswered_creations.call_digest = sha256('0')`)
 	if young != 1 {
 		t.Error("a young record is gone")
 	}
@@ -128,7 +128,7 @@ func TestStopEndsASweep(t *testing.T) {
 		t.Errorf("it complains of being stopped: %s", r.log)
 	}
 	release()
-	if n := count(t, d, "SELECT count(*) FROM org_creations"); n != oldRecords+1 {
+	if n := count(t, d, "SELECT count(*) FROM unanswered_creations"); n != oldRecords+1 {
 		t.Errorf("it went on, %d creations are left", n)
 	}
 }

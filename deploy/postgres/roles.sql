@@ -67,6 +67,8 @@ BEGIN
             ('org_members',      'SELECT, INSERT, DELETE'),
             ('org_events',       'INSERT'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE'),
+            ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE'),
+            -- Of the release before, which may serve beside this one during an upgrade.
             ('org_creations',    'SELECT, INSERT, DELETE')
         ) AS wanted (name, rights)
         WHERE to_regclass('public.' || name) IS NOT NULL

@@ -82,7 +82,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	if spanID != "" {
 		fields = append(fields, slog.String("spanId", spanID))
 	}
-	if retries := retryCount(r.Header); retries > 0 {
+	if retries, _ := retryCount(r.Header); retries > 0 {
 		fields = append(fields, slog.Uint64("retryCount", retries))
 	}
 	if err != nil {

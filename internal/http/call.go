@@ -29,12 +29,15 @@ func readCall(c echo.Context, bodyRequired bool, fields ...field) (orgs.Call, er
 // newCall says who asks for a change, and how the request may be repeated.
 func newCall(c echo.Context) (orgs.Call, error) {
 	who, h := callerOf(c), c.Request().Header
+	retries, counted := retryCount(h)
 	call := orgs.Call{
 		AccountID: who.AccountID,
 		KeyID:     who.KeyID,
 		UserID:    who.userID,
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
-		IsRetry:   retryCount(h) > 0,
+
+		CountsRetries: counted,
+		IsRetry:       retries > 0,
 	}
 	if method := c.Request().Method; method != http.MethodPost && method != http.MethodPatch {
 		return call, nil
@@ -44,14 +47,12 @@ func newCall(c echo.Context) (orgs.Call, error) {
 	return call, err
 }
 
-// retryCount is how often an official client has sent a call before: it counts
-// from 0.
-func retryCount(h http.Header) uint64 {
-	n, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return n // the greatest there is, for one that is greater
+// retryCount returns how often an official client has sent the call before, which it
+// counts from 0, and whether it says so.
+func retryCount(h http.Header) (count uint64, counted bool) {
+	count, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 64)
+	// Beyond the range it is the greatest there is.
+	return count, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // idempotencyKey returns the client's name for its call, or "". The header is a

@@ -115,7 +115,8 @@ func (m *model) repeat(t *rapid.T) {
 	m.send(c)
 }
 
-// retry repeats a creation without a name, as an official client does.
+// retry repeats a creation without a name, as an official client does. The first try
+// was answered, so another organization is made.
 func (m *model) retry(t *rapid.T) {
 	c := m.drawFirst(t, func(a *modelAccount) []change { return a.made })
 	c.retries = rapid.SampledFrom([]string{"1", "2", "0"}).Draw(t, "retries")

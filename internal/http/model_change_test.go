@@ -92,13 +92,6 @@ func (c change) said() string {
 	return fmt.Sprintf("%s %s %s as %s if %s", c.op, c.orgID, c.body(nil), c.user, c.match)
 }
 
-// try is what the repeats of a creation without a name have to say again.
-func (c change) try() string { return c.by.id.String() + c.said() }
-
-func (c change) isRetry() bool {
-	return c.op == "create" && c.key == "" && c.retries != "" && c.retries != "0"
-}
-
 // remember keeps what a repeat of the call will be answered.
 func (c change) remember(got answer) {
 	account := c.by.account
@@ -107,7 +100,6 @@ func (c change) remember(got answer) {
 		account.firsts[c.name()] = firstCall{said: c.said(), answer: got}
 		account.keyed = append(account.keyed, c)
 	case c.op == "create":
-		account.tries[c.try()] = account.orgs[len(account.orgs)-1]
 		account.made = append(account.made, c)
 	}
 }

@@ -38,7 +38,14 @@ func (s *Server) createOrg(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/orgs/"+formatOrgID(made.Org.ID))
-	return writeChanged(c, http.StatusCreated, made)
+	err = writeChanged(c, http.StatusCreated, made)
+	if err == nil && call.CountsRetries {
+		err = flush(c)
+	}
+	if err != nil {
+		s.cfg.Orgs.AnswerLost(made)
+	}
+	return err
 }
 
 func (s *Server) getOrg(c echo.Context) error {

@@ -141,29 +141,3 @@ func TestParallelCallsWithOneKey(t *testing.T) {
 		t.Errorf("%d were made, %d answered, %d listed", fresh, len(made), len(page.Organizations))
 	}
 }
-
-// The official clients repeat without a key, and count.
-func TestRetryOfAnOfficialClient(t *testing.T) {
-	t.Parallel()
-	a := newAPI(t)
-	const body = `{"orgName":"Acme","metadata":{"a":"b"}}`
-	first := a.do(t, http.MethodPost, "/v1/orgs", body, "X-Stainless-Retry-Count", "0").organization(t, 201)
-	second := a.do(t, http.MethodPost, "/v1/orgs", body).organization(t, 201)
-	if first.OrgID == second.OrgID {
-		t.Error("two first tries are one organization")
-	}
-	for _, count := range []string{"1", "2", "10", "70000", "99999999999999999999"} {
-		got := a.do(t, http.MethodPost, "/v1/orgs", body, "X-Stainless-Retry-Count", count)
-		if o := got.organization(t, 201); o.OrgID != second.OrgID || got.header.Get("Idempotency-Replayed") != "true" || !strings.HasSuffix(got.header.Get("Location"), o.OrgID) {
-			t.Errorf("retry %s: %v %s", count, got.header, got.body)
-		}
-	}
-	for _, count := range []string{"x", "-1", "1.5"} {
-		if got := a.do(t, http.MethodPost, "/v1/orgs", body, "X-Stainless-Retry-Count", count); got.header.Get("Idempotency-Replayed") != "" {
-			t.Errorf("count %q is a retry", count)
-		}
-	}
-	if got := a.do(t, http.MethodPost, "/v1/orgs", body, "X-Stainless-Retry-Count", "1", "Orgd-User", userOne); got.header.Get("Idempotency-Replayed") != "" {
-		t.Error("another person's call is a retry")
-	}
-}

@@ -45,6 +45,7 @@ type Organizations interface {
 	List(ctx context.Context, accountID uuid.UUID, p orgs.ListParams) (orgs.Page, error)
 	Get(ctx context.Context, accountID, orgID uuid.UUID) (orgs.Org, error)
 	Create(ctx context.Context, c orgs.Call, n orgs.NewOrg) (orgs.Changed, error)
+	AnswerLost(c orgs.Changed)
 	Update(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, changes orgs.Changes) (orgs.Changed, error)
 	SetActive(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, active bool) (orgs.Changed, error)
 	ListMembers(ctx context.Context, accountID uuid.UUID, p orgs.MemberListParams) (orgs.MemberPage, error)

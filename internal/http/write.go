@@ -1,6 +1,8 @@
 package http
 
 import (
+	"errors"
+	"net/http"
 	"strconv"
 	"sync"
 
@@ -44,5 +46,15 @@ func writeBody(c echo.Context, status int, contentType string, body []byte) erro
 	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	c.Response().WriteHeader(status)
 	_, err := c.Response().Write(body)
+	return err
+}
+
+// flush hands the answer to the operating system. After an error the client does not
+// get all of it.
+func flush(c echo.Context) error {
+	err := http.NewResponseController(c.Response().Writer).Flush()
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil // net/http sends it later, and nobody learns how that goes
+	}
 	return err
 }

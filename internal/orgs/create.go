@@ -13,94 +13,111 @@ import (
 	"orgd/internal/uuid"
 )
 
+// Create makes an organization. If the client counts its retries and does not name the
+// call, a retry returns the organization of an equal call of the last 10 minutes whose
+// answer is known to be lost. Errors: ErrInProgress, ErrKeyReused, ErrUnavailable.
+func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, error) {
+	const operation = "create organization"
+	creation, err := r.newCreation(c, n)
+	if err != nil {
+		return Changed{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	if creation.due == nil {
+		return r.change(ctx, r.db.For(c.AccountID), c, operation, []string{creation.name, creation.metadata}, creation.run)
+	}
+	made, err := r.answers.create(ctx, creation)
+	if err != nil {
+		return Changed{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return made, nil
+}
+
 // creation is an organization ready to be made.
 type creation struct {
 	Call
+	orgID    uuid.UUID
 	name     string
 	metadata string
-	digest   []byte // of all that the call says; nil where its key names it
+	due      *answer // nil unless the call may be retried without a name
+	owner    int64   // of due
 }
 
-func newCreation(c Call, n NewOrg) (creation, error) {
+// digest is of all that a call says.
+type digest [sha256.Size]byte
+
+func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	metadata, err := encodeMetadata(n.Metadata)
 	if err != nil {
 		return creation{}, err
 	}
-	made := creation{Call: c, name: n.Name, metadata: metadata}
-	if c.IdempotencyKey != "" {
+	made := creation{Call: c, orgID: uuid.NewV7(), name: n.Name, metadata: metadata, owner: r.answers.owner}
+	if c.IdempotencyKey != "" || !c.CountsRetries {
 		return made, nil
 	}
 	said, err := json.Marshal([]any{c.AccountID, c.KeyID, c.UserID, n.Name, metadata})
 	if err != nil {
 		return creation{}, err
 	}
-	digest := sha256.Sum256(said)
-	made.digest = digest[:]
+	made.due = &answer{accountID: c.AccountID, digest: sha256.Sum256(said), callID: uuid.NewV7(), orgID: made.orgID}
 	return made, nil
 }
 
-// lockID is where creations that say the same meet: the first tries share the
-// lock, a repeat wants it alone. Without a digest there is none.
-func (c creation) lockID() *int64 {
-	if c.digest == nil {
-		return nil
-	}
-	id := int64(binary.BigEndian.Uint64(c.digest))
-	return &id
-}
+// lockID is where equal creations meet: those that create share the lock, a retry that
+// looks for others wants it alone.
+func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.digest[:])) }
 
 func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
-	rows, err := q.Query(ctx, orgCreate, binaryResults, c.AccountID, uuid.NewV7(), c.name, Fold(c.name), c.metadata,
-		orNull(c.KeyID), orNull(c.UserID), eventCreated, c.RequestID, c.lockID(), c.digest)
+	args := []any{
+		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata,
+		orNull(c.KeyID), orNull(c.UserID), eventCreated, c.RequestID,
+	}
+	if c.due == nil {
+		args = append(args, nil, nil, nil, nil)
+	} else {
+		args = append(args, c.lockID(), c.due.digest[:], c.due.callID, c.owner)
+	}
+	rows, err := q.Query(ctx, orgCreate, args...)
 	if err != nil {
 		return Org{}, err
 	}
 	return pgx.CollectExactlyOneRow(rows, scanVersioned)
 }
 
-// createAgain returns the organization that the newest creation with the same
-// digest made, or makes it. The lock comes first, in a statement of its own: what
-// a first try has committed is in the next statement's snapshot, and one that
-// still runs keeps the lock from us.
-func (r *Repository) createAgain(ctx context.Context, c creation) (Changed, error) {
-	var changed Changed
-	err := r.db.For(c.AccountID).WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
-		locked, err := db.TryLock(ctx, q, *c.lockID())
-		if err != nil {
-			return err
+// create makes the organization of a call that may be retried without a name, or
+// returns that of an equal call.
+func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
+	if c.IsRetry {
+		if found, changed, err := a.recover(ctx, c); err != nil || found {
+			return changed, err
 		}
-		if !locked {
-			return ErrInProgress
-		}
-		rows, err := q.Query(ctx, orgCreated, binaryResults, c.AccountID, c.digest)
-		if err != nil {
-			return err
-		}
-		found, err := pgx.CollectRows(rows, scanVersioned)
-		if err != nil {
-			return err
-		}
-		if len(found) > 0 {
-			changed = Changed{Org: found[0], Replayed: true}
-			return nil
-		}
-		changed.Org, err = c.run(ctx, q)
+	}
+	var org Org
+	begun := false
+	err := a.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		begun = true
+		// Once it has begun the outcome is worth knowing, even if the client is gone.
+		ctx, cancel := untilDeadline(ctx)
+		defer cancel()
+		org, err = c.run(ctx, q)
 		return err
 	})
-	return changed, err
-}
-
-// Sweep forgets the creations that are too old to be repeated, unless another
-// replica does, and returns how many.
-func (r *Repository) Sweep(ctx context.Context) (int64, error) {
-	swept, err := r.db.Sweep(ctx, sweepLock, creationSweep)
 	if err != nil {
-		return swept, fmt.Errorf("sweep creations: %w", err)
+		if begun { // it may have been committed
+			a.lost.add(*c.due)
+		}
+		return Changed{}, err
 	}
-	return swept, nil
+	return a.settle(ctx, *c.due, org, false)
 }
 
-const sweepLock = 0x6f7267642d6f7267 // "orgd-org"
+// untilDeadline returns a context that ends with the deadline of ctx only.
+func untilDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(detached, deadline)
+	}
+	return context.WithCancel(detached)
+}
 
 // encodeMetadata writes a JSON object for PostgreSQL, its keys in order.
 func encodeMetadata(m map[string]string) (string, error) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"orgd/internal/db"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -16,12 +15,6 @@ import (
 func (b bundle) keyed(key string) orgs.Call {
 	c := b.caller()
 	c.IdempotencyKey = key
-	return c
-}
-
-func (b bundle) retry() orgs.Call {
-	c := b.caller()
-	c.IsRetry = true
 	return c
 }
 
@@ -178,140 +171,24 @@ func TestKeyedCreationWithoutMetadata(t *testing.T) {
 func TestConcurrentCreationsWithOneKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, call := range []orgs.Call{b.keyed("k"), b.retry()} {
-		var mu sync.Mutex
-		made := map[uuid.UUID]int{}
-		fresh := 0
-		together(50, func(int) {
-			changed, err := b.repository.Create(context.Background(), call, orgs.NewOrg{Name: "Acme"})
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				made[changed.Org.ID]++
-				if !changed.Replayed {
-					fresh++
-				}
-			case !errors.Is(err, orgs.ErrInProgress):
-				t.Error(err)
+	var mu sync.Mutex
+	made := map[uuid.UUID]int{}
+	fresh := 0
+	together(50, func(int) {
+		changed, err := b.repository.Create(context.Background(), b.keyed("k"), orgs.NewOrg{Name: "Acme"})
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err == nil:
+			made[changed.Org.ID]++
+			if !changed.Replayed {
+				fresh++
 			}
-		})
-		if fresh != 1 || len(made) != 1 {
-			t.Errorf("%+v: %d were made: %v", call, fresh, made)
+		case !errors.Is(err, orgs.ErrInProgress):
+			t.Error(err)
 		}
-	}
-	if page := b.list(t, orgs.ListParams{Limit: 10}); len(page.Orgs) != 2 {
-		t.Errorf("%d organizations", len(page.Orgs))
-	}
-}
-
-// Two first tries are two organizations; a repeat of either makes no third.
-func TestRetryWithoutAKey(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	ctx := context.Background()
-	acme := orgs.NewOrg{Name: "Acme", Metadata: map[string]string{"a": "b"}}
-	one, two := b.create(t, acme), b.create(t, acme)
-	if one.ID == two.ID {
-		t.Fatal("two first tries are one organization")
-	}
-	now := b.update(t, two.ID, orgs.Changes{Name: ptr("Renamed")})
-	again, err := b.repository.Create(ctx, b.retry(), acme)
-	if err != nil || !again.Replayed {
-		t.Fatalf("%+v, %v", again, err)
-	}
-	if diff := cmp.Diff(now, again.Org); diff != "" {
-		t.Errorf("the repeat (-now +got):\n%s", diff)
-	}
-	otherKey, otherUser := b.retry(), b.retry()
-	otherKey.KeyID, otherUser.UserID = uuid.UUID{15: 8}, uuid.UUID{15: 8}
-	for name, c := range map[string]struct {
-		orgs.Call
-		orgs.NewOrg
-	}{
-		"another API key":  {otherKey, acme},
-		"another user":     {otherUser, acme},
-		"another name":     {b.retry(), orgs.NewOrg{Name: "Acme 2", Metadata: acme.Metadata}},
-		"another metadata": {b.retry(), orgs.NewOrg{Name: "Acme"}},
-	} {
-		made, err := b.repository.Create(ctx, c.Call, c.NewOrg)
-		if err != nil || made.Replayed {
-			t.Errorf("%s: %+v, %v", name, made, err)
-			continue
-		}
-		// A repeat that came first is a first try to the next repeat.
-		again, err := b.repository.Create(ctx, c.Call, c.NewOrg)
-		if err != nil || !again.Replayed || again.Org.ID != made.Org.ID {
-			t.Errorf("%s again: %+v, %v", name, again, err)
-		}
-	}
-	b.Exec(t, `UPDATE org_creations SET created_at = created_at - interval '10 minutes'`)
-	if late, err := b.repository.Create(ctx, b.retry(), acme); err != nil || late.Replayed {
-		t.Errorf("after ten minutes: %+v, %v", late, err)
-	}
-}
-
-// A repeat that meets its first try under way waits to be sent again.
-func TestRetryWhileTheFirstTryRuns(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	ctx := context.Background()
-	acme := orgs.NewOrg{Name: "Acme"}
-	// Holds up every creation as soon as it has begun.
-	b.Exec(t, `
-CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
-CREATE TRIGGER hold BEFORE INSERT ON orgs FOR EACH ROW EXECUTE FUNCTION hold()`)
-	holder, err := b.Pool.Begin(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer holder.Rollback(ctx)
-	if _, err := holder.Exec(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
-		t.Fatal(err)
-	}
-	first := make(chan orgs.Org, 1)
-	go func() { first <- b.create(tb{t}, acme) }()
-	b.awaitWaiter(t)
-	if _, err := b.repository.Create(ctx, b.retry(), acme); !errors.Is(err, orgs.ErrInProgress) {
-		t.Errorf("while the first try runs: %v", err)
-	}
-	if err := holder.Rollback(ctx); err != nil {
-		t.Fatal(err)
-	}
-	made := <-first
-	if again, err := b.repository.Create(ctx, b.retry(), acme); err != nil || again.Org.ID != made.ID {
-		t.Errorf("after it: %+v, %v", again, err)
-	}
-}
-
-// awaitWaiter waits until a statement of this database waits for a lock.
-func (b bundle) awaitWaiter(t *testing.T) {
-	t.Helper()
-	for waiting := false; !waiting; {
-		err := b.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
-			return q.QueryRow(ctx, `
-SELECT EXISTS (
-  SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
-  WHERE NOT granted AND datname = current_database())`).Scan(&waiting)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestSweepForgetsOldCreations(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	ctx := context.Background()
-	b.create(t, orgs.NewOrg{Name: "Acme"})
-	b.Exec(t, `INSERT INTO org_creations SELECT account_id, sha256(i::text::bytea), org_id, now() - interval '11 minutes' FROM org_creations, generate_series(1, 2500) AS i`)
-	swept, err := b.repository.Sweep(ctx)
-	if err != nil || swept != 2500 {
-		t.Errorf("swept %d, %v", swept, err)
-	}
-	var left int
-	if err := b.Pool.QueryRow(ctx, "SELECT count(*) FROM org_creations").Scan(&left); err != nil || left != 1 {
-		t.Errorf("%d left, %v", left, err)
+	})
+	if page := b.list(t, orgs.ListParams{Limit: 10}); fresh != 1 || len(made) != 1 || len(page.Orgs) != 1 {
+		t.Errorf("%d were made: %v; %d organizations", fresh, made, len(page.Orgs))
 	}
 }

@@ -13,14 +13,15 @@ import (
 // Repository keeps organizations in PostgreSQL. Every method takes the account,
 // and sees nothing of any other.
 type Repository struct {
-	db     *db.Pool
-	nearby nearby
-	page   int // the most bytes of a page
+	db      *db.Pool
+	nearby  nearby
+	page    int // the most bytes of a page
+	answers *answers
 }
 
 // NewRepository returns a repository on the pool.
 func NewRepository(pool *db.Pool) *Repository {
-	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes}
+	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes, answers: newAnswers(pool)}
 }
 
 // nearby bounds the first look for what a filter asks for. What fills no page

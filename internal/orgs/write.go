@@ -18,13 +18,16 @@ type Call struct {
 	RequestID string    // for the audit trail; 1–64 characters
 
 	IdempotencyKey string // the client's name for the call; empty if it has none
-	IsRetry        bool   // the client says that it repeats the call, without a name for it
+	CountsRetries  bool   // the client says how often it has sent the call before
+	IsRetry        bool   // it has sent the call before
 }
 
 // Changed is the result of a change: the organization as the change left it.
 type Changed struct {
 	Org      Org
 	Replayed bool // it, or the error beside it, is the result of an earlier call, which this one repeats
+
+	answer *answer // see AnswerLost; nil if the call cannot be retried without a name
 }
 
 // NewOrg is an organization to be made.
@@ -41,26 +44,6 @@ type Changes struct {
 
 // Versions are those of Org.Version that a change may be made to; nil for any.
 type Versions []int64
-
-// Create makes an organization. Without an idempotency key, a call that says it
-// is a repeat returns the organization that a call which said the same made
-// within the last 10 minutes. Errors: ErrInProgress, ErrKeyReused,
-// ErrUnavailable.
-func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, error) {
-	const operation = "create organization"
-	creation, err := newCreation(c, n)
-	if err != nil {
-		return Changed{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	if c.IsRetry && c.IdempotencyKey == "" {
-		changed, err := r.createAgain(ctx, creation)
-		if err != nil {
-			return Changed{}, fmt.Errorf("%s: %w", operation, err)
-		}
-		return changed, nil
-	}
-	return r.change(ctx, r.db.For(c.AccountID), c, operation, []string{creation.name, creation.metadata}, creation.run)
-}
 
 // Get returns the organization. Errors: ErrNotFound, ErrUnavailable.
 func (r *Repository) Get(ctx context.Context, accountID, orgID uuid.UUID) (Org, error) {

@@ -29,9 +29,7 @@ FROM orgs
 WHERE account_id = $1 AND org_id = $2`
 
 // The shared lock comes before the organization and is held until the creation is
-// committed: a repeat that has the lock alone sees the creation, or comes before
-// it. (A first try that PostgreSQL gets only after its repeat is one more
-// organization; nothing tells it from another first try.)
+// committed: a retry that has the lock alone sees the creation, or comes before it.
 const orgCreate = `
 WITH shared AS MATERIALIZED (
   SELECT pg_advisory_xact_lock_shared($10::bigint) -- which NULL does not lock
@@ -39,9 +37,9 @@ WITH shared AS MATERIALIZED (
   INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_by_api_key_id, created_by_user_id)
   SELECT $1, $2, $3, $4, $5, $6, $7 FROM shared
   RETURNING ` + orgColumns + `, version
-), repeatable AS (
-  INSERT INTO org_creations (account_id, call_digest, org_id)
-  SELECT $1, $11, org_id FROM created WHERE $10::bigint IS NOT NULL
+), unanswered AS (
+  INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner)
+  SELECT $1, $11, $12, org_id, $13 FROM created WHERE $10::bigint IS NOT NULL
 ), event AS (
   INSERT INTO org_events (` + eventColumns + `)
   SELECT $1, org_id, $8, $6, $7, $9, '{}',
@@ -50,28 +48,6 @@ WITH shared AS MATERIALIZED (
 )
 SELECT ` + orgColumns + `, version
 FROM created`
-
-const orgCreated = `
-SELECT ` + orgColumns + `, version
-FROM orgs
-WHERE account_id = $1 AND org_id = (
-  SELECT org_id
-  FROM org_creations
-  WHERE account_id = $1 AND call_digest = $2 AND created_at > now() - interval '10 minutes'
-  ORDER BY created_at DESC
-  LIMIT 1
-)`
-
-const creationSweep = `
-DELETE FROM org_creations AS creation
-USING (
-  SELECT account_id, call_digest, org_id
-  FROM org_creations
-  WHERE created_at <= now() - interval '10 minutes'
-  ORDER BY created_at
-  LIMIT $1
-) AS old
-WHERE creation.account_id = old.account_id AND creation.call_digest = old.call_digest AND creation.org_id = old.org_id`
 
 // updated_at always rises, whatever the clock does.
 const orgUpdate = `

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/ratelimit"
+)
+
+// asOfficial sends the call, which was sent so many times before, as an official client
+// does: it retries whatever may succeed later and counts its retries. It gives up only
+// after far more of them.
+func (c call) asOfficial(t *testing.T, servers []string, apiKey string, sent int, wait func(retryAfter string) time.Duration) (a answer) {
+	t.Helper()
+	for ; sent < 60; sent++ {
+		a, err := c.send(servers[sent%len(servers)], apiKey, sent)
+		switch {
+		case err == nil && a.status == http.StatusCreated:
+			return a
+		case err == nil && a.status != http.StatusRequestTimeout && a.status != http.StatusConflict &&
+			a.status != http.StatusTooManyRequests && a.status < http.StatusInternalServerError:
+			t.Errorf("%d %s", a.status, a.text)
+			return answer{}
+		}
+		time.Sleep(wait(a.retryAfter))
+	}
+	t.Errorf("it is never created: %d %s", a.status, a.text)
+	return answer{}
+}
+
+// asTold is what Retry-After says.
+func asTold(retryAfter string) time.Duration {
+	seconds, err := strconv.Atoi(retryAfter)
+	if err != nil {
+		return time.Second
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+func soonAgain(string) time.Duration { return 30 * time.Millisecond }
+
+// creators are clients that create the same, each several times, and what they got.
+type creators struct {
+	working sync.WaitGroup
+	mu      sync.Mutex
+	calls   int
+	got     map[string]int
+}
+
+func create(t *testing.T, servers []string, apiKey string, clients, times int, wait func(string) time.Duration) *creators {
+	c := &creators{got: map[string]int{}}
+	for range clients {
+		c.working.Go(func() {
+			for range times {
+				a := creation("Radiology", false).asOfficial(t, servers, apiKey, 0, wait)
+				c.mu.Lock()
+				c.calls++
+				c.got[a.OrgID]++
+				c.mu.Unlock()
+			}
+		})
+	}
+	t.Cleanup(c.working.Wait)
+	return c
+}
+
+// check wants a call of its own for each organization, and returns how many more there
+// are.
+func (c *creators) check(t *testing.T, d *dbtest.DB) (unheard int) {
+	t.Helper()
+	c.working.Wait()
+	for id, times := range c.got {
+		if times != 1 {
+			t.Errorf("%d tenants share the organization %s", times, id)
+		}
+	}
+	if len(c.got) != c.calls {
+		t.Errorf("%d calls were answered with %d organizations", c.calls, len(c.got))
+	}
+	return len(organizations(t, d)["Radiology"]) - c.calls
+}
+
+// Equal creations that a limit refuses at first are retried, and none of them becomes
+// that of another.
+func TestEqualCreationsUnderALimit(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	r := start(t, func(c *serveConfig) {
+		c.databaseURL, c.limits = d.URL, orgdhttp.Limits{PerKey: ratelimit.PerSecond(5)}
+	})
+	if unheard := create(t, []string{r.url}, key, 16, 1, asTold).check(t, d); unheard != 0 {
+		t.Errorf("there are %d organizations more than calls", unheard)
+	}
+}
+
+// Equal creations whose database is away for a while, at any moment of theirs.
+func TestEqualCreationsThroughAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, replicas := range []int{1, 2} {
+		t.Run(fmt.Sprint(replicas, " replicas"), func(t *testing.T) {
+			t.Parallel()
+			d := dbtest.New(t)
+			key := d.Key(t, d.Account(t))
+			p := newProxy(t, d.URL)
+			var servers []string
+			for range replicas {
+				r := start(t, func(c *serveConfig) { c.databaseURL, c.maxConns = p.url, 8 })
+				r.awaitLog(t, hearing, 1)
+				servers = append(servers, r.url)
+			}
+			for range 3 {
+				c := create(t, servers, key, 16, 4, soonAgain)
+				before := len(organizations(t, d)["Radiology"])
+				await(t, "nothing is created", func() bool { return len(organizations(t, d)["Radiology"]) > before })
+				p.cut()
+				time.Sleep(700 * time.Millisecond)
+				p.restore(t)
+				unheard := c.check(t, d)
+				t.Logf("%d organizations more than calls", unheard)
+				// Another replica may be asked before it can know that an answer was lost.
+				if unheard < 0 || replicas == 1 && unheard > 0 {
+					t.Errorf("there are %d organizations more than calls", unheard)
+				}
+				d.Exec(t, "UPDATE orgs SET org_name = 'Past'")
+			}
+		})
+	}
+}
+
+// A creation that meets an outage never becomes an earlier one of the same name.
+func TestCreationThatMetAnOutageIsNotAnother(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	p := newProxy(t, d.URL)
+	r := start(t, func(c *serveConfig) { remembering(p.url)(c) })
+	r.awaitLog(t, hearing, 1)
+	radiology := creation("Radiology", false)
+	first, err := radiology.send(r.url, key, 0)
+	if err != nil || first.status != http.StatusCreated {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	p.cut()
+	if second, err := radiology.send(r.url, key, 0); err != nil || second.status != http.StatusServiceUnavailable {
+		t.Errorf("without a database: %+v, %v", second, err)
+	}
+	p.restore(t)
+	if again := radiology.asOfficial(t, []string{r.url}, key, 1, soonAgain); again.OrgID == first.OrgID || again.replayed {
+		t.Errorf("two tenants share the organization %s", again.OrgID)
+	}
+}
+
+// A retry that comes to another replica while the first try is about to be answered
+// makes an organization of its own.
+func TestRetryElsewhereOfACreationUnderWay(t *testing.T) {
+	t.Parallel()
+	s, server := newScene(t)
+	await(t, "the server does not listen", func() bool {
+		return count(t, s.DB, "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND locktype = 'advisory'") == 1
+	})
+	radiology := creation("Radiology", false)
+	replied := before("DELETE FROM unanswered_creations")(t, s, radiology)
+	next := startProcess(t, s.URL)
+	again, err := radiology.send(next.url, s.apiKey, 1)
+	if err != nil || again.status != http.StatusCreated || again.replayed {
+		t.Errorf("the retry: %+v, %v", again, err)
+	}
+	s.proxy.requests.release()
+	if first := <-replied; first.err != nil || first.status != http.StatusCreated || first.OrgID == again.OrgID {
+		t.Errorf("the first try: %+v; the retry: %+v", first, again)
+	}
+	server.kill()
+}
+
+// A creation that is committed and cannot be answered within its deadline is returned
+// to its retry.
+func TestRetryAfterTheDeadline(t *testing.T) {
+	t.Parallel()
+	s, _ := newScene(t)
+	radiology := creation("Radiology", false)
+	first := <-afterTheCommit(t, s, radiology)
+	if first.err != nil || !first.mayBeRepeated() {
+		t.Errorf("the first try: %+v, %v", first.answer, first.err)
+	}
+	s.proxy.answers.release()
+	again := radiology.asOfficial(t, []string{s.url}, s.apiKey, 1, soonAgain)
+	if made := organizations(t, s.DB)["Radiology"]; len(made) != 1 || made[0] != again.OrgID || !again.replayed {
+		t.Errorf("made %v, the retry got %+v", made, again)
+	}
+}

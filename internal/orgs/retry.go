@@ -1,0 +1,144 @@
+package orgs
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+const (
+	// retryLockLimit is how long a retry waits for equal creations that PostgreSQL
+	// works on.
+	retryLockLimit = time.Second
+	// retryLimit is how long it waits for equal creations to be answered or lost, which
+	// mostly takes a few milliseconds.
+	retryLimit = 2 * time.Second
+
+	firstRetryWait = 20 * time.Millisecond
+)
+
+// recover returns the organization of an equal creation if there is evidence that its
+// answer did not arrive: its process recorded that, or died before it settled the
+// answer. No other retry gets that organization. Without evidence it finds none, and
+// the caller creates another: somebody can remove a duplicate, but nobody can part two
+// tenants that share one organization.
+func (a *answers) recover(ctx context.Context, c creation) (found bool, changed Changed, err error) {
+	var first []uuid.UUID
+	started := time.Now()
+	for wait := firstRetryWait; ; wait *= 2 {
+		seen, err := a.look(ctx, c)
+		if err != nil {
+			return false, Changed{}, err
+		}
+		if seen.taken != nil {
+			changed, err := a.settle(ctx, *seen.taken, seen.org, true)
+			return true, changed, err
+		}
+		if wait == firstRetryWait {
+			first = seen.unanswered
+		}
+		// Those that began after this call are not its first try.
+		stillOpen := slices.ContainsFunc(seen.unanswered, func(callID uuid.UUID) bool { return slices.Contains(first, callID) })
+		if !stillOpen || time.Since(started) > retryLimit {
+			return false, Changed{}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, Changed{}, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// sight is what a retry finds of equal creations.
+type sight struct {
+	taken      *answer     // the right to one whose answer was lost; nil if there is none
+	org        Org         // of taken
+	unanswered []uuid.UUID // the calls that may yet be answered
+}
+
+// look takes one equal creation whose answer was lost. The lock comes first, in a
+// statement of its own: the next one's snapshot then has all that was committed before,
+// and nothing is being committed.
+func (a *answers) look(ctx context.Context, c creation) (seen sight, err error) {
+	if err := a.recordLost(ctx, &c.due.digest); err != nil {
+		return sight{}, err
+	}
+	err = a.db.For(c.AccountID).WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		locked, err := db.Lock(ctx, q, c.lockID(), retryLockLimit)
+		if err != nil {
+			return err
+		}
+		if !locked {
+			return ErrInProgress
+		}
+		rows, err := q.Query(ctx, answersOpen, c.AccountID, c.due.digest[:])
+		if err != nil {
+			return err
+		}
+		all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[openAnswer])
+		if err != nil {
+			return err
+		}
+		return a.takeOne(ctx, q, c, all, &seen)
+	})
+	if seen.taken != nil {
+		if err != nil { // at the commit, which may have been done
+			a.lost.add(*seen.taken)
+		}
+		seen.taken.unsure = false
+	}
+	return seen, err
+}
+
+// openAnswer is one that may be owed still.
+type openAnswer struct {
+	CallID  uuid.UUID
+	Owner   int64
+	Lost    bool
+	Trusted bool // what PostgreSQL knows of it is evidence
+}
+
+func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []openAnswer, seen *sight) error {
+	alive := map[int64]bool{a.owner: true}
+	for _, open := range all {
+		if _, known := alive[open.Owner]; !known && !open.Lost {
+			isFree, err := db.TryLock(ctx, q, open.Owner)
+			if err != nil {
+				return err
+			}
+			alive[open.Owner] = !isFree
+		}
+		switch {
+		case !open.Lost && alive[open.Owner]:
+			seen.unanswered = append(seen.unanswered, open.CallID)
+		case open.Trusted:
+			if err := a.take(ctx, q, c, open.CallID, seen); err != nil || seen.taken != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take gives the right of another call to this one, unless it was used meanwhile.
+func (a *answers) take(ctx context.Context, q db.Querier, c creation, from uuid.UUID, seen *sight) error {
+	due := *c.due
+	due.unsure = true
+	rows, err := q.Query(ctx, answerTake, binaryResults, c.AccountID, due.digest[:], from, due.callID, a.owner)
+	if err != nil {
+		return err
+	}
+	found, err := pgx.CollectRows(rows, scanVersioned)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	due.orgID = found[0].ID
+	seen.taken, seen.org = &due, found[0]
+	return nil
+}
