@@ -1,7 +1,7 @@
 #!/bin/sh
-# Dumps a database while a server writes to it, restores the dump twice, once with
-# two jobs, and serves on the second: all is as in the dump's snapshot, and the key
-# works. Needs curl, psql, pg_dump and pg_restore, of the version of the PostgreSQL in
+# Dumps a database while a server writes to it, restores the dump three times, once by
+# an owner beside an administrator's extensions and once with two jobs, and serves on
+# the last: all is as in the dump's snapshot, and the key works. Needs curl, psql, pg_dump and pg_restore, of the version of the PostgreSQL in
 # TEST_DATABASE_URL or newer. Usage: restore.sh SERVER [ORGS]
 set -eu
 
@@ -18,7 +18,7 @@ to=${base%/*}/orgd_restore_to${TEST_DATABASE_URL#"$base"}
 cleanup() {
 	for pid in $pids; do kill "$pid" 2>/dev/null || true; done
 	wait
-	psql "$TEST_DATABASE_URL" -qc "DROP DATABASE IF EXISTS orgd_restore_from WITH (FORCE)" -c "DROP DATABASE IF EXISTS orgd_restore_to WITH (FORCE)" 2>/dev/null
+	psql "$TEST_DATABASE_URL" -qc "DROP DATABASE IF EXISTS orgd_restore_from WITH (FORCE)" -c "DROP DATABASE IF EXISTS orgd_restore_to WITH (FORCE)" -c "DROP ROLE IF EXISTS orgd_restore_owner" 2>/dev/null
 	rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -74,7 +74,8 @@ fingerprints() {
 }
 
 # Without parentheses: PostgreSQL writes needless ones, of which a restore leaves some.
-definitions() { pg_dump --schema-only "$1" | grep -v -e '^\\restrict' -e '^\\unrestrict' | tr -d '()'; }
+# Owners and comments on extensions are as the restore has them.
+definitions() { pg_dump --schema-only --no-owner --no-comments "$1" | grep -v -e '^\\restrict' -e '^\\unrestrict' | tr -d '()'; }
 
 check() {
 	fingerprints | psql "$to" -Atq >"$dir/restored"
@@ -126,6 +127,17 @@ digest=$(psql "$from" -Atc "SELECT encode(digest, 'hex') FROM api_keys")
 recreate orgd_restore_to
 timed "pg_restore" pg_restore --exit-on-error -d "$to" "$dir/dump"
 check
+# An administrator makes the extensions, and may alone comment on them.
+recreate orgd_restore_to
+psql "$to" -qc "DROP ROLE IF EXISTS orgd_restore_owner" 2>/dev/null
+psql "$to" -qc "CREATE ROLE orgd_restore_owner" -c "ALTER DATABASE orgd_restore_to OWNER TO orgd_restore_owner" \
+	-c "CREATE EXTENSION pg_trgm" -c "CREATE EXTENSION btree_gin"
+restore_as_owner() { pg_restore --exit-on-error --no-owner --role=orgd_restore_owner "$@" -d "$to" "$dir/dump"; }
+! restore_as_owner 2>"$dir/refused" || fail "the owner needs no --no-comments any more: say so in docs/operating.md"
+grep -q 'must be owner of extension' "$dir/refused" || fail "$(cat "$dir/refused")"
+restore_as_owner --no-comments
+check
+
 recreate orgd_restore_to
 timed "pg_restore -j 2" pg_restore --exit-on-error -j 2 -d "$to" "$dir/dump"
 check

@@ -89,6 +89,9 @@ func TestDeployedVariables(t *testing.T) {
 	for _, service := range []string{"migrate", "server"} {
 		set = append(set, slices.Collect(maps.Keys(compose.Services[service].Environment))...)
 	}
+	for _, m := range regexp.MustCompile(`(?m)^Environment=(\w+)=`).FindAllSubmatch(readFile(t, "../../deploy/systemd/orgd.service"), -1) {
+		set = append(set, string(m[1]))
+	}
 	for _, name := range set {
 		if _, ok := known[name]; !ok {
 			t.Errorf("%s is set, and nothing reads it", name)
@@ -212,9 +215,11 @@ func TestDeployedGrace(t *testing.T) {
 		t.Errorf("Kubernetes gives %s after preStop, want %s", grace-before, needed)
 	}
 	for file, pattern := range map[string]string{
-		"../../docker-compose.yml":   `stop_grace_period: (\d+)s`,
-		"../../scripts/rollout.sh":   `docker stop -t (\d+) `,
-		"../../scripts/container.sh": `docker compose down .*--timeout (\d+)`,
+		"../../docker-compose.yml": `stop_grace_period: (\d+)s`,
+
+		"../../deploy/systemd/orgd.service": `(?m)^TimeoutStopSec=(\d+)s$`,
+		"../../scripts/rollout.sh":          `docker stop -t (\d+) `,
+		"../../scripts/container.sh":        `docker compose down .*--timeout (\d+)`,
 	} {
 		found := regexp.MustCompile(pattern).FindSubmatch(readFile(t, file))
 		if found == nil {
