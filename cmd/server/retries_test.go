@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"orgd/internal/db/dbtest"
 	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
 	"orgd/internal/ratelimit"
 )
 
@@ -193,5 +195,53 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 	again := radiology.asOfficial(t, []string{s.url}, s.apiKey, 1, soonAgain)
 	if made := organizations(t, s.DB)["Radiology"]; len(made) != 1 || made[0] != again.OrgID || !again.replayed {
 		t.Errorf("made %v, the retry got %+v", made, again)
+	}
+}
+
+// What the old primary knew of lost answers is no evidence after a failover: it may have
+// recorded later that they were given to a retry, and that record may not have arrived.
+func TestRetryAfterAPromotion(t *testing.T) {
+	t.Parallel()
+	primary := startPostgres(t)
+	if primary == nil {
+		return
+	}
+	d := primary.database(t, "orgd")
+	standby := primary.standby(t)
+	promoted := standby.open(t, "orgd")
+	try := orgs.Call{AccountID: d.Account(t), RequestID: "r", CountsRetries: true}
+	create := func(on *orgs.Repository, isRetry bool) orgs.Changed {
+		t.Helper()
+		try.IsRetry = isRetry
+		made, err := on.Create(context.Background(), try, orgs.NewOrg{Name: "Radiology"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	lose := func(on *orgs.Repository, made orgs.Changed) {
+		t.Helper()
+		on.AnswerLost(made)
+		if err := on.RecordLost(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := orgs.NewRepository(d.Conns)
+	lost := create(before, false)
+	lose(before, lost)
+	await(t, "the standby does not follow", func() bool {
+		return count(t, promoted, "SELECT count(*) FROM unanswered_creations WHERE lost_at IS NOT NULL") == 1
+	})
+	primary.kill(t, d)
+	promoted.Exec(t, "SELECT pg_promote()")
+
+	after := orgs.NewRepository(promoted.Conns)
+	next := create(after, true)
+	if next.Replayed {
+		t.Errorf("what was lost before the promotion is returned: %s", next.Org.ID)
+	}
+	lose(after, next)
+	if again := create(after, true); !again.Replayed || again.Org.ID != next.Org.ID {
+		t.Errorf("what was lost after the promotion is not returned: %+v", again)
 	}
 }
