@@ -96,6 +96,7 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"migrate", "up", good, "--db-direct-url=" + "postgres://u:secret@h:port/d"},
 		{"serve", good, "--db-exec-mode=simple"},
 		{"serve", good, "--max-in-flight=-1"},
+		{"serve", good, "--max-keys-per-account=-1"},
 		{"serve", good, "--key-cache-ttl=6m"},
 		{"serve", good, "--trusted-proxies=10.0.0.0/33"},
 		{"seed", good, "--account=" + id, "--orgs=-1"},

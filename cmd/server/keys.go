@@ -18,7 +18,7 @@ import (
 )
 
 type keysCommand struct {
-	Create keysCreate `cmd:"" help:"Create a key. It is shown once and not stored."`
+	Create keysCreate `cmd:"" help:"Create a key. It is shown once and not stored. ORGD_MAX_KEYS_PER_ACCOUNT does not bound this command."`
 	List   keysList   `cmd:"" help:"List keys, newest first; never the keys themselves."`
 	Update keysUpdate `cmd:"" help:"Change what a key is called, or when it ends."`
 	Rotate keysRotate `cmd:"" help:"Make a key in the place of another, which ends after an overlap. The new one is shown once and not stored."`

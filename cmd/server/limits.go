@@ -15,6 +15,7 @@ type limitFlags struct {
 	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Most requests at once; beyond them 503; 0 for no limit (${default})."`
 	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Most requests at once of one account; beyond them 429; never more than are left for others; 0 for no limit but that (${default})."`
 	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Most requests at once of one key; beyond them 429; 0 for no limit (${default})."`
+	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Most keys of one account that are neither revoked nor expired, to make another over HTTP; beyond them 409; 0 for no limit (${default})."`
 	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8 (none)."`
 }
 
@@ -22,6 +23,9 @@ type limitFlags struct {
 func (f limitFlags) Validate() error {
 	if f.MaxInFlight < 0 || f.MaxInFlightPerAccount < 0 || f.MaxInFlightPerKey < 0 {
 		return errors.New("ORGD_MAX_IN_FLIGHT, ORGD_MAX_IN_FLIGHT_PER_ACCOUNT and ORGD_MAX_IN_FLIGHT_PER_KEY take 0 or more")
+	}
+	if f.MaxKeysPerAccount < 0 {
+		return fmt.Errorf("ORGD_MAX_KEYS_PER_ACCOUNT is %d: give 0 or more", f.MaxKeysPerAccount)
 	}
 	return nil
 }

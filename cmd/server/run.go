@@ -47,6 +47,7 @@ type serveConfig struct {
 	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
 	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
 	limits      orgdhttp.Limits
+	maxKeys     int // good keys of an account; 0: no limit
 	proxies     []*net.IPNet
 	tracesURL   string        // empty: no traces
 	unlogged    float64       // share of the requests without an error that are not logged
@@ -116,7 +117,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	}
 	repository := orgs.NewRepository(pool)
 	usage := apikeys.NewUsage(pool)
-	keys := apikeys.NewRepository(pool)
+	keys := apikeys.NewRepository(pool).WithLimits(apikeys.Limits{KeysPerAccount: cfg.maxKeys, RateLimit: int32(cfg.limits.PerKey.PerSecond)})
 	watch := &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), logger: cfg.logger}
 	metrics.WatchKeys(watch.listening.Load, watch.keys.Stats)
 	metrics.WatchReadiness(isReady.Load)

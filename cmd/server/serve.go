@@ -46,6 +46,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		idleTimeout: c.IdleTimeout,
 		keyTTL:      c.KeyCacheTTL,
 		limits:      c.limits(c.rateFlags),
+		maxKeys:     c.MaxKeysPerAccount,
 		proxies:     c.proxies(),
 		tracesURL:   c.TracesURL,
 		unlogged:    1 - c.LogSample,

@@ -24,6 +24,10 @@ var (
 	ErrEnded = errors.New("apikeys: the key has ended")
 	// ErrLastManager: no other key of the account can manage its keys.
 	ErrLastManager = errors.New("apikeys: the last key that manages keys")
+	// ErrTooMany: the account has as many good keys as it can have.
+	ErrTooMany = errors.New("apikeys: too many keys")
+	// ErrExceedsRate: the key has a higher rate than the caller, who would keep it.
+	ErrExceedsRate = errors.New("apikeys: a higher rate than the caller's")
 	// ErrInProgress: the first call with this idempotency key still runs.
 	ErrInProgress = idempotency.ErrInProgress
 	// ErrKeyReused: the idempotency key has named another call before.

@@ -3,10 +3,7 @@ package apikeys
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
 	"orgd/internal/uuid"
@@ -58,45 +55,26 @@ const MaxRateLimit = 1_000_000
 // MaxOverlap is the longest time for which a rotated key stays good.
 const MaxOverlap = 30 * 24 * time.Hour
 
-// LacksScopeError says that the caller lacks a scope that it would hand on.
-type LacksScopeError struct{ Scope Scope }
-
-func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }
-
-// grants returns the scopes that the caller may hand on, or ErrInvalidKey.
-func (c Call) grants(ctx context.Context, q db.Querier) (own []Scope, err error) {
-	if c.byOperator() {
-		return Scopes, nil
-	}
-	err = q.QueryRow(ctx, apiKeyScopes, c.AccountID, c.KeyID).Scan(&own)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrInvalidKey
-	}
-	return own, err
-}
-
-// mayGrant refuses the first of the scopes that the caller lacks.
-func mayGrant(grants, scopes []Scope) error {
-	for _, scope := range scopes {
-		if !slices.Contains(grants, scope) {
-			return LacksScopeError{scope}
-		}
-	}
-	return nil
-}
-
-// Create makes a key. Changed.Key is kept nowhere else. Errors: LacksScopeError,
+// Create makes a key. Changed.Key is not stored. A key that a key makes has the rate
+// of its maker, or n.RateLimit if that is lower. Errors: LacksScopeError, ErrTooMany,
 // ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrInProgress, ErrKeyReused,
 // ErrUnavailable.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
-	changed, err := r.change(ctx, c, "create key", n, func(ctx context.Context, q db.Querier, grants []Scope) (APIKey, Key, error) {
-		if err := mayGrant(grants, n.Scopes); err != nil {
+	changed, err := r.change(ctx, c, "create key", n, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
+		if err := g.mayGrant(n.Scopes); err != nil {
 			return APIKey{}, Key{}, err
+		}
+		if err := r.makesRoom(ctx, q, c); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		rate := n.RateLimit
+		if rate == nil {
+			rate = g.rate
 		}
 		key := NewKey()
 		digest := key.Digest()
 		made, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
-			n.RateLimit, orNull(n.ExpiresAt), secondsOrNull(n.ExpiresIn)))
+			r.limits.handOn(g, rate), orNull(n.ExpiresAt), secondsOrNull(n.ExpiresIn)))
 		if errors.Is(err, db.ErrNoRows) {
 			err = ErrExpiryPast
 		}
@@ -109,12 +87,13 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 }
 
 // Update changes what a key is called, when it ends, and how often it may be used.
-// The end of a key that has ended stays, and moving one asks for the key's scopes, as
-// making a key does. Errors: ErrNotFound, ErrEnded, ErrExpiryPast, LacksScopeError,
-// ErrLastManager, ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// The end of a key that has ended stays. To move an end the caller needs the key's
+// scopes, and to move it later also a rate as high as the key's. Errors: ErrNotFound,
+// ErrEnded, ErrExpiryPast, LacksScopeError, ErrExceedsRate, ErrLastManager,
+// ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
 	said := []any{id, changes}
-	return r.change(ctx, c, "update key", said, func(ctx context.Context, q db.Querier, grants []Scope) (APIKey, Key, error) {
+	return r.change(ctx, c, "update key", said, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		old, err := read(ctx, q, c.AccountID, id)
 		if err != nil {
 			return APIKey{}, Key{}, err
@@ -122,13 +101,16 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 		var expires time.Time
 		if changes.ExpiresAt != nil {
 			expires = *changes.ExpiresAt
-			if err := c.mayMoveEnd(ctx, q, grants, old, expires); err != nil {
+			if err := r.mayMoveEnd(ctx, q, c, g, old, expires); err != nil {
 				return APIKey{}, Key{}, err
 			}
 		}
 		var rate *int32
 		if changes.RateLimit != nil {
 			rate = *changes.RateLimit
+			if err := r.limits.mayKeep(g, rate); err != nil {
+				return APIKey{}, Key{}, err
+			}
 		}
 		updated, err := collectOne(q.Query(ctx, apiKeyUpdate, c.AccountID, id, changes.Description,
 			changes.ExpiresAt != nil, orNull(expires), secondsOrNull(changes.ExpiresIn), changes.RateLimit != nil, rate))
@@ -139,18 +121,25 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 	})
 }
 
-func (c Call) mayMoveEnd(ctx context.Context, q db.Querier, grants []Scope, old presentKey, end time.Time) error {
+func (r *Repository) mayMoveEnd(ctx context.Context, q db.Querier, c Call, g grants, old presentKey, end time.Time) error {
 	if !old.isGood {
 		return ErrEnded
 	}
-	if err := mayGrant(grants, old.Scopes); err != nil {
+	if err := g.mayGrant(old.Scopes); err != nil {
 		return err
 	}
-	sooner := !end.IsZero() && (old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt))
-	if !sooner {
-		return nil
+	switch {
+	case isBefore(end, old.ExpiresAt):
+		return c.keepsManager(ctx, q, old.ID)
+	case isBefore(old.ExpiresAt, end):
+		return r.limits.mayKeep(g, old.RateLimit)
 	}
-	return c.keepsManager(ctx, q, old.ID)
+	return nil
+}
+
+// isBefore compares two ends, of which zero is never.
+func isBefore(end, other time.Time) bool {
+	return !end.IsZero() && (other.IsZero() || end.Before(other))
 }
 
 // keepsManager refuses to end the account's last good key with KeysManage, but to
@@ -171,7 +160,7 @@ func (c Call) keepsManager(ctx context.Context, q db.Querier, id uuid.UUID) erro
 // ErrNotFound, ErrLastManager, ErrInvalidKey, ErrInProgress, ErrKeyReused,
 // ErrUnavailable.
 func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed, error) {
-	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier, _ []Scope) (APIKey, Key, error) {
+	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier, _ grants) (APIKey, Key, error) {
 		if err := c.keepsManager(ctx, q, id); err != nil {
 			return APIKey{}, Key{}, err
 		}
@@ -185,11 +174,12 @@ func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed,
 
 // Rotate makes a key that does what another does, and lets the other end after
 // the overlap (0 to MaxOverlap), unless it ends before. The new one lives as long
-// as the other was made for. Errors: ErrNotFound, ErrEnded, LacksScopeError,
-// ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// as the other was made for, and has the lower rate of the other's and the caller's.
+// Errors: ErrNotFound, ErrEnded, LacksScopeError, ErrTooMany, ErrInvalidKey,
+// ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
 	said := []any{id, overlap}
-	return r.change(ctx, c, "rotate key", said, func(ctx context.Context, q db.Querier, grants []Scope) (APIKey, Key, error) {
+	return r.change(ctx, c, "rotate key", said, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		old, err := read(ctx, q, c.AccountID, id)
 		if err != nil {
 			return APIKey{}, Key{}, err
@@ -197,16 +187,19 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		if !old.isGood {
 			return APIKey{}, Key{}, ErrEnded
 		}
-		if err := mayGrant(grants, old.Scopes); err != nil {
+		if err := g.mayGrant(old.Scopes); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		// First, so that without an overlap the number of keys stays.
+		if _, err := q.Exec(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds()); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		if err := r.makesRoom(ctx, q, c); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		key := NewKey()
 		digest := key.Digest()
-		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint()))
-		if err != nil {
-			return APIKey{}, Key{}, err
-		}
-		_, err = q.Exec(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds())
+		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(), r.limits.handOn(g, old.RateLimit)))
 		return made, key, err
 	})
 }

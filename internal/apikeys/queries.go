@@ -27,7 +27,14 @@ WHERE api_keys.id = used.id`
 const apiKeyColumns = `
   id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at`
 
-const isGood = `(revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()))`
+// isGood is in the form that api_keys_live serves. Statements of a change have it after
+// they have waited for the account's turn, so the time is that of the statement.
+const isGood = `(revoked_at IS NULL AND coalesce(expires_at, 'infinity') > statement_timestamp())`
+
+const apiKeyCountLive = `
+SELECT count(*)
+FROM api_keys
+WHERE account_id = $1 AND ` + isGood
 
 // No row comes back of a key that would end before it begins.
 const apiKeyCreate = `
@@ -39,13 +46,13 @@ RETURNING` + apiKeyColumns
 
 const apiKeyRotate = `
 INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime)
-SELECT account_id, $3, description, $4, $5, scopes, rate_limit, now() + lifetime, lifetime
+SELECT account_id, $3, description, $4, $5, scopes, $6, now() + lifetime, lifetime
 FROM api_keys
 WHERE account_id = $1 AND id = $2
 RETURNING` + apiKeyColumns
 
-const apiKeyScopes = `
-SELECT scopes
+const apiKeyGrants = `
+SELECT scopes, rate_limit
 FROM api_keys
 WHERE account_id = $1 AND id = $2 AND ` + isGood
 

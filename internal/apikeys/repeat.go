@@ -12,9 +12,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// effect makes a change in a transaction, for a caller that may hand on these
-// scopes.
-type effect func(ctx context.Context, q db.Querier, grants []Scope) (APIKey, Key, error)
+// effect makes a change in a transaction, for a caller that can hand on the grants.
+type effect func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error)
 
 // change runs an effect, at most once for an idempotency key; said is all that
 // the call asks for. The key that was made is not kept, so a repeat is told all
@@ -28,11 +27,11 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 		if _, err := q.Exec(ctx, accountLock, c.AccountID); err != nil {
 			return APIKey{}, err
 		}
-		grants, err := c.grants(ctx, q)
+		g, err := c.grants(ctx, q)
 		if err != nil {
 			return APIKey{}, err
 		}
-		made, changed.Key, err = run(ctx, q, grants)
+		made, changed.Key, err = run(ctx, q, g)
 		if err == nil && c.Show != nil {
 			err = c.Show(Changed{APIKey: made, Key: changed.Key})
 		}

@@ -14,9 +14,12 @@ import (
 )
 
 // Repository keeps keys in PostgreSQL.
-type Repository struct{ db *db.Pool }
+type Repository struct {
+	db     *db.Pool
+	limits Limits
+}
 
-// NewRepository returns a repository on the pool.
+// NewRepository returns a repository on the pool, without limits.
 func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
 
 // MaxLimit is the largest page.

@@ -15,6 +15,7 @@ import (
 	"orgd/internal/apikeys"
 	"orgd/internal/db/dbtest"
 	orgdhttp "orgd/internal/http"
+	"orgd/internal/ratelimit"
 )
 
 // apiKey is the key object, as a client reads it.
@@ -254,6 +255,62 @@ func TestKeysNeverGrantMore(t *testing.T) {
 	for _, id := range []string{strings.ToUpper(all.APIKeyID), strings.ReplaceAll(all.APIKeyID, "-", ""), all.APIKeyID + "0", "x", "..%2fx"} {
 		a.get(t, "/v1/api-keys/"+id).refused(t, 404, "not_found")
 	}
+}
+
+// An account has a bound number of good keys, of which no call makes more.
+func TestKeysOfAnAccountAreBounded(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Keys = apikeys.NewRepository(d.Conns).WithLimits(apikeys.Limits{KeysPerAccount: 3})
+	})
+	a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
+	last := "/v1/api-keys/" + a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
+	for _, target := range []string{"/v1/api-keys", last + "/rotate"} {
+		body := ""
+		if target == "/v1/api-keys" {
+			body = managing
+		}
+		got := a.do(t, http.MethodPost, target, body, "Idempotency-Key", "again")
+		got.refused(t, 409, "too_many_keys")
+		if got.header.Get("X-Should-Retry") != "false" {
+			t.Errorf("%s: %v", target, got.header)
+		}
+	}
+	a.do(t, http.MethodPost, last+"/rotate", `{"overlapSeconds":0}`).apiKey(t, 201)
+	var page struct{ APIKeys []apiKey }
+	a.get(t, "/v1/api-keys").decode(t, &page)
+	a.do(t, http.MethodPost, "/v1/api-keys/"+page.APIKeys[0].APIKeyID+"/revoke", "").apiKey(t, 200)
+	// The refusal is not kept: the same call goes through when there is room.
+	a.do(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "again").apiKey(t, 201)
+}
+
+// Nobody makes or keeps a key that may do more than their own.
+func TestKeysNeverExceedTheRateOfTheirMaker(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Keys = apikeys.NewRepository(d.Conns).WithLimits(apikeys.Limits{RateLimit: 100})
+		c.Limits = orgdhttp.Limits{PerKey: ratelimit.PerSecond(100)}
+	})
+	slow := a.Key(t, a.account)
+	a.Exec(t, "UPDATE api_keys SET rate_limit = 20 WHERE digest = sha256($1::text::bytea)", slow)
+	as := func(method, target, body string) answer {
+		return a.doAs(t, method, target, body, "Authorization", "Bearer "+slow)
+	}
+	fast := "/v1/api-keys/" + a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
+	for target, body := range map[string]string{"/v1/api-keys": managing, fast + "/rotate": ""} {
+		made := as(http.MethodPost, target, body).apiKey(t, 201)
+		got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+made.Key)
+		if policy := got.header.Get("RateLimit-Policy"); !strings.HasPrefix(policy, `"key";q=40;`) {
+			t.Errorf("%s: a key of 20 requests a second made one of %s", target, policy)
+		}
+	}
+	// It ends in a day now, because it was rotated.
+	as(http.MethodPatch, fast, `{"expiresAt":null}`).refused(t, 403, "insufficient_rate_limit")
+	as(http.MethodPatch, fast, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_rate_limit")
+	as(http.MethodPatch, fast, `{"description":"other"}`).apiKey(t, 200)
+	a.do(t, http.MethodPatch, fast, `{"expiresAt":null}`).apiKey(t, 200)
 }
 
 func withoutID(g answer) string {

@@ -26,6 +26,7 @@ const (
 	codeMissingCredentials   code = "missing_credentials"
 	codeInvalidAPIKey        code = "invalid_api_key"
 	codeInsufficientScope    code = "insufficient_scope"
+	codeInsufficientRate     code = "insufficient_rate_limit"
 	codeNotFound             code = "not_found"
 	codeMethodNotAllowed     code = "method_not_allowed"
 	codeNotAcceptable        code = "not_acceptable"
@@ -33,6 +34,7 @@ const (
 	codeOrgInactive          code = "org_inactive"
 	codeAPIKeyEnded          code = "api_key_ended"
 	codeLastManagingKey      code = "last_managing_key"
+	codeTooManyKeys          code = "too_many_keys"
 	codeInProgress           code = "idempotency_in_progress"
 	codePreconditionFailed   code = "precondition_failed"
 	codeBodyTooLarge         code = "body_too_large"
@@ -60,6 +62,7 @@ var problems = map[code]struct {
 	codeMissingCredentials:   {http.StatusUnauthorized, "Missing credentials"},
 	codeInvalidAPIKey:        {http.StatusUnauthorized, "Invalid API key"},
 	codeInsufficientScope:    {http.StatusForbidden, "Insufficient scope"},
+	codeInsufficientRate:     {http.StatusForbidden, "Insufficient rate limit"},
 	codeNotFound:             {http.StatusNotFound, "Not found"},
 	codeMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
 	codeNotAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
@@ -67,6 +70,7 @@ var problems = map[code]struct {
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
 	codeAPIKeyEnded:          {http.StatusConflict, "API key ended"},
 	codeLastManagingKey:      {http.StatusConflict, "Last managing key"},
+	codeTooManyKeys:          {http.StatusConflict, "Too many API keys"},
 	codeInProgress:           {http.StatusConflict, "Call in progress"},
 	codePreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
 	codeBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large"},
@@ -104,6 +108,8 @@ var known = []struct {
 	{apikeys.ErrNotFound, codeNotFound, "There is no API key with this id; send the apiKeyId of one of the account's own."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or has expired; create a new one."},
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage; create another before you revoke it."},
+	{apikeys.ErrTooMany, codeTooManyKeys, "The account has as many keys as it can have. Revoke those that are not used, and try again."},
+	{apikeys.ErrExceedsRate, codeInsufficientRate, "The API key has a higher rate limit than yours. Use a key with at least its rate limit."},
 	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // and apikeys': it is one error
 	{errNotReady, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},

@@ -37,7 +37,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	switch e.code {
 	case codeUnavailable, codeInProgress:
 		h.Set("Retry-After", soon())
-	case codeOrgInactive, codeAPIKeyEnded, codeLastManagingKey:
+	case codeOrgInactive, codeAPIKeyEnded, codeLastManagingKey, codeTooManyKeys:
 		h.Set("X-Should-Retry", "false") // the official clients would repeat a 409
 	case codeUnsupportedMediaType:
 		h.Set("Accept", echo.MIMEApplicationJSON)

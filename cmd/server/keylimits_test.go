@@ -1,0 +1,48 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"orgd/internal/db/dbtest"
+)
+
+// What is configured for keys holds for the calls that make and keep them.
+func TestServerBoundsKeys(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	manager, fast := d.Key(t, account), d.Key(t, account)
+	var id string
+	err := d.Pool.QueryRow(t.Context(), `
+UPDATE api_keys SET rate_limit = 6, expires_at = now() + interval '1 hour' WHERE digest = sha256($1::text::bytea) RETURNING id::text`, fast).Scan(&id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startProcess(t, d.URL, "--drain-delay=0s", "--max-keys-per-account=3", "--rate-limit=5")
+	const made = `{"description":"x","scopes":["orgs:read"]}`
+	for _, c := range []struct {
+		what, method, path, body string
+		want                     int
+	}{
+		{"keep a key that is faster than the server's rate", http.MethodPatch, "/" + id, `{"expiresAt":null}`, http.StatusForbidden},
+		{"make a third key", http.MethodPost, "", made, http.StatusCreated},
+		{"make a fourth", http.MethodPost, "", made, http.StatusConflict},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), c.method, server.url+"/v1/api-keys"+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+manager)
+		request.Header.Set("Content-Type", "application/json")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != c.want {
+			t.Errorf("%s: status %d, want %d", c.what, response.StatusCode, c.want)
+		}
+	}
+}
