@@ -21,6 +21,11 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 // some ten thousand lines.
 const maxPending = 4 << 20
 
+// gathering is how long a line may wait for others that are written with it: to wake
+// the writing goroutine for each line costs more than the write. A process that is
+// killed loses the lines of so long.
+const gathering = 5 * time.Millisecond
+
 // Log is a logger that never holds up its callers: one goroutine writes the lines.
 // Lines that cannot be written, or for which there is no room while a write blocks,
 // are lost and counted.
@@ -91,6 +96,7 @@ func (l *Log) write() {
 	for open := true; open; {
 		select {
 		case <-l.wake:
+			open = l.gather()
 		case <-l.closing:
 			open = false
 		}
@@ -100,6 +106,16 @@ func (l *Log) write() {
 		if len(batch) > 0 {
 			l.writeBatch(batch)
 		}
+	}
+}
+
+// gather waits for more lines, and says whether the log is still open.
+func (l *Log) gather() (open bool) {
+	select {
+	case <-time.After(gathering):
+		return true
+	case <-l.closing:
+		return false
 	}
 }
 
