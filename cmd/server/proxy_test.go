@@ -20,6 +20,7 @@ type proxy struct {
 	requests, answers valve // from the server, from the database
 
 	dials atomic.Int64 // connections that the server has made
+	hole  atomic.Bool  // new connections are silent from the first
 
 	mu    sync.Mutex
 	ln    net.Listener
@@ -98,6 +99,7 @@ func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 	}
 	p.conns[client], p.conns[database] = true, true
 	joined := &pair{left: make(chan struct{})}
+	joined.silent.Store(p.hole.Load())
 	p.pairs = append(p.pairs, joined)
 	copyAndClose := func(to, from net.Conn, through *valve) {
 		_, _ = io.Copy(joined.before(through.before(to)), from)
@@ -127,6 +129,12 @@ func (p *proxy) silence() []*pair {
 	}
 	p.pairs = nil
 	return silenced
+}
+
+// blackHole silences the present connections and all that come.
+func (p *proxy) blackHole() {
+	p.hole.Store(true)
+	p.silence()
 }
 
 func (p *pair) before(w io.Writer) io.Writer {

@@ -21,17 +21,41 @@ func TestIdleConnectionsGoSilent(t *testing.T) {
 	t.Parallel()
 	s := newSilence(t)
 	time.Sleep(3 * time.Second) // so that each is idle for longer than is taken on trust
-	silenced := s.proxy.silence()
-	begun := time.Now()
+	silenced := s.fallSilent()
 	ready := s.probe(t)
 	var calling sync.WaitGroup
 	for s.recovered().IsZero() {
-		calling.Go(func() { s.call(t, begun) })
+		calling.Go(func() { s.call(t) })
 		time.Sleep(100 * time.Millisecond)
-		s.checkPatience(t, begun)
+		s.checkPatience(t)
 	}
 	calling.Wait()
-	s.check(t, begun, ready(), silenced)
+	s.check(t, ready(), silenced)
+}
+
+// The same while sixteen callers ask one thing after another.
+func TestBusyConnectionsGoSilent(t *testing.T) {
+	t.Parallel()
+	s := newSilence(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var calling sync.WaitGroup
+	for range 16 {
+		calling.Go(func() {
+			for ctx.Err() == nil {
+				s.call(t)
+			}
+		})
+	}
+	time.Sleep(time.Second)
+	silenced := s.fallSilent()
+	ready := s.probe(t)
+	for s.recovered().IsZero() {
+		time.Sleep(10 * time.Millisecond)
+		s.checkPatience(t)
+	}
+	cancel()
+	calling.Wait()
+	s.check(t, ready(), silenced)
 }
 
 // silence is a server with ten connections to its database, all of them open.
@@ -41,7 +65,8 @@ type silence struct {
 	key   string
 
 	mu            sync.Mutex
-	success       time.Time // of the first call that began after the silence
+	begun         time.Time // the silence
+	success       time.Time // of the first call that began after it
 	calls, failed int
 }
 
@@ -87,8 +112,16 @@ func (s *silence) fillPool(t *testing.T, d *dbtest.DB) {
 	waiting.Wait()
 }
 
+func (s *silence) fallSilent() []*pair {
+	silenced := s.proxy.silence()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun = time.Now()
+	return silenced
+}
+
 // call reads a page, which may fail but for 503 only.
-func (s *silence) call(t *testing.T, begun time.Time) {
+func (s *silence) call(t *testing.T) {
 	sent := time.Now()
 	status, _, body := get(t, s.url+"/v1/orgs", s.key)
 	s.mu.Lock()
@@ -99,7 +132,7 @@ func (s *silence) call(t *testing.T, begun time.Time) {
 		s.failed++
 	case status != http.StatusOK:
 		t.Errorf("%d %s", status, body)
-	case s.success.IsZero() && !sent.Before(begun):
+	case s.success.IsZero() && !s.begun.IsZero() && sent.After(s.begun):
 		s.success = time.Now()
 	}
 }
@@ -110,9 +143,9 @@ func (s *silence) recovered() time.Time {
 	return s.success
 }
 
-func (s *silence) checkPatience(t *testing.T, begun time.Time) {
+func (s *silence) checkPatience(t *testing.T) {
 	t.Helper()
-	if time.Since(begun) > 30*time.Second {
+	if time.Since(s.begun) > 30*time.Second {
 		t.Fatal("no call succeeds any more")
 	}
 }
@@ -143,9 +176,9 @@ func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 
 // check compares what was seen with the promise, and wants the sockets that were
 // silenced closed.
-func (s *silence) check(t *testing.T, begun time.Time, unready time.Duration, silenced []*pair) {
+func (s *silence) check(t *testing.T, unready time.Duration, silenced []*pair) {
 	t.Helper()
-	first := s.recovered().Sub(begun)
+	first := s.recovered().Sub(s.begun)
 	t.Logf("first success after %s, not ready for %s, %d of %d calls failed", first, unready, s.failed, s.calls)
 	if first > silenceCosts || unready > silenceCosts {
 		t.Errorf("first success after %s, not ready for %s, want %s at most", first, unready, silenceCosts)

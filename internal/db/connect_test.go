@@ -54,7 +54,7 @@ func changeURL(t *testing.T, databaseURL string, change func(*url.URL, url.Value
 	}
 	query := u.Query()
 	change(u, query)
-	u.RawQuery = query.Encode()
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // as libpq reads it
 	return u.String()
 }
 

@@ -15,21 +15,6 @@ const (
 	pingLimit = time.Second
 )
 
-// install has the pool's connections made of links, and leaves pings to take: pgxpool
-// keeps the place of a connection that fails its ping for up to 15 s.
-func (p *Pool) install(cfg *pgxpool.Config) {
-	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
-		c.DialFunc = (&hook{next: c.DialFunc, links: p.links}).dial
-		return nil
-	}
-	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		readTimesAsUTC(conn)
-		p.links.open(linkOf(conn))
-		return nil
-	}
-}
-
 // take acquires a connection that answers.
 func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
 	for {
@@ -47,7 +32,7 @@ func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
 // answers pings a connection that was not heard of lately. If it is silent, so are
 // most likely the others: they go with it, or each would cost a caller a second.
 func (p *Pool) answers(ctx context.Context, conn *pgxpool.Conn) bool {
-	l, began := linkOf(conn.Conn()), clock()
+	l, began := linkOf(conn.Conn().PgConn()), clock()
 	if l.heard.Load() > max(began-int64(pingAfter), p.doubted.Load()) {
 		return true
 	}
@@ -71,7 +56,7 @@ func (p *Pool) evict(ctx context.Context, since int64) {
 		l.cut()
 	}
 	for _, conn := range p.pool.AcquireAllIdle(ctx) {
-		if l := linkOf(conn.Conn()); silent(l) {
+		if l := linkOf(conn.Conn().PgConn()); silent(l) {
 			l.cut()
 		}
 		p.release(conn)
@@ -83,10 +68,11 @@ func (p *Pool) evict(ctx context.Context, since int64) {
 func (p *Pool) release(conn *pgxpool.Conn) {
 	pg := conn.Conn().PgConn()
 	switch {
-	case linkOf(conn.Conn()).dead.Load():
+	case linkOf(pg).dead.Load():
 		gone := conn.Hijack()
 		p.closing.Go(func() { end(gone) })
 	case pg.IsClosed() || pg.IsBusy() || pg.TxStatus() != 'I':
+		p.links.remove(linkOf(pg))
 		p.closing.Go(func() {
 			end(conn.Conn())
 			conn.Hijack()
@@ -104,7 +90,7 @@ func end(conn *pgx.Conn) {
 	select {
 	case <-conn.PgConn().CleanupDone():
 	case <-limited.Done():
-		linkOf(conn).cut()
+		linkOf(conn.PgConn()).cut()
 		<-conn.PgConn().CleanupDone()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,10 @@ type link struct {
 	pinged  atomic.Bool  // a ping is under way
 	open    atomic.Bool  // it is ready for statements
 	dead    atomic.Bool  // it was cut
+	hosts   *hosts
+	address string
+	isTrial bool
+	backend backend // constant once the connection is open
 }
 
 // epoch is when the process began to count time.
@@ -42,10 +47,20 @@ func (l *link) Read(b []byte) (int, error) {
 	if n > 0 {
 		l.heard.Store(clock())
 	}
-	if err != nil && l.dead.Load() {
-		err = errSilent
+	if err != nil {
+		err = l.explain(err)
 	}
 	return n, err
+}
+
+func (l *link) explain(err error) error {
+	if l.dead.Load() {
+		return errSilent
+	}
+	if !l.open.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		l.hosts.wasSilent(l.address)
+	}
+	return err
 }
 
 // Close closes the socket.
@@ -61,9 +76,9 @@ func (l *link) cut() {
 	_ = l.Close() // it is given up either way
 }
 
-// linkOf returns the socket of a connection of the pool.
-func linkOf(conn *pgx.Conn) *link {
-	switch c := conn.PgConn().Conn().(type) {
+// linkOf returns the socket of a connection that a hook has dialed.
+func linkOf(conn *pgconn.PgConn) *link {
+	switch c := conn.Conn().(type) {
 	case *link:
 		return c
 	case *tls.Conn:
@@ -75,24 +90,31 @@ func linkOf(conn *pgx.Conn) *link {
 
 // links are the sockets of the open connections of a pool.
 type links struct {
-	mu  sync.Mutex
-	all map[*link]bool
+	changed func() // called when one was closed
+	mu      sync.Mutex
+	all     map[*link]bool
 }
 
-func newLinks() *links { return &links{all: map[*link]bool{}} }
+func newLinks(changed func()) *links { return &links{changed: changed, all: map[*link]bool{}} }
 
 // open notes that a connection is ready for statements.
-func (ls *links) open(l *link) {
+func (ls *links) open(l *link) error {
+	l.hosts.answered(l.address)
+	l.open.Store(true)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l.open.Store(true)
 	ls.all[l] = true
+	return l.SetDeadline(time.Time{}) // that of a host that was silent before
 }
 
 func (ls *links) remove(l *link) {
 	ls.mu.Lock()
-	defer ls.mu.Unlock()
+	_, there := ls.all[l]
 	delete(ls.all, l)
+	ls.mu.Unlock()
+	if there {
+		ls.changed()
+	}
 }
 
 func (ls *links) count() int {
@@ -117,23 +139,30 @@ func (ls *links) where(is func(*link) bool) (found []*link) {
 // lost, and the wait for PostgreSQL to end its session.
 const cancelLimit = time.Second
 
-// hook dials for one connection of the pool: first the connection itself, and later,
-// when pgx gives it up under a statement, the request to cancel that.
+// hook dials for one connection: first the connection itself, and later, when pgx
+// gives it up under a statement, the request to cancel that.
 type hook struct {
 	next  pgconn.DialFunc
 	links *links
+	hosts *hosts
 	link  *link // the last one dialed
+
+	isTrial bool // see backoff.begin
 }
 
 func (h *hook) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if h.link != nil && h.link.open.Load() {
 		return h.dialToCancel(ctx, network, address)
 	}
-	conn, err := h.next(ctx, network, address)
+	limit := h.hosts.limit(address)
+	conn, err := dialWithin(ctx, limit, h.next, network, address)
 	if err != nil {
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			h.hosts.wasSilent(address)
+		}
 		return nil, err
 	}
-	h.link = &link{Conn: conn, links: h.links}
+	h.link = &link{Conn: conn, links: h.links, hosts: h.hosts, address: address, isTrial: h.isTrial}
 	return h.link, nil
 }
 
@@ -142,30 +171,38 @@ func (h *hook) dialToCancel(ctx context.Context, network, address string) (net.C
 	if h.link.dead.Load() {
 		return nil, errSilent
 	}
-	limited, cancel := context.WithTimeout(ctx, cancelLimit)
+	return dialWithin(ctx, cancelLimit, h.next, network, address)
+}
+
+// dialWithin opens a socket that fails when the limit is over; 0 is none.
+func dialWithin(ctx context.Context, limit time.Duration, dial pgconn.DialFunc, network, address string) (net.Conn, error) {
+	if limit == 0 {
+		return dial(ctx, network, address)
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	conn, err := h.next(limited, network, address)
+	conn, err := dial(limited, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetDeadline(time.Now().Add(cancelLimit))
+	return conn, conn.SetDeadline(time.Now().Add(limit))
 }
 
 // connect opens a connection outside a pool, on a link of its own.
 func connect(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
 	cfg = cfg.Copy()
-	own := newLinks()
-	cfg.DialFunc = (&hook{next: cfg.DialFunc, links: own}).dial
+	own := newLinks(func() {})
+	cfg.DialFunc = (&hook{next: cfg.DialFunc, links: own, hosts: newHosts(cfg)}).dial
 	conn, err := pgx.ConnectConfig(ctx, cfg)
-	if err == nil {
-		own.open(linkOf(conn))
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	return conn, own.open(linkOf(conn.PgConn()))
 }
 
 // hangUp closes such a connection, which may have gone silent.
 func hangUp(conn *pgx.Conn) {
-	l := linkOf(conn)
+	l := linkOf(conn.PgConn())
 	defer l.cut() // or pgx would drain it for up to 15 s
 	if !conn.IsClosed() {
 		limited, cancel := context.WithTimeout(context.Background(), cancelLimit)

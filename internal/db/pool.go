@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -47,10 +46,17 @@ type Pool struct {
 	pool           *pgxpool.Pool
 	gate           *gate
 	turns          *turns
+	maxConns       int
 	acquireTimeout time.Duration
 	links          *links
+	hosts          *hosts
+	dials          backoff
 	doubted        atomic.Int64   // when a connection was last lost; older news of the others prove nothing
-	closing        sync.WaitGroup // connections on their way out
+	closing        sync.WaitGroup // connections on their way out, and tasks beside the callers
+	trying         atomic.Bool    // keepTrying is under way
+	connConfig     *pgx.ConnConfig
+	ctx            context.Context // done when the pool is closed
+	cancel         context.CancelFunc
 }
 
 // Open makes a pool for the database at url. It does not wait for a connection:
@@ -86,12 +92,20 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	p := &Pool{
 		gate:           newGate(int(o.MaxConns), int(min(o.MaxConnsPerOwner, o.MaxConns))),
 		turns:          newTurns(),
-		links:          newLinks(),
+		maxConns:       int(o.MaxConns),
 		acquireTimeout: o.AcquireTimeout,
+		hosts:          newHosts(cfg.ConnConfig),
+		connConfig:     cfg.ConnConfig.Copy(),
 	}
-	p.install(cfg)
+	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	p.connConfig.Tracer = nil
+	p.links = newLinks(p.resize)
+	p.install(cfg, o)
 	if p.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, err
+	}
+	if !o.Pooled {
+		p.closing.Go(func() { newWatchdog(p.links, p.connConfig).run(p.ctx) })
 	}
 	return p, nil
 }
@@ -117,14 +131,6 @@ func (p *Pool) Setting(ctx context.Context, name string) (value string, err erro
 		return q.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
 	})
 	return value, err
-}
-
-func readTimesAsUTC(conn *pgx.Conn) {
-	conn.TypeMap().RegisterType(&pgtype.Type{
-		Name:  "timestamptz",
-		OID:   pgtype.TimestamptzOID,
-		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
-	})
 }
 
 // Read is Share.Read for what no account asked for.
@@ -185,18 +191,28 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
 	waiting, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
-	err := p.gate.enter(waiting, owner)
+	conn, err := p.enterAndTake(waiting, owner)
+	for err != nil && waiting.Err() == nil && p.mayWait(waiting) {
+		conn, err = p.enterAndTake(waiting, owner)
+	}
 	if err == nil {
-		var conn *pgxpool.Conn
-		if conn, err = p.take(waiting); err == nil {
-			return conn, nil
-		}
-		p.gate.leave(owner)
+		return conn, nil
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
 	}
 	return nil, cannotConnect("no connection: ", err)
+}
+
+func (p *Pool) enterAndTake(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
+	if err := p.gate.enter(ctx, owner); err != nil {
+		return nil, err
+	}
+	conn, err := p.take(ctx)
+	if err != nil {
+		p.gate.leave(owner)
+	}
+	return conn, err
 }
 
 // Ping asks the database for a sign of life.
@@ -225,6 +241,7 @@ func (p *Pool) Pgx() *pgxpool.Pool { return p.pool }
 
 // Close closes every connection, waiting for those in use.
 func (p *Pool) Close() {
+	p.cancel()
 	p.pool.Close()
 	p.closing.Wait()
 }

@@ -1,0 +1,110 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Pauses between connections while PostgreSQL refuses them or does not answer. They
+// double from one failure to the next, and half of each is random.
+const (
+	firstPause   = 50 * time.Millisecond
+	longestPause = 500 * time.Millisecond
+)
+
+// backoff keeps a pool from dialing for each caller while connections fail. Then one
+// at a time is tried, after a pause; meanwhile the others get the error of the last one.
+type backoff struct {
+	mu     sync.Mutex
+	last   error // nil while connections succeed
+	pause  time.Duration
+	until  time.Time // no attempt before
+	trying bool
+}
+
+// begin returns nil if a connection may be tried now. isTrial says that others are not
+// to be tried until this one has ended.
+func (b *backoff) begin() (isTrial bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last == nil {
+		return false, nil
+	}
+	if b.trying || time.Now().Before(b.until) {
+		return false, b.last
+	}
+	b.trying = true
+	return true, nil
+}
+
+// failed notes why a connection failed.
+func (b *backoff) failed(err error, isTrial bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if isTrial {
+		b.trying = false
+	}
+	if errors.Is(err, context.Canceled) {
+		return // that says nothing of PostgreSQL
+	}
+	// Those that were begun together make the pause longer once.
+	if isTrial || b.last == nil {
+		b.pause = min(max(2*b.pause, firstPause), longestPause)
+		b.until = time.Now().Add(b.pause/2 + rand.N(b.pause/2))
+	}
+	b.last = err
+}
+
+func (b *backoff) succeeded(isTrial bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if isTrial {
+		b.trying = false
+	}
+	b.last, b.pause = nil, 0
+}
+
+// wait returns how long to wait until a connection may be tried.
+func (b *backoff) wait() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(time.Until(b.until), firstPause)
+}
+
+// lastError is nil while connections succeed.
+func (b *backoff) lastError() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
+// attempt sees how a connection of the pool ends: pgx tells only a tracer of that. It
+// makes room for the real tracer before pgx installs one on the connection.
+type attempt struct {
+	pgx.QueryTracer // the real one, or nil
+	failed          func(error)
+}
+
+// TraceConnectStart implements pgx.ConnectTracer.
+func (a *attempt) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
+	data.ConnConfig.Tracer = a.QueryTracer
+	if tracer, ok := a.QueryTracer.(pgx.ConnectTracer); ok {
+		return tracer.TraceConnectStart(ctx, data)
+	}
+	return ctx
+}
+
+// TraceConnectEnd implements pgx.ConnectTracer.
+func (a *attempt) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	if data.Err != nil {
+		a.failed(data.Err)
+	}
+	if tracer, ok := a.QueryTracer.(pgx.ConnectTracer); ok {
+		tracer.TraceConnectEnd(ctx, data)
+	}
+}

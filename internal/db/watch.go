@@ -1,0 +1,134 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	watchEvery = 250 * time.Millisecond
+	// suspectAfter is how long a connection may wait for PostgreSQL before PostgreSQL is
+	// asked whether it knows of that.
+	suspectAfter = time.Second
+	// askEvery is the time between two such questions.
+	askEvery = 500 * time.Millisecond
+	askLimit = time.Second
+)
+
+// watchdog cuts connections that wait for an answer which will not come. A statement
+// may rightly take long, and the network may acknowledge what it does not deliver, so
+// only PostgreSQL knows: it is asked over a connection made for that.
+type watchdog struct {
+	links     *links
+	cfg       *pgx.ConnConfig
+	conn      *pgx.Conn // nil while nothing is suspect
+	notBefore int64
+}
+
+// suspect is a connection that has waited for long, and since when.
+type suspect struct {
+	link  *link
+	since int64
+}
+
+func newWatchdog(links *links, cfg *pgx.ConnConfig) *watchdog {
+	cfg = cfg.Copy()
+	cfg.ConnectTimeout = min(cfg.ConnectTimeout, askLimit) // of each host
+	return &watchdog{links: links, cfg: cfg}
+}
+
+func (w *watchdog) run(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	defer w.hangUp()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			w.look(ctx)
+		}
+	}
+}
+
+func (w *watchdog) look(ctx context.Context) {
+	suspects := w.suspects()
+	if len(suspects) == 0 {
+		w.hangUp()
+		return
+	}
+	if clock() < w.notBefore {
+		return
+	}
+	w.notBefore = clock() + int64(askEvery)
+	serving, err := w.ask(ctx, suspects)
+	if err != nil {
+		w.hangUp() // PostgreSQL cannot be asked, so nothing is known
+		return
+	}
+	for _, s := range suspects {
+		if !serving[s.link.backend] && s.link.waiting.Load() == s.since {
+			s.link.cut()
+		}
+	}
+}
+
+func (w *watchdog) suspects() (found []suspect) {
+	before := clock() - int64(suspectAfter)
+	for _, l := range w.links.where(func(l *link) bool { return l.backend.pid != 0 }) {
+		if since := l.waiting.Load(); since != 0 && since < before {
+			found = append(found, suspect{l, since})
+		}
+	}
+	return found
+}
+
+// ask returns which of the suspects' backends are there and may yet answer. One that
+// is on another server than the one that answers is not: that server took its place.
+func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]bool, error) {
+	limited, cancel := context.WithTimeout(ctx, time.Duration(1+len(w.cfg.Fallbacks))*askLimit)
+	defer cancel()
+	if w.conn == nil {
+		conn, err := connect(limited, w.cfg)
+		if err != nil {
+			return nil, err
+		}
+		w.conn = conn
+	}
+	var pids []string
+	for _, s := range suspects {
+		pids = append(pids, fmt.Sprint(s.link.backend.pid))
+	}
+	results, err := w.conn.PgConn().Exec(limited, identify+fmt.Sprintf(backendsServing, strings.Join(pids, ", "))).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	server := string(results[0].Rows[0][1])
+	serving := map[backend]bool{}
+	for _, s := range suspects {
+		for _, row := range results[1].Rows {
+			if string(row[0]) == fmt.Sprint(s.link.backend.pid) {
+				serving[backend{s.link.backend.pid, server}] = true
+			}
+		}
+	}
+	return serving, nil
+}
+
+// backendsServing leaves out those that have waited for us for half a second, while we
+// wait for them. What is shorter may be on its way.
+const backendsServing = `
+SELECT pid FROM pg_stat_activity
+WHERE pid IN (%s)
+  AND NOT coalesce(state LIKE 'idle%%' AND state_change < clock_timestamp() - interval '500 ms', false)`
+
+func (w *watchdog) hangUp() {
+	if w.conn != nil {
+		hangUp(w.conn)
+		w.conn = nil
+	}
+}

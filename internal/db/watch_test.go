@@ -1,0 +1,158 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/db/dbtest"
+)
+
+// A statement that takes long is not taken for a dead connection, nor is a lock that
+// is waited for.
+func TestSlowStatementsAreNotCut(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	var waiting sync.WaitGroup
+	err := d.Conns.WriteTx(context.Background(), func(ctx context.Context, q db.Querier) error {
+		if _, err := q.Exec(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
+			return err
+		}
+		for _, sql := range []string{"SELECT pg_sleep(4)", "SELECT pg_advisory_xact_lock(1)", "SELECT generate_series(1, 1000000)"} {
+			waiting.Go(func() {
+				if err := d.Conns.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
+					_, err := q.Exec(ctx, sql)
+					return err
+				}); err != nil {
+					t.Errorf("%s: %v", sql, err)
+				}
+			})
+		}
+		time.Sleep(4 * time.Second) // idle in transaction, which is no sign of death either
+		_, err := q.Exec(ctx, "SELECT 1")
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	waiting.Wait()
+}
+
+// While PostgreSQL refuses connections, it is not asked by each caller.
+func TestDialsWhileRefused(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var dials atomic.Int64
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			dials.Add(1)
+			conn.Close()
+		}
+	}()
+	pool, err := db.Open(context.Background(), "postgres://u@"+ln.Addr().String()+"/d?sslmode=disable", db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	callers(16, 4*time.Second, func() {
+		if err := pool.Ping(context.Background()); !errors.Is(err, db.ErrUnavailable) {
+			t.Errorf("%v, want ErrUnavailable", err)
+		}
+		time.Sleep(time.Millisecond)
+	})
+	t.Logf("%d dials in 4 s", dials.Load())
+	// Twelve connections are tried before the first one fails, and then some three a
+	// second; pgx dials twice for each.
+	if n := dials.Load(); n > 80 {
+		t.Errorf("%d dials in 4 s", n)
+	}
+}
+
+// callers has so many of them do something again and again.
+func callers(n int, during time.Duration, do func()) {
+	var calling sync.WaitGroup
+	end := time.Now().Add(during)
+	for range n {
+		calling.Go(func() {
+			for time.Now().Before(end) {
+				do()
+			}
+		})
+	}
+	calling.Wait()
+}
+
+// A caller that PostgreSQL has no connection left for waits for one that is there.
+func TestRefusedConnectionsFailNoCaller(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	role := roleName(t, d)
+	d.Exec(t, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD 'secret' CONNECTION LIMIT 3", role))
+	t.Cleanup(func() { d.Exec(t, "DROP ROLE "+role) })
+	pool, err := db.Open(context.Background(), changeURL(t, d.URL, func(u *url.URL, _ url.Values) { u.User = url.UserPassword(role, "secret") }), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if err := pool.Ping(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var calls, failed atomic.Int64
+	callers(16, 2*time.Second, func() {
+		err := pool.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+			_, err := q.Exec(ctx, "SELECT pg_sleep(0.01)")
+			return err
+		})
+		calls.Add(1)
+		if err != nil {
+			failed.Add(1)
+			t.Log(err)
+		}
+	})
+	t.Logf("%d calls, %d failed", calls.Load(), failed.Load())
+	if failed.Load() > 0 || calls.Load() < 50 {
+		t.Errorf("%d calls, %d failed", calls.Load(), failed.Load())
+	}
+	d.Exec(t, fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT 30", role))
+	await(t, "the pool does not grow again", func() bool {
+		callers(16, 100*time.Millisecond, func() {
+			if err := pool.Ping(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		return pool.Stat().TotalConns() > 3
+	})
+}
+
+// roleName is one that no other test has: roles are the whole server's.
+func roleName(t *testing.T, d *dbtest.DB) (name string) {
+	t.Helper()
+	if err := d.Pool.QueryRow(context.Background(), "SELECT 'role_' || lower(current_database())").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func await(t *testing.T, complaint string, met func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !met(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(complaint)
+		}
+	}
+}
