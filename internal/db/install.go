@@ -13,6 +13,7 @@ import (
 // pgxpool keeps the place of a connection that fails its ping for up to 15 s.
 func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	cfg.ConnConfig.OnNotice = noteReplication
 	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		h := &hook{next: c.DialFunc, links: p.links, hosts: p.hosts}
 		if err := p.begin(h); err != nil {

@@ -32,6 +32,8 @@ type link struct {
 	address string
 	isTrial bool
 	backend backend // constant once the connection is open
+
+	unreplicated atomic.Bool // a commit did not wait for its standby
 }
 
 // epoch is when the process began to count time.

@@ -173,6 +173,9 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	defer p.gate.leave(owner)
 	defer p.release(conn)
 	err = fn(ctx, conn)
+	if err == nil && linkOf(conn.Conn().PgConn()).unreplicated.Swap(false) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, errNotReplicated)
+	}
 	if err == nil {
 		return nil
 	}

@@ -1,11 +1,13 @@
 package idempotency
 
-// Time is the database's, the one that all replicas share.
+// Time is the database's, the one that all replicas share. The lock on the row makes the
+// repeat's commit wait for a synchronous standby: the first call's may not have.
 const keyFind = `
 SELECT call_digest, result
 FROM idempotency_keys
 WHERE account_id = $1 AND key_digest = $2
-  AND created_at > now() - interval '24 hours'`
+  AND created_at > now() - interval '24 hours'
+FOR NO KEY UPDATE`
 
 // A row that is there has outlived its time: find looked under the same lock.
 const keyKeep = `

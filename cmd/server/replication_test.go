@@ -1,0 +1,73 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+
+	"orgd/internal/db/dbtest"
+)
+
+// A change whose wait for the standby was canceled may be gone after a failover, so it
+// is not acknowledged; nor is its repeat, until the standby has it.
+func TestCanceledSynchronousWait(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t)
+	if p == nil {
+		return
+	}
+	d := p.database(t, "orgd")
+	key := d.Key(t, d.Account(t))
+	r := start(t, remembering(d.URL))
+	r.awaitLog(t, hearing, 1)
+	if !r.opens(t, key) {
+		t.Fatal("the key does not work")
+	}
+	d.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'absent'")
+	d.Exec(t, "SELECT pg_reload_conf()")
+	for name, c := range map[string]call{"a key": creation("keyed", true), "no key": creation("bare", false)} {
+		for range 2 {
+			if a := canceledInSyncWait(t, d, r.url, key, c); a.status != http.StatusServiceUnavailable || !a.mayBeRepeated() {
+				t.Errorf("%s: %d %s", name, a.status, a.text)
+			}
+			if !c.keyed {
+				break // each repeat may be a creation of its own
+			}
+		}
+	}
+	d.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names")
+	d.Exec(t, "SELECT pg_reload_conf()")
+	again, err := creation("keyed", true).send(r.url, key, 1)
+	if err != nil || again.status != http.StatusCreated || !again.replayed {
+		t.Errorf("the repeat: %+v, %v", again, err)
+	}
+	if n := count(t, d, "SELECT count(*) FROM orgs WHERE org_name = 'keyed'"); n != 1 {
+		t.Errorf("%d organizations", n)
+	}
+}
+
+// canceledInSyncWait sends a call, and cancels its session's wait for the standby.
+func canceledInSyncWait(t *testing.T, d *dbtest.DB, server, key string, c call) answer {
+	t.Helper()
+	answered := make(chan answer, 1)
+	go func() {
+		a, err := c.send(server, key, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- a
+	}()
+	var got *answer
+	await(t, "no session waits for the standby", func() bool {
+		select {
+		case a := <-answered:
+			got = &a
+			return true
+		default:
+			return count(t, d, "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0
+		}
+	})
+	if got != nil {
+		return *got
+	}
+	return <-answered
+}
