@@ -40,6 +40,7 @@ ALTER ROLE orgd SET statement_timeout = '8s';
 ALTER ROLE orgd SET lock_timeout = '2s';
 ALTER ROLE orgd SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE orgd SET jit = off;
+ALTER ROLE orgd SET default_transaction_isolation = 'read committed';
 
 GRANT USAGE, CREATE ON SCHEMA public TO orgd_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC, orgd;

@@ -23,10 +23,14 @@ func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 		c.Tracer = &attempt{QueryTracer: o.Tracer, failed: func(err error) { p.failed(err, h.isTrial) }}
 		return nil
 	}
+	makeReady := settle
+	if o.Pooled {
+		makeReady = checkPooled
+	}
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		l := linkOf(conn.PgConn())
 		readTimesAsUTC(conn)
-		err := settle(ctx, conn, o.Pooled)
+		err := makeReady(ctx, conn)
 		if err == nil {
 			err = p.links.open(l)
 		}

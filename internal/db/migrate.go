@@ -116,10 +116,13 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 	params := cfg.RuntimeParams
 	nameApplication(params, "orgd migrate")
 	params["lock_timeout"] = strconv.FormatInt(migrationLockTimeout.Milliseconds(), 10)
-	params["statement_timeout"] = "0"
+	for _, timeout := range []string{"statement_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"} {
+		params[timeout] = "0"
+	}
+	params["default_transaction_isolation"] = "read committed"
 	// If this process is killed, its statement and its lock are not to outlive it.
 	params["client_connection_check_interval"] = "2s"
-	conns := stdlib.OpenDB(*cfg)
+	conns := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(settleMigration))
 	// goose counts a locker's tries over its whole life: a new one for each run.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 5))
 	if err != nil {

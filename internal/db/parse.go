@@ -22,6 +22,8 @@ func parse(url string) (*pgxpool.Config, error) {
 		return nil, err
 	}
 	cfg.ConnConfig.DialFunc = dialer.dial
+	// Names are text in UTF-8, whatever the role, the database or the URL sets.
+	cfg.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = connectLimit
 	}

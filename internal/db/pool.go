@@ -113,6 +113,10 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 func setParams(params map[string]string, o Options) {
 	// Compiling a plan takes longer than any statement of ours may.
 	params["jit"] = "off"
+	params["default_transaction_isolation"] = "read committed"
+	if params["idle_session_timeout"] == "" {
+		params["idle_session_timeout"] = "0"
+	}
 	for name, timeout := range map[string]time.Duration{
 		"statement_timeout":                   o.StatementTimeout,
 		"lock_timeout":                        o.LockTimeout,
@@ -149,7 +153,7 @@ func (p *Pool) WriteTx(ctx context.Context, fn func(context.Context, Querier) er
 }
 
 func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Querier) error) error {
-	tx, err := conn.Begin(ctx)
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,11 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // backend is the process of PostgreSQL that serves a connection. It is zero behind a
@@ -14,15 +16,35 @@ type backend struct {
 	server string // when the server that it belongs to was started: no two have that alike
 }
 
+// settleSearchPath has orgd's tables found, whatever search_path the role or the
+// database sets: their schema goes first, the rest of the path stays, for extensions.
+// Before the first migration that schema is the current one, or public if there is none.
+const settleSearchPath = `
+SELECT set_config('search_path', concat_ws(', ', home, nullif(current_setting('search_path'), '')), false)
+FROM (SELECT coalesce(
+  (SELECT relnamespace::regnamespace::text FROM pg_class
+   WHERE oid = coalesce(to_regclass('goose_db_version'), to_regclass('public.goose_db_version'))),
+  CASE WHEN current_schema() IS NULL THEN 'public' END) AS home) AS found
+WHERE home <> coalesce(quote_ident(current_schema()), '');`
+
 const identify = `SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time());`
 
-// settle makes a connection ready for statements.
-func settle(ctx context.Context, conn *pgx.Conn, pooled bool) error {
-	if pooled {
-		return nil
+// checkEncoding refuses a database that cannot hold all names. It costs nothing:
+// PostgreSQL reports its encoding with each connection.
+func checkEncoding(pg *pgconn.PgConn) error {
+	if encoding := pg.ParameterStatus("server_encoding"); encoding != "UTF8" && encoding != "" {
+		return fmt.Errorf("%w: the database's encoding is %s, and orgd needs UTF8: make it with `createdb --template=template0 --encoding=UTF8`", ErrMisconfigured, encoding)
 	}
+	return nil
+}
+
+// settle makes a connection to PostgreSQL itself ready for statements.
+func settle(ctx context.Context, conn *pgx.Conn) error {
 	pg := conn.PgConn()
-	results, err := pg.Exec(ctx, identify).ReadAll()
+	if err := checkEncoding(pg); err != nil {
+		return err
+	}
+	results, err := pg.Exec(ctx, settleSearchPath+identify).ReadAll()
 	if err != nil {
 		return err
 	}
@@ -33,3 +55,32 @@ func settle(ctx context.Context, conn *pgx.Conn, pooled bool) error {
 	}
 	return nil
 }
+
+// checkPooled is settle for a pooler in transaction mode: what is set there would be
+// set for others, or be gone in the next transaction.
+func checkPooled(ctx context.Context, conn *pgx.Conn) error {
+	if err := checkEncoding(conn.PgConn()); err != nil {
+		return err
+	}
+	results, err := conn.PgConn().Exec(ctx, "SELECT current_setting('default_transaction_isolation')").ReadAll()
+	if err != nil {
+		return err
+	}
+	if level := string(results[0].Rows[0][0]); level != "read committed" {
+		return fmt.Errorf("%w: behind a pooler, default_transaction_isolation is %q: give orgd's role `read committed` by ALTER ROLE … SET", ErrMisconfigured, level)
+	}
+	return nil
+}
+
+// settleMigration is settle for a migration, which may take as long as it takes.
+func settleMigration(ctx context.Context, conn *pgx.Conn) error {
+	if err := checkEncoding(conn.PgConn()); err != nil {
+		return err
+	}
+	_, err := conn.PgConn().Exec(ctx, settleSearchPath+endNoTransaction).ReadAll()
+	return err
+}
+
+// endNoTransaction is for PostgreSQL 17 and newer; older ones do not know the parameter.
+const endNoTransaction = `
+SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) IS NOT NULL`

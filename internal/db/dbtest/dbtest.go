@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -39,7 +40,7 @@ func Main(m *testing.M) {
 // New returns a fresh migrated database, dropped when the test ends.
 func New(t testing.TB) *DB {
 	t.Helper()
-	return open(t, create(t, shared.template(t)))
+	return open(t, create(t, strconv.Quote(shared.template(t))))
 }
 
 // NewURL returns the URL of a fresh database that is empty, not even migrated.
@@ -47,6 +48,19 @@ func NewURL(t testing.TB) string {
 	t.Helper()
 	shared.template(t)
 	return create(t, "template0")
+}
+
+// NewEmpty returns a fresh database that is not even migrated.
+func NewEmpty(t testing.TB) *DB {
+	t.Helper()
+	return open(t, NewURL(t))
+}
+
+// NewEncoded returns the URL of a fresh, empty database of another encoding than UTF8.
+func NewEncoded(t testing.TB, encoding string) string {
+	t.Helper()
+	shared.template(t)
+	return create(t, fmt.Sprintf(`template0 ENCODING '%s' LOCALE 'C'`, encoding))
 }
 
 func open(t testing.TB, url string) *DB {
@@ -67,11 +81,12 @@ func (d *DB) Exec(t testing.TB, sql string, args ...any) {
 	}
 }
 
-// create makes a database and returns its URL.
+// create makes a database of a template, which may have options behind it, and returns
+// its URL.
 func create(t testing.TB, template string) string {
 	t.Helper()
 	name := "test_" + rand.Text()
-	if err := shared.exec(fmt.Sprintf(`CREATE DATABASE %q TEMPLATE %q`, name, template)); err != nil {
+	if err := shared.exec(fmt.Sprintf(`CREATE DATABASE %q TEMPLATE %s`, name, template)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
