@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"internal/orgs":        {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
 	"internal/seed":        {"internal/orgs", "internal/uuid"},
 	"internal/ratelimit":   {},
-	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/cursor", "internal/orgs", "internal/ratelimit", "internal/uuid"},
+	"internal/budget":      {},
+	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/orgs", "internal/ratelimit", "internal/uuid"},
 }
 
 // onlyIn says which packages may import a library whose change of version is to

@@ -16,6 +16,7 @@ type limitFlags struct {
 	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Most requests at once of one account; beyond them 429; never more than are left for others; 0 for no limit but that (${default})."`
 	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Most requests at once of one key; beyond them 429; 0 for no limit (${default})."`
 	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Most keys of one account that are neither revoked nor expired, to make another over HTTP; beyond them 409; 0 for no limit (${default})."`
+	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Most memory that bodies and answers hold at once, one account at most half of it; beyond that 503; 0 for no limit (${default})."`
 	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8 (none)."`
 }
 
@@ -27,8 +28,14 @@ func (f limitFlags) Validate() error {
 	if f.MaxKeysPerAccount < 0 {
 		return fmt.Errorf("ORGD_MAX_KEYS_PER_ACCOUNT is %d: give 0 or more", f.MaxKeysPerAccount)
 	}
+	if f.MemoryBudget > 0 && f.MemoryBudget < minMemoryBudget {
+		return fmt.Errorf("ORGD_MEMORY_BUDGET is %s: give %s or more, or 0 for no limit", f.MemoryBudget, byteSize(minMemoryBudget))
+	}
 	return nil
 }
+
+// minMemoryBudget lets an account have its largest body decoded and a page read.
+const minMemoryBudget = 16 << 20
 
 // rateFlags are apart from the others because server dev has other defaults.
 type rateFlags struct {
@@ -67,6 +74,7 @@ func (f limitFlags) limits(rates rateFlags) orgdhttp.Limits {
 		InFlightPerAccount: f.MaxInFlightPerAccount,
 		InFlightPerKey:     f.MaxInFlightPerKey,
 		Failures:           failures,
+		Memory:             int64(f.MemoryBudget),
 	}
 }
 

@@ -14,8 +14,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// maxDepth is far more than any body needs.
-const maxDepth = 16
+// Far more than any body needs. Each name costs many times its size in memory.
+const (
+	maxDepth = 16
+	maxNames = 1000 // in one object
+)
 
 // object is a JSON object: each name once, exactly as it was sent.
 type object map[string]json.RawMessage
@@ -64,19 +67,23 @@ func parseObject(body []byte) (object, error) {
 	if !utf8.Valid(body) {
 		return nil, newError(codeInvalidBody, "Send the body in UTF-8.")
 	}
-	var o object
-	if err := json.Unmarshal(body, &o); err != nil || o == nil {
-		return nil, newError(codeInvalidBody, "Send one well-formed JSON object with nothing before or behind it.").because(err)
-	}
-	if hasLoneSurrogate(body) {
-		return nil, newError(codeInvalidBody, `Write escapes from \ud800 to \udfff in pairs, the high one first.`)
-	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if err := checkValue(decoder, 1); err != nil {
 		return nil, err
 	}
+	var o object
+	if err := json.Unmarshal(body, &o); err != nil || o == nil {
+		return nil, malformed(err)
+	}
+	if hasLoneSurrogate(body) {
+		return nil, newError(codeInvalidBody, `Write escapes from \ud800 to \udfff in pairs, the high one first.`)
+	}
 	return o, nil
+}
+
+func malformed(cause error) error {
+	return newError(codeInvalidBody, "Send one well-formed JSON object with nothing before or behind it.").because(cause)
 }
 
 // hasLoneSurrogate says whether an escape in well-formed JSON stands for half a
@@ -109,11 +116,11 @@ func escaped(b []byte) (unit rune, size int) {
 	return rune(n), 6
 }
 
-// checkValue consumes one value of well-formed JSON.
+// checkValue consumes one value, and refuses what costs too much to decode.
 func checkValue(d *json.Decoder, depth int) error {
 	token, err := d.Token()
 	if err != nil {
-		return err
+		return malformed(err)
 	}
 	opening, nests := token.(json.Delim)
 	switch {
@@ -130,11 +137,13 @@ func checkMembers(d *json.Decoder, opening json.Delim, depth int) error {
 	for d.More() {
 		if opening == '{' {
 			name, err := d.Token()
-			if err != nil {
-				return err
-			}
-			if names[name] {
+			switch {
+			case err != nil:
+				return malformed(err)
+			case names[name]:
 				return newError(codeInvalidBody, "Give each name in an object once: "+cut(fmt.Sprint(name))+" is there twice.")
+			case len(names) == maxNames:
+				return newError(codeInvalidBody, "Give at most "+strconv.Itoa(maxNames)+" names in one object.")
 			}
 			names[name] = true
 		}
@@ -142,6 +151,8 @@ func checkMembers(d *json.Decoder, opening json.Delim, depth int) error {
 			return err
 		}
 	}
-	_, err := d.Token()
-	return err
+	if _, err := d.Token(); err != nil {
+		return malformed(err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -27,7 +28,7 @@ func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 		Observer: Unobserved{},
 	})
 	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
-		s.echo.Add(method, "/body", handler, asNobody, s.receive)
+		s.echo.Add(method, "/body", handler, asNobody, s.charge, s.receive)
 	}
 	return s.echo
 }
@@ -97,6 +98,14 @@ func wantProblem(t testing.TB, w *httptest.ResponseRecorder, status int, c code)
 	return p
 }
 
+func manyNames(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf(`"%d":0`, i)
+	}
+	return "{" + strings.Join(names, ",") + "}"
+}
+
 func nested(depth int) string {
 	return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}"
 }
@@ -139,6 +148,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		`{"a":"\ud800"}`, `{"a":"\udc00"}`, `{"a":"\ud83dx\ude00"}`, `{"a":"\ude00\ud83d"}`, `{"a":"\ud83d\ud83d"}`, `{"a":"\ud83d\n"}`,
 		`{"a":"\ud83d\u0041"}`, `{"a":"\uD83D\uDE00\uDBFF"}`, `{"\ud800":1}`, `{"a":"\\\ud800"}`, `{"a":[{"b":"\ud800"}]}`,
 		`{"a":1,"a":1}`, `{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":2}}`, `{"a":[{"b":1,"c":{},"b":2}]}`, `{"":1,"":2}`, `{"a":1,"b":{"a":1},"a":2}`,
+		manyNames(1001), `{"a":` + manyNames(1001) + `}`,
 		nested(17), `{"a":` + nested(16) + `}`, strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000), strings.Repeat("[", 200_000),
 	} {
 		w := serve(server, jsonRequest(body))
@@ -242,7 +252,7 @@ func TestSizeOfBodies(t *testing.T) {
 		unknownLength,
 	} {
 		if w := serve(server, lengthen(jsonRequest(largest))); w.Code != http.StatusOK {
-			t.Errorf("256 KiB: %d %s", w.Code, w.Body)
+			t.Errorf("1 MiB: %d %s", w.Code, w.Body)
 		}
 		wantProblem(t, serve(server, lengthen(jsonRequest(largest+" "))), http.StatusRequestEntityTooLarge, codeBodyTooLarge)
 	}
@@ -274,7 +284,7 @@ func TestHeadersAreJudgedBeforeTheBody(t *testing.T) {
 		"Content-Type: text/plain\r\nContent-Length: 2\r\n":                                 "HTTP/1.1 415",
 		"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n":                        "HTTP/1.1 415",
 		"Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n": "HTTP/1.1 415",
-		"Content-Type: application/json\r\nContent-Length: 262145\r\n":                      "HTTP/1.1 413",
+		"Content-Type: application/json\r\nContent-Length: 1048577\r\n":                     "HTTP/1.1 413",
 		"Content-Type: application/json\r\nContent-Length: 2\r\n":                           "HTTP/1.1 100",
 	} {
 		if got := firstLine(t, server.Listener.Addr(), "POST /body HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"+headers+"\r\n"); !strings.HasPrefix(got, want) {

@@ -12,6 +12,9 @@ import (
 // The encoders of the hot answers append by hand: they cost a fraction of
 // encoding/json (BenchmarkAppendPage), and a fuzz test holds them to its output.
 
+// pageFrame is at least what a page takes besides its organizations.
+const pageFrame = 300
+
 // appendPage appends the page object.
 func appendPage(b []byte, page orgs.Page) []byte {
 	b = append(b, `{"hasMore":`...)

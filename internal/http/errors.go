@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/budget"
 	"orgd/internal/orgs"
 )
 
@@ -85,7 +86,7 @@ var problems = map[code]struct {
 
 // Details that more than one place gives.
 const (
-	bodyTooLarge   = "Send a body of at most 256 KiB."
+	bodyTooLarge   = "Send a body of at most 1 MiB."
 	wrongMediaType = "Send a body of the type in the header Accept, without a content coding."
 	tryLater       = "The service cannot answer now; repeat the call after the time in Retry-After."
 	tellUs         = "This is a defect of the service; report it with the request id."
@@ -112,6 +113,7 @@ var known = []struct {
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "The API key has a higher rate limit than yours. Use a key with at least its rate limit."},
 	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // and apikeys': it is one error
 	{errNotReady, codeUnavailable, tryLater},
+	{budget.ErrExhausted, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},
 	{context.Canceled, codeUnavailable, tryLater},
 }

@@ -173,11 +173,11 @@ func TestKeyStoreThatCannotBeAsked(t *testing.T) {
 func TestLargeBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	request := a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 256<<10+1)), "Authorization", "Bearer "+a.key)
+	request := a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 1<<20+1)), "Authorization", "Bearer "+a.key)
 	a.send(t, request).refused(t, http.StatusRequestEntityTooLarge, "body_too_large")
-	request = a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 256<<10)), "Authorization", "Bearer "+a.key)
+	request = a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 1<<20)), "Authorization", "Bearer "+a.key)
 	if got := a.send(t, request); got.status != http.StatusOK {
-		t.Errorf("a body of 256 KiB: %d", got.status)
+		t.Errorf("a body of 1 MiB: %d", got.status)
 	}
 }
 

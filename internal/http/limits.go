@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/budget"
 	"orgd/internal/ratelimit"
 	"orgd/internal/uuid"
 )
@@ -25,6 +26,7 @@ type Limits struct {
 	InFlightPerAccount int            // requests at once of one account; always at most as many as are left for others
 	InFlightPerKey     int            // requests at once of one key
 	Failures           ratelimit.Rate // of authentications that fail, for each address of a client
+	Memory             int64          // bytes of bodies and answers at once; an account holds at most half
 }
 
 // limits are the limits at work.
@@ -36,6 +38,7 @@ type limits struct {
 	inFlight  *places
 	receivers bucketsOf // those whose body arrives
 	receiving *places
+	memory    *budget.Budget[uuid.UUID] // shared by accounts
 }
 
 func newLimits(l Limits) *limits {
@@ -47,6 +50,7 @@ func newLimits(l Limits) *limits {
 		inFlight:  newPlaces(l),
 		receivers: newBuckets(),
 		receiving: newPlaces(l),
+		memory:    budget.New[uuid.UUID](l.Memory, memoryWait),
 	}
 }
 

@@ -20,7 +20,7 @@ func (s *Server) listOrgs(c echo.Context) error {
 		return err
 	}
 	s.beginPage(c, len(page.Orgs), page.Cursor)
-	body := bodies.get()
+	body := bodies.get(page.Bytes + pageFrame)
 	defer bodies.put(body)
 	*body = appendPage(*body, page)
 	return writeJSON(c, http.StatusOK, *body)

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -33,7 +34,7 @@ func (s *Server) receive(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Set(receivedKey, func() received {
 			defer leave()
-			body, err := readBody(c)
+			body, err := s.readBody(c)
 			return received{body: body, err: err}
 		}())
 		return next(c)
@@ -49,7 +50,7 @@ func receivedBody(c echo.Context) ([]byte, error) {
 
 // readBody checks the headers before it reads the body: a client may hold it back
 // until the server asks for it (Expect: 100-continue).
-func readBody(c echo.Context) ([]byte, error) {
+func (s *Server) readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, newError(codeUnsupportedMediaType, wrongMediaType).because(err)
@@ -59,18 +60,59 @@ func readBody(c echo.Context) ([]byte, error) {
 	if err := connection.SetReadDeadline(started.Add(bodyTimeout)); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := s.readPieces(c, r)
 	if err != nil {
-		return nil, badBody(err)
+		return nil, err
 	}
 	// From here on net/http reads only to notice that the client has left.
 	return body, connection.SetReadDeadline(started.Add(readTimeout))
 }
 
+const (
+	// firstPiece is all of most bodies.
+	firstPiece = 4 << 10
+	// decodingFactor is how many times a body is in memory while it is decoded: as it
+	// came, its fields, and their values.
+	decodingFactor = 3
+)
+
+// readPieces reads a body into memory of the account's share: a first piece, and if
+// there is more, room for all of it at once. A body never waits for a second time, so
+// no two can wait for each other.
+func (s *Server) readPieces(c echo.Context, r *http.Request) ([]byte, error) {
+	if err := s.holdBody(c, smallAnswer); err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	if n, err := body.ReadFrom(io.LimitReader(r.Body, firstPiece)); err != nil || n < firstPiece {
+		return body.Bytes(), badBody(err)
+	}
+	length := r.ContentLength
+	if length < 0 {
+		length = maxBodyBytes
+	}
+	if err := s.holdBody(c, decodingFactor*length); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > 0 {
+		body.Grow(int(length) - body.Len() + bytes.MinRead) // or ReadFrom doubles it
+	}
+	_, err := body.ReadFrom(r.Body)
+	return body.Bytes(), badBody(err)
+}
+
+func (s *Server) holdBody(c echo.Context, size int64) error {
+	err := s.hold(c, size)
+	if err != nil {
+		c.Response().Header().Set(echo.HeaderConnection, "close") // the rest is not read
+	}
+	return err
+}
+
 func badBody(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
+	case err == nil, errors.As(err, &tooLarge):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return newError(codeRequestTimeout, "The body did not arrive within 8 seconds; send the request again.").because(err)

@@ -21,33 +21,34 @@ type route struct {
 	method  string
 	path    string
 	scope   apikeys.Scope // the right that a key needs, or open
+	answer  int64         // the most bytes that the answer takes, unless the route is open
 	handler echo.HandlerFunc
 }
 
 // routes is all that is served. A GET is a HEAD too (RFC 9110 section 9.3.2).
 func (s *Server) routes() []route {
 	return []route{
-		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, s.listOrgs},
-		{http.MethodPost, "/v1/orgs", apikeys.OrgsWrite, s.createOrg},
-		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, s.getOrg},
-		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, s.updateOrg},
-		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, s.setActive(false)},
-		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, s.setActive(true)},
-		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, s.listMembers},
-		{http.MethodPost, "/v1/orgs/:orgId/users", apikeys.MembersWrite, s.addMember},
-		{http.MethodDelete, "/v1/orgs/:orgId/users", apikeys.MembersWrite, s.removeMember},
+		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, orgPageAnswer, s.listOrgs},
+		{http.MethodPost, "/v1/orgs", apikeys.OrgsWrite, orgAnswer, s.createOrg},
+		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, orgAnswer, s.getOrg},
+		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, orgAnswer, s.updateOrg},
+		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(false)},
+		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(true)},
+		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, smallAnswer, s.listMembers},
+		{http.MethodPost, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.addMember},
+		{http.MethodDelete, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.removeMember},
 
-		{http.MethodGet, "/v1/api-keys", apikeys.KeysManage, s.listAPIKeys},
-		{http.MethodPost, "/v1/api-keys", apikeys.KeysManage, s.createAPIKey},
-		{http.MethodGet, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, s.getAPIKey},
-		{http.MethodPatch, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, s.updateAPIKey},
-		{http.MethodPost, "/v1/api-keys/:apiKeyId/revoke", apikeys.KeysManage, s.revokeAPIKey},
-		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, s.rotateAPIKey},
+		{http.MethodGet, "/v1/api-keys", apikeys.KeysManage, keyPageAnswer, s.listAPIKeys},
+		{http.MethodPost, "/v1/api-keys", apikeys.KeysManage, smallAnswer, s.createAPIKey},
+		{http.MethodGet, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.getAPIKey},
+		{http.MethodPatch, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.updateAPIKey},
+		{http.MethodPost, "/v1/api-keys/:apiKeyId/revoke", apikeys.KeysManage, smallAnswer, s.revokeAPIKey},
+		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, smallAnswer, s.rotateAPIKey},
 
-		{http.MethodGet, livePath, open, s.live},
-		{http.MethodGet, readyPath, open, s.ready},
-		{http.MethodGet, "/openapi.json", open, s.describe("application/json", s.cfg.OpenAPIJSON)},
-		{http.MethodGet, "/openapi.yaml", open, s.describe("application/yaml", s.cfg.OpenAPIYAML)},
+		{http.MethodGet, livePath, open, 0, s.live},
+		{http.MethodGet, readyPath, open, 0, s.ready},
+		{http.MethodGet, "/openapi.json", open, 0, s.describe("application/json", s.cfg.OpenAPIJSON)},
+		{http.MethodGet, "/openapi.yaml", open, 0, s.describe("application/yaml", s.cfg.OpenAPIYAML)},
 	}
 }
 
@@ -57,11 +58,11 @@ func (s *Server) register() {
 	for _, r := range s.routes() {
 		var guards []echo.MiddlewareFunc
 		if r.scope != open {
-			guards = append(guards, s.authenticate(r.scope))
+			guards = append(guards, s.authenticate(r.scope), s.charge)
 			if r.method != http.MethodGet {
 				guards = append(guards, s.receive)
 			}
-			guards = append(guards, s.takePlace, offerJSON)
+			guards = append(guards, s.takePlace, s.reserve(r.answer), offerJSON)
 		}
 		s.echo.Add(r.method, r.path, r.handler, guards...)
 		if r.method == http.MethodGet {

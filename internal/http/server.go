@@ -22,13 +22,17 @@ import (
 // Limits of a request. A statement of the database is stopped before the
 // deadline, and the deadline comes before the connection is cut.
 const (
-	maxBodyBytes      = 256 << 10
+	// All that the rules of the fields allow fits in, however it is escaped: an emoji
+	// takes 12 bytes as json.dumps of Python writes it, and a creation then 660 KB.
+	maxBodyBytes      = 1 << 20
 	maxHeaderBytes    = 16 << 10
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	bodyTimeout       = 8 * time.Second // leaves the request 2 s of its deadline
 	requestDeadline   = 10 * time.Second
 	writeTimeout      = 20 * time.Second
+	// stallTimeout is how long a client may take none of a large answer.
+	stallTimeout = 5 * time.Second
 )
 
 // DefaultIdleTimeout is longer than most load balancers keep an idle connection

@@ -3,8 +3,10 @@ package http
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -15,10 +17,15 @@ var bodies = bufferPool{}
 
 type bufferPool struct{ pool sync.Pool }
 
-// maxPooled keeps one answer of unusual size from holding memory for ever.
-const maxPooled = 256 << 10
+// maxPooled keeps answers of unusual size from staying in memory.
+const maxPooled = 128 << 10
 
-func (p *bufferPool) get() *[]byte {
+// get lends a buffer for an answer of at most so many bytes.
+func (p *bufferPool) get(size int) *[]byte {
+	if size > 2*maxPooled { // size is mostly too high; this answer is large for certain
+		b := make([]byte, 0, size)
+		return &b
+	}
 	if b, ok := p.pool.Get().(*[]byte); ok {
 		return b
 	}
@@ -33,8 +40,12 @@ func (p *bufferPool) put(b *[]byte) {
 	}
 }
 
-// writeJSON writes a whole answer in JSON.
+// writeJSON writes a whole answer in JSON. From here on the request holds no more
+// memory than the answer takes.
 func writeJSON(c echo.Context, status int, body []byte) error {
+	if h, ok := c.Get(holdKey).(*hold); ok {
+		h.Set(int64(len(body)))
+	}
 	return writeBody(c, status, echo.MIMEApplicationJSON, body)
 }
 
@@ -45,6 +56,9 @@ func writeBody(c echo.Context, status int, contentType string, body []byte) erro
 	h.Set(echo.HeaderContentType, contentType)
 	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	c.Response().WriteHeader(status)
+	if len(body) > maxPiece {
+		return writePieces(c, body)
+	}
 	_, err := c.Response().Write(body)
 	return err
 }
@@ -57,4 +71,28 @@ func flush(c echo.Context) error {
 		return nil // net/http sends it later, and nobody learns how that goes
 	}
 	return err
+}
+
+// maxPiece is what a socket mostly takes at once.
+const maxPiece = 64 << 10
+
+// writePieces writes a large answer as long as the client takes some of it, and no
+// longer than writeTimeout: what it holds is missing to others.
+func writePieces(c echo.Context, body []byte) error {
+	connection := http.NewResponseController(c.Response())
+	handled, _ := c.Request().Context().Deadline() // setDeadline has set it
+	end := handled.Add(writeTimeout - requestDeadline)
+	for piece := range slices.Chunk(body, maxPiece) {
+		deadline := time.Now().Add(stallTimeout)
+		if deadline.After(end) {
+			deadline = end
+		}
+		if err := connection.SetWriteDeadline(deadline); err != nil {
+			return err
+		}
+		if _, err := c.Response().Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }

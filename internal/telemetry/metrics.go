@@ -37,11 +37,11 @@ func NewMetrics() *Metrics {
 		}, []string{"route"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orgd_limited_requests_total",
-			Help: "Requests that a limit refused: rate and in_flight_key of a key, rate_account and in_flight_account of an account, in_flight of the server, failures of a client's address.",
+			Help: "Requests that a limit refused: rate and in_flight_key of a key, rate_account, in_flight_account and memory of an account, in_flight of the server, failures of a client's address.",
 		}, []string{"limit"}),
 	}
 	// A rate needs a count from the start.
-	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "in_flight", "failures"} {
+	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "memory", "in_flight", "failures"} {
 		m.limited.WithLabelValues(limit)
 	}
 	m.registry.MustRegister(m.requests, m.pages, m.limited,

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// byteSize is a number of bytes, written as GOMEMLIMIT is: 1024, 64KiB, 32MiB, 1GiB.
+type byteSize int64
+
+// sizeUnits are from the largest to the smallest.
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {"", 1}}
+
+// UnmarshalText reads a whole number and its unit.
+func (b *byteSize) UnmarshalText(text []byte) error {
+	for _, unit := range sizeUnits {
+		digits, ok := strings.CutSuffix(string(text), unit.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(digits, 10, 31) // GiB of that are no overflow
+		if err != nil {
+			break
+		}
+		*b = byteSize(int64(n) * unit.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is not a size such as 32MiB", text)
+}
+
+func (b byteSize) String() string {
+	for _, unit := range sizeUnits {
+		if b > 0 && int64(b)%unit.bytes == 0 {
+			return strconv.FormatInt(int64(b)/unit.bytes, 10) + unit.suffix
+		}
+	}
+	return "0"
+}

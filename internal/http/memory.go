@@ -1,0 +1,61 @@
+package http
+
+import (
+	"errors"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/budget"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// memoryWait is how long a request waits for memory of its account's share.
+const memoryWait = 2 * time.Second
+
+// What the largest answers take. A request reserves it before it asks the database,
+// since nobody knows then how large the answer will be.
+const (
+	smallAnswer   = 16 << 10  // also a request's own buffers
+	orgAnswer     = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
+	keyPageAnswer = 192 << 10 // 100 descriptions of 255 characters
+	orgPageAnswer = orgs.MaxPageBytes + smallAnswer
+)
+
+const holdKey = "hold"
+
+type hold = budget.Hold[uuid.UUID]
+
+// charge keeps account of the memory that a request holds, until it is answered.
+func (s *Server) charge(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := s.limits.memory.Open(callerOf(c).AccountID)
+		defer h.Close()
+		c.Set(holdKey, h)
+		return next(c)
+	}
+}
+
+// reserve holds what the largest answer of a route takes. writeJSON gives back what
+// the answer does not take.
+func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := s.hold(c, answer); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	}
+}
+
+// hold raises what the request holds to so many bytes.
+func (s *Server) hold(c echo.Context, bytes int64) error {
+	h := c.Get(holdKey).(*hold)
+	err := h.Reach(c.Request().Context(), bytes)
+	if errors.Is(err, budget.ErrExhausted) {
+		s.cfg.Observer.ObserveLimited("memory")
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package http_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// An account that holds its share waits and is refused; another is served.
+func TestMemoryOfAnAccount(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	h := &held{Repository: orgs.NewRepository(d.Conns), begun: make(chan struct{}), release: make(chan struct{})}
+	seen := &counted{limited: map[string]int{}}
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Orgs, c.Observer = h, seen
+		c.Limits = orgdhttp.Limits{Memory: 4 << 20} // one page is read for each account
+	})
+	other := a.Key(t, a.Account(t))
+	var all sync.WaitGroup
+	for _, key := range []string{a.key, other} {
+		all.Go(func() {
+			if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key); got.status != 200 {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+		})
+		<-h.begun
+	}
+	got := a.get(t, "/v1/orgs")
+	got.refused(t, http.StatusServiceUnavailable, "unavailable")
+	if got.header.Get("Retry-After") == "" {
+		t.Errorf("%v", got.header)
+	}
+	if got := a.get(t, "/v1/orgs/org_00000000000000000000000000000000"); got.status != http.StatusNotFound {
+		t.Errorf("a small answer: %d %s", got.status, got.body)
+	}
+	if seen.limited["memory"] != 1 {
+		t.Errorf("counted %v", seen.limited)
+	}
+	close(h.release)
+	all.Wait()
+	go func() { <-h.begun }()
+	if got := a.get(t, "/v1/orgs"); got.status != http.StatusOK {
+		t.Errorf("after all: %d %s", got.status, got.body)
+	}
+}
+
+// All that the rules of the fields allow fits into a body, however it is escaped.
+func TestLargestBody(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	const emoji = `\ud83d\ude00` // as json.dumps of Python writes it
+	var pairs []string
+	for i := range 50 {
+		pairs = append(pairs, fmt.Sprintf(`"%02d%s": "%s"`, i, strings.Repeat(emoji, 98), strings.Repeat(emoji, 1000)))
+	}
+	body := fmt.Sprintf(`{"orgName": "%s", "metadata": {%s}}`, strings.Repeat(emoji, 255), strings.Join(pairs, ", "))
+	made := a.do(t, http.MethodPost, "/v1/orgs", body).organization(t, http.StatusCreated)
+	if len(made.Metadata) != 50 || made.OrgName != strings.Repeat("😀", 255) {
+		t.Errorf("%d pairs", len(made.Metadata))
+	}
+	got := a.do(t, http.MethodPatch, "/v1/orgs/"+made.OrgID, body)
+	if changed := got.organization(t, http.StatusOK); len(changed.Metadata) != 50 {
+		t.Errorf("%d pairs", len(changed.Metadata))
+	}
+}
+
+// What a client does not read is not held for long.
+func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	large := orgs.Page{Bytes: 32 << 20, Orgs: []orgs.Org{{Metadata: orgs.Metadata(`{"a":"` + strings.Repeat("x", 32<<20) + `"}`)}}}
+	a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { return large, nil })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	begun := time.Now()
+	if _, err := fmt.Fprintf(conn, "GET /v1/orgs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", a.key); err != nil {
+		t.Fatal(err)
+	}
+	a.awaitLog(t, "i/o timeout")
+	if took := time.Since(begun); took < 4*time.Second {
+		t.Errorf("cut off after %s", took)
+	}
+	if got := a.get(t, "/v1/orgs/"+orgID(uuid.NewV7()), "Accept", "text/plain"); got.status != http.StatusNotAcceptable {
+		t.Errorf("afterwards: %d %s", got.status, got.body)
+	}
+}
