@@ -61,6 +61,9 @@ func run(ctx context.Context, o options) (err error) {
 	if err := b.describe(ctx, databaseURL); err != nil {
 		return err
 	}
+	if b.shares {
+		return b.runShares(ctx, databaseURL)
+	}
 	if err := b.fill(ctx, databaseURL); err != nil {
 		return err
 	}

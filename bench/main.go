@@ -23,6 +23,8 @@ type options struct {
 	requests    int
 	starts      int
 	profile     string
+	shares      bool
+	server      string
 }
 
 func main() {
@@ -64,9 +66,14 @@ func readOptions() (options, error) {
 	flag.IntVar(&o.requests, "requests", 200, "requests for each name that is looked for, and for each combination of filters")
 	flag.IntVar(&o.starts, "starts", 20, "starts of the server")
 	flag.StringVar(&o.profile, "profile", "", "`directory` for profiles of orgd's processor: one more run of each operation, after those that are measured")
+	flag.BoolVar(&o.shares, "shares", false, "measure only what other accounts get beside a greedy one")
+	flag.StringVar(&o.server, "server", "", "`program` of another release to measure in place of this one, with --shares")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
+	}
+	if o.server != "" && !o.shares {
+		return o, fmt.Errorf("--server goes with --shares")
 	}
 	if o.orgs < 2*pageSize {
 		return o, fmt.Errorf("--orgs is %d: give %d or more", o.orgs, 2*pageSize)

@@ -5,12 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"orgd/internal/localpg"
 )
 
 // build makes the two servers in the way of the Dockerfile.
 func (b *bench) build(ctx context.Context) error {
+	if b.server != "" {
+		given, err := filepath.Abs(b.server)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(given, b.path("server"))
+	}
 	progress("building")
 	cmd := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.dir+"/", "orgd/cmd/server", "orgd/bench/floor")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

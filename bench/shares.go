@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	others       = 4 // accounts that call at a steady pace
+	othersPeriod = time.Second / 60
+	greedyKeys   = 5
+	// everywhere is a user who is a member of each of the greedy account's organizations.
+	everywhere = "00000000-0000-0000-0000-000000000001"
+)
+
+// runShares measures only how accounts share a server that has its default limits:
+// what others get beside one that takes all it can.
+func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
+	b.tenant.databaseURL = databaseURL
+	if err := b.seed(ctx); err != nil {
+		return err
+	}
+	join := `INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+SELECT account_id, org_id, '` + everywhere + `', created_at, created_at FROM orgs WHERE account_id = '` + b.tenant.accountID + `'`
+	if err := errors.Join(execute(ctx, databaseURL, join), b.vacuum(ctx)); err != nil {
+		return err
+	}
+	server, err := b.startOrgd(ctx, "shares.log", 10, "ORGD_RATE_LIMIT=100")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.stop()) }()
+	neighbours, err := b.newNeighbours(ctx, server)
+	if err != nil {
+		return err
+	}
+	greedy, err := b.newGreedy(ctx, server)
+	if err != nil {
+		return err
+	}
+	b.printf("\n%d accounts, each %d requests a second (list, get, change, create), beside one that takes what it can; %d s each\n",
+		others, time.Second/othersPeriod, b.seconds)
+	for _, a := range []attack{
+		{"alone", 0, nil},
+		{"60 callers change one organization", 60, greedy.change},
+		{"alone", 0, nil},
+		{fmt.Sprintf("40 callers list the deactivated ones of a user's %d organizations", b.orgs), 40, greedy.list},
+		{"alone", 0, nil},
+		{"5 keys, each 200 bodies that do not arrive", 200 * greedyKeys, greedy.stall},
+	} {
+		if err := b.measureShare(ctx, neighbours, a); err != nil {
+			return err
+		}
+	}
+	return b.outErr
+}
+
+// attack is what one account does, in so many places at once.
+type attack struct {
+	name    string
+	callers int
+	call    func(ctx context.Context, caller int)
+}
+
+func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a attack) error {
+	progress("%s", a.name)
+	attacking, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	for caller := range a.callers {
+		all.Go(func() {
+			for attacking.Err() == nil {
+				a.call(attacking, caller)
+			}
+		})
+	}
+	defer all.Wait()
+	defer stop()
+	time.Sleep(time.Second) // until it is under way
+	var got outcome
+	calls, callsCtx := errgroup.WithContext(ctx)
+	for _, n := range neighbours {
+		calls.Go(func() error { return n.call(callsCtx, &got, time.Duration(b.seconds)*time.Second) })
+	}
+	if err := calls.Wait(); err != nil {
+		return err
+	}
+	b.printf("  %-66s %4d answers  %4d refused  p50 %6.1f ms  p99 %7.1f ms\n", a.name, len(got.took), got.refused, quantile(got.took, .5), quantile(got.took, .99))
+	return nil
+}
+
+// outcome is how the neighbours fare.
+type outcome struct {
+	mu      sync.Mutex
+	took    []float64 // ms
+	refused int
+}
+
+func (o *outcome) note(status int, took time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.took = append(o.took, milliseconds(took))
+	if status < 200 || status > 299 {
+		o.refused++
+	}
+}
+
+// neighbour is another account, with one key and one organization.
+type neighbour struct {
+	client      *client
+	all, single string // addresses
+}
+
+func (b *bench) newNeighbours(ctx context.Context, s *server) ([]*neighbour, error) {
+	greedy := b.tenant
+	defer func() { b.tenant = greedy }()
+	made := make([]*neighbour, others)
+	for i := range made {
+		if err := b.createTenant(ctx); err != nil {
+			return nil, err
+		}
+		c := newClient(b.tenant.key)
+		single, err := c.create(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		made[i] = &neighbour{client: c, all: "http://" + s.addr + "/v1/orgs", single: single}
+	}
+	return made, nil
+}
+
+// create makes an organization, and returns its address.
+func (c *client) create(ctx context.Context, s *server) (string, error) {
+	orgs := "http://" + s.addr + "/v1/orgs"
+	status, answer, err := c.do(ctx, http.MethodPost, orgs, `{"orgName":"Acme"}`)
+	if err != nil || status != http.StatusCreated {
+		return "", errors.Join(err, fmt.Errorf("create an organization: status %d\n%s", status, answer))
+	}
+	made, err := c.page(ctx, orgs+"?limit=1")
+	if err != nil || len(made.Organizations) != 1 {
+		return "", errors.Join(err, errors.New("the new organization is not listed"))
+	}
+	return orgs + "/" + made.Organizations[0].OrgID, nil
+}
+
+// call sends requests at a steady pace, each when the one before is answered.
+func (n *neighbour) call(ctx context.Context, got *outcome, length time.Duration) error {
+	pace := time.NewTicker(othersPeriod)
+	defer pace.Stop()
+	end := time.Now().Add(length)
+	for i := 0; time.Now().Before(end); i++ {
+		<-pace.C
+		kind := []struct{ method, url, body string }{
+			{http.MethodGet, n.all, ""},
+			{http.MethodGet, n.single, ""},
+			{http.MethodPatch, n.single, fmt.Sprintf(`{"orgName":"Acme %d"}`, i)},
+			{http.MethodPost, n.all, `{"orgName":"New"}`},
+		}[i%4]
+		begun := time.Now()
+		status, _, err := n.client.do(ctx, kind.method, kind.url, kind.body)
+		if err != nil {
+			return err
+		}
+		got.note(status, time.Since(begun))
+	}
+	return nil
+}
+
+// greedy is the account that takes what it can.
+type greedy struct {
+	clients      []*client
+	addr, single string
+}
+
+func (b *bench) newGreedy(ctx context.Context, s *server) (*greedy, error) {
+	g := &greedy{addr: s.addr}
+	for range greedyKeys {
+		var key struct{ Key string }
+		if err := b.operateJSON(ctx, &key, "keys", "create", "--account", b.tenant.accountID,
+			"--description", "greedy", "--scope", "orgs:read", "--scope", "orgs:write", "--json"); err != nil {
+			return nil, err
+		}
+		g.clients = append(g.clients, newClient(key.Key))
+	}
+	var err error
+	g.single, err = g.clients[0].create(ctx, s)
+	return g, err
+}
+
+func (g *greedy) client(caller int) *client { return g.clients[caller%len(g.clients)] }
+
+// send goes on at once, but not after a refusal: that would measure this program.
+func (g *greedy) send(ctx context.Context, caller int, method, url, body string) {
+	status, _, err := g.client(caller).do(ctx, method, url, body)
+	if err != nil || status != http.StatusOK {
+		sleep(ctx, 20*time.Millisecond)
+	}
+}
+
+func (g *greedy) change(ctx context.Context, caller int) {
+	g.send(ctx, caller, http.MethodPatch, g.single, fmt.Sprintf(`{"orgName":"Acme %d"}`, time.Now().UnixNano()))
+}
+
+func (g *greedy) list(ctx context.Context, caller int) {
+	g.send(ctx, caller, http.MethodGet, "http://"+g.addr+"/v1/orgs?isActive=false&userId=usr_"+strings.ReplaceAll(everywhere, "-", ""), "")
+}
+
+// stall begins a request, sends no body, and waits until it is refused.
+func (g *greedy) stall(ctx context.Context, caller int) {
+	conn, err := net.Dial("tcp", g.addr)
+	if err != nil {
+		sleep(ctx, time.Second)
+		return
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v1/orgs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n", g.client(caller).key)
+	var one [1]byte
+	_, _ = conn.Read(one[:])  // whatever the answer is, it is the end of this one
+	sleep(ctx, 2*time.Second) // so that it is not a flood of connections that is measured
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
