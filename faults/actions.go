@@ -163,23 +163,36 @@ func (s *stage) freeWAL(ctx context.Context) error {
 	return s.primary.start(ctx)
 }
 
-// revoke ends the tenant's second key, which every replica knows, while nobody hears.
-func (s *stage) revoke(ctx context.Context) error {
+// useSecondKey has every replica know the tenant's second key.
+func (s *stage) useSecondKey(ctx context.Context) error {
 	for _, r := range s.replicas {
 		var page any
 		if err := getJSON(ctx, r.url()+"/v1/orgs", s.tenant.keys[1], &page); err != nil {
 			return err
 		}
 	}
-	if err := s.eachProxy(func(p *proxy) { p.turnAwayNew(nil); p.cut(listens) }); err != nil {
-		return err
-	}
+	return nil
+}
+
+// revokeSecondKey ends it in the database.
+func (s *stage) revokeSecondKey(ctx context.Context) error {
 	return s.primary.exec(ctx, database, fmt.Sprintf(
 		"UPDATE api_keys SET revoked_at = now() WHERE account_id = '%s' AND digest = sha256('%s')", s.tenant.id, s.tenant.keys[1]))
 }
 
-// revoked wants the key to be refused by every replica soon.
-func revoked(ctx context.Context, e *episode) error {
+// revokeUnheard revokes a key that every replica knows while none can hear of it.
+func (s *stage) revokeUnheard(ctx context.Context) error {
+	if err := s.useSecondKey(ctx); err != nil {
+		return err
+	}
+	if err := s.eachProxy(func(p *proxy) { p.turnAwayNew(nil); p.cut(listens) }); err != nil {
+		return err
+	}
+	return s.revokeSecondKey(ctx)
+}
+
+// secondKeyRefused wants every replica to refuse it soon.
+func secondKeyRefused(ctx context.Context, e *episode) error {
 	for _, r := range e.replicas {
 		err := await(ctx, fmt.Sprintf("replica %d refuses a revoked key", r.number), 10*time.Second, func() (bool, error) {
 			var page any
@@ -190,5 +203,13 @@ func revoked(ctx context.Context, e *episode) error {
 			return err
 		}
 	}
-	return noneFailed(ctx, e)
+	return nil
+}
+
+// revocationHeard wants the replicas to hear of changes of keys from the new primary.
+func revocationHeard(ctx context.Context, e *episode) error {
+	if err := errors.Join(e.useSecondKey(ctx), e.revokeSecondKey(ctx)); err != nil {
+		return err
+	}
+	return secondKeyRefused(ctx, e)
 }

@@ -51,11 +51,12 @@ var table = []fault{
 		hold:    time.Second,
 		heal:    func(ctx context.Context, s *stage) error { return s.promote(ctx) },
 		felt:    withheld,
+		also:    revocationHeard,
 	},
 	{
 		name:    "promotion-dead",
 		what:    "kill -9 of the primary; its synchronous standby is promoted",
-		promise: "serves from the new primary within 5 s of its promotion",
+		promise: "serves from the new primary within 5 s of its promotion, and hears of revoked keys there",
 		within:  8 * time.Second,
 		setup:   setup{standby: true, synchronous: true},
 		load:    steady,
@@ -63,6 +64,7 @@ var table = []fault{
 		hold:    time.Second,
 		heal:    func(ctx context.Context, s *stage) error { return s.promote(ctx) },
 		felt:    someFailed,
+		also:    revocationHeard,
 	},
 	{
 		name:    "promotion-read-only",
@@ -75,6 +77,7 @@ var table = []fault{
 		hold:    500 * time.Millisecond,
 		heal:    func(ctx context.Context, s *stage) error { return s.promote(ctx) },
 		felt:    someFailed,
+		also:    revocationHeard,
 	},
 	{
 		name:    "sync-wait-cancelled",
@@ -344,11 +347,13 @@ var table = []fault{
 		promise: "no call fails; the key is refused within 10 s of the connection's return",
 		within:  3 * time.Second,
 		load:    steady,
-		inject:  func(ctx context.Context, s *stage) error { return s.revoke(ctx) },
+		inject:  func(ctx context.Context, s *stage) error { return s.revokeUnheard(ctx) },
 		hold:    3 * time.Second,
 		heal:    toProxies((*proxy).admit),
 		felt:    broken,
-		also:    revoked,
+		also: func(ctx context.Context, e *episode) error {
+			return errors.Join(secondKeyRefused(ctx, e), noneFailed(ctx, e))
+		},
 	},
 	{
 		name:    "postgres-paused",

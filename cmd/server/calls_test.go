@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,10 +85,6 @@ func (a answer) mayBeRepeated() bool {
 type journal struct {
 	apiKey string
 
-	// The server is killed: a creation may be settled and yet not be answered, and its
-	// retry without a key then makes another.
-	mayDouble bool
-
 	mu      sync.Mutex
 	answers map[call]answer // the first that says that it is done
 	refused int             // answers that say to come again
@@ -109,39 +104,6 @@ func (j *journal) note(t *testing.T, c call, a answer) {
 	if a.status != first.status || a.text != first.text || !a.replayed {
 		t.Errorf("%v was answered %+v, and now %+v", c, first, a)
 	}
-}
-
-func (j *journal) isDone(c call) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	_, done := j.answers[c]
-	return done
-}
-
-func (j *journal) done() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.answers)
-}
-
-func (j *journal) awaitMore(t *testing.T, n int) {
-	t.Helper()
-	enough := j.done() + n
-	await(t, "the calls are not done any more", func() bool { return j.done() >= enough })
-}
-
-// askUntilGone sends the call once, and says whether the server is still there.
-func (j *journal) askUntilGone(t *testing.T, server string, c call) bool {
-	a, err := c.send(server, j.apiKey, 0)
-	if err != nil {
-		return false
-	}
-	if !a.succeeded() {
-		t.Errorf("%v: %d %s", c, a.status, a.text)
-		return false
-	}
-	j.note(t, c, a)
-	return true
 }
 
 // insist repeats the call until it is done, sooner than the server asks for, and
@@ -169,46 +131,11 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 	}
 }
 
-// clients has some of them ask for one thing after another, as long as ask returns
-// true. What it returns waits for their end, and tells of all calls.
-func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (calls func() []call) {
-	var each [8][]call
-	var working sync.WaitGroup
-	for client := range each {
-		working.Go(func() {
-			for goOn := true; goOn && !t.Failed(); {
-				c := next(client, len(each[client]))
-				each[client] = append(each[client], c)
-				goOn = ask(c)
-			}
-		})
-	}
-	t.Cleanup(working.Wait)
-	return func() []call { working.Wait(); return slices.Concat(each[:]...) }
-}
-
-// repeat has the clients repeat their calls, but for creations without a key that were
-// answered: such a retry makes another.
-func (j *journal) repeat(t *testing.T, server string, calls []call) {
-	t.Helper()
-	var working sync.WaitGroup
-	for part := range slices.Chunk(calls, len(calls)/8+1) {
-		working.Go(func() {
-			for _, c := range part {
-				if c.keyed || !j.isDone(c) {
-					j.insist(t, server, c, 1)
-				}
-			}
-		})
-	}
-	working.Wait()
-}
-
 // check compares the database with what the clients were told: each creation made
 // one organization, that of the answer, and one event.
 func (j *journal) check(t *testing.T, d *dbtest.DB) {
 	t.Helper()
-	made, unheard, doubled := organizations(t, d), 0, 0
+	made, unheard := organizations(t, d), 0
 	for c, a := range j.answers {
 		if a.replayed {
 			unheard++
@@ -216,17 +143,12 @@ func (j *journal) check(t *testing.T, d *dbtest.DB) {
 		if c.field != "orgName" {
 			continue
 		}
-		ids := made[c.value]
-		if len(ids) > 1 && j.mayDouble && !c.keyed {
-			doubled++
-			ids = slices.DeleteFunc(ids, func(id string) bool { return id != a.OrgID })
-		}
-		if a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
+		if ids := made[c.value]; a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
 			t.Errorf("%v was answered %d %s, and made %v", c, a.status, a.OrgID, ids)
 		}
 		delete(made, c.value)
 	}
-	t.Logf("%d calls done, the first answer of %d was lost, %d times one was told to come again, %d made two organizations", len(j.answers), unheard, j.refused, doubled)
+	t.Logf("%d calls done, the first answer of %d was lost, %d times one was told to come again", len(j.answers), unheard, j.refused)
 	for name, ids := range made {
 		t.Errorf("nobody asked for %s, %v", name, ids)
 	}

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"testing"
-	"time"
 
 	"orgd/internal/db/dbtest"
 )
@@ -146,31 +143,4 @@ func TestServerKilledWhileTheStatementRuns(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Whenever a server is killed, every call that is repeated is done once (without a key
-// twice at worst), and nothing that was acknowledged is lost.
-func TestServerKilledAtAnyMoment(t *testing.T) {
-	t.Parallel()
-	d := dbtest.New(t)
-	j := newJournal(d.Key(t, d.Account(t)))
-	j.mayDouble = true
-	server := startProcess(t, d.URL)
-	var asked []call
-	for round := range 15 {
-		calls := clients(t, func(client, n int) call {
-			return creation(fmt.Sprint("round ", round, " client ", client, " call ", n), n%2 == 0)
-		}, func(c call) bool { return j.askUntilGone(t, server.url, c) })
-		j.awaitMore(t, 1+rand.IntN(40))
-		time.Sleep(rand.N(5 * time.Millisecond)) // or it would always be after an answer
-		server.kill()
-		unsure := calls()
-		server = startProcess(t, d.URL)
-		j.repeat(t, server.url, unsure)
-		asked = append(asked, unsure...)
-	}
-	if len(asked) != j.done() {
-		t.Errorf("%d calls, %d done", len(asked), j.done())
-	}
-	j.check(t, d)
 }

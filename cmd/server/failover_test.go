@@ -1,81 +1,12 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"orgd/internal/db/dbtest"
-	"orgd/internal/localpg"
 )
-
-// standby starts a second PostgreSQL that follows the first one, which may be killed
-// or step down.
-func (p *postgres) standby(t *testing.T) *postgres {
-	t.Helper()
-	programs, err := localpg.FindBinaries()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// On PATH may be links to the two programs that a server needs.
-	program, err := filepath.EvalSymlinks(filepath.Join(programs, "postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := p.dataDir(t)
-	// Beside the other's, where the user that PostgreSQL runs as comes.
-	dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(filepath.Dir(data))), "orgd-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	cluster := filepath.Join(dir, "cluster")
-	if err := os.Mkdir(cluster, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	copying := exec.Command(filepath.Join(filepath.Dir(program), "pg_basebackup"), "--dbname="+p.server.URL("postgres"),
-		"--pgdata="+filepath.Join(cluster, "data"), "--checkpoint=fast", "--write-recovery-conf")
-	if out, err := copying.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	password, _ := mustParse(t, p.server.URL("postgres")).User.Password()
-	if err := os.WriteFile(filepath.Join(cluster, "password"), []byte(password), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.Chmod(dir, 0o711), chownAll(cluster, data)); err != nil {
-		t.Fatal(err)
-	}
-	second := &postgres{options: localpg.Options{Dir: dir, Settings: p.options.Settings}}
-	keepPort(t, dir)
-	second.start(t)
-	t.Cleanup(func() {
-		if err := second.server.Remove(); err != nil {
-			t.Errorf("remove the standby: %v", err)
-		}
-	})
-	return second
-}
-
-// chownAll gives all in dir to whom the other file belongs.
-func chownAll(dir, like string) error {
-	info, err := os.Stat(like)
-	if err != nil {
-		return err
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	return filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(file, int(owner.Uid), int(owner.Gid)))
-	})
-}
 
 // eitherOf is the URL of the database on whichever of the servers can be written to.
 func eitherOf(t *testing.T, first, second string) string {
@@ -83,101 +14,6 @@ func eitherOf(t *testing.T, first, second string) string {
 	u := mustParse(t, first)
 	u.Host += "," + mustParse(t, second).Host
 	return withParam(t, u.String(), "target_session_attrs", "read-write")
-}
-
-// The primary is killed while clients write, and the standby is promoted: the server
-// goes on by itself, nothing that was acknowledged is lost or done twice, and
-// revocations are heard.
-func TestFailover(t *testing.T) {
-	t.Parallel()
-	primary := startPostgres(t)
-	if primary == nil {
-		return
-	}
-	d := primary.database(t, "orgd")
-	standby := primary.standby(t)
-	promoted := standby.open(t, "orgd")
-	d.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = '*'")
-	d.Exec(t, "SELECT pg_reload_conf()")
-	await(t, "the standby does not follow", func() bool {
-		return count(t, d, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1
-	})
-	key := d.Key(t, d.Account(t))
-	// The standby is asked first, and is not what the URL wants.
-	r := start(t, func(c *serveConfig) {
-		remembering(eitherOf(t, standby.server.URL("orgd"), d.URL))(c)
-		c.maxConns = 8
-	})
-	r.awaitLog(t, hearing, 1)
-
-	j := newJournal(key)
-	var stopped atomic.Bool
-	calls := clients(t, func(client, n int) call {
-		return creation(fmt.Sprint("client ", client, " call ", n), n%2 == 0)
-	}, func(c call) bool {
-		j.insist(t, r.url, c, 0)
-		return !stopped.Load()
-	})
-	j.awaitMore(t, 100)
-	primary.kill(t, d)
-	awaitStatus(t, r.url+"/readyz", http.StatusServiceUnavailable)
-	promoted.Exec(t, "SELECT pg_promote()")
-	j.awaitMore(t, 100)
-	stopped.Store(true)
-	asked := calls()
-	j.repeat(t, r.url, asked)
-	if j.done() != len(asked) {
-		t.Errorf("%d calls, %d done", len(asked), j.done())
-	}
-	j.check(t, promoted)
-	r.hearsOf(t, promoted, key)
-}
-
-// hearsOf says that a revocation on the database reaches the server, which has lost
-// its connection once.
-func (r *running) hearsOf(t *testing.T, d *dbtest.DB, key string) {
-	t.Helper()
-	r.awaitLog(t, hearing, 2)
-	if !r.opens(t, key) {
-		t.Fatal("the key does not work")
-	}
-	revoke(t, d, key)
-	await(t, "a revoked key works", func() bool { return !r.opens(t, key) })
-}
-
-// A primary that steps down but lives on refuses to be written to, and is left for
-// the new one, also by a server of which nobody asks a change.
-func TestSwitchover(t *testing.T) {
-	t.Parallel()
-	primary := startPostgres(t)
-	if primary == nil {
-		return
-	}
-	d := primary.database(t, "orgd")
-	standby := primary.standby(t)
-	promoted := standby.open(t, "orgd")
-	key := d.Key(t, d.Account(t))
-	r := start(t, func(c *serveConfig) {
-		remembering(eitherOf(t, d.URL, standby.server.URL("orgd")))(c)
-		c.sweepEvery = 10 * time.Millisecond
-	})
-	r.awaitLog(t, hearing, 1)
-	j := newJournal(key)
-	j.insist(t, r.url, creation("before", true), 0)
-
-	d.Exec(t, "ALTER SYSTEM SET default_transaction_read_only = on")
-	d.Exec(t, "SELECT pg_reload_conf()")
-	r.awaitLog(t, "read-only transaction", 1)
-	await(t, "the standby does not catch up", func() bool {
-		return count(t, d, "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_flush_lsn()") == 1
-	})
-	promoted.Exec(t, "SELECT pg_promote()")
-	const sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'orgd' AND application_name LIKE 'orgd%' AND pid <> pg_backend_pid()"
-	await(t, "the server does not go to the new primary", func() bool { return count(t, promoted, sessions+" AND state = 'idle'") >= 3 })
-
-	j.insist(t, r.url, creation("after", true), 0)
-	j.check(t, promoted)
-	r.hearsOf(t, promoted, key)
 }
 
 // A host that refuses connections is passed over, whichever it is.

@@ -16,6 +16,14 @@ import (
 	"orgd/internal/db/dbtest"
 )
 
+// send sends a signal to a process, which may have ended.
+func send(t *testing.T, pid int, signal syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.Fatal(err)
+	}
+}
+
 // slowCall is a call that the server has begun to answer, and cannot end before
 // its body comes.
 type slowCall struct {
