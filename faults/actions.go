@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall"
 	"time"
@@ -78,6 +79,19 @@ func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
 		s.cancelled += cancelled
 	}
 	return nil
+}
+
+// killReplica kills the first replica so many times at any moment; the last time it is
+// not started again.
+func (s *stage) killReplica(ctx context.Context, times int) error {
+	r := s.replicas[0]
+	for range times - 1 {
+		if err := inOrder(r.kill, func() error { return r.start(ctx) }); err != nil {
+			return err
+		}
+		sleep(ctx, 100*time.Millisecond+rand.N(50*time.Millisecond))
+	}
+	return r.kill()
 }
 
 // stepDown has the primary refuse changes, and waits for the standby to have all.

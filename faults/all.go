@@ -56,6 +56,9 @@ func runAll(ctx context.Context, o options) (err error) {
 func each(ctx context.Context, t *template, faults []*fault, o options) (results []result) {
 	var mu sync.Mutex
 	note := func(r result) {
+		if ctx.Err() != nil {
+			return // it was broken off
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		results = append(results, r)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -99,7 +100,7 @@ func (w *worker) next(k kind) *call {
 	case createKeyed, createMarked, createOnce, list:
 		c.org = ""
 	case addMember:
-		c.value = fmt.Sprintf("usr_%08x%08x%016x", time.Now().Unix(), w.number, w.calls)
+		c.value = fmt.Sprintf("usr_%016x%016x", rand.Uint64(), rand.Uint64())
 	case removeMember:
 		c.value = w.members[0]
 	}

@@ -176,8 +176,10 @@ var table = []fault{
 		inject: func(_ context.Context, s *stage) error {
 			return errors.Join(s.replicas[0].out.Close(), s.replicas[1].out.Close())
 		},
+		hold: time.Second,
+		heal: func(context.Context, *stage) error { return nil }, // nobody reads again
 		felt: func(e *episode) error {
-			return atLeast(len(e.during()), 10, "calls came, and with them lines of the log")
+			return atLeast(len(e.during()), 1, "calls came, and with them lines of the log")
 		},
 		also: noneFailed,
 	},
@@ -215,12 +217,12 @@ var table = []fault{
 	},
 	{
 		name:    "server-killed",
-		what:    "kill -9 of a replica under load, started again at once",
+		what:    "5 times kill -9 of a replica under load, started again at once",
 		promise: "serves as soon as it runs",
 		within:  4 * time.Second,
 		load:    steady,
 		allowed: allowance{breaks: true},
-		inject:  func(_ context.Context, s *stage) error { return s.replicas[0].kill() },
+		inject:  func(ctx context.Context, s *stage) error { return s.killReplica(ctx, 5) },
 		heal:    func(ctx context.Context, s *stage) error { return s.replicas[0].start(ctx) },
 		felt:    someFailed,
 	},
