@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,6 +107,18 @@ func (j *journal) note(t *testing.T, c call, a answer) {
 	}
 }
 
+func (j *journal) done() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.answers)
+}
+
+func (j *journal) awaitMore(t *testing.T, n int) {
+	t.Helper()
+	enough := j.done() + n
+	await(t, "the calls are not done any more", func() bool { return j.done() >= enough })
+}
+
 // insist repeats the call until it is done, sooner than the server asks for, and
 // holds each refusal to what a client can go by.
 func (j *journal) insist(t *testing.T, server string, c call, before int) {
@@ -129,6 +142,24 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 		j.mu.Unlock()
 		time.Sleep(20 * time.Millisecond) // in place of the seconds that Retry-After asks for
 	}
+}
+
+// clients has some of them ask for one thing after another, as long as ask returns
+// true. What it returns waits for their end, and tells of all calls.
+func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (calls func() []call) {
+	var each [8][]call
+	var working sync.WaitGroup
+	for client := range each {
+		working.Go(func() {
+			for goOn := true; goOn && !t.Failed(); {
+				c := next(client, len(each[client]))
+				each[client] = append(each[client], c)
+				goOn = ask(c)
+			}
+		})
+	}
+	t.Cleanup(working.Wait)
+	return func() []call { working.Wait(); return slices.Concat(each[:]...) }
 }
 
 // check compares the database with what the clients were told: each creation made

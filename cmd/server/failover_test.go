@@ -1,12 +1,81 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"orgd/internal/db/dbtest"
+	"orgd/internal/localpg"
 )
+
+// standby starts a second PostgreSQL that follows the first one, which may be killed
+// or step down.
+func (p *postgres) standby(t *testing.T) *postgres {
+	t.Helper()
+	programs, err := localpg.FindBinaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// On PATH may be links to the two programs that a server needs.
+	program, err := filepath.EvalSymlinks(filepath.Join(programs, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := p.dataDir(t)
+	// Beside the other's, where the user that PostgreSQL runs as comes.
+	dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(filepath.Dir(data))), "orgd-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	cluster := filepath.Join(dir, "cluster")
+	if err := os.Mkdir(cluster, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	copying := exec.Command(filepath.Join(filepath.Dir(program), "pg_basebackup"), "--dbname="+p.server.URL("postgres"),
+		"--pgdata="+filepath.Join(cluster, "data"), "--checkpoint=fast", "--write-recovery-conf")
+	if out, err := copying.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	password, _ := mustParse(t, p.server.URL("postgres")).User.Password()
+	if err := os.WriteFile(filepath.Join(cluster, "password"), []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(dir, 0o711), chownAll(cluster, data)); err != nil {
+		t.Fatal(err)
+	}
+	second := &postgres{options: localpg.Options{Dir: dir, Settings: p.options.Settings}}
+	keepPort(t, dir)
+	second.start(t)
+	t.Cleanup(func() {
+		if err := second.server.Remove(); err != nil {
+			t.Errorf("remove the standby: %v", err)
+		}
+	})
+	return second
+}
+
+// chownAll gives all in dir to whom the other file belongs.
+func chownAll(dir, like string) error {
+	info, err := os.Stat(like)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(file, int(owner.Uid), int(owner.Gid)))
+	})
+}
 
 // eitherOf is the URL of the database on whichever of the servers can be written to.
 func eitherOf(t *testing.T, first, second string) string {

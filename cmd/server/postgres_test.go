@@ -7,14 +7,19 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"orgd/internal/db"
 	"orgd/internal/db/dbtest"
 	"orgd/internal/localpg"
+	"orgd/migrations"
 )
 
 // postgres is a PostgreSQL server to be killed.
@@ -74,6 +79,30 @@ func (p *postgres) start(t *testing.T) {
 	p.server = server
 }
 
+// database makes a migrated database on it.
+func (p *postgres) database(t *testing.T, name string) *dbtest.DB {
+	t.Helper()
+	ctx := context.Background()
+	if err := createDatabase(ctx, p.server.URL("postgres"), name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.MigrateUp(ctx, p.server.URL(name), migrations.FS); err != nil {
+		t.Fatal(err)
+	}
+	return p.open(t, name)
+}
+
+// open returns a database that is there already.
+func (p *postgres) open(t *testing.T, name string) *dbtest.DB {
+	t.Helper()
+	conns, err := db.Open(context.Background(), p.server.URL(name), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conns.Close)
+	return &dbtest.DB{URL: p.server.URL(name), Conns: conns, Pool: conns.Pgx()}
+}
+
 // dataDir is where the cluster is.
 func (p *postgres) dataDir(t *testing.T) (dir string) {
 	t.Helper()
@@ -86,4 +115,51 @@ func (p *postgres) dataDir(t *testing.T) (dir string) {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// kill ends all processes of PostgreSQL at once.
+func (p *postgres) kill(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	var postmaster int
+	query(t, d, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int", &postmaster)
+	// Stopped, it makes no child that would be overlooked.
+	send(t, postmaster, syscall.SIGSTOP)
+	for _, child := range childrenOf(t, postmaster) {
+		send(t, child, syscall.SIGKILL)
+	}
+	send(t, postmaster, syscall.SIGKILL)
+	<-p.server.Done()
+	if err := p.server.Stop(); err == nil || !strings.Contains(err.Error(), "signal: killed") {
+		t.Errorf("PostgreSQL ended otherwise: %v", err)
+	}
+}
+
+// query reads one value; a connection that died in a crash is no hindrance.
+func query(t *testing.T, d *dbtest.DB, sql string, into any) {
+	t.Helper()
+	await(t, "PostgreSQL does not answer: "+sql, func() bool {
+		return nil == d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+			return q.QueryRow(ctx, sql).Scan(into)
+		})
+	})
+}
+
+func childrenOf(t *testing.T, parent int) (children []int) {
+	t.Helper()
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 || fields[1] != strconv.Itoa(parent) {
+			continue
+		}
+		child, err := strconv.Atoi(fields[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		children = append(children, child)
+	}
+	return children
 }
