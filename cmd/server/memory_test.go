@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/db/dbtest"
+	"orgd/internal/uuid"
+)
+
+// maxResidentMiB is what docs/operating.md promises.
+const maxResidentMiB = 200
+
+// One account asks for as many large pages as it can and does not read them, sends
+// large bodies, and begins others that it does not finish. Another account is served
+// all the while, and the process stays within its bound.
+func TestMemoryHasABound(t *testing.T) {
+	t.Parallel()
+	program := buildServer(t)
+	for name, variables := range map[string][]string{
+		"with a soft limit": {"GOMEMLIMIT=230MiB"},
+		"without":           nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := dbtest.New(t)
+			greedy, other := d.Account(t), d.Account(t)
+			keys := make([]string, 10)
+			for i := range keys {
+				keys[i] = d.Key(t, greedy)
+			}
+			storeLargeOrgs(t, d, greedy, 100)
+			p := startProgram(t, program, d.URL, variables...)
+			bystander := newBystander(p.url, d.Key(t, other))
+			for _, a := range attacks(oneOf(t, d, greedy)) {
+				refused, worst := bystander.during(t, func() { a.run(t, p.url, keys) })
+				peak := residentMiB(t, p, "VmHWM")
+				t.Logf("%s: %.0f MiB resident at most; the slowest answer to the other account took %s", a.what, peak, worst)
+				if peak > maxResidentMiB || refused > 0 {
+					t.Errorf("%s: %.0f MiB resident, %d requests of the other account refused", a.what, peak, refused)
+				}
+			}
+		})
+	}
+}
+
+// attack is a number of requests at once, whose answers are not read.
+type attack struct {
+	what  string
+	call  string // method and path
+	size  int    // what Content-Length says
+	body  string // what is sent of it
+	count int
+}
+
+func attacks(org string) []attack {
+	change := largeChange()
+	return []attack{
+		{"200 large pages that nobody reads", "GET /v1/orgs?limit=100", 0, "", 200},
+		{"200 large changes", "PATCH /v1/orgs/org_" + org, len(change), change, 200},
+		{"1,000 bodies of which nothing comes", "POST /v1/orgs", 1 << 20, "", 1000},
+		{"1,000 bodies of which the last byte does not come", "POST /v1/orgs", 1 << 20, strings.Repeat(" ", 1<<20-1), 1000},
+	}
+}
+
+func (a attack) run(t *testing.T, url string, keys []string) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i := range a.count {
+		all.Go(func() {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			end := time.Now().Add(5 * time.Second)
+			if err := errors.Join(conn.(*net.TCPConn).SetReadBuffer(4<<10), conn.SetDeadline(end)); err != nil {
+				t.Error(err)
+				return
+			}
+			head := fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+				a.call, keys[i%len(keys)], a.size)
+			if _, err := io.WriteString(conn, head); err != nil {
+				t.Error(err)
+			}
+			_, _ = io.WriteString(conn, a.body) // the server may refuse it on the way
+			time.Sleep(time.Until(end))
+		})
+	}
+	all.Wait()
+}
+
+// buildServer builds the server as it ships: one with the race detector takes many
+// times the memory.
+func buildServer(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "server")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
+}
+
+func startProgram(t *testing.T, program, databaseURL string, variables ...string) *process {
+	t.Helper()
+	p := &process{}
+	cmd := exec.Command(program, "serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--log-level=info", "--public-url=")
+	cmd.Env = append([]string{"DATABASE_URL=" + databaseURL}, variables...)
+	cmd.Stdout, cmd.Stderr = &p.out, &p.errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.Process = cmd.Process
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	})
+	await(t, "the server does not come up", func() bool {
+		found := servingLine.FindStringSubmatch(p.out.String())
+		if found != nil {
+			p.url = found[1]
+		}
+		return found != nil
+	})
+	return p
+}
+
+// storeLargeOrgs makes organizations of 200 KB of metadata each.
+func storeLargeOrgs(t *testing.T, d *dbtest.DB, account uuid.UUID, count int) {
+	t.Helper()
+	d.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_at)
+SELECT $1, gen_random_uuid(), 'Large', 'large',
+       (SELECT jsonb_object_agg('key ' || k, (SELECT string_agg(chr(131072 + (random() * 40000)::int), '') FROM generate_series(1, 1000) AS c WHERE k > 0 AND i > 0)) FROM generate_series(1, 50) AS k),
+       now() - i * interval '1 second'
+FROM generate_series(1, $2) AS i`, account, count)
+}
+
+// largeChange is a body of 1 MiB with the metadata of a large organization.
+func largeChange() string {
+	pairs := make([]string, 50)
+	for i := range pairs {
+		pairs[i] = fmt.Sprintf(`"%d":"%s"`, i, strings.Repeat(`\ud83d\ude00`, 1000))
+	}
+	body := `{"metadata":{` + strings.Join(pairs, ",") + "}}"
+	return body + strings.Repeat(" ", 1<<20-len(body))
+}
+
+func oneOf(t *testing.T, d *dbtest.DB, account uuid.UUID) (org string) {
+	t.Helper()
+	err := d.Pool.QueryRow(context.Background(), "SELECT replace(org_id::text, '-', '') FROM orgs WHERE account_id = $1 LIMIT 1", account).Scan(&org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return org
+}
+
+// bystander is the client of another account, which has done nothing wrong.
+type bystander struct {
+	url, key string
+	client   *http.Client
+}
+
+func newBystander(url, key string) *bystander {
+	return &bystander{url: url, key: key, client: &http.Client{Timeout: 20 * time.Second}}
+}
+
+// during lists and creates while attack runs, and counts what was refused.
+func (b *bystander) during(t *testing.T, attack func()) (refused int, worst time.Duration) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { attack(); close(done) }()
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			return refused, worst
+		case <-time.After(50 * time.Millisecond):
+		}
+		begun := time.Now()
+		if status := b.call(t, i); status != http.StatusOK && status != http.StatusCreated {
+			refused++
+		}
+		worst = max(worst, time.Since(begun))
+	}
+}
+
+func (b *bystander) call(t *testing.T, i int) int {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, b.url+"/v1/orgs", nil)
+	if i%2 == 1 {
+		request, err = http.NewRequest(http.MethodPost, b.url+"/v1/orgs", strings.NewReader(`{"orgName":"x"}`))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+b.key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := b.client.Do(request)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		t.Error(err)
+	}
+	return response.StatusCode
+}
+
+// residentMiB reads a line such as "VmHWM:	   30012 kB" (Linux alone has it).
+func residentMiB(t *testing.T, p *process, field string) float64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`(?m)^` + field + `:\s+(\d+) kB$`).FindSubmatch(status)
+	if match == nil {
+		t.Fatalf("no %s in %s", field, status)
+	}
+	kibibytes, err := strconv.ParseFloat(string(match[1]), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kibibytes / 1024
+}
