@@ -3,18 +3,13 @@ package http
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"orgd/internal/orgs"
 )
 
-// entityTag is the version of an organization as a strong ETag.
-func entityTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
-
-// ifMatch returns the versions that a change may be made to, nil for any. Tags
-// are compared strongly (RFC 9110 section 13.1.1): a weak one, or one that was
-// never ours, matches nothing.
+// ifMatch returns the versions that a change may be made to, nil for any. A tag
+// that was never ours matches nothing.
 func ifMatch(h http.Header) (orgs.Versions, error) {
 	tags, err := readTags(h, "If-Match")
 	if err != nil || tags == nil || tags.any {
@@ -22,24 +17,34 @@ func ifMatch(h http.Header) (orgs.Versions, error) {
 	}
 	match := orgs.Versions{}
 	for _, tag := range tags.list {
-		version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
-		if err == nil && entityTag(version) == tag {
+		if version, ours := versionOf(tag); ours {
 			match = append(match, version)
 		}
 	}
 	return match, nil
 }
 
-// isKnown says whether the client has the organization already: it is in
-// If-None-Match, compared weakly (RFC 9110 section 13.1.2).
+// isKnown reports whether the client has this version already: If-None-Match
+// lists it.
 func isKnown(h http.Header, version int64) (bool, error) {
 	tags, err := readTags(h, "If-None-Match")
 	if err != nil || tags == nil {
 		return false, err
 	}
 	return tags.any || slices.ContainsFunc(tags.list, func(tag string) bool {
-		return strings.TrimPrefix(tag, "W/") == entityTag(version)
+		listed, ours := versionOf(tag)
+		return ours && listed == version
 	}), nil
+}
+
+// changedSince is the refusal of a change whose If-Match lists other versions. Its
+// ETag is the current one.
+func changedSince(v orgs.VersionError) *apiError {
+	e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. Read the organization again and decide whether the change still applies.")
+	if v.Current > 0 {
+		e.headers = map[string]string{"ETag": entityTag(v.Current)}
+	}
+	return e
 }
 
 // tagList is the value of a conditional header.
@@ -48,8 +53,8 @@ type tagList struct {
 	list []string
 }
 
-// readTags returns nil without the header. A malformed one is refused: a client
-// that sets a condition does not want it passed over.
+// readTags returns nil without the header. A malformed or empty one is rejected: a
+// client that sets a condition does not want it ignored.
 func readTags(h http.Header, name string) (*tagList, error) {
 	values := h.Values(name)
 	if len(values) == 0 {
@@ -67,30 +72,20 @@ func readTags(h http.Header, name string) (*tagList, error) {
 		}
 		tag, ok := cutTag(rest)
 		if !ok {
-			return nil, newError(codeInvalidRequest, "Send "+name+` as * or as a list of ETags such as "7", in their quotes.`)
+			return nil, malformedTags(name)
 		}
 		tags.list = append(tags.list, tag)
 		rest = strings.TrimLeft(rest[len(tag):], " \t")
 		if rest != "" && rest[0] != ',' {
-			return nil, newError(codeInvalidRequest, "Separate the ETags in "+name+" by commas.")
+			return nil, newError(codeInvalidRequest, "Separate the ETags in "+name+" with commas.")
 		}
+	}
+	if len(tags.list) == 0 {
+		return nil, malformedTags(name)
 	}
 	return &tags, nil
 }
 
-// cutTag returns the entity tag at the start of s (RFC 9110 section 8.8.3).
-func cutTag(s string) (string, bool) {
-	opaque := strings.TrimPrefix(s, "W/")
-	if opaque == "" || opaque[0] != '"' {
-		return "", false
-	}
-	for i := 1; i < len(opaque); i++ {
-		switch c := opaque[i]; {
-		case c == '"':
-			return s[:len(s)-len(opaque)+i+1], true
-		case c < 0x21 || c == 0x7f:
-			return "", false
-		}
-	}
-	return "", false
+func malformedTags(name string) error {
+	return newError(codeInvalidRequest, "Send "+name+` as * or as a list of ETags in their quotes, such as "7". Leave the header out to set no condition.`)
 }

@@ -12,8 +12,9 @@ func TestConditionalRead(t *testing.T) {
 	path := a.create(t, "Acme")
 	for value, status := range map[string]int{
 		`"1"`: 304, `W/"1"`: 304, `*`: 304, ` "0" , "1"`: 304, `,, "x,y", W/"1"`: 304,
-		`"2"`: 200, `"01"`: 200, `"a"`: 200, `W/"2", "3"`: 200, ``: 200, `"1 "`: 400,
-		`1`: 400, `"1`: 400, `"1" "2"`: 400, `w/"1"`: 400, `*, "1"`: 400, `W/`: 400,
+		`w/"1"`: 304, `"1-gzip"`: 304, `W/"1--br"`: 304, `"2", "1"-gzip`: 304,
+		`"2"`: 200, `"01"`: 200, `"a"`: 200, `W/"2", "3"`: 200, `"2-gzip"`: 200, `W/"1-x"`: 200,
+		``: 400, `"1 "`: 400, `1`: 400, `"1`: 400, `"1" "2"`: 400, `*, "1"`: 400, `W/`: 400,
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			got := a.do(t, method, path, "", "If-None-Match", value)
@@ -47,25 +48,35 @@ func TestConditionalChange(t *testing.T) {
 		{http.MethodPatch, path, `{}`},
 		{http.MethodPost, path + "/deactivate", ""},
 		{http.MethodPost, path + "/reactivate", ""},
+		{http.MethodPost, path + "/users", member(userOne)},
+		{http.MethodDelete, path + "/users", member(userOne)},
 	} {
-		for _, value := range []string{`"2"`, `W/"1"`, `"01"`, `"1x"`, `"x"`, ``, `"-1"`, `"99999999999999999999"`} {
-			a.do(t, call.method, call.target, call.body, "If-Match", value).refused(t, 412, "precondition_failed")
+		for _, value := range []string{`"2"`, `W/"2"`, `"2-gzip"`, `"01"`, `"1x"`, `W/"1-x"`, `"x"`, `"-1"`, `"99999999999999999999"`} {
+			got := a.do(t, call.method, call.target, call.body, "If-Match", value)
+			got.refused(t, 412, "precondition_failed")
+			if tag := got.header.Get("ETag"); tag != `"1"` {
+				t.Errorf("%s %s, If-Match %s: ETag %q", call.method, call.target, value, tag)
+			}
 		}
-		for _, value := range []string{`1`, `"1`, `*, "1"`, `"1";"2"`} {
+		for _, value := range []string{``, ` `, `1`, `"1`, `*, "1"`, `"1";"2"`} {
 			a.do(t, call.method, call.target, call.body, "If-Match", value).refused(t, 400, "invalid_request")
 		}
 	}
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"1"` {
 		t.Errorf("a refused change made version %s", tag)
 	}
-	for i, value := range []string{`"1"`, `"7", "2"`, `*`} {
-		got := a.do(t, http.MethodPatch, path, `{"orgName":"Name `+value[:1]+string(rune('a'+i))+`"}`, "If-Match", value)
-		if value[0] == '"' {
-			got = a.do(t, http.MethodPatch, path, `{"orgName":"Name `+string(rune('a'+i))+`"}`, "If-Match", value)
-		}
-		got.organization(t, 200)
+	for i, value := range []string{`"1"`, `"7", "2"`, `W/"3"`, `"4-gzip"`, `W/"5--zstd"`, `"6"-gzip`, `*`} {
+		a.do(t, http.MethodPatch, path, `{"orgName":"Name `+string(rune('a'+i))+`"}`, "If-Match", value).organization(t, 200)
 	}
-	a.do(t, http.MethodPatch, "/v1/orgs/org_00000000000000000000000000000000", `{}`, "If-Match", "*").refused(t, 404, "not_found")
+	a.do(t, http.MethodPost, path+"/users", member(userOne), "If-Match", `W/"8"`).ok(t)
+	a.do(t, http.MethodPost, path+"/users", member(userTwo), "If-Match", `"8"`).refused(t, 412, "precondition_failed")
+	a.do(t, http.MethodDelete, path+"/users", member(userOne), "If-Match", `"9-br"`).ok(t)
+	if got := a.get(t, path); got.organization(t, 200).UserCount != 0 || got.header.Get("ETag") != `"10"` {
+		t.Errorf("%s %s", got.header.Get("ETag"), got.body)
+	}
+	none := "/v1/orgs/org_00000000000000000000000000000000"
+	a.do(t, http.MethodPatch, none, `{}`, "If-Match", "*").refused(t, 404, "not_found")
+	a.do(t, http.MethodPost, none+"/users", member(userOne), "If-Match", `"1"`).refused(t, 404, "not_found")
 }
 
 // Of twenty changes with one tag one is made.

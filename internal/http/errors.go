@@ -102,7 +102,6 @@ var known = []struct {
 	{orgs.ErrInvalidCursor, codeInvalidCursor, "Use the cursor of the page before as it is, with the same key and the same filters, or leave it out to begin anew."},
 	{orgs.ErrNotFound, codeNotFound, "There is no organization with this id; send the orgId of one of the account's own."},
 	{orgs.ErrInactive, codeOrgInactive, "Reactivate the organization before it takes a new member."},
-	{orgs.ErrVersion, codePreconditionFailed, "The organization has changed; read it again, and send its ETag in If-Match."},
 	{orgs.ErrInProgress, codeInProgress, "The call that this one repeats still runs; send it again after the time in Retry-After."},
 	{orgs.ErrKeyReused, codeKeyReused, "Send the same call as the first with this Idempotency-Key, or a new key."},
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "Use the cursor of the page before as it is, with a key of the same account, or leave it out to begin anew."},
@@ -191,6 +190,10 @@ func asAPIError(err error) *apiError {
 		if errors.Is(err, k.err) {
 			return newError(k.code, k.detail).because(err)
 		}
+	}
+	var version orgs.VersionError
+	if errors.As(err, &version) {
+		return changedSince(version).because(err)
 	}
 	var lacks apikeys.LacksScopeError
 	if errors.As(err, &lacks) {

@@ -16,7 +16,7 @@ func (s *Server) addMember(c echo.Context) error { return changeMember(c, s.cfg.
 
 func (s *Server) removeMember(c echo.Context) error { return changeMember(c, s.cfg.Orgs.RemoveMember) }
 
-func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.UUID, uuid.UUID) (orgs.Changed, error)) error {
+func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.UUID, orgs.Versions, uuid.UUID) (orgs.Changed, error)) error {
 	id, err := pathOrgID(c)
 	if err != nil {
 		return err
@@ -26,7 +26,11 @@ func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.U
 	if err != nil {
 		return err
 	}
-	changed, err := change(c.Request().Context(), call, id, userID)
+	match, err := ifMatch(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	changed, err := change(c.Request().Context(), call, id, match, userID)
 	markReplay(c, changed.Replayed)
 	if err != nil {
 		return err

@@ -126,7 +126,7 @@ func (c change) apply(o *modelOrg) string {
 	if o == nil {
 		return "not_found"
 	}
-	if c.match != "" && c.match != "*" && !slices.Contains(strings.Split(c.match, ", "), o.tag()) {
+	if c.match != "" && c.match != "*" && !slices.Contains(strings.Split(unmarked.Replace(c.match), ", "), o.tag()) {
 		return "precondition_failed"
 	}
 	before := o.organization

@@ -168,6 +168,9 @@ func (m *model) effect(c change, got answer) {
 	switch code := c.apply(o); {
 	case code != "":
 		got.refused(m.t, map[string]int{"not_found": 404, "precondition_failed": 412, "org_inactive": 409}[code], code)
+		if tag := got.header.Get("ETag"); code == "precondition_failed" && tag != o.tag() || code != "precondition_failed" && tag != "" {
+			m.t.Fatalf("%s with ETag %q", code, tag)
+		}
 	case c.userID != "":
 		got.ok(m.t)
 	default:

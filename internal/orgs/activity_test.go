@@ -157,9 +157,9 @@ func changeMembership(t fataler, c orgs.Call, r *orgs.Repository, org uuid.UUID)
 	case 1, 2:
 		_, err = r.SetActive(ctx, c, org, nil, true)
 	case 3, 4:
-		_, err = r.AddMember(ctx, c, org, user)
+		_, err = r.AddMember(ctx, c, org, nil, user)
 	default:
-		_, err = r.RemoveMember(ctx, c, org, user)
+		_, err = r.RemoveMember(ctx, c, org, nil, user)
 	}
 	if err != nil && !errors.Is(err, orgs.ErrInactive) {
 		t.Fatalf("%v", err)

@@ -45,11 +45,11 @@ func TestEachChangeIsAudited(t *testing.T) {
 	b.update(t, id, orgs.Changes{Name: ptr("Acme 2")})
 	b.update(t, id, orgs.Changes{Name: ptr("Acme 3"), Metadata: &map[string]string{}})
 	for _, change := range []func() (orgs.Changed, error){
-		func() (orgs.Changed, error) { return b.repository.AddMember(ctx, b.caller(), id, user) },
-		func() (orgs.Changed, error) { return b.repository.AddMember(ctx, b.caller(), id, user) },
+		func() (orgs.Changed, error) { return b.repository.AddMember(ctx, b.caller(), id, nil, user) },
+		func() (orgs.Changed, error) { return b.repository.AddMember(ctx, b.caller(), id, nil, user) },
 		func() (orgs.Changed, error) { return b.repository.SetActive(ctx, b.caller(), id, nil, false) },
-		func() (orgs.Changed, error) { return b.repository.RemoveMember(ctx, b.caller(), id, user) },
-		func() (orgs.Changed, error) { return b.repository.RemoveMember(ctx, b.caller(), id, user) },
+		func() (orgs.Changed, error) { return b.repository.RemoveMember(ctx, b.caller(), id, nil, user) },
+		func() (orgs.Changed, error) { return b.repository.RemoveMember(ctx, b.caller(), id, nil, user) },
 		func() (orgs.Changed, error) {
 			return b.repository.SetActive(ctx, orgs.Call{AccountID: b.account, RequestID: "r2"}, id, nil, true)
 		},

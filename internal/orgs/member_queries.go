@@ -1,7 +1,9 @@
 package orgs
 
-// Who was a member of a deactivated organization is known only if the snapshot is
-// as new as the row; else the answer is NULL.
+// Both statements return the version that the change met, which If-Match is checked
+// against in the same step. Whether somebody is a member of a deactivated
+// organization is known only if the snapshot is as new as the row; otherwise the
+// answer is NULL.
 //
 // org_activity is kept by a trigger afterwards (migration 00014).
 const memberAdd = `
@@ -16,7 +18,7 @@ WITH turn AS MATERIALIZED (
   INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at, org_activity)
   SELECT account_id, org_id, $3, clock_timestamp(), created_at, CASE WHEN user_count < 1000 THEN 1 ELSE -1 END
   FROM kept
-  WHERE is_active
+  WHERE is_active AND ($10::bigint[] IS NULL OR version = ANY($10))
   ON CONFLICT DO NOTHING
   RETURNING account_id, org_id, user_id
 ), counted AS (
@@ -32,7 +34,7 @@ WITH turn AS MATERIALIZED (
   SELECT account_id, org_id, $4, $5, $6, $7, '{}', jsonb_build_object('userId', $8::text), updated_at
   FROM counted
 )
-SELECT CASE
+SELECT version, CASE
   WHEN is_active OR EXISTS (SELECT FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3) THEN true
   WHEN version = (SELECT version FROM orgs WHERE account_id = $1 AND org_id = $2) THEN false
 END
@@ -42,7 +44,7 @@ const memberRemove = `
 WITH turn AS MATERIALIZED (
   SELECT pg_advisory_xact_lock($9)
 ), kept AS MATERIALIZED (
-  SELECT account_id, org_id
+  SELECT account_id, org_id, version
   FROM turn, orgs
   WHERE account_id = $1 AND org_id = $2
   FOR NO KEY UPDATE OF orgs
@@ -50,6 +52,7 @@ WITH turn AS MATERIALIZED (
   DELETE FROM org_members
   USING kept
   WHERE org_members.account_id = kept.account_id AND org_members.org_id = kept.org_id AND org_members.user_id = $3
+    AND ($10::bigint[] IS NULL OR kept.version = ANY($10))
   RETURNING org_members.account_id, org_members.org_id
 ), counted AS (
   UPDATE orgs
@@ -64,7 +67,7 @@ WITH turn AS MATERIALIZED (
   SELECT account_id, org_id, $4, $5, $6, $7, jsonb_build_object('userId', $8::text), '{}', updated_at
   FROM counted
 )
-SELECT true
+SELECT version, true
 FROM kept`
 
 // One row without a member tells an organization that has none from one that does

@@ -33,22 +33,25 @@ type MemberPage struct {
 }
 
 // AddMember makes the user a member; one who is stays so. Errors: ErrNotFound,
-// ErrInactive, ErrInProgress, ErrKeyReused, ErrUnavailable.
-func (r *Repository) AddMember(ctx context.Context, c Call, orgID, userID uuid.UUID) (Changed, error) {
-	m := membership{OrgID: orgID, UserID: userID, statement: memberAdd, event: eventMemberAdded}
+// VersionError, ErrInactive, ErrInProgress, ErrKeyReused, ErrUnavailable.
+func (r *Repository) AddMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
+	m := membership{OrgID: orgID, UserID: userID, Match: match, statement: memberAdd, event: eventMemberAdded}
 	return r.change(ctx, r.inTurn(c, orgID), c, "add member", m, m.effect(c))
 }
 
-// RemoveMember ends the user's membership; it is no error if there is none.
-// Errors as of AddMember, but ErrInactive.
-func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID, userID uuid.UUID) (Changed, error) {
-	m := membership{OrgID: orgID, UserID: userID, statement: memberRemove, event: eventMemberRemoved}
+// RemoveMember ends the user's membership; it is no error if there is none. It
+// returns the errors of AddMember except ErrInactive.
+func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
+	m := membership{OrgID: orgID, UserID: userID, Match: match, statement: memberRemove, event: eventMemberRemoved}
 	return r.change(ctx, r.inTurn(c, orgID), c, "remove member", m, m.effect(c))
 }
 
 // membership is a change of one. Its exported fields are all that the call says.
 type membership struct {
 	OrgID, UserID uuid.UUID
+	// Left out where it is nil, so that a call without If-Match keeps the digest that
+	// earlier releases stored for its idempotency key.
+	Match Versions `json:",omitzero"`
 
 	statement, event string
 }
@@ -56,23 +59,31 @@ type membership struct {
 func (m membership) effect(c Call) effect {
 	return func(ctx context.Context, q db.Querier) (Org, error) {
 		rows, err := q.Query(ctx, m.statement, c.AccountID, m.OrgID, m.UserID,
-			m.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, "usr_"+hex.EncodeToString(m.UserID[:]), turnOf(c.AccountID, m.OrgID))
+			m.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, "usr_"+hex.EncodeToString(m.UserID[:]), turnOf(c.AccountID, m.OrgID), []int64(m.Match))
 		if err != nil {
 			return Org{}, err
 		}
-		found, err := pgx.CollectRows(rows, pgx.RowTo[*bool])
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[joined])
 		switch {
 		case err != nil:
 			return Org{}, err
 		case len(found) == 0:
 			return Org{}, ErrNotFound
-		case found[0] == nil: // it waited, and its snapshot is too old to tell
+		case !m.Match.has(found[0].Version):
+			return Org{Version: found[0].Version}, ErrVersion
+		case found[0].OK == nil: // it waited, and its snapshot is too old to tell
 			return m.effect(c)(ctx, q)
-		case !*found[0]:
+		case !*found[0].OK:
 			return Org{}, ErrInactive
 		}
 		return Org{}, nil
 	}
+}
+
+// joined is what a statement of a membership returns.
+type joined struct {
+	Version int64 // before the change
+	OK      *bool // false: deactivated, and not a member; nil: unknown
 }
 
 // ListMembers returns a page of the organization's members, by the time they were

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,14 +18,14 @@ import (
 
 func (b bundle) add(t fataler, id, user uuid.UUID) {
 	t.Helper()
-	if _, err := b.repository.AddMember(context.Background(), b.caller(), id, user); err != nil {
+	if _, err := b.repository.AddMember(context.Background(), b.caller(), id, nil, user); err != nil {
 		t.Fatalf("AddMember: %v", err)
 	}
 }
 
 func (b bundle) drop(t fataler, id, user uuid.UUID) {
 	t.Helper()
-	if _, err := b.repository.RemoveMember(context.Background(), b.caller(), id, user); err != nil {
+	if _, err := b.repository.RemoveMember(context.Background(), b.caller(), id, nil, user); err != nil {
 		t.Fatalf("RemoveMember: %v", err)
 	}
 }
@@ -104,7 +105,7 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	if _, err := b.repository.SetActive(ctx, b.caller(), made.ID, nil, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.repository.AddMember(ctx, b.caller(), made.ID, other); !errors.Is(err, orgs.ErrInactive) {
+	if _, err := b.repository.AddMember(ctx, b.caller(), made.ID, nil, other); !errors.Is(err, orgs.ErrInactive) {
 		t.Errorf("a new member: %v", err)
 	}
 	b.add(t, made.ID, member)
@@ -114,6 +115,91 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	b.drop(t, made.ID, member)
 	if got := b.counted(t, made.ID); len(got) != 0 {
 		t.Errorf("members %v", got)
+	}
+}
+
+// A change of a membership meant for another version is refused, even if it would
+// change nothing, and before anything else is said of it.
+func TestMembershipOfAVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	member, other := uuid.UUID{15: 1}, uuid.UUID{15: 2}
+	b.add(t, made.ID, member)
+	changes := map[string]func(context.Context, orgs.Call, uuid.UUID, orgs.Versions, uuid.UUID) (orgs.Changed, error){
+		"add": b.repository.AddMember, "remove": b.repository.RemoveMember,
+	}
+	refused := func(current int64) {
+		t.Helper()
+		for name, change := range changes {
+			for _, match := range []orgs.Versions{{}, {1}, {0, 7}} {
+				for _, user := range []uuid.UUID{member, other} {
+					_, err := change(context.Background(), b.caller(), made.ID, match, user)
+					var version orgs.VersionError
+					if !errors.As(err, &version) || version.Current != current || !errors.Is(err, orgs.ErrVersion) {
+						t.Errorf("%s %v, match %v: %v", name, user, match, err)
+					}
+				}
+			}
+		}
+		if got := b.counted(t, made.ID); len(got) != 1 || b.get(t, made.ID).Version != current {
+			t.Errorf("a refused change changed: %v", got)
+		}
+	}
+	refused(2)
+	if _, err := b.repository.SetActive(context.Background(), b.caller(), made.ID, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	refused(3)
+	for name, change := range changes {
+		if _, err := change(context.Background(), b.caller(), uuid.NewV7(), orgs.Versions{}, member); !errors.Is(err, orgs.ErrNotFound) {
+			t.Errorf("%s, no organization: %v", name, err)
+		}
+	}
+	if _, err := b.repository.RemoveMember(context.Background(), b.caller(), made.ID, orgs.Versions{9, 3}, member); err != nil {
+		t.Errorf("of its own version: %v", err)
+	}
+	if got := b.counted(t, made.ID); len(got) != 0 {
+		t.Errorf("members %v", got)
+	}
+}
+
+// Of many changes of memberships meant for one version one is made.
+func TestConcurrentMembershipsOfOneVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.create(t, orgs.NewOrg{Name: "Acme"})
+	var won, lost atomic.Int32
+	together(20, func(i int) {
+		_, err := b.repository.AddMember(context.Background(), b.caller(), made.ID, orgs.Versions{1}, uuid.UUID{15: byte(i)})
+		switch {
+		case err == nil:
+			won.Add(1)
+		case errors.Is(err, orgs.ErrVersion):
+			lost.Add(1)
+		default:
+			t.Error(err)
+		}
+	})
+	if won.Load() != 1 || lost.Load() != 19 || len(b.counted(t, made.ID)) != 1 {
+		t.Errorf("%d won and %d lost", won.Load(), lost.Load())
+	}
+}
+
+// A keyed call without If-Match has the digest that earlier releases stored, so that
+// a retry across an upgrade is replayed.
+func TestMembershipDigestIsStable(t *testing.T) {
+	t.Parallel()
+	user := "00000000-0000-0000-0000-000000000002"
+	for want, match := range map[string]orgs.Versions{
+		`{"OrgID":"00000000-0000-0000-0000-000000000001","UserID":"` + user + `"}`:               nil,
+		`{"OrgID":"00000000-0000-0000-0000-000000000001","UserID":"` + user + `","Match":[]}`:    {},
+		`{"OrgID":"00000000-0000-0000-0000-000000000001","UserID":"` + user + `","Match":[3,4]}`: {3, 4},
+	} {
+		got, err := orgs.SaidOfMembership(uuid.UUID{15: 1}, uuid.UUID{15: 2}, match)
+		if err != nil || got != want {
+			t.Errorf("%v: %s, want %s, %v", match, got, want, err)
+		}
 	}
 }
 
@@ -243,7 +329,7 @@ func TestNobodyEntersAfterDeactivation(t *testing.T) {
 			}
 			for n := range byte(6) {
 				begun := time.Now()
-				_, err := b.repository.AddMember(ctx, b.caller(), made.ID, uuid.UUID{14: byte(i), 15: n})
+				_, err := b.repository.AddMember(ctx, b.caller(), made.ID, nil, uuid.UUID{14: byte(i), 15: n})
 				if err != nil && !errors.Is(err, orgs.ErrInactive) {
 					t.Error(err)
 				}

@@ -19,6 +19,7 @@ var (
 	// ErrInactive: the organization is deactivated and takes no new member.
 	ErrInactive = errors.New("orgs: organization is deactivated")
 	// ErrVersion: the organization has another version than the change is meant for.
+	// It comes as a VersionError.
 	ErrVersion = errors.New("orgs: another version")
 	// ErrInProgress: the call that this one repeats still runs.
 	ErrInProgress = idempotency.ErrInProgress
@@ -27,6 +28,16 @@ var (
 	// ErrUnavailable: the database cannot be asked now.
 	ErrUnavailable = db.ErrUnavailable
 )
+
+// VersionError is an ErrVersion with the version that the organization has.
+type VersionError struct {
+	Current int64 // 0 in the replay of a result that an earlier release stored
+}
+
+func (e VersionError) Error() string { return ErrVersion.Error() }
+
+// Is makes it an ErrVersion.
+func (e VersionError) Is(target error) bool { return target == ErrVersion }
 
 // Metadata is a JSON object of strings as PostgreSQL writes it, "{}" when empty.
 // It is not parsed on its way from the database to the wire.

@@ -3,6 +3,7 @@ package orgs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"orgd/internal/db"
@@ -24,6 +25,9 @@ func (r *Repository) change(ctx context.Context, share db.Share, c Call, operati
 		})
 	} else {
 		changed, err = changeOnce(ctx, share, c, operation, said, run)
+	}
+	if errors.Is(err, ErrVersion) {
+		err = VersionError{Current: changed.Org.Version}
 	}
 	if err != nil {
 		return Changed{Replayed: changed.Replayed}, fmt.Errorf("%s: %w", operation, err)

@@ -36,7 +36,7 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 		},
 		"deactivate": func(c orgs.Call) (orgs.Changed, error) { return b.repository.SetActive(ctx, c, id, nil, false) },
 		"reactivate": func(c orgs.Call) (orgs.Changed, error) { return b.repository.SetActive(ctx, c, id, nil, true) },
-		"remove":     func(c orgs.Call) (orgs.Changed, error) { return b.repository.RemoveMember(ctx, c, id, user) },
+		"remove":     func(c orgs.Call) (orgs.Changed, error) { return b.repository.RemoveMember(ctx, c, id, nil, user) },
 	} {
 		// Two operations may use one key, but deactivation and reactivation are one.
 		key := "k-" + name
@@ -74,6 +74,9 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	if _, err := b.repository.Update(ctx, b.keyed("k"), id, nil, orgs.Changes{Name: ptr("Acme 2")}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := b.repository.AddMember(ctx, b.keyed("m"), id, nil, uuid.UUID{15: 1}); err != nil {
+		t.Fatal(err)
+	}
 	otherUser := b.keyed("k")
 	otherUser.UserID = uuid.UUID{15: 7}
 	for name, err := range map[string]error{
@@ -81,6 +84,7 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 		"other field":        second(b.repository.Update(ctx, b.keyed("k"), id, nil, orgs.Changes{})),
 		"other organization": second(b.repository.Update(ctx, b.keyed("k"), other, nil, orgs.Changes{Name: ptr("Acme 2")})),
 		"other version":      second(b.repository.Update(ctx, b.keyed("k"), id, orgs.Versions{1}, orgs.Changes{Name: ptr("Acme 2")})),
+		"member, version":    second(b.repository.AddMember(ctx, b.keyed("m"), id, orgs.Versions{}, uuid.UUID{15: 1})),
 		"other user":         second(b.repository.Update(ctx, otherUser, id, nil, orgs.Changes{Name: ptr("Acme 2")})),
 	} {
 		if !errors.Is(err, orgs.ErrKeyReused) {
@@ -112,7 +116,7 @@ func TestRefusalsAreReplayed(t *testing.T) {
 			refuse: "UPDATE orgs SET is_active = false WHERE org_id = $1",
 			allow:  "UPDATE orgs SET is_active = true WHERE org_id = $1",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
-				return r.AddMember(ctx, c, id, uuid.UUID{})
+				return r.AddMember(ctx, c, id, nil, uuid.UUID{})
 			},
 			want: orgs.ErrInactive,
 		},
@@ -130,7 +134,7 @@ func TestRefusalsAreReplayed(t *testing.T) {
 			refuse: "DELETE FROM orgs WHERE org_id = $1",
 			allow:  "INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) SELECT id, $1, 'Acme', 'acme' FROM accounts",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
-				return r.RemoveMember(ctx, c, id, uuid.UUID{})
+				return r.RemoveMember(ctx, c, id, nil, uuid.UUID{})
 			},
 			want: orgs.ErrNotFound,
 		},
@@ -140,12 +144,18 @@ func TestRefusalsAreReplayed(t *testing.T) {
 			b := setup(t)
 			id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
 			b.Exec(t, tc.refuse, id)
-			if changed, err := tc.change(b.repository, b.keyed("k"), id); !errors.Is(err, tc.want) || changed.Replayed {
-				t.Errorf("%+v, %v", changed, err)
+			changed, first := tc.change(b.repository, b.keyed("k"), id)
+			if !errors.Is(first, tc.want) || changed.Replayed {
+				t.Errorf("%+v, %v", changed, first)
 			}
 			b.Exec(t, tc.allow, id)
-			if changed, err := tc.change(b.repository, b.keyed("k"), id); !errors.Is(err, tc.want) || !changed.Replayed {
-				t.Errorf("again: %+v, %v", changed, err)
+			changed, again := tc.change(b.repository, b.keyed("k"), id)
+			if !errors.Is(again, tc.want) || !changed.Replayed {
+				t.Errorf("again: %+v, %v", changed, again)
+			}
+			var firstVersion, version orgs.VersionError
+			if errors.As(first, &firstVersion); errors.As(again, &version) != (tc.want == orgs.ErrVersion) || version != firstVersion {
+				t.Errorf("again: version %d, first %d", version.Current, firstVersion.Current)
 			}
 			if _, err := tc.change(b.repository, b.keyed("k2"), id); err != nil {
 				t.Errorf("with another key: %v", err)

@@ -42,7 +42,7 @@ func (u update) run(ctx context.Context, q db.Querier, c Call) (Org, error) {
 	case len(found) == 0:
 		return Org{}, ErrNotFound
 	case !found[0].changed && !u.Match.has(found[0].Version):
-		return Org{}, ErrVersion
+		return Org{Version: found[0].Version}, ErrVersion
 	}
 	return found[0].Org, nil
 }

@@ -59,7 +59,7 @@ func (r *Repository) Get(ctx context.Context, accountID, orgID uuid.UUID) (Org, 
 }
 
 // Update makes the changes; those that change nothing leave the version as it is.
-// Errors: ErrNotFound, ErrVersion, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// Errors: ErrNotFound, VersionError, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match Versions, changes Changes) (Changed, error) {
 	u := update{OrgID: orgID, Match: match, Name: changes.Name, event: eventUpdated}
 	if changes.Metadata != nil {

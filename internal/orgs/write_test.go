@@ -131,6 +131,10 @@ func TestUpdateOfAVersion(t *testing.T) {
 	if diff := cmp.Diff(made, b.get(t, made.ID)); diff != "" {
 		t.Errorf("a refused change changed (-before +after):\n%s", diff)
 	}
+	var other orgs.VersionError
+	if _, err := b.repository.Update(ctx, b.caller(), made.ID, orgs.Versions{2}, orgs.Changes{}); !errors.As(err, &other) || other.Current != 1 {
+		t.Errorf("the refusal %v does not name version 1", err)
+	}
 	changed, err := b.repository.Update(ctx, b.caller(), made.ID, orgs.Versions{7, 1}, orgs.Changes{Name: ptr("Other")})
 	if err != nil || changed.Org.Version != 2 {
 		t.Errorf("%+v, %v", changed, err)
@@ -224,8 +228,8 @@ func TestWritesMissWhatIsNotThere(t *testing.T) {
 		_, update := b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("Mine")})
 		_, match := b.repository.Update(ctx, b.caller(), id, orgs.Versions{1}, orgs.Changes{})
 		_, deactivate := b.repository.SetActive(ctx, b.caller(), id, nil, false)
-		_, add := b.repository.AddMember(ctx, b.caller(), id, uuid.NewV7())
-		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, uuid.NewV7())
+		_, add := b.repository.AddMember(ctx, b.caller(), id, nil, uuid.NewV7())
+		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, nil, uuid.NewV7())
 		_, members := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: id, Limit: 1})
 		for name, err := range map[string]error{"get": get, "update": update, "match": match, "deactivate": deactivate, "add": add, "remove": remove, "members": members} {
 			if !errors.Is(err, orgs.ErrNotFound) {

@@ -1,0 +1,53 @@
+package http
+
+import (
+	"regexp"
+	"strconv"
+)
+
+// entityTag is the version of an organization as a strong ETag.
+func entityTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// codingMarks are what compressing proxies append to the tag of an answer, often
+// without removing it from later requests: "-gzip", "-br", "-zstd" (Apache, Caddy,
+// lighttpd), "--gzip" (Jetty), "-df" (Traffic Server), ";gzip" (older Django). The
+// list of codings is closed: if any suffix counted, the tag that a gateway makes
+// from the length and digest of its own answer ("7-Xb2f") would pass for version 7.
+const codingMarks = `(?:[-;:.+_]+(?:x-)?(?:gzip|gz|deflate|df|br|brotli|zstd|zst|compress|bzip2|bz2|xz|lz4|dcb|dcz))*`
+
+var (
+	// taggedVersion is a tag of ours, marked or not. W/ comes from nginx, HAProxy,
+	// Varnish, Envoy, Cloudflare and CloudFront; marks behind the quotes from old
+	// versions of Apache.
+	taggedVersion = regexp.MustCompile(`^(?i)(?:W/)?"([1-9][0-9]*)` + codingMarks + `"` + codingMarks + `$`)
+	// anyTag is an entity tag (RFC 9110 section 8.8.3) at the start of a list, and
+	// what follows it without a space.
+	anyTag = regexp.MustCompile(`^(?:[Ww]/)?"[^\x00-\x20"\x7f]*"([^ \t,]*)`)
+)
+
+// versionOf returns the version that an entity tag names. Our own tags are never
+// weak: W/ is a proxy's mark and names no other state.
+func versionOf(tag string) (int64, bool) {
+	match := taggedVersion.FindStringSubmatch(tag)
+	if match == nil {
+		return 0, false
+	}
+	version, err := strconv.ParseInt(match[1], 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return version, true
+}
+
+// cutTag returns the entity tag at the start of a list. Characters behind its
+// quotes are wrong, unless they are marks on a tag of ours.
+func cutTag(list string) (string, bool) {
+	match := anyTag.FindStringSubmatch(list)
+	if match == nil {
+		return "", false
+	}
+	if _, ours := versionOf(match[0]); match[1] != "" && !ours {
+		return "", false
+	}
+	return match[0], true
+}
