@@ -3,7 +3,6 @@ package http
 import (
 	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -151,33 +150,6 @@ func (s *Server) tooManyFailures() error {
 	s.cfg.Observer.ObserveLimited("failures")
 	return newError(codeRateLimited, "Too many requests from this address had no valid key. Correct the key, and retry after the time in Retry-After.").
 		retryAfter(time.Second)
-}
-
-// clientAddress reads the address of a client: that of the connection, or the last
-// one in X-Forwarded-For that no trusted proxy has.
-func clientAddress(proxies []*net.IPNet) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, network := range proxies {
-		options = append(options, echo.TrustIPRange(network))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
-}
-
-// clientOf is the address of the client; one site of IPv6 is one client.
-func clientOf(c echo.Context) netip.Prefix {
-	addr, err := netip.ParseAddr(c.RealIP())
-	if err != nil {
-		return netip.Prefix{} // together with all that have none
-	}
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	return netip.PrefixFrom(addr, bits).Masked()
 }
 
 // retryAfter says when to come back, no sooner than d, in whole seconds from 1 to

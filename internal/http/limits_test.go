@@ -455,6 +455,8 @@ func TestClientsBehindProxies(t *testing.T) {
 		"one that makes up who it is":   func(i int) string { return fmt.Sprintf("198.51.100.%d, 192.0.2.3", i) },
 		"one site of IPv6":              func(i int) string { return fmt.Sprintf("2001:db8::%x", i) },
 		"one in the form of IPv6":       func(int) string { return "::ffff:192.0.2.4" },
+		"one with its ports":            func(i int) string { return fmt.Sprintf("192.0.2.6:%d", 1024+i) },
+		"one of IPv6 with its ports":    func(i int) string { return fmt.Sprintf("[2001:db8:6::1]:%d, 10.1.1.1:443", 1024+i) },
 		"one behind a proxy of its own": func(i int) string { return fmt.Sprintf("10.9.9.%d, 192.0.2.5, 10.1.1.1", i) },
 	} {
 		if refused := exhaust(client); refused < 20 || refused >= 200 {
