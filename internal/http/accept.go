@@ -13,7 +13,10 @@ import (
 // jsonRanges are the media ranges that match JSON, by how exact they are.
 var jsonRanges = map[string]int{"*/*": 1, "application/*": 2, "application/json": 3}
 
-var errQuality = errors.New("quality is not a number from 0 to 1")
+var (
+	errMediaRange = errors.New("media range is not type/subtype, type/* or */*")
+	errQuality    = errors.New("quality is not a number from 0 to 1")
+)
 
 // offerJSON refuses a request whose Accept header excludes the one type that
 // answers have.
@@ -28,9 +31,8 @@ func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
 
 // acceptsJSON says whether the Accept header leaves room for JSON (RFC 9110
 // section 12.5.1): the most exact range that matches decides. A malformed header
-// is as good as none; so is one with a comma in a quoted parameter, which is not
-// worth a parser. Parameters other than q are not looked at, as many clients send
-// a charset.
+// is ignored; so is one with a comma in a quoted parameter, which is not worth a
+// parser. Parameters other than q are ignored, as many clients send a charset.
 func acceptsJSON(h http.Header) bool {
 	best, accepted, listed := 0, false, false
 	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAccept), ","), ",") {
@@ -58,6 +60,9 @@ func parseMediaRange(element string) (mediaRange string, wanted bool, err error)
 	mediaRange, params, err := mime.ParseMediaType(element)
 	if err != nil {
 		return "", false, err
+	}
+	if kind, subtype, ok := strings.Cut(mediaRange, "/"); !ok || kind == "*" && subtype != "*" {
+		return "", false, errMediaRange // mime takes any word for a type
 	}
 	q, given := params["q"]
 	if !given {

@@ -199,7 +199,8 @@ func checkPaging(t testing.TB, request *http.Request, got answer) {
 		return
 	}
 	p := got.page(t)
-	if link := got.header.Get("Link"); p.HasMore != (link != "") || p.HasMore && !strings.Contains(link, p.Cursor) {
+	tooLong := len(request.URL.RawQuery) > 3900
+	if link := got.header.Get("Link"); (p.HasMore && !tooLong) != (link != "") || link != "" && !strings.Contains(link, p.Cursor) {
 		t.Errorf("hasMore %v with Link %q", p.HasMore, link)
 	}
 	order := []string{"createdAt", "isActive", "orgId", "orgName", "updatedAt", "userCount", "createdByApiKeyId", "createdByUserId", "metadata"}

@@ -2,7 +2,6 @@ package http
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -148,15 +147,7 @@ func writeOrg(c echo.Context, status int, org orgs.Org) error {
 // beginPage counts a page, and links the one that follows it.
 func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
 	s.cfg.Observer.ObservePage(c.Path(), entries)
-	if cursor != "" {
-		c.Response().Header().Set("Link", s.nextLink(c.Request().URL, cursor))
+	if link := s.nextLink(c.Request().URL, cursor); link != "" {
+		c.Response().Header().Set("Link", link)
 	}
-}
-
-// nextLink is the same list with the next cursor (RFC 8288), under the public
-// URL and never under the request's Host, which a client may forge.
-func (s *Server) nextLink(list *url.URL, cursor string) string {
-	query := list.Query() // listParams has found no fault in it
-	query.Set("cursor", cursor)
-	return "<" + s.cfg.PublicURL + list.Path + "?" + query.Encode() + `>; rel="next"`
 }
