@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"mime"
-	"net/http"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -37,30 +34,6 @@ func readObject(c echo.Context, required bool) (object, error) {
 		return nil, newError(codeInvalidBody, "Send a JSON object as the body.")
 	}
 	return nil, nil
-}
-
-// checkMediaType wants JSON in UTF-8 without a content coding. Other parameters
-// are refused: they would have to mean something.
-func checkMediaType(h http.Header) error {
-	for _, coding := range h.Values(echo.HeaderContentEncoding) {
-		if !strings.EqualFold(coding, "identity") {
-			return fmt.Errorf("content coding %q", coding)
-		}
-	}
-	types := h.Values(echo.HeaderContentType)
-	if len(types) != 1 {
-		return fmt.Errorf("%d Content-Type headers", len(types))
-	}
-	mediaType, params, err := mime.ParseMediaType(types[0])
-	if err != nil {
-		return fmt.Errorf("media type %q: %w", types[0], err)
-	}
-	charset, given := params["charset"]
-	delete(params, "charset")
-	if mediaType != echo.MIMEApplicationJSON || given && !strings.EqualFold(charset, "utf-8") || len(params) > 0 {
-		return fmt.Errorf("media type %q", types[0])
-	}
-	return nil
 }
 
 func parseObject(body []byte) (object, error) {

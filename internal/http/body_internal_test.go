@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,31 +211,45 @@ func TestMediaTypes(t *testing.T) {
 			t.Errorf("%q: %d %s", headers, w.Code, w.Body)
 		}
 	}
-	for _, headers := range [][]string{
-		{},
-		{name, ""},
-		{name, "json"},
-		{name, "text/json"},
-		{name, "text/plain"},
-		{name, "application/*"},
-		{name, "application/problem+json"},
-		{name, "application/merge-patch+json"},
-		{name, "application/x-www-form-urlencoded"},
-		{name, "application/json; charset=utf-16"},
-		{name, "application/json; charset="},
-		{name, "application/json; charset=utf-8; charset=utf-16"},
-		{name, "application/json; charset=utf-8; foo=bar"},
-		{name, "application/json; foo=bar"},
-		{name, "application/json, application/json"},
-		{name, "application/json", name, "application/json"},
-		{name, "application/json", name, "text/plain"},
-		{name, "application/json", coding, "gzip"},
-		{name, "application/json", coding, "identity, gzip"},
-		{name, "application/json", coding, "identity", coding, "gzip"},
+	const one, asJSON = "Send one header Content-Type: application/json.", "Send the body as Content-Type: application/json."
+	const inUTF8 = "Send the body in UTF-8, as Content-Type: application/json with charset=utf-8 or without a charset. This one has charset="
+	const without, plain = "Send Content-Type: application/json without the parameter foo.", "Send the body without a Content-Encoding. This one has "
+	for _, c := range []struct {
+		headers []string
+		detail  string
+	}{
+		{nil, one},
+		{[]string{name, ""}, asJSON},
+		{[]string{name, "json"}, asJSON + " This one is json."},
+		{[]string{name, "text/json"}, asJSON + " This one is text/json."},
+		{[]string{name, "text/plain; charset=utf-16"}, asJSON + " This one is text/plain."},
+		{[]string{name, "application/*"}, asJSON + " This one is application/*."},
+		{[]string{name, "application/problem+json"}, asJSON + " This one is application/problem+json."},
+		{[]string{name, "application/merge-patch+json"}, asJSON + " This one is application/merge-patch+json."},
+		{[]string{name, "application/x-www-form-urlencoded"}, asJSON + " This one is application/x-www-form-urlencoded."},
+		{[]string{name, "application/json; charset=UTF-16"}, inUTF8 + "UTF-16."},
+		{[]string{name, "application/json; charset=utf8"}, inUTF8 + "utf8."},
+		{[]string{name, "application/json; charset="}, asJSON},
+		{[]string{name, "application/json; charset=utf-8; charset=utf-16"}, asJSON},
+		{[]string{name, "application/json; charset=utf-8; foo=bar"}, without},
+		{[]string{name, "application/json; foo=bar; x=y"}, without},
+		{[]string{name, "application/json, application/json"}, asJSON},
+		{[]string{name, "application/json", name, "application/json"}, one},
+		{[]string{name, "application/json", name, "text/plain"}, one},
+		{[]string{name, "application/json", coding, "gzip"}, plain + "gzip."},
+		{[]string{name, "application/json", coding, "identity, gzip"}, plain + "identity, gzip."},
+		{[]string{name, "application/json", coding, "identity", coding, "br"}, plain + "br."},
+		{[]string{name, strings.Repeat("x", 200)}, asJSON + " This one is " + strings.Repeat("x", 99) + "…."},
 	} {
+		headers := c.headers
 		for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
 			w := serve(server, request(method, "{}", headers...))
-			wantProblem(t, w, http.StatusUnsupportedMediaType, codeUnsupportedMediaType)
+			if p := wantProblem(t, w, http.StatusUnsupportedMediaType, codeUnsupportedMediaType); p.Detail != c.detail || p.Message != c.detail {
+				t.Errorf("%q: %s, want %s", headers, p.Detail, c.detail)
+			}
+			if got := w.Header().Get("Accept-Encoding"); (got == "identity") != slices.Contains(headers, coding) {
+				t.Errorf("%q: Accept-Encoding %q", headers, got)
+			}
 			wantPatch := map[bool]string{true: "application/json"}[method == http.MethodPatch]
 			if h := w.Header(); h.Get("Accept") != "application/json" || h.Get("Accept-Patch") != wantPatch {
 				t.Errorf("%s %q: %v", method, headers, h)

@@ -86,10 +86,9 @@ var problems = map[code]struct {
 
 // Details that more than one place gives.
 const (
-	bodyTooLarge   = "Send a body of at most 1 MiB."
-	wrongMediaType = "Send a body of the type in the header Accept, without a content coding."
-	tryLater       = "The service cannot answer now; repeat the call after the time in Retry-After."
-	tellUs         = "This is a defect of the service; report it with the request id."
+	bodyTooLarge = "Send a body of at most 1 MiB."
+	tryLater     = "The service cannot answer now; repeat the call after the time in Retry-After."
+	tellUs       = "This is a defect of the service; report it with the request id."
 )
 
 // known maps the errors of the domain, and of those below that reach the edge,
@@ -163,8 +162,7 @@ type fieldError struct {
 
 func newError(c code, detail string) *apiError { return &apiError{code: c, detail: detail} }
 
-func (e *apiError) because(cause error) *apiError     { e.cause = cause; return e }
-func (e *apiError) fields(bad []fieldError) *apiError { e.bad = bad; return e }
+func (e *apiError) because(cause error) *apiError { e.cause = cause; return e }
 
 func (e *apiError) challenge(value string) *apiError {
 	e.headers = map[string]string{echo.HeaderWWWAuthenticate: value}
@@ -203,8 +201,7 @@ func asAPIError(err error) *apiError {
 		return invalidKey().because(err)
 	}
 	if errors.Is(err, apikeys.ErrExpiryPast) {
-		bad := fieldError{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}
-		return newError(codeInvalidField, bad.Field+": "+bad.Detail).fields([]fieldError{bad}).because(err)
+		return invalidFields(codeInvalidField, []fieldError{{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}}).because(err)
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,10 +15,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// What an answer repeats of a body that is wrong all over.
+// What an answer repeats of a request that is wrong all over.
 const (
 	maxEchoedRunes  = 100
 	maxListedErrors = 100
+	maxSummaryBytes = 1000
 )
 
 // field is a field that a body may have. read puts its value where it belongs;
@@ -73,19 +75,33 @@ func (o object) decode(fields ...field) error {
 		return nil
 	}
 	slices.SortStableFunc(bad, func(a, b fieldError) int { return cmp.Compare(a.Field, b.Field) })
-	bad = bad[:min(len(bad), maxListedErrors)]
-	return newError(codeInvalidField, bad[0].Field+": "+bad[0].Detail).fields(bad)
+	return invalidFields(codeInvalidField, bad)
+}
+
+// invalidFields makes one answer of everything that is wrong with a body or a
+// query. Its text names each field too, since some clients show nothing else.
+func invalidFields(c code, bad []fieldError) *apiError {
+	listed := bad[:min(len(bad), maxListedErrors)]
+	summary := listed[0].Field + ": " + listed[0].Detail
+	for i, b := range listed[1:] {
+		next := " " + b.Field + ": " + b.Detail
+		if len(summary)+len(next) > maxSummaryBytes {
+			summary += " And " + strconv.Itoa(len(bad)-1-i) + " more."
+			break
+		}
+		summary += next
+	}
+	e := newError(c, summary)
+	e.bad = listed
+	return e
 }
 
 func (o object) unknown(fields []field) []fieldError {
-	detail := "Leave this field out: there is none here."
 	names := make([]string, 0, len(fields))
 	for _, f := range fields {
 		names = append(names, f.name)
 	}
-	if len(names) > 0 {
-		detail = "Leave this field out, or correct its name: there is " + strings.Join(slices.Sorted(slices.Values(names)), ", ") + "."
-	}
+	detail := "Unknown field. This call takes " + listOf(slices.Sorted(slices.Values(names))) + "."
 	var bad []fieldError
 	for name := range o {
 		if !slices.Contains(names, name) {
@@ -93,6 +109,18 @@ func (o object) unknown(fields []field) []fieldError {
 		}
 	}
 	return bad
+}
+
+// listOf joins names as a sentence does.
+func listOf(names []string) string {
+	switch last := len(names) - 1; {
+	case last < 0:
+		return "none"
+	case last == 0:
+		return names[0]
+	default:
+		return strings.Join(names[:last], ", ") + " and " + names[last]
+	}
 }
 
 // nameField is the name of an organization, without the white space around it.

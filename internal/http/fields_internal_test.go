@@ -212,7 +212,7 @@ func TestDecodeBody(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	p = wantProblem(t, serve(server, jsonRequest(`{"name":1,"orgName":"x"}`)), http.StatusUnprocessableEntity, codeInvalidField)
-	if p.Detail != "name: Leave this field out, or correct its name: there is orgName." {
+	if p.Detail != "name: Unknown field. This call takes orgName." {
 		t.Errorf("%+v", p)
 	}
 }

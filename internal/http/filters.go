@@ -49,6 +49,14 @@ func metadataKey(name string) (string, bool) {
 	return strings.CutSuffix(key, "]")
 }
 
+// hasNestedBrackets reports whether a metadata filter has brackets in its key, as
+// metadata[a][] and metadata[a][ne] do. These ask for lists and operators that we
+// do not have; hardly anyone means a key with brackets.
+func hasNestedBrackets(name string) bool {
+	key, ok := metadataKey(name)
+	return ok && strings.ContainsAny(key, "[]")
+}
+
 // parseMetadata returns the parser of the value that the key must have.
 func parseMetadata(key string) parser {
 	return func(value string, p *orgs.ListParams) *fieldError {

@@ -29,7 +29,7 @@ func filtered(t *testing.T) *api {
 	for _, o := range []struct{ body, user, action string }{
 		{`{"orgName":"Acme One","metadata":{"region":"eu","plan":"pro"}}`, userOne, ""},
 		{`{"orgName":"Acme Two","metadata":{"region":"eu","note":""}}`, userTwo, ""},
-		{`{"orgName":"Other One","metadata":{"region":"us","a]b[":"x&y=z"}}`, userOne, "/deactivate"},
+		{`{"orgName":"Other One","metadata":{"region":"us","a.b":"x&y=z"}}`, userOne, "/deactivate"},
 		{`{"orgName":"Bare"}`, "usr_00000000000000000000000000000000", ""},
 	} {
 		path := "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", o.body).organization(t, 201).OrgID
@@ -58,7 +58,7 @@ func TestFiltersCombine(t *testing.T) {
 		{"metadata[note]=", []string{"Acme Two"}},
 		{"metadata[region]=eu&metadata[plan]=pro", []string{"Acme One"}},
 		{"metadata[region]=eu&metadata[plan]=free", []string{}},
-		{"metadata%5Ba%5Db%5B%5D=x%26y%3Dz", []string{"Other One"}},
+		{"metadata%5Ba%2Eb%5D=x%26y%3Dz", []string{"Other One"}},
 		{"metadata[plan]=%7B%22a%22%3A1%7D", []string{}},
 		{"orgName=one&isActive=false&userId=" + userOne + "&metadata[region]=us", []string{"Other One"}},
 		{"orgName=one&isActive=true&userId=" + userOne + "&metadata[region]=eu", []string{"Acme One"}},
@@ -79,10 +79,10 @@ func TestFiltersOfAWalk(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for i := range 5 {
-		path := "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", fmt.Sprintf(`{"orgName":"Acme %d","metadata":{"a":"1","b[c]":"2 &"}}`, i)).organization(t, 201).OrgID
+		path := "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", fmt.Sprintf(`{"orgName":"Acme %d","metadata":{"a":"1","b,c":"2 &"}}`, i)).organization(t, 201).OrgID
 		a.do(t, http.MethodPost, path+"/users", member(userOne)).ok(t)
 	}
-	query := "orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%5Bc%5D%5D=2+%26&userId=" + userOne
+	query := "orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%2Cc%5D=2+%26&userId=" + userOne
 	if ids := a.walk(t, "limit=2&"+query); len(ids) != 5 {
 		t.Errorf("the walk saw %d", len(ids))
 	}
@@ -92,12 +92,12 @@ func TestFiltersOfAWalk(t *testing.T) {
 	if p := a.get(t, target).page(t); len(p.Organizations) != 2 || p.Organizations[0]["orgName"] != "Acme 2" {
 		t.Errorf("the link %s leads to %+v", target, p)
 	}
-	a.get(t, "/v1/orgs?userId="+userOne+"&metadata%5Bb%5Bc%5D%5D=2%20%26&metadata[a]=1&isActive=true&orgName=acme&cursor="+cursor).page(t)
+	a.get(t, "/v1/orgs?userId="+userOne+"&metadata%5Bb%2Cc%5D=2%20%26&metadata[a]=1&isActive=true&orgName=acme&cursor="+cursor).page(t)
 	for _, other := range []string{
-		"orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%5Bc%5D%5D=2+%26&userId=" + userTwo,
-		"orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%5Bc%5D%5D=2+%26",
+		"orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%2Cc%5D=2+%26&userId=" + userTwo,
+		"orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%2Cc%5D=2+%26",
 		"orgName=acme&isActive=true&metadata[a]=1&userId=" + userOne,
-		"orgName=acme&isActive=true&metadata[a]=2&metadata%5Bb%5Bc%5D%5D=2+%26&userId=" + userOne,
+		"orgName=acme&isActive=true&metadata[a]=2&metadata%5Bb%2Cc%5D=2+%26&userId=" + userOne,
 		"",
 	} {
 		a.get(t, "/v1/orgs?cursor="+cursor+"&"+other).refused(t, 400, "invalid_cursor")
@@ -123,6 +123,12 @@ func TestFiltersRefuse(t *testing.T) {
 		{"metadata[a]b=x", "unknown_parameter metadata[a]b unknown"},
 		{"Metadata[a]=x", "unknown_parameter Metadata[a] unknown"},
 		{"metadata[]=x", "invalid_parameter metadata[] invalid"},
+		{"metadata[a][]=x", "unknown_parameter metadata[a][] unknown"},
+		{"metadata[a][]=x&metadata[a][]=y", "unknown_parameter metadata[a][] unknown"},
+		{"metadata[a][ne]=x", "unknown_parameter metadata[a][ne] unknown"},
+		{"metadata%5Ba%5D%5Bne%5D=x", "unknown_parameter metadata[a][ne] unknown"},
+		{"metadata[[a]]=x", "unknown_parameter metadata[[a]] unknown"},
+		{"metadata[a]b]=x", "unknown_parameter metadata[a]b] unknown"},
 		{"metadata[a]=x&metadata[a]=x", "repeated_parameter metadata[a] repeated"},
 		{"metadata[a]=x&metadata%5Ba%5D=y", "repeated_parameter metadata[a] repeated"},
 		{"metadata[a%00]=x", "invalid_parameter metadata[a\x00] invalid"},
@@ -136,6 +142,9 @@ func TestFiltersRefuse(t *testing.T) {
 		if len(p.Errors) != 1 {
 			t.Errorf("%s: errors %+v", c.query, p.Errors)
 			continue
+		}
+		if nested := strings.Count(p.Errors[0].Field, "]") > 1; nested != strings.Contains(p.Detail, "Keys that contain brackets cannot be filtered by.") {
+			t.Errorf("%s: %s", c.query, p.Detail)
 		}
 		if got := p.Code + " " + p.Errors[0].Field + " " + p.Errors[0].Code; got != c.want {
 			t.Errorf("%s: %s, want %s", c.query, got, c.want)

@@ -72,7 +72,7 @@ func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 		}
 	}
 	if len(bad) > 0 {
-		return p, refuseParams(bad[:min(len(bad), maxListedErrors)])
+		return p, refuseParams(bad)
 	}
 	return p, nil
 }
@@ -83,6 +83,8 @@ func (ps parameters) parseOne(name string, values []string, p *orgs.ListParams) 
 	}
 	parse := ps.find(name)
 	switch {
+	case ps.metadata && hasNestedBrackets(name):
+		return &fieldError{Code: fieldUnknown, Detail: "Unknown parameter. Write metadata[key]=value, with one pair of brackets. Keys that contain brackets cannot be filtered by."}
 	case parse == nil:
 		return &fieldError{Code: fieldUnknown, Detail: ps.unknown()}
 	case len(values) > 1:
@@ -103,10 +105,7 @@ func (ps parameters) unknown() string {
 	if ps.metadata {
 		names = append(names, "metadata[key]")
 	}
-	if len(names) == 0 {
-		return "Leave this parameter out: there is none here."
-	}
-	return "Leave this parameter out, or correct its name: there is " + strings.Join(names, ", ") + "."
+	return "Unknown parameter. This call takes " + listOf(names) + "."
 }
 
 // refuseParams makes one answer of all that is wrong, under the code of the
@@ -120,7 +119,7 @@ func refuseParams(bad []fieldError) error {
 	if code == "" {
 		code = codeInvalidParameter
 	}
-	return newError(code, bad[0].Field+": "+bad[0].Detail).fields(bad)
+	return invalidFields(code, bad)
 }
 
 // parseLimit takes an integral decimal: the API types it as a number, and a

@@ -53,7 +53,7 @@ func receivedBody(c echo.Context) ([]byte, error) {
 func (s *Server) readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if err := checkMediaType(r.Header); err != nil {
-		return nil, newError(codeUnsupportedMediaType, wrongMediaType).because(err)
+		return nil, err
 	}
 	connection := http.NewResponseController(c.Response())
 	started := time.Now()

@@ -1,0 +1,53 @@
+package http
+
+import (
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+const wrongMediaType = "Send the body as Content-Type: application/json."
+
+// checkMediaType accepts JSON in UTF-8 without a content coding. Other parameters
+// are rejected: they would have to mean something.
+func checkMediaType(h http.Header) error {
+	for _, coding := range h.Values(echo.HeaderContentEncoding) {
+		if !strings.EqualFold(coding, "identity") {
+			return unsupportedCoding(coding)
+		}
+	}
+	types := h.Values(echo.HeaderContentType)
+	if len(types) != 1 {
+		return unsupportedType("Send one header Content-Type: application/json.")
+	}
+	mediaType, params, err := mime.ParseMediaType(types[0])
+	if err != nil {
+		return unsupportedType(wrongMediaType).because(err)
+	}
+	if mediaType != echo.MIMEApplicationJSON {
+		return unsupportedType(wrongMediaType + " This one is " + cut(mediaType) + ".")
+	}
+	charset, given := params["charset"]
+	if given && !strings.EqualFold(charset, "utf-8") {
+		return unsupportedType("Send the body in UTF-8, as Content-Type: application/json with charset=utf-8 or without a charset. This one has charset=" + cut(charset) + ".")
+	}
+	delete(params, "charset")
+	if others := slices.Sorted(maps.Keys(params)); len(others) > 0 {
+		return unsupportedType("Send Content-Type: application/json without the parameter " + cut(others[0]) + ".")
+	}
+	return nil
+}
+
+func unsupportedType(detail string) *apiError { return newError(codeUnsupportedMediaType, detail) }
+
+// unsupportedCoding says which codings a body may have, as RFC 9110 section
+// 15.5.16 asks for.
+func unsupportedCoding(coding string) error {
+	e := unsupportedType("Send the body without a Content-Encoding. This one has " + cut(coding) + ".")
+	e.headers = map[string]string{"Accept-Encoding": "identity"}
+	return e
+}
