@@ -117,7 +117,7 @@ grep -q '"setting":"statement_timeout"' "$dir/server.log" || fail "nothing is sa
 
 # The role of roles.sql, in this database alone; an alias has connections of its own.
 sed -n 's/^ALTER ROLE orgd SET \(.*\);$/\1/p' deploy/postgres/roles.sql >"$dir/settings"
-[ "$(wc -l <"$dir/settings")" = 4 ] || fail "roles.sql has other settings"
+[ "$(wc -l <"$dir/settings")" = 5 ] || fail "roles.sql has other settings"
 while read -r setting; do
 	psql "$ORGD_DB_DIRECT_URL" -qc "ALTER ROLE \"$user\" IN DATABASE $name SET $setting"
 done <"$dir/settings"
