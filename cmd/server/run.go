@@ -70,7 +70,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	pooled := cfg.directURL != "" && cfg.directURL != cfg.databaseURL
 	pool, err := db.Open(ctx, cfg.databaseURL, db.Options{
 		MaxConns: cfg.maxConns, MaxConnsPerOwner: cfg.perAccount, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
-		Pooled: pooled, Unprepared: cfg.unprepared, Tracer: tracing.statements,
+		UserTimeout: db.UserTimeout, Pooled: pooled, Unprepared: cfg.unprepared, Tracer: tracing.statements,
 	})
 	if err != nil {
 		return err

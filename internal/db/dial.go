@@ -14,8 +14,12 @@ import (
 // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 type dialer struct {
 	keepalive   net.KeepAliveConfig
-	userTimeout time.Duration // how long sent bytes may stay unacknowledged; 0: as the system has it
+	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0: as the system has it
 }
+
+// UserTimeout is for connections whose statements are small. PostgreSQL reads those at
+// once, so it is the network that leaves them unacknowledged.
+const UserTimeout = 5 * time.Second
 
 // Defaults of the dialer. An idle connection is probed more often than firewalls
 // and NAT gateways forget one (AWS 350 s, Azure 240 s).
@@ -23,16 +27,15 @@ const (
 	defaultKeepaliveIdle     = 10 * time.Second
 	defaultKeepaliveInterval = 2 * time.Second
 	defaultKeepaliveCount    = 3
-	defaultUserTimeout       = 2 * time.Second
 )
 
-// newDialer takes its parameters out of params.
-func newDialer(params map[string]string) (dialer, error) {
+// newDialer takes its parameters out of params. userTimeout counts where they have none.
+func newDialer(params map[string]string, userTimeout time.Duration) (dialer, error) {
 	d := dialer{
 		keepalive: net.KeepAliveConfig{
 			Enable: true, Idle: defaultKeepaliveIdle, Interval: defaultKeepaliveInterval, Count: defaultKeepaliveCount,
 		},
-		userTimeout: defaultUserTimeout,
+		userTimeout: userTimeout,
 	}
 	for name, set := range map[string]func(n int){
 		"keepalives":          func(n int) { d.keepalive.Enable = n != 0 },

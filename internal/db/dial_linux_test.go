@@ -18,16 +18,23 @@ func TestSocketOptions(t *testing.T) {
 	t.Cleanup(func() { ln.Close() })
 	for name, c := range map[string]struct {
 		params      string
+		small       bool // statements only
 		idle, count int
 		timeout     time.Duration
 	}{
-		"by default":     {"", 10, 3, 2 * time.Second},
-		"as the URL has": {"?keepalives_idle=7&keepalives_count=5&tcp_user_timeout=1500", 7, 5, 1500 * time.Millisecond},
-		"the system's":   {"?tcp_user_timeout=0", 10, 3, 0},
+		"small statements": {"", true, 10, 3, 5 * time.Second},
+		"COPY":             {"", false, 10, 3, 0}, // PostgreSQL may not read for seconds
+		"as the URL has":   {"?keepalives_idle=7&keepalives_count=5&tcp_user_timeout=1500", true, 7, 5, 1500 * time.Millisecond},
+		"COPY, as the URL": {"?tcp_user_timeout=1500", false, 10, 3, 1500 * time.Millisecond},
+		"none, as the URL": {"?tcp_user_timeout=0", true, 10, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg, err := parse("postgres://u@" + ln.Addr().String() + "/d" + c.params)
+			var timeout time.Duration
+			if c.small {
+				timeout = UserTimeout
+			}
+			cfg, err := parse("postgres://u@"+ln.Addr().String()+"/d"+c.params, timeout)
 			if err != nil {
 				t.Fatal(err)
 			}

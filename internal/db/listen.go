@@ -40,7 +40,7 @@ type Listener struct {
 // Run listens until ctx is done, and connects again as often as it takes. An
 // error means that the URL cannot be read.
 func (l Listener) Run(ctx context.Context) error {
-	pool, err := parse(l.URL)
+	pool, err := parse(l.URL, UserTimeout)
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func MigrationStatus(ctx context.Context, url string, files fs.FS) ([]Migration,
 }
 
 func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider, func(), error) {
-	pool, err := parse(url)
+	pool, err := parse(url, 0)
 	if err != nil {
 		return nil, nil, err
 	}

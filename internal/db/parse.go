@@ -12,12 +12,12 @@ const connectLimit = 2 * time.Second
 
 // parse reads the URL of a database as libpq does, with the parameters of pgxpool and
 // of TCP (see dialer). Its errors hold no password.
-func parse(url string) (*pgxpool.Config, error) {
+func parse(url string, userTimeout time.Duration) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	dialer, err := newDialer(cfg.ConnConfig.RuntimeParams)
+	dialer, err := newDialer(cfg.ConnConfig.RuntimeParams, userTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func parse(url string) (*pgxpool.Config, error) {
 
 // CheckURL returns an error if url cannot be read. Its text holds no password.
 func CheckURL(url string) error {
-	_, err := parse(url)
+	_, err := parse(url, 0)
 	return err
 }
 

@@ -31,6 +31,10 @@ type Options struct {
 	StatementTimeout time.Duration // PostgreSQL ends a longer statement; default none
 	LockTimeout      time.Duration // PostgreSQL ends a longer wait for a lock; default none
 	IdleTxTimeout    time.Duration // PostgreSQL ends a transaction whose client says nothing for so long; default none
+	// UserTimeout is how long sent bytes may stay unacknowledged or unread, unless the
+	// URL says; default as the system has it. It is not for COPY: PostgreSQL may be too
+	// busy to read for seconds.
+	UserTimeout time.Duration
 	// Pooled says that the URL leads through a pooler that lends connections for a
 	// transaction. It passes no settings on, so none are sent: the timeouts are to be
 	// those of the role.
@@ -63,7 +67,7 @@ type Pool struct {
 // a database that is down is found by the first use. An error means that url
 // cannot be read; its text holds no password.
 func Open(ctx context.Context, url string, o Options) (*Pool, error) {
-	cfg, err := parse(url)
+	cfg, err := parse(url, o.UserTimeout)
 	if err != nil {
 		return nil, err
 	}
