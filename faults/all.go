@@ -99,6 +99,9 @@ func (r result) String() string {
 	}
 	text := fmt.Sprintf("%-20s %d changes acknowledged, %d lost, %d attempts failed; recovered after %v, last failure after %v", r.fault,
 		r.acknowledged, r.lost, r.failed, r.recovered.Round(time.Millisecond), r.quiet.Round(time.Millisecond))
+	if r.remark != "" {
+		text += "; " + r.remark
+	}
 	return text + describe(r.violations)
 }
 

@@ -38,6 +38,7 @@ type episode struct {
 	injected time.Time
 	healed   time.Time // injected, if the fault stays
 	ended    time.Time // of the recovery
+	remark   string    // what a check has measured
 }
 
 // during returns the attempts that were under way between the injection and recovery.

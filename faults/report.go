@@ -86,7 +86,7 @@ func (s summary) String() string {
 		runs += fmt.Sprintf(", %d failed", s.failed)
 	}
 	return fmt.Sprintf("%s | %d | %d | %s, %s | %s", runs, s.acknowledged, s.lost,
-		seconds(s.recovered[len(s.recovered)/2]), seconds(s.recovered[len(s.recovered)-1]), seconds(s.quiet))
+		seconds(s.recovered[(len(s.recovered)-1)/2]), seconds(s.recovered[len(s.recovered)-1]), seconds(s.quiet))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

@@ -32,7 +32,7 @@ func TestReportReplacesTheTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"# Before\n" + tableBegin + "\n", tableEnd + "\nafter\n", "`make faults N=2`, 25 November 2026",
-		"| `one` | What | Promise | 2, 1 failed | 30 | 1 | 3.00 s, 3.00 s | 2.00 s |\n",
+		"| `one` | What | Promise | 2, 1 failed | 30 | 1 | 1.00 s, 3.00 s | 2.00 s |\n",
 		"| `two` | Else | None | not tested | | | | |\n", "2 runs, 30 acknowledged changes, 1 lost",
 	} {
 		if strings.Count(string(text), want) != 1 {

@@ -18,6 +18,7 @@ type result struct {
 	lost         int // acknowledged changes that are not there
 	recovered    time.Duration
 	quiet        time.Duration // the same until the last failure
+	remark       string        // further figures
 	violations   []string
 	err          error // the harness could not try the fault, or errNotHere
 }
@@ -205,6 +206,7 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 	}
 	if e.also != nil {
 		note(e.also(ctx, e))
+		r.remark = e.remark
 	}
 	note(e.repeatKeyed(ctx))
 	conn, err := e.primary.connect(ctx, database)

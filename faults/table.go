@@ -403,7 +403,7 @@ var table = []fault{
 		hold:    floodLength,
 		heal:    func(_ context.Context, s *stage) error { s.stopAttack(); return nil },
 		felt:    sentAtLeast(200),
-		also:    halfServed(floodLength),
+		also:    muchServed(floodLength),
 		alone:   true,
 	},
 }
