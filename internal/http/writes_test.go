@@ -430,7 +430,7 @@ func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 		if got.header.Get("Accept") != "application/json" || (method == http.MethodPatch) != (got.header.Get("Accept-Patch") == "application/json") {
 			t.Errorf("%s %s: %v", method, suffix, got.header)
 		}
-		large := a.request(t, method, path+suffix, strings.NewReader(`{"orgName":"`+strings.Repeat("x", 256<<10)+`"}`),
+		large := a.request(t, method, path+suffix, strings.NewReader(`{"orgName":"`+strings.Repeat("x", 1<<20)+`"}`),
 			"Authorization", "Bearer "+a.key, "Content-Type", "application/json")
 		large.ContentLength = -1 // in chunks: nobody knows its length before
 		a.send(t, large).refused(t, 413, "body_too_large")
