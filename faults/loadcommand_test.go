@@ -64,7 +64,12 @@ func TestLoadCommand(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(300*time.Millisecond, cancel)
+			go func() {
+				defer cancel()
+				for calls.Load() < 200 && t.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+			}()
 			err = runLoad(ctx, o)
 			if (err != nil) != c.fails {
 				t.Errorf("%d calls: %v", calls.Load(), err)
