@@ -123,13 +123,13 @@ var knownStatus = map[int]struct {
 	detail string
 }{
 	http.StatusBadRequest:            {codeInvalidRequest, "Correct the syntax of the request."},
-	http.StatusNotFound:              {codeNotFound, "Nothing is here; compare the path with the API's description."},
+	http.StatusNotFound:              {codeNotFound, "No such path. See the API reference."},
 	http.StatusMethodNotAllowed:      {codeMethodNotAllowed, "Use one of the methods in the header Allow."},
 	http.StatusRequestEntityTooLarge: {codeBodyTooLarge, bodyTooLarge},
 	http.StatusUnsupportedMediaType:  {codeUnsupportedMediaType, wrongMediaType},
 }
 
-// apiError is an error with two texts: detail tells the client how to mend the
+// apiError is an error with two texts: detail tells the client how to fix the
 // call, cause tells the log what happened.
 type apiError struct {
 	code    code

@@ -1,5 +1,5 @@
 // Package ratelimit bounds how often, and how often at once, each of many may do
-// something: a token bucket and a count of what is under way. It counts in this
+// something: a token bucket and a count of what is in flight. It counts in this
 // process alone.
 package ratelimit
 
@@ -16,8 +16,7 @@ import (
 // Whoever is forgotten for lack of room begins anew with a full bucket.
 const known = 100_000
 
-// Rate is how often: so many a second on the long run, and so many at once. A
-// rate of 0 is no limit.
+// Rate is a sustained number a second, with a burst. A rate of 0 is no limit.
 type Rate struct {
 	PerSecond int
 	Burst     int
