@@ -25,7 +25,7 @@ func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
 		if p.answers(ctx, conn) {
 			return conn, nil
 		}
-		p.release(conn)
+		p.release(conn, func() {})
 	}
 }
 
@@ -59,26 +59,29 @@ func (p *Pool) evict(ctx context.Context, since int64) {
 		if l := linkOf(conn.Conn().PgConn()); silent(l) {
 			l.cut()
 		}
-		p.release(conn)
+		p.release(conn, func() {})
 	}
 }
 
 // release gives a connection back, or takes it out of the pool if it is of no more
-// use. The place of one that is dead is free at once.
-func (p *Pool) release(conn *pgxpool.Conn) {
+// use, and calls left when its place there is free: at once for one that is dead.
+func (p *Pool) release(conn *pgxpool.Conn, left func()) {
 	pg := conn.Conn().PgConn()
 	switch {
 	case linkOf(pg).dead.Load():
 		gone := conn.Hijack()
+		left()
 		p.closing.Go(func() { end(gone) })
 	case pg.IsClosed() || pg.IsBusy() || pg.TxStatus() != 'I':
 		p.links.remove(linkOf(pg))
 		p.closing.Go(func() {
 			end(conn.Conn())
 			conn.Hijack()
+			left()
 		})
 	default:
 		conn.Release()
+		left()
 	}
 }
 

@@ -42,10 +42,14 @@ func (h *hosts) limit(address string) time.Duration {
 	return 0
 }
 
+// wasSilent leaves an earlier mark as it is: a host that is merely slow gets the whole
+// time again when that is over.
 func (h *hosts) wasSilent(address string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.silent[address] = time.Now().Add(silentFor)
+	if now := time.Now(); now.After(h.silent[address]) {
+		h.silent[address] = now.Add(silentFor)
+	}
 }
 
 func (h *hosts) answered(address string) {

@@ -147,14 +147,17 @@ type hook struct {
 	next  pgconn.DialFunc
 	links *links
 	hosts *hosts
-	link  *link // the last one dialed
+
+	// An attempt that failed may still dial to cancel while the next one dials.
+	mu     sync.Mutex
+	dialed []*link
 
 	isTrial bool // see backoff.begin
 }
 
 func (h *hook) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if h.link != nil && h.link.open.Load() {
-		return h.dialToCancel(ctx, network, address)
+	if l := h.opened(); l != nil {
+		return h.dialToCancel(ctx, l, network, address)
 	}
 	limit := h.hosts.limit(address)
 	conn, err := dialWithin(ctx, limit, h.next, network, address)
@@ -164,13 +167,28 @@ func (h *hook) dial(ctx context.Context, network, address string) (net.Conn, err
 		}
 		return nil, err
 	}
-	h.link = &link{Conn: conn, links: h.links, hosts: h.hosts, address: address, isTrial: h.isTrial}
-	return h.link, nil
+	l := &link{Conn: conn, links: h.links, hosts: h.hosts, address: address, isTrial: h.isTrial}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dialed = append(h.dialed, l)
+	return l, nil
+}
+
+// opened returns the link that became the connection, or nil.
+func (h *hook) opened() *link {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.dialed {
+		if l.open.Load() {
+			return l
+		}
+	}
+	return nil
 }
 
 // dialToCancel does not follow a dead connection to its silent host.
-func (h *hook) dialToCancel(ctx context.Context, network, address string) (net.Conn, error) {
-	if h.link.dead.Load() {
+func (h *hook) dialToCancel(ctx context.Context, l *link, network, address string) (net.Conn, error) {
+	if l.dead.Load() {
 		return nil, errSilent
 	}
 	return dialWithin(ctx, cancelLimit, h.next, network, address)

@@ -117,6 +117,7 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 func setParams(params map[string]string, o Options) {
 	// Compiling a plan takes longer than any statement of ours may.
 	params["jit"] = "off"
+	params["client_min_messages"] = "warning" // see noteReplication
 	params["default_transaction_isolation"] = "read committed"
 	if params["idle_session_timeout"] == "" {
 		params["idle_session_timeout"] = "0"
@@ -178,10 +179,11 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	if err != nil {
 		return err
 	}
-	defer p.gate.leave(owner)
-	defer p.release(conn)
+	defer p.release(conn, func() { p.gate.leave(owner) })
 	err = fn(ctx, conn)
-	if err == nil && linkOf(conn.Conn().PgConn()).unreplicated.Swap(false) {
+	// A refusal may have committed too: it locked a row.
+	unreplicated := linkOf(conn.Conn().PgConn()).unreplicated.Swap(false)
+	if err == nil && unreplicated {
 		return fmt.Errorf("%w: %w", ErrUnavailable, errNotReplicated)
 	}
 	if err == nil {

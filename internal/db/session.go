@@ -62,9 +62,12 @@ func checkPooled(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
 	}
-	results, err := conn.PgConn().Exec(ctx, "SELECT current_setting('default_transaction_isolation')").ReadAll()
+	results, err := conn.PgConn().Exec(ctx, "SELECT current_setting('default_transaction_isolation'), current_setting('client_min_messages')").ReadAll()
 	if err != nil {
 		return err
+	}
+	if least := string(results[0].Rows[0][1]); least == "error" {
+		return fmt.Errorf("%w: behind a pooler, client_min_messages is %q and hides commits that are not replicated: give orgd's role `warning` by ALTER ROLE … SET", ErrMisconfigured, least)
 	}
 	if level := string(results[0].Rows[0][0]); level != "read committed" {
 		return fmt.Errorf("%w: behind a pooler, default_transaction_isolation is %q: give orgd's role `read committed` by ALTER ROLE … SET", ErrMisconfigured, level)

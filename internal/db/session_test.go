@@ -20,6 +20,7 @@ var hostile = map[string]string{
 	"default_transaction_isolation": "serializable",
 	"search_path":                   "elsewhere",
 	"idle_session_timeout":          "1ms",
+	"client_min_messages":           "error",
 }
 
 func setOnDatabase(t *testing.T, d *dbtest.DB, settings map[string]string) {
@@ -55,12 +56,12 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 			}
 			defer pool.Close()
 			check := func(ctx context.Context, q db.Querier) error {
-				var encoding, level, schema, echo string
-				err := q.QueryRow(ctx, `SELECT current_setting('client_encoding'), current_setting('transaction_isolation'),
+				var encoding, level, least, schema, echo string
+				err := q.QueryRow(ctx, `SELECT current_setting('client_encoding'), current_setting('transaction_isolation'), current_setting('client_min_messages'),
 					(SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'orgs'::regclass), $1::text`, "Žofie 🏥").
-					Scan(&encoding, &level, &schema, &echo)
-				if err == nil && (encoding != "UTF8" || level != "read committed" || schema != "public" || echo != "Žofie 🏥") {
-					t.Errorf("encoding %s, isolation %s, orgs of %s, %q", encoding, level, schema, echo)
+					Scan(&encoding, &level, &least, &schema, &echo)
+				if err == nil && (encoding != "UTF8" || level != "read committed" || least != "warning" || schema != "public" || echo != "Žofie 🏥") {
+					t.Errorf("encoding %s, isolation %s, messages from %s on, orgs of %s, %q", encoding, level, least, schema, echo)
 				}
 				return err
 			}

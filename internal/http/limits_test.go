@@ -306,7 +306,7 @@ func TestBodiesThatDoNotArriveHoldNoPlace(t *testing.T) {
 	}
 	a.key = own
 	// There is half of all for those of one account.
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(7 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`)
 		if got.status == http.StatusTooManyRequests {
 			got.refused(t, 429, "rate_limited")

@@ -42,6 +42,9 @@ func (s *Server) charge(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			if r, ok := c.Get(receivedKey).(received); ok && r.err != nil {
+				return next(c) // to be refused without the database
+			}
 			if err := s.hold(c, answer); err != nil {
 				return err
 			}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"orgd/internal/budget"
 )
 
 const receivedKey = "received"
@@ -21,23 +23,29 @@ type received struct {
 }
 
 // receive reads the whole body of a request, so that a client that is slow to
-// send it holds nothing that others need.
-func (s *Server) receive(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if c.Request().ContentLength == 0 {
-			c.Set(receivedKey, received{})
+// send it holds nothing that others need. answer is the most that the answer takes.
+func (s *Server) receive(answer int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if c.Request().ContentLength == 0 {
+				c.Set(receivedKey, received{})
+				return next(c)
+			}
+			leave, err := s.takeReceiver(c)
+			if err != nil {
+				return err
+			}
+			r := func() (r received) {
+				defer leave()
+				r.body, r.err = s.readBody(c, answer)
+				return r
+			}()
+			if errors.Is(r.err, budget.ErrExhausted) {
+				return r.err // it has waited long enough
+			}
+			c.Set(receivedKey, r)
 			return next(c)
 		}
-		leave, err := s.takeReceiver(c)
-		if err != nil {
-			return err
-		}
-		c.Set(receivedKey, func() received {
-			defer leave()
-			body, err := s.readBody(c)
-			return received{body: body, err: err}
-		}())
-		return next(c)
 	}
 }
 
@@ -50,7 +58,7 @@ func receivedBody(c echo.Context) ([]byte, error) {
 
 // readBody checks the headers before it reads the body: a client may hold it back
 // until the server asks for it (Expect: 100-continue).
-func (s *Server) readBody(c echo.Context) ([]byte, error) {
+func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
 	r := c.Request()
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, err
@@ -60,7 +68,7 @@ func (s *Server) readBody(c echo.Context) ([]byte, error) {
 	if err := connection.SetReadDeadline(started.Add(bodyTimeout)); err != nil {
 		return nil, err
 	}
-	body, err := s.readPieces(c, r)
+	body, err := s.readPieces(c, r, answer)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +85,9 @@ const (
 )
 
 // readPieces reads a body into memory of the account's share: a first piece, and if
-// there is more, room for all of it at once. A body never waits for a second time, so
-// no two can wait for each other.
-func (s *Server) readPieces(c echo.Context, r *http.Request) ([]byte, error) {
+// there is more, room for all of it and for the answer at once. So a large body does
+// not wait again while it holds memory, and no two wait for each other.
+func (s *Server) readPieces(c echo.Context, r *http.Request, answer int64) ([]byte, error) {
 	if err := s.holdBody(c, smallAnswer); err != nil {
 		return nil, err
 	}
@@ -91,7 +99,7 @@ func (s *Server) readPieces(c echo.Context, r *http.Request) ([]byte, error) {
 	if length < 0 {
 		length = maxBodyBytes
 	}
-	if err := s.holdBody(c, decodingFactor*length); err != nil {
+	if err := s.holdBody(c, max(decodingFactor*length, answer)); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > 0 {

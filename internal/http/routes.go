@@ -60,7 +60,7 @@ func (s *Server) register() {
 		if r.scope != open {
 			guards = append(guards, s.authenticate(r.scope), s.charge)
 			if r.method != http.MethodGet {
-				guards = append(guards, s.receive)
+				guards = append(guards, s.receive(r.answer))
 			}
 			guards = append(guards, s.takePlace, s.reserve(r.answer), offerJSON)
 		}

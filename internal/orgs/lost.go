@@ -2,6 +2,7 @@ package orgs
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -77,11 +78,13 @@ func (r *Repository) RecordLost(ctx context.Context) error {
 }
 
 func (a *answers) recordLost(ctx context.Context, of *digest) error {
+	var failed error // one account's must not hold up the others'
 	for _, due := range a.lost.all(of) {
 		if err := a.lose(ctx, due); err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		a.lost.remove(due)
 	}
-	return nil
+	return failed
 }

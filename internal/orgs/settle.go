@@ -38,7 +38,7 @@ func (s *settles) settle(ctx context.Context, due answer) error {
 	s.waiting = append(s.waiting, settling{due, done})
 	if !s.running {
 		s.running = true
-		go s.run(context.WithoutCancel(ctx))
+		go s.run(context.Background()) // not for this call alone
 	}
 	s.mu.Unlock()
 	select {
