@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"orgd/internal/db"
 	"orgd/internal/telemetry"
 )
 
@@ -25,6 +27,9 @@ func (c *serveCommand) Validate() error {
 
 // Run serves until ctx is done.
 func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVariable) error {
+	if err := c.refusal(ctx); err != nil {
+		return err
+	}
 	bound, err := listen(c.Addr, c.AdminAddr)
 	if err != nil {
 		return err
@@ -53,4 +58,15 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		logger:      log.Logger,
 		linesLost:   log.Lost,
 	})
+}
+
+// refusal returns why this release cannot serve the database, if that is known now. It
+// comes before the addresses are bound: a load balancer may send requests to a server
+// that accepts connections, and they would be lost with its end.
+func (c *serveCommand) refusal(ctx context.Context) error {
+	err := withPool(ctx, c.databaseFlags, func(*db.Pool) error { return nil })
+	if ctx.Err() != nil || errors.Is(err, db.ErrUnavailable) || errors.Is(err, db.ErrDenied) {
+		return nil // serve waits for the database
+	}
+	return err
 }
