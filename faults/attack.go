@@ -114,7 +114,7 @@ func (s *stage) stallBodies(ctx context.Context, requests int) error {
 }
 
 // flood measures how much the replicas can do, and then asks for a multiple of it, at
-// a rate that does not heed the answers.
+// a fixed rate, whatever the answers.
 func (s *stage) flood(ctx context.Context, times float64) error {
 	s.capacity = s.measureCapacity(ctx, 2*time.Second)
 	if s.capacity == 0 {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// disk is a small file system of its own, in memory, which can be filled.
+// disk is a small file system in memory, which can be filled.
 type disk struct{ dir string }
 
 const diskSize = "96m"
@@ -24,7 +24,7 @@ func (s *stage) openDisk(ctx context.Context) error {
 		return err
 	}
 	if err := run(command(ctx, "mount", "-t", "tmpfs", "-o", "size="+diskSize, "orgd-faults", d.dir)); err != nil {
-		return fmt.Errorf("%w: a disk of its own takes the right to mount: %v", errNotHere, err)
+		return fmt.Errorf("%w: a separate disk needs the right to mount: %v", errNotHere, err)
 	}
 	s.disk = d
 	s.later(func() error { return run(command(context.WithoutCancel(ctx), "umount", d.dir)) })

@@ -22,7 +22,7 @@ type pace struct {
 // retryPause is shorter than Retry-After asks for, so that recovery is seen at once.
 const retryPause = 50 * time.Millisecond
 
-// load is the workers of one account, each with organizations of its own.
+// load is the workers of one account, each of which has its organizations to itself.
 type load struct {
 	pace
 	name   string // part of every request id

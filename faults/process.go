@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// command is a program that ends when ctx does. It has a process group of its own: a
+// command is a program that ends when ctx does. It has its own process group: a
 // Ctrl-C reaches only us, who then end it.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)

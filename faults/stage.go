@@ -17,7 +17,7 @@ type setup struct {
 	limits      bool          // keep the default limits, which the load would meet
 	standby     bool          // a second server that follows, and is in the URL
 	synchronous bool          // commits wait for the standby
-	smallDisk   string        // what is on a disk of its own that can be filled: "wal" or "data"
+	smallDisk   string        // what is on a separate disk that can be filled: "wal" or "data"
 	pooler      bool          // PgBouncer in between
 	unfilled    bool          // the pools have only what a small load needs
 	delay       time.Duration // of the network to the database, from the beginning

@@ -36,7 +36,7 @@ type process struct {
 	kill func()       // kill -9, and the wait for its end
 }
 
-// serveFlags are of a server on ports of its own that logs each request.
+// serveFlags start a server on free ports that logs each request.
 var serveFlags = []string{"serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--db-max-conns=8", "--log-level=info", "--public-url="}
 
 var servingLine = regexp.MustCompile(`"msg":"serving".*"publicUrl":"([^"]+)"`)

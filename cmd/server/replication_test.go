@@ -30,7 +30,7 @@ func TestCanceledSynchronousWait(t *testing.T) {
 				t.Errorf("%s: %d %s", name, a.status, a.text)
 			}
 			if !c.keyed {
-				break // each repeat may be a creation of its own
+				break // each repeat may create another organization
 			}
 		}
 	}

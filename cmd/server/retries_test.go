@@ -72,7 +72,7 @@ func create(t *testing.T, servers []string, apiKey string, clients, times int, w
 	return c
 }
 
-// check wants a call of its own for each organization, and returns how many more there
+// check wants exactly one call for each organization, and returns how many more there
 // are.
 func (c *creators) check(t *testing.T, d *dbtest.DB) (unheard int) {
 	t.Helper()
@@ -160,7 +160,7 @@ func TestCreationThatMetAnOutageIsNotAnother(t *testing.T) {
 }
 
 // A retry that comes to another replica while the first try is about to be answered
-// makes an organization of its own.
+// makes its own organization.
 func TestRetryElsewhereOfACreationUnderWay(t *testing.T) {
 	t.Parallel()
 	s, server := newScene(t)

@@ -208,7 +208,7 @@ func dialWithin(ctx context.Context, limit time.Duration, dial pgconn.DialFunc, 
 	return conn, conn.SetDeadline(time.Now().Add(limit))
 }
 
-// connect opens a connection outside a pool, on a link of its own.
+// connect opens a connection outside the pool.
 func connect(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
 	cfg = cfg.Copy()
 	own := newLinks(func() {})

@@ -41,7 +41,7 @@ func (p *Pool) resize() {
 }
 
 // keepTrying makes a connection and closes it, until one succeeds: then the pool may
-// have more of its own. No caller waits for that.
+// open more connections. No caller waits for that.
 func (p *Pool) keepTrying() {
 	defer p.startTrying() // connections may be refused again meanwhile
 	defer p.trying.Store(false)

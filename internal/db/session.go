@@ -49,7 +49,7 @@ func settle(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	row := results[len(results)-1].Rows[0]
-	// A pooler that was not declared has numbers of its own.
+	// A pooler that was not declared reports its own numbers.
 	if string(row[0]) == strconv.FormatUint(uint64(pg.PID()), 10) {
 		linkOf(pg).backend = backend{pid: pg.PID(), server: string(row[1])}
 	}

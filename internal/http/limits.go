@@ -19,7 +19,7 @@ import (
 // Limits protect the service. They count in this process alone; zero values are
 // no limits.
 type Limits struct {
-	PerKey             ratelimit.Rate // of requests, for a key that has no rate of its own
+	PerKey             ratelimit.Rate // of requests, for a key without its own rate
 	PerAccount         ratelimit.Rate // of requests of all keys of an account; see accountRate
 	InFlight           int            // requests at once
 	InFlightPerAccount int            // requests at once of one account; always at most as many as are left for others
