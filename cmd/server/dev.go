@@ -91,7 +91,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 			maxConns:    10,
 			keyTTL:      30 * time.Second,
 			limits:      orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},
-			listeners:   bound,
+			listen:      func() (listeners, error) { return bound, nil },
 			logger:      log.Logger,
 			linesLost:   log.Lost,
 		})

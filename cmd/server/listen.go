@@ -5,8 +5,7 @@ import (
 	"net"
 )
 
-// listeners are the addresses of a server, bound before anything else is done:
-// one that is taken is found at once.
+// listeners are the addresses that a server is bound to.
 type listeners struct {
 	public, admin net.Listener
 }

@@ -36,7 +36,7 @@ func start(t *testing.T, change func(*serveConfig)) *running {
 		t.Fatal(err)
 	}
 	r.url, r.adminURL = "http://"+bound.public.Addr().String(), "http://"+bound.admin.Addr().String()
-	cfg := serveConfig{listeners: bound, maxConns: 4, logger: telemetry.NewLogger(r.log, 0), linesLost: func() int64 { return 0 }}
+	cfg := serveConfig{listen: func() (listeners, error) { return bound, nil }, maxConns: 4, logger: telemetry.NewLogger(r.log, 0), linesLost: func() int64 { return 0 }}
 	change(&cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -40,9 +40,9 @@ type serveConfig struct {
 	unprepared  bool   // the pooler knows no prepared statements
 	directURL   string // the same, but not through a pooler; empty: databaseURL
 	maxConns    int32
-	perAccount  int32     // connections that one account may hold; 0: four fifths of maxConns
-	listeners   listeners // closed when serve returns
-	publicURL   string    // empty: what the public listener is bound to
+	perAccount  int32                     // connections that one account may hold; 0: four fifths of maxConns
+	listen      func() (listeners, error) // called once the database is known not to refuse this release
+	publicURL   string                    // empty: what the public listener is bound to
 	drainDelay  time.Duration
 	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
 	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
@@ -60,7 +60,6 @@ type serveConfig struct {
 // serve is the whole server from top to bottom. It returns when ctx is done and
 // what was in flight is finished.
 func serve(ctx context.Context, cfg serveConfig) error {
-	defer cfg.listeners.close()
 	release, revision := build()
 	tracing, err := startTracing(ctx, cfg.tracesURL, release, cfg.logger)
 	if err != nil {
@@ -101,6 +100,14 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		warnOfTimeouts(ctx, cfg.logger, pool)
 	}
 
+	// Not before: a load balancer may send requests to a server that accepts
+	// connections, and they would be lost if it ended.
+	bound, err := cfg.listen()
+	if err != nil {
+		return err
+	}
+	defer bound.close()
+
 	metrics := telemetry.NewMetrics()
 	metrics.SetBuild(release, revision)
 	metrics.WatchPool(pool.Stat)
@@ -110,7 +117,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	})
 	metrics.WatchLog(cfg.linesLost)
 
-	public, admin := cfg.listeners.public, cfg.listeners.admin
+	public, admin := bound.public, bound.admin
 	apiURL := publicURL(cfg.publicURL, public.Addr())
 	if cfg.publicURL == "" && !isLoopback(public.Addr()) {
 		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in answers lead to this machine itself", "publicUrl", apiURL)

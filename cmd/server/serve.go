@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"orgd/internal/db"
 	"orgd/internal/telemetry"
 )
 
@@ -27,13 +25,6 @@ func (c *serveCommand) Validate() error {
 
 // Run serves until ctx is done.
 func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVariable) error {
-	if err := c.refusal(ctx); err != nil {
-		return err
-	}
-	bound, err := listen(c.Addr, c.AdminAddr)
-	if err != nil {
-		return err
-	}
 	log := telemetry.StartLog(std.out.to, std.err, logLevel(c.LogLevel))
 	defer log.Close(lastLinesLimit)
 	for _, v := range unknown {
@@ -45,7 +36,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		unprepared:  c.ExecMode == "described",
 		maxConns:    c.DBMaxConns,
 		perAccount:  c.DBMaxConnsPerAccount,
-		listeners:   bound,
+		listen:      func() (listeners, error) { return listen(c.Addr, c.AdminAddr) },
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
 		idleTimeout: c.IdleTimeout,
@@ -58,15 +49,4 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		logger:      log.Logger,
 		linesLost:   log.Lost,
 	})
-}
-
-// refusal returns why this release cannot serve the database, if that is known now. It
-// comes before the addresses are bound: a load balancer may send requests to a server
-// that accepts connections, and they would be lost with its end.
-func (c *serveCommand) refusal(ctx context.Context) error {
-	err := withPool(ctx, c.databaseFlags, func(*db.Pool) error { return nil })
-	if ctx.Err() != nil || errors.Is(err, db.ErrUnavailable) || errors.Is(err, db.ErrDenied) {
-		return nil // serve waits for the database
-	}
-	return err
 }

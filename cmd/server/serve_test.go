@@ -130,13 +130,18 @@ func TestDatabaseComesLater(t *testing.T) {
 	awaitStatus(t, r.url+"/readyz", http.StatusOK)
 }
 
+// mustNotListen is for a server that ends at once: what a load balancer sends to it
+// meanwhile would be lost.
+func mustNotListen(t *testing.T) func() (listeners, error) {
+	return func() (listeners, error) {
+		t.Error("the server listens")
+		return listen("127.0.0.1:0", "127.0.0.1:0")
+	}
+}
+
 func TestSchemaThatIsBehindIsRefused(t *testing.T) {
 	t.Parallel()
-	bound, err := listen("127.0.0.1:0", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = serve(context.Background(), serveConfig{databaseURL: dbtest.NewURL(t), maxConns: 1, listeners: bound})
+	err := serve(context.Background(), serveConfig{databaseURL: dbtest.NewURL(t), maxConns: 1, listen: mustNotListen(t)})
 	if err == nil || !strings.Contains(err.Error(), "server migrate up") {
 		t.Errorf("serve: %v", err)
 	}
@@ -155,11 +160,7 @@ func TestSchemaThatIsAhead(t *testing.T) {
 	if n := strings.Count(r.log.String(), "not ready for requests"); n != 1 || !strings.Contains(r.log.String(), "serves releases from schema") {
 		t.Errorf("%d lines say that the server is not ready: %s", n, r.log.String())
 	}
-	bound, err := listen("127.0.0.1:0", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = serve(context.Background(), serveConfig{databaseURL: d.URL, maxConns: 1, listeners: bound})
+	err := serve(context.Background(), serveConfig{databaseURL: d.URL, maxConns: 1, listen: mustNotListen(t)})
 	want := fmt.Sprintf("version %d and serves releases from schema %d on, this server is of schema %d",
 		migrations.Latest()+2, migrations.Latest()+1, migrations.Latest())
 	if err == nil || !strings.Contains(err.Error(), want) {
