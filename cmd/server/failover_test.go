@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"orgd/internal/db"
 	"orgd/internal/db/dbtest"
 	"orgd/internal/localpg"
 )
@@ -128,17 +130,64 @@ func TestOneOfTwoHostsIsSilent(t *testing.T) {
 	r.awaitAnswer(t, key)
 }
 
+// startedPair is a primary and its standby, and the database on each.
+type startedPair struct {
+	primary, standby *postgres
+	first, second    *dbtest.DB
+}
+
+// startPair returns nil where PostgreSQL is not installed.
+func startPair(t *testing.T) *startedPair {
+	t.Helper()
+	primary := startPostgres(t)
+	if primary == nil {
+		return nil
+	}
+	first := primary.database(t, "orgd")
+	standby := primary.standby(t)
+	return &startedPair{primary, standby, first, standby.open(t, "orgd")}
+}
+
+// Where the URL takes either server, one that answers says nothing of a statement on
+// the other.
+func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
+	t.Parallel()
+	pair := startPair(t)
+	if pair == nil {
+		return
+	}
+	between := newProxy(t, pair.first.URL)
+	either := mustParse(t, between.url)
+	either.Host += "," + mustParse(t, pair.standby.server.URL("orgd")).Host
+	pool, err := db.Open(context.Background(), either.String(), db.Options{MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	done := make(chan error, 1)
+	go func() {
+		done <- pool.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
+			_, err := q.Exec(ctx, "SELECT pg_sleep(4)")
+			return err
+		})
+	}()
+	const running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(4)' AND state = 'active'"
+	await(t, "the statement does not run", func() bool { return count(t, pair.first, running) == 1 })
+	between.refuse()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // A primary that goes silent is left for the standby that was promoted, within 10 s, by
 // a server that is idle and by one under load, and by their listeners.
 func TestSilentPrimary(t *testing.T) {
 	t.Parallel()
-	primary := startPostgres(t)
-	if primary == nil {
+	pair := startPair(t)
+	if pair == nil {
 		return
 	}
-	d := primary.database(t, "orgd")
-	standby := primary.standby(t)
-	promoted := standby.open(t, "orgd")
+	d, standby, promoted := pair.first, pair.standby, pair.second
 	key := d.Key(t, d.Account(t))
 	between := newProxy(t, d.URL)
 	behindProxy := func(c *serveConfig) {

@@ -48,11 +48,18 @@ func newProxy(t *testing.T, databaseURL string) *proxy {
 	return p
 }
 
-// cut ends every connection and refuses new ones.
-func (p *proxy) cut() {
+// refuse refuses new connections, and lets those there are go on.
+func (p *proxy) refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ln.Close()
+}
+
+// cut ends every connection and refuses new ones.
+func (p *proxy) cut() {
+	p.refuse()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for c := range p.conns {
 		c.Close()
 	}

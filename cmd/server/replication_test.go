@@ -16,6 +16,7 @@ func TestCanceledSynchronousWait(t *testing.T) {
 		return
 	}
 	d := p.database(t, "orgd")
+	d.Exec(t, "ALTER DATABASE orgd SET client_min_messages = error") // which would hide the warning
 	key := d.Key(t, d.Account(t))
 	r := start(t, remembering(d.URL))
 	r.awaitLog(t, hearing, 1)

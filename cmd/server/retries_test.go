@@ -202,13 +202,11 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 // recorded later that they were given to a retry, and that record may not have arrived.
 func TestRetryAfterAPromotion(t *testing.T) {
 	t.Parallel()
-	primary := startPostgres(t)
-	if primary == nil {
+	pair := startPair(t)
+	if pair == nil {
 		return
 	}
-	d := primary.database(t, "orgd")
-	standby := primary.standby(t)
-	promoted := standby.open(t, "orgd")
+	d, promoted := pair.first, pair.second
 	try := orgs.Call{AccountID: d.Account(t), RequestID: "r", CountsRetries: true}
 	create := func(on *orgs.Repository, isRetry bool) orgs.Changed {
 		t.Helper()
@@ -232,7 +230,7 @@ func TestRetryAfterAPromotion(t *testing.T) {
 	await(t, "the standby does not follow", func() bool {
 		return count(t, promoted, "SELECT count(*) FROM unanswered_creations WHERE lost_at IS NOT NULL") == 1
 	})
-	primary.kill(t, d)
+	pair.primary.kill(t, d)
 	promoted.Exec(t, "SELECT pg_promote()")
 
 	after := orgs.NewRepository(promoted.Conns)

@@ -100,6 +100,28 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	}
 }
 
+// The first call after an outage is served, though connections are made with pauses
+// during one.
+func TestFirstCallAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	cut := newProxy(t, d.URL)
+	r := start(t, func(c *serveConfig) { c.databaseURL = cut.url })
+	for range 5 {
+		cut.cut()
+		for range 3 { // by then the pauses are as long as they get
+			if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusServiceUnavailable {
+				t.Errorf("while cut: %d %s", status, body)
+			}
+		}
+		cut.restore(t)
+		if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusOK {
+			t.Errorf("after: %d %s", status, body)
+		}
+	}
+}
+
 // Connections that died while idle cost nobody an error.
 func TestConnectionsThatDiedIdle(t *testing.T) {
 	t.Parallel()

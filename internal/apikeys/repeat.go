@@ -2,8 +2,6 @@ package apikeys
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 
@@ -54,10 +52,7 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 
 // turnOf names the turn of an account's keys within a process; between replicas it is
 // the lock of the account's row.
-func turnOf(accountID uuid.UUID) int64 {
-	digest := sha256.Sum256(append([]byte("api_keys\x00"), accountID[:]...))
-	return int64(binary.BigEndian.Uint64(digest[:]))
-}
+func turnOf(accountID uuid.UUID) int64 { return db.LockID([]byte("api_keys\x00"), accountID[:]) }
 
 // refusals are what the state of an account's keys decides.
 var refusals = idempotency.Refusals{

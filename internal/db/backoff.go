@@ -18,7 +18,7 @@ const (
 )
 
 // backoff keeps a pool from dialing for each caller while connections fail. Then one
-// at a time is tried, after a pause; meanwhile the others get the error of the last one.
+// at a time is tried, after a pause; meanwhile the others get a pausedError.
 type backoff struct {
 	mu     sync.Mutex
 	last   error // nil while connections succeed
@@ -26,6 +26,11 @@ type backoff struct {
 	until  time.Time // no attempt before
 	trying bool
 }
+
+// pausedError is the error of an earlier attempt, instead of one of this caller's.
+type pausedError struct{ error }
+
+func (e pausedError) Unwrap() error { return e.error }
 
 // begin returns nil if a connection may be tried now. isTrial says that others are not
 // to be tried until this one has ended.
@@ -36,7 +41,7 @@ func (b *backoff) begin() (isTrial bool, err error) {
 		return false, nil
 	}
 	if b.trying || time.Now().Before(b.until) {
-		return false, b.last
+		return false, pausedError{b.last}
 	}
 	b.trying = true
 	return true, nil

@@ -23,14 +23,14 @@ func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 		c.Tracer = &attempt{QueryTracer: o.Tracer, failed: func(err error) { p.failed(err, h.isTrial) }}
 		return nil
 	}
-	makeReady := settle
+	p.makeReady = settle
 	if o.Pooled {
-		makeReady = checkPooled
+		p.makeReady = checkPooled
 	}
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		l := linkOf(conn.PgConn())
 		readTimesAsUTC(conn)
-		err := makeReady(ctx, conn)
+		err := p.makeReady(ctx, conn)
 		if err == nil {
 			err = p.links.open(l)
 		}

@@ -2,9 +2,19 @@ package db
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
 	"strconv"
 	"time"
 )
+
+// LockID returns the advisory lock that the parts name together. It is a hash, so that
+// nobody can aim at a lock by choosing an id.
+func LockID(parts ...[]byte) int64 {
+	digest := sha256.Sum256(slices.Concat(parts...))
+	return int64(binary.BigEndian.Uint64(digest[:]))
+}
 
 // TryLock takes the advisory lock until the end of the transaction that q runs
 // in, and says whether it could: it never waits. The locks of a database share

@@ -59,7 +59,8 @@ type Pool struct {
 	closing        sync.WaitGroup // connections on their way out, and tasks beside the callers
 	trying         atomic.Bool    // keepTrying is under way
 	connConfig     *pgx.ConnConfig
-	ctx            context.Context // done when the pool is closed
+	makeReady      func(context.Context, *pgx.Conn) error // for statements, after the connect
+	ctx            context.Context                        // done when the pool is closed
 	cancel         context.CancelFunc
 }
 
@@ -204,8 +205,9 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
 	waiting, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
+	came := time.Now()
 	conn, err := p.enterAndTake(waiting, owner)
-	for err != nil && waiting.Err() == nil && p.mayWait(waiting) {
+	for err != nil && p.mayRetry(waiting, err, came) {
 		conn, err = p.enterAndTake(waiting, owner)
 	}
 	if err == nil {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -11,7 +12,7 @@ import (
 // begin returns an error if no connection is to be tried now.
 func (p *Pool) begin(h *hook) (err error) {
 	if p.isScarce() {
-		return p.dials.lastError()
+		return pausedError{p.dials.lastError()}
 	}
 	h.isTrial, err = p.dials.begin()
 	return err
@@ -55,29 +56,46 @@ func (p *Pool) keepTrying() {
 		if err != nil {
 			continue
 		}
-		conn, err := connect(p.ctx, p.connConfig)
-		if err != nil {
+		if err := p.tryOne(); err != nil {
 			p.dials.failed(err, isTrial)
 			continue
 		}
-		hangUp(conn)
 		p.dials.succeeded(isTrial)
 	}
 	p.resize()
 }
 
-// mayWait says, after a connection was refused, whether others are open that a caller
-// can wait for. The pause keeps it from asking again and again for one that is on its
-// way out.
-func (p *Pool) mayWait(ctx context.Context) bool {
+// tryOne makes a connection as the pool does, and closes it.
+func (p *Pool) tryOne() error {
+	conn, err := connect(p.ctx, p.connConfig)
+	if err != nil {
+		return err
+	}
+	defer hangUp(conn)
+	limited, cancel := context.WithTimeout(p.ctx, connectLimit)
+	defer cancel()
+	return p.makeReady(limited, conn)
+}
+
+// mayRetry says, after a caller since then got no connection, whether it should ask
+// again: for one of those that are open, or because nothing was tried since it came,
+// and PostgreSQL may be back. It waits a little before.
+func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
+	wait := retryPause
 	if !p.isScarce() {
-		return false
+		if !errors.As(err, new(pausedError)) || time.Since(since) > longestPause {
+			return false
+		}
+		wait = p.dials.wait()
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(refusedPause):
+		return false
+	case <-time.After(wait):
+		return true
 	}
-	return true
 }
 
-const refusedPause = 5 * time.Millisecond
+// retryPause keeps a caller from asking again and again for a connection that is on its
+// way out.
+const retryPause = 5 * time.Millisecond

@@ -25,6 +25,7 @@ const (
 type watchdog struct {
 	links     *links
 	cfg       *pgx.ConnConfig
+	anyHost   bool      // the URL takes any of several servers: an answer of one says nothing of the others
 	conn      *pgx.Conn // nil while nothing is suspect
 	notBefore int64
 }
@@ -38,7 +39,7 @@ type suspect struct {
 func newWatchdog(links *links, cfg *pgx.ConnConfig) *watchdog {
 	cfg = cfg.Copy()
 	cfg.ConnectTimeout = min(cfg.ConnectTimeout, askLimit) // of each host
-	return &watchdog{links: links, cfg: cfg}
+	return &watchdog{links: links, cfg: cfg, anyHost: newHosts(cfg).several && cfg.ValidateConnect == nil}
 }
 
 func (w *watchdog) run(ctx context.Context) {
@@ -88,7 +89,8 @@ func (w *watchdog) suspects() (found []suspect) {
 }
 
 // ask returns which of the suspects' backends are there and may yet answer. One that
-// is on another server than the one that answers is not: that server took its place.
+// is on another server than the one that answers is not: that server took its place,
+// unless the URL takes either.
 func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]bool, error) {
 	limited, cancel := context.WithTimeout(ctx, time.Duration(1+len(w.cfg.Fallbacks))*askLimit)
 	defer cancel()
@@ -110,6 +112,9 @@ func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]boo
 	server := string(results[0].Rows[0][1])
 	serving := map[backend]bool{}
 	for _, s := range suspects {
+		if w.anyHost && s.link.backend.server != server {
+			serving[s.link.backend] = true
+		}
 		for _, row := range results[1].Rows {
 			if string(row[0]) == fmt.Sprint(s.link.backend.pid) {
 				serving[backend{s.link.backend.pid, server}] = true

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,10 +105,7 @@ func (r Refusals) named(name string) error {
 // lockID is the lock by which the calls of one name exclude each other, within the
 // process as its turn, and between replicas in the database. Without it the second
 // would wait for the first at the insert, and hold a connection meanwhile.
-func (k Key) lockID() int64 {
-	id := sha256.Sum256(append(k.accountID[:], k.name[:]...))
-	return int64(binary.BigEndian.Uint64(id[:]))
-}
+func (k Key) lockID() int64 { return db.LockID(k.accountID[:], k.name[:]) }
 
 func (k Key) lock(ctx context.Context, q db.Querier) error {
 	locked, err := db.TryLock(ctx, q, k.lockID())

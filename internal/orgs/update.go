@@ -2,7 +2,6 @@ package orgs
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 
@@ -52,12 +51,8 @@ func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 	return r.db.For(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
 }
 
-// turnOf is the lock under which an organization is changed. It is a hash, so
-// that nobody can aim at a lock by asking for an id of their choice.
-func turnOf(accountID, orgID uuid.UUID) int64 {
-	digest := sha256.Sum256(append(accountID[:], orgID[:]...))
-	return int64(binary.BigEndian.Uint64(digest[:]))
-}
+// turnOf is the lock under which an organization is changed.
+func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
 func (v Versions) has(version int64) bool { return v == nil || slices.Contains(v, version) }
 
