@@ -53,20 +53,28 @@ func TestShareOfAGreedyAccount(t *testing.T) {
 	}
 }
 
-// hold has so many callers take a connection, each of which is told of in held, and
-// keep it until release is called. Callers that get none are done.
+// hold has so many callers take a connection, each of which is announced in held, and
+// keep it until release is called. Callers that get none try again until then.
 func hold(t *testing.T, share db.Share, callers int) (held <-chan struct{}, release func()) {
 	t.Helper()
 	taken, enough := make(chan struct{}, callers), make(chan struct{})
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
-			err := share.Read(context.Background(), func(context.Context, db.Querier) error {
-				taken <- struct{}{}
-				<-enough
-				return nil
-			})
-			if err != nil && !errors.Is(err, db.ErrUnavailable) {
+			err := db.ErrUnavailable
+			for errors.Is(err, db.ErrUnavailable) {
+				select {
+				case <-enough:
+					return
+				default:
+				}
+				err = share.Read(context.Background(), func(context.Context, db.Querier) error {
+					taken <- struct{}{}
+					<-enough
+					return nil
+				})
+			}
+			if err != nil {
 				t.Error(err)
 			}
 		})
