@@ -86,9 +86,13 @@ func (c change) name() string {
 	return c.op + " " + c.key
 }
 
-// said is what the repeats of a named call have to say again. Which API key of
-// the account says it is not of it.
+// said is what the repeats of a named call have to say again. White space around a
+// name is not part of it, nor is the API key of the account.
 func (c change) said() string {
+	if c.orgName != nil {
+		name := strings.TrimSpace(*c.orgName)
+		c.orgName = &name
+	}
 	return fmt.Sprintf("%s %s %s as %s if %s", c.op, c.orgID, c.body(nil), c.user, c.match)
 }
 
