@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"internal/cursor":      {},
 	"internal/telemetry":   {},
 	"internal/localpg":     {},
+	"internal/child":       {},
 	"migrations":           {},
 	"internal/db":          {},
 	"internal/accounts":    {"internal/db", "internal/uuid"},

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"orgd/internal/child"
 )
 
 // comparison is two URLs that are loaded in turn, so that what else the machine
@@ -64,11 +66,11 @@ func (b *bench) load(ctx context.Context, url string, connections, seconds int, 
 		"--threads", "1", "--connections", strconv.Itoa(connections), "--duration", strconv.Itoa(seconds) + "s",
 		"--latency", "--header", "Authorization: Bearer " + b.tenant.key,
 	}, more...)
-	printed, err := output(command(ctx, b.programs.wrk, append(args, url)...))
+	printed, err := child.Output(child.Command(ctx, b.programs.wrk, append(args, url)...))
 	if err != nil {
 		return load{}, err
 	}
-	seen, err := parseWrk(string(printed))
+	seen, err := parseWrk(printed)
 	if err != nil {
 		return load{}, fmt.Errorf("wrk %s: %w\n%s", url, err, printed)
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+
+	"orgd/internal/child"
 )
 
 // pgbench runs a script, and returns how often it ran in a second.
@@ -25,13 +27,13 @@ func (b *bench) pgbench(ctx context.Context, script string, seconds int) (perSec
 	for name, value := range b.constants() {
 		args = append(args, "--define", name+"="+value)
 	}
-	cmd := command(ctx, b.programs.pgbench, append(args, database.String())...)
+	cmd := child.Command(ctx, b.programs.pgbench, append(args, database.String())...)
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+password, "PGOPTIONS=-c jit=off") // as orgd
-	printed, err := output(cmd)
+	printed, err := child.Output(cmd)
 	if err != nil {
 		return 0, err
 	}
-	if perSecond, err = parsePgbench(string(printed)); err != nil {
+	if perSecond, err = parsePgbench(printed); err != nil {
 		return 0, fmt.Errorf("pgbench %s: %w\n%s", script, err, printed)
 	}
 	return perSecond, nil

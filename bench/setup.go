@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"orgd/internal/child"
 	"orgd/internal/localpg"
 )
 
@@ -20,9 +21,9 @@ func (b *bench) build(ctx context.Context) error {
 		return os.Symlink(given, b.path("server"))
 	}
 	progress("building")
-	cmd := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.dir+"/", "orgd/cmd/server", "orgd/bench/floor")
+	cmd := child.Command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.dir+"/", "orgd/cmd/server", "orgd/bench/floor")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	_, err := output(cmd)
+	_, err := child.Output(cmd)
 	return err
 }
 
@@ -60,10 +61,10 @@ func (b *bench) createTenant(ctx context.Context) error {
 }
 
 // operate runs one of the server's commands, and returns what it printed.
-func (b *bench) operate(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := command(ctx, b.path("server"), args...)
+func (b *bench) operate(ctx context.Context, args ...string) (string, error) {
+	cmd := child.Command(ctx, b.path("server"), args...)
 	cmd.Env = []string{"DATABASE_URL=" + b.tenant.databaseURL}
-	return output(cmd)
+	return child.Output(cmd)
 }
 
 func (b *bench) operateJSON(ctx context.Context, v any, args ...string) error {
@@ -71,5 +72,5 @@ func (b *bench) operateJSON(ctx context.Context, v any, args ...string) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(printed, v)
+	return json.Unmarshal([]byte(printed), v)
 }

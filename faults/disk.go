@@ -23,15 +23,15 @@ func (s *stage) openDisk(ctx context.Context) error {
 	if err := os.Mkdir(d.dir, 0o700); err != nil {
 		return err
 	}
-	if err := run(command(ctx, "mount", "-t", "tmpfs", "-o", "size="+diskSize, "orgd-faults", d.dir)); err != nil {
+	if err := run(ctx, "mount", "-t", "tmpfs", "-o", "size="+diskSize, "orgd-faults", d.dir); err != nil {
 		return fmt.Errorf("%w: a separate disk needs the right to mount: %v", errNotHere, err)
 	}
 	s.disk = d
-	s.later(func() error { return run(command(context.WithoutCancel(ctx), "umount", d.dir)) })
+	s.later(func() error { return run(context.WithoutCancel(ctx), "umount", d.dir) })
 	cluster := filepath.Join(s.dir, "cluster", "data")
 	wal := filepath.Join(cluster, "pg_wal")
 	if s.smallDisk == "wal" {
-		if err := errors.Join(run(command(ctx, "cp", "-a", wal, d.dir)), os.RemoveAll(wal), os.Symlink(filepath.Join(d.dir, "pg_wal"), wal)); err != nil {
+		if err := errors.Join(run(ctx, "cp", "-a", wal, d.dir), os.RemoveAll(wal), os.Symlink(filepath.Join(d.dir, "pg_wal"), wal)); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,7 @@ func (s *stage) openPooler(ctx context.Context) error {
 		return err
 	}
 	b := &pgbouncer{program: program, addr: fmt.Sprint("127.0.0.1:", port), config: filepath.Join(s.dir, "pgbouncer.ini")}
-	version, err := output(command(ctx, program, "--version"))
+	version, err := output(ctx, program, "--version")
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (p *postgres) url(database string) string { return p.server.URL(database) }
 
 // copyTo copies the stopped cluster to dir, for another server.
 func (p *postgres) copyTo(ctx context.Context, dir string) error {
-	return run(command(ctx, "cp", "-a", filepath.Dir(p.data), filepath.Join(dir, "cluster")))
+	return run(ctx, "cp", "-a", filepath.Dir(p.data), filepath.Join(dir, "cluster"))
 }
 
 // newDir makes a directory for a server in parent, with a port below those of
@@ -121,8 +121,8 @@ func (p *postgres) standby(ctx context.Context, parent string) (*postgres, error
 	if err := os.Mkdir(cluster, 0o700); err != nil {
 		return nil, err
 	}
-	if err := run(command(ctx, filepath.Join(filepath.Dir(program), "pg_basebackup"), "--dbname="+p.url("postgres"),
-		"--pgdata="+filepath.Join(cluster, "data"), "--checkpoint=fast", "--write-recovery-conf")); err != nil {
+	if err := run(ctx, filepath.Join(filepath.Dir(program), "pg_basebackup"), "--dbname="+p.url("postgres"),
+		"--pgdata="+filepath.Join(cluster, "data"), "--checkpoint=fast", "--write-recovery-conf"); err != nil {
 		return nil, err
 	}
 	u, err := url.Parse(p.url("postgres"))

@@ -1,36 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"os/exec"
-	"path/filepath"
-	"syscall"
-	"time"
+
+	"orgd/internal/child"
 )
 
-// command is a program that ends when ctx does. It has its own process group: a
-// Ctrl-C reaches only us, who then end it.
-func command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second // then it is killed
-	return cmd
-}
-
-// run runs a command; its error has what the command printed.
-func run(cmd *exec.Cmd) error {
-	_, err := output(cmd)
+// run runs a program; its error has what the program complained of.
+func run(ctx context.Context, name string, args ...string) error {
+	_, err := output(ctx, name, args...)
 	return err
 }
 
-func output(cmd *exec.Cmd) (string, error) {
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, bytes.TrimSpace(complaint.Bytes()))
-	}
-	return string(bytes.TrimSpace(out.Bytes())), nil
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	return child.Output(child.Command(ctx, name, args...))
 }

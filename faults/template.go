@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"orgd/internal/child"
 )
 
 const (
@@ -53,7 +55,7 @@ func (t *template) fill(ctx context.Context) (err error) {
 	}
 	if t.program == "" {
 		t.program = filepath.Join(t.dir, "server")
-		if err := run(command(ctx, "go", "build", "-o", t.program, "orgd/cmd/server")); err != nil {
+		if err := run(ctx, "go", "build", "-o", t.program, "orgd/cmd/server"); err != nil {
 			return err
 		}
 	}
@@ -73,7 +75,7 @@ func (t *template) prepare(ctx context.Context) error {
 	if err := t.postgres.exec(ctx, "postgres", "CREATE DATABASE "+database); err != nil {
 		return err
 	}
-	root, err := output(command(ctx, "go", "list", "-m", "-f", "{{.Dir}}"))
+	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return err
 	}
@@ -128,9 +130,9 @@ func (t *template) newAccount(ctx context.Context, name string, keys int) (a acc
 
 // operate runs one of the server's commands as the superuser.
 func (t *template) operate(ctx context.Context, args ...string) (string, error) {
-	cmd := command(ctx, t.program, args...)
+	cmd := child.Command(ctx, t.program, args...)
 	cmd.Env = []string{"DATABASE_URL=" + t.postgres.url(database)}
-	return output(cmd)
+	return child.Output(cmd)
 }
 
 // remove deletes everything.
