@@ -72,13 +72,18 @@ const typicalText = 160
 // returned stays valid: a strings.Builder only ever appends.
 type arena struct{ strings.Builder }
 
-// arenaChunk is what the arena grows by: a new piece, so that nothing is copied.
-const arenaChunk = 32 << 10
+// An arena grows by a new piece, so that nothing is copied: each twice the size of the
+// one before, since most hold one organization and some a page.
+const (
+	firstPiece   = 256
+	largestPiece = 32 << 10
+)
 
 func (a *arena) keep(text []byte) string {
 	if len(text) > a.Cap()-a.Len() {
+		size := max(min(2*a.Cap(), largestPiece), firstPiece, len(text))
 		a.Builder = strings.Builder{}
-		a.Grow(max(arenaChunk, len(text)))
+		a.Grow(size)
 	}
 	start := a.Len()
 	a.Write(text)
