@@ -38,7 +38,7 @@ release: ## dist/: programs for each platform, their SBOMs and checksums
 	scripts/release.sh $(VERSION) $(COMMIT)
 
 test: ## every test, against a real PostgreSQL that it finds or starts
-	$(GO) run ./internal/db/dbtest/withdb $(GO) test -race -shuffle=on ./...
+	$(GO) run ./internal/dbtest/withdb $(GO) test -race -shuffle=on ./...
 
 check: lint test ## what every commit passes
 
@@ -56,13 +56,13 @@ smoke: build ## start `server dev`, walk all pages with the printed key, stop
 	scripts/smoke.sh bin/server
 
 pgbouncer: build ## serve through PgBouncer in transaction mode (needs pgbouncer, psql and curl)
-	$(GO) run ./internal/db/dbtest/withdb scripts/pgbouncer.sh bin/server
+	$(GO) run ./internal/dbtest/withdb scripts/pgbouncer.sh bin/server
 
 restore: build ## dump ORGS organizations under writes, restore them, serve (needs psql, pg_dump, pg_restore and curl)
-	$(GO) run ./internal/db/dbtest/withdb scripts/restore.sh bin/server $(ORGS)
+	$(GO) run ./internal/dbtest/withdb scripts/restore.sh bin/server $(ORGS)
 
 previous: ## the tests and the program of the release before, on the schema of this one (needs psql, curl)
-	$(GO) run ./internal/db/dbtest/withdb scripts/previous.sh
+	$(GO) run ./internal/dbtest/withdb scripts/previous.sh
 
 # make faults N=20 writes the table of docs/reliability.md. The report wants every fault.
 faults: build ## break the database, the network and the server under load, N=1 times each, and check what is left
@@ -86,7 +86,7 @@ fuzz: ## each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzReadObject -fuzztime $(FUZZ) $(SHRINK) ./internal/http
 
 bench: ## Go benchmarks, then a load run over a seeded million (needs wrk)
-	$(GO) run ./internal/db/dbtest/withdb $(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(GO) run ./internal/dbtest/withdb $(GO) test -run '^$$' -bench . -benchmem ./internal/...
 	$(GO) run ./bench
 
 openapi: ## openapi.json from openapi.yaml

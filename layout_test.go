@@ -39,7 +39,7 @@ var onlyIn = map[string][]string{
 	"github.com/pressly/goose/v3":         {"internal/db"},
 	"github.com/alecthomas/kong":          {"cmd/server"},
 	"github.com/maypok86/otter/v2":        {"internal/apikeys", "internal/ratelimit"},
-	"github.com/testcontainers":           {"internal/db/dbtest"},
+	"github.com/testcontainers":           {"internal/dbtest"},
 	"github.com/prometheus/client_golang": {"internal/telemetry"},
 	"go.opentelemetry.io":                 {"internal/telemetry"},
 	"github.com/exaring/otelpgx":          {"internal/telemetry"},
@@ -79,13 +79,13 @@ func checkImport(t *testing.T, file, imported string) {
 	dir := path.Dir(file)
 	if ours, ok := strings.CutPrefix(imported, "orgd/"); ok {
 		allowed, bound := mayImport[dir]
-		if !bound && strings.HasPrefix(dir, "internal/") && !strings.HasPrefix(dir, "internal/db/dbtest") {
+		if !bound && strings.HasPrefix(dir, "internal/") && !strings.HasPrefix(dir, "internal/dbtest") {
 			t.Errorf("%s is in a package that mayImport does not name", file)
 		}
 		if bound && !slices.Contains(allowed, ours) {
 			t.Errorf("%s may not import %s", file, imported)
 		}
-		if strings.HasSuffix(ours, "dbtest") && !strings.HasPrefix(dir, "internal/db/dbtest") {
+		if strings.HasSuffix(ours, "dbtest") && !strings.HasPrefix(dir, "internal/dbtest") {
 			t.Errorf("%s imports the tests' %s", file, imported)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // call is a change that a client repeats until it is answered: by its key, or as

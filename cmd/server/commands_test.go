@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 	"orgd/migrations"

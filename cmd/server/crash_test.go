@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // scene is a server and its database, one of which is about to be killed.

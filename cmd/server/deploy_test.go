@@ -16,7 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
 )
 

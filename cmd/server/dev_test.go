@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 )
 

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"orgd/internal/apikeys"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // startFront starts a proxy in front of a server and returns its URL, or "" where

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // What is configured for keys holds for the calls that make and keep them.

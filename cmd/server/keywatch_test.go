@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"orgd/internal/apikeys"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 const hearing = "listening to changes of keys"

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // logged starts a server whose standard output is out, by way of a shell that runs

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/telemetry"
 )
 

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/uuid"
 )
 

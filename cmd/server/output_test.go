@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // printing are the commands that print something, on a database with one key.

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/localpg"
 	"orgd/migrations"
 )

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // refusing is a PostgreSQL that refuses every connection with one SQLSTATE.

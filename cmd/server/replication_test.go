@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // A change whose wait for the standby was canceled may be gone after a failover, so it

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/ratelimit"

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 	"orgd/migrations"
 )

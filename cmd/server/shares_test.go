@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )

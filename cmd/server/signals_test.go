@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // send sends a signal to a process, which may have ended.

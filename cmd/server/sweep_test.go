@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/telemetry"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 func TestUnknownVariables(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/uuid"
 )
 

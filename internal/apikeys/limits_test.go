@@ -12,7 +12,7 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/uuid"
 )
 

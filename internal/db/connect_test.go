@@ -9,7 +9,7 @@ import (
 	"testing/fstest"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // What PostgreSQL refuses a connection for tells whether waiting may help.

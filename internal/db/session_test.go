@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/migrations"
 )
 

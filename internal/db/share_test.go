@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/uuid"
 )
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 const countThings = "SELECT count(*) FROM things"

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 // A statement that takes long is not taken for a dead connection, nor is a lock that

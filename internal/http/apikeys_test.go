@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orgd/internal/apikeys"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/ratelimit"
 )

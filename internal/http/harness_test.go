@@ -15,7 +15,7 @@ import (
 
 	"orgd"
 	"orgd/internal/apikeys"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"

@@ -16,7 +16,7 @@ import (
 	"github.com/dunglas/httpsfv"
 
 	"orgd/internal/apikeys"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/ratelimit"

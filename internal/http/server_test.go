@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 )

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"orgd/internal/db"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
 )
 

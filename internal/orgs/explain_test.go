@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/cursor"
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )

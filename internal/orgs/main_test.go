@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )

@@ -3,7 +3,7 @@ package seed
 import (
 	"testing"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

@@ -14,7 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"orgd/internal/db/dbtest"
+	"orgd/internal/dbtest"
 )
 
 func main() {
