@@ -1,90 +1,15 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/alecthomas/kong"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"orgd/internal/db"
-	"orgd/internal/telemetry"
+	"unicode/utf8"
 )
-
-// commandLine is every flag and environment variable there is; nothing else
-// reads the environment.
-type commandLine struct {
-	Serve       serveCommand       `cmd:"" help:"Serve the API."`
-	Dev         devCommand         `cmd:"" help:"Serve the API with a database and sample data, with nothing to configure."`
-	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to date, or look at it."`
-	Accounts    accountsCommand    `cmd:"" help:"Manage accounts."`
-	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
-	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server on this machine whether it is ready; for containers."`
-	Version     versionCommand     `cmd:"" help:"Say which release this is."`
-}
-
-// databaseFlags lead to the database. A pooler that lends connections for a
-// transaction can't listen, nor lock for a session, so only what serves goes through
-// it.
-type databaseFlags struct {
-	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use: postgres://user:password@host:port/name."`
-	DirectURL   telemetry.Secret `env:"ORGD_DB_DIRECT_URL" name:"db-direct-url" placeholder:"URL" help:"The same PostgreSQL without the pooler, where DATABASE_URL leads through one (DATABASE_URL)."`
-}
-
-// Validate finds a wrong URL before anything is done with it.
-func (f databaseFlags) Validate() error {
-	if f.DatabaseURL == "" {
-		return errors.New("DATABASE_URL is not set: give a URL such as postgres://user:password@localhost:5432/orgd")
-	}
-	if err := validDatabaseURL("DATABASE_URL", f.DatabaseURL); err != nil || f.DirectURL == "" {
-		return err
-	}
-	return validDatabaseURL("ORGD_DB_DIRECT_URL", f.DirectURL)
-}
-
-// direct returns the URL that leads to PostgreSQL itself.
-func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseURL).Reveal() }
-
-// pgx takes what does not begin so for names and values, jdbc:… among others.
-var databaseURLForm = regexp.MustCompile(`^(postgres|postgresql)://|^[a-z_]+ *=`)
-
-func validDatabaseURL(name string, u telemetry.Secret) error {
-	if text := u.Reveal(); strings.TrimSpace(text) != text {
-		return fmt.Errorf("%s begins or ends with a space or a line break: remove it", name)
-	}
-	cfg, err := pgxpool.ParseConfig(u.Reveal())
-	if unread, ok := errors.AsType[*fs.PathError](err); ok { // of a certificate or key
-		return fmt.Errorf("%s names a file that cannot be read: %w", name, unread)
-	}
-	if err != nil || !databaseURLForm.MatchString(u.Reveal()) {
-		return fmt.Errorf("%s is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd", name)
-	}
-	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
-	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
-		return fmt.Errorf("%s sets default_query_exec_mode to %q: pages are read in PostgreSQL's binary format, which that mode does not support", name, mode)
-	}
-	return db.CheckURL(u.Reveal())
-}
-
-// poolerFlag is for a pooler that is too old for prepared statements.
-type poolerFlag struct {
-	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}; described behind a PgBouncer before 1.21 (${default})."`
-}
 
 type serverFlags struct {
 	limitFlags  `embed:""`
@@ -164,6 +89,13 @@ func validURL(name, s, example string) error {
 	return nil
 }
 
+func validText(flag, text string) error {
+	if n := utf8.RuneCountInString(text); n < 1 || n > 255 || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return fmt.Errorf("%s takes 1 to 255 characters of text", flag)
+	}
+	return nil
+}
+
 // publicURL returns where clients reach the server: what was configured, or the
 // address that it is bound to.
 func publicURL(configured string, bound net.Addr) string {
@@ -172,66 +104,3 @@ func publicURL(configured string, bound net.Addr) string {
 	}
 	return "http://" + localAddr(bound.String())
 }
-
-const (
-	exitFailed = 1
-	exitUsage  = 2
-)
-
-// execute runs the command in args and returns the exit code. A command whose output
-// cannot be written has failed.
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	std := streams{out: &output{to: stdout}, err: stderr}
-	err := runCommand(ctx, args, std)
-	if err == nil && std.out.err != nil {
-		err = fmt.Errorf("the output cannot be written: %w", std.out.err)
-	}
-	if usage, wrong := errors.AsType[usageError](err); wrong {
-		fmt.Fprintln(std.err, "server:", usage.error)
-		return exitUsage
-	}
-	if err != nil && ctx.Err() != nil {
-		// What was under way failed because it was told to stop.
-		err = errors.New("stopped")
-	}
-	if err != nil {
-		fmt.Fprintln(std.err, "server:", err)
-		return exitFailed
-	}
-	return 0
-}
-
-// usageError is what is wrong with a command line or a variable.
-type usageError struct{ error }
-
-func runCommand(ctx context.Context, args []string, std streams) error {
-	var cli commandLine
-	helped := false
-	parser := kong.Must(&cli,
-		kong.Name("server"),
-		kong.Description("orgd, the organizations service. Flags may be given as environment variables."),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Writers(std.out, std.err),
-		kong.Exit(func(int) { helped = true }),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(std),
-	)
-	unknown := unknownVariables(variables(parser.Model.Node), os.Environ())
-	command, err := parser.Parse(args)
-	if helped || std.out.err != nil {
-		return nil
-	}
-	if err != nil || !slices.Contains(reportVariables, command.Command()) {
-		for _, v := range unknown {
-			fmt.Fprintln(std.err, "server: warning:", v)
-		}
-	}
-	if err != nil {
-		return usageError{err}
-	}
-	return command.Run(unknown)
-}
-
-// reportVariables are commands that do something else about unknown variables: serve
-// logs them, and a healthcheck, which runs every few seconds, is silent.
-var reportVariables = []string{"serve", "healthcheck"}

@@ -21,10 +21,11 @@ type tracing struct {
 	stop       func() // sends the last spans, if the collector takes them soon
 }
 
-func startTracing(ctx context.Context, collector, release string, logger *slog.Logger) (tracing, error) {
+func startTracing(ctx context.Context, collector string, logger *slog.Logger) (tracing, error) {
 	if collector == "" {
 		return tracing{stop: func() {}}, nil
 	}
+	release, _ := build()
 	traces, err := telemetry.NewTraces(ctx, collector, release, logger)
 	if err != nil {
 		return tracing{}, err

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/alecthomas/kong"
+)
+
+// commandLine is every command. The fields of each are its flags and, with an env tag,
+// its variables: nothing else configures the program.
+type commandLine struct {
+	Serve       serveCommand       `cmd:"" help:"Serve the API."`
+	Dev         devCommand         `cmd:"" help:"Serve the API with a database and sample data, with nothing to configure."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to date, or look at it."`
+	Accounts    accountsCommand    `cmd:"" help:"Manage accounts."`
+	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
+	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server on this machine whether it is ready; for containers."`
+	Version     versionCommand     `cmd:"" help:"Say which release this is."`
+}
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// execute runs the command in args and returns the exit code. A command whose output
+// cannot be written has failed.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	std := streams{out: &output{to: stdout}, err: stderr}
+	err := runCommand(ctx, args, std)
+	if err == nil && std.out.err != nil {
+		err = fmt.Errorf("the output cannot be written: %w", std.out.err)
+	}
+	if usage, wrong := errors.AsType[usageError](err); wrong {
+		fmt.Fprintln(std.err, "server:", usage.error)
+		return exitUsage
+	}
+	if err != nil && ctx.Err() != nil {
+		// What was under way failed because it was told to stop.
+		err = errors.New("stopped")
+	}
+	if err != nil {
+		fmt.Fprintln(std.err, "server:", err)
+		return exitFailed
+	}
+	return 0
+}
+
+// usageError is what is wrong with a command line or a variable.
+type usageError struct{ error }
+
+func runCommand(ctx context.Context, args []string, std streams) error {
+	var cli commandLine
+	helped := false
+	parser := kong.Must(&cli,
+		kong.Name("server"),
+		kong.Description("orgd, the organizations service. Flags may be given as environment variables."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(int) { helped = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	unknown := unknownVariables(variables(parser.Model.Node), os.Environ())
+	command, err := parser.Parse(args)
+	if helped || std.out.err != nil {
+		return nil
+	}
+	if err != nil || !slices.Contains(reportVariables, command.Command()) {
+		for _, v := range unknown {
+			fmt.Fprintln(std.err, "server: warning:", v)
+		}
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	return command.Run(unknown)
+}
+
+// reportVariables are commands that do something else about unknown variables: serve
+// logs them, and a healthcheck, which runs every few seconds, is silent.
+var reportVariables = []string{"serve", "healthcheck"}

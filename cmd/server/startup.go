@@ -1,0 +1,232 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orgd"
+	"orgd/internal/apikeys"
+	"orgd/internal/db"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/orgs"
+	"orgd/internal/telemetry"
+	"orgd/migrations"
+)
+
+// statementTimeout is less than the deadline of a request, so that PostgreSQL
+// ends a statement before its caller leaves: a caller that leaves costs the
+// connection.
+const statementTimeout = 8 * time.Second
+
+const (
+	// lockTimeout keeps those who wait for one organization from holding all
+	// connections for long.
+	lockTimeout = 2 * time.Second
+	// idleTxTimeout frees what a server that vanished had locked; without it that
+	// stays until TCP gives the connection up.
+	idleTxTimeout = 10 * time.Second
+)
+
+type serveConfig struct {
+	databaseURL string
+	unprepared  bool   // the pooler knows no prepared statements
+	directURL   string // the same, but not through a pooler; empty: databaseURL
+	maxConns    int32
+	perAccount  int32                     // connections that one account may hold; 0: four fifths of maxConns
+	listen      func() (listeners, error) // called once the database is known not to refuse this release
+	publicURL   string                    // empty: what the public listener is bound to
+	drainDelay  time.Duration
+	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
+	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
+	limits      orgdhttp.Limits
+	maxKeys     int // good keys of an account; 0: no limit
+	proxies     []*net.IPNet
+	tracesURL   string        // empty: no traces
+	unlogged    float64       // share of the requests without an error that are not logged
+	sweepEvery  time.Duration // 0: sweepInterval
+	flushEvery  time.Duration // 0: usageInterval
+	logger      *slog.Logger
+	linesLost   func() int64 // how many lines of the log could not be written
+}
+
+// serve runs the whole server, from top to bottom. It returns when ctx is done and
+// the requests in flight are answered.
+func serve(ctx context.Context, cfg serveConfig) error {
+	tracing, err := startTracing(ctx, cfg.tracesURL, cfg.logger)
+	if err != nil {
+		return err
+	}
+	defer tracing.stop()
+	pool, err := openPool(ctx, cfg, tracing)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	ready := &readiness{pool: pool}
+	if err := checkAtStart(ctx, cfg, ready); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it began
+		}
+		return err
+	}
+
+	// Not before: a load balancer may send requests to a server that accepts
+	// connections, and they would be lost if it ended.
+	bound, err := cfg.listen()
+	if err != nil {
+		return err
+	}
+	defer bound.close()
+	workers := newService(cfg, ready, tracing, bound).start(ctx)
+	if err := workers.Wait(); err != nil {
+		return err
+	}
+	cfg.logger.Info("stopped")
+	return nil
+}
+
+// isPooled says whether statements go through a pooler.
+func (cfg serveConfig) isPooled() bool {
+	return cfg.directURL != "" && cfg.directURL != cfg.databaseURL
+}
+
+func openPool(ctx context.Context, cfg serveConfig, t tracing) (*db.Pool, error) {
+	return db.Open(ctx, cfg.databaseURL, db.Options{
+		MaxConns: cfg.maxConns, MaxConnsPerOwner: cfg.perAccount, StatementTimeout: statementTimeout, LockTimeout: lockTimeout, IdleTxTimeout: idleTxTimeout,
+		UserTimeout: db.UserTimeout, Pooled: cfg.isPooled(), Unprepared: cfg.unprepared, Tracer: t.statements,
+	})
+}
+
+// checkAtStart returns an error if the server must not start: a database that is down
+// or denies access may recover, one that is misconfigured or has another schema does not.
+func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error {
+	switch err := ready.check(ctx); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, db.ErrMisconfigured):
+		return err
+	case errors.Is(err, db.ErrDenied):
+		cfg.logger.Warn("the database refuses this server; the server will be ready when it is let in", "error", err)
+	case errors.Is(err, db.ErrUnavailable):
+		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
+	case err != nil:
+		return err
+	case cfg.isPooled():
+		warnOfTimeouts(ctx, cfg.logger, ready.pool)
+	}
+	return nil
+}
+
+// warnOfTimeouts tells of what a pooler does not pass on and the role lacks.
+func warnOfTimeouts(ctx context.Context, logger *slog.Logger, pool *db.Pool) {
+	for name, want := range map[string]time.Duration{
+		"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": idleTxTimeout,
+	} {
+		value, err := pool.Setting(ctx, name)
+		if err == nil && value == "0" {
+			logger.Warn("behind a pooler the database's role has to set this", "setting", name, "recommended", want.String())
+		}
+	}
+}
+
+// service is a server that is ready to start: what it listens on, and the parts that
+// its workers share.
+type service struct {
+	cfg           serveConfig
+	pool          *db.Pool
+	bound         listeners
+	metrics       *telemetry.Metrics
+	organizations *orgs.Repository
+	usage         *apikeys.Usage
+	watch         *keyWatch
+	http          *orgdhttp.Server
+	apiURL        string
+}
+
+func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *service {
+	pool := ready.pool
+	usage := apikeys.NewUsage(pool)
+	keys := apikeys.NewRepository(pool).WithLimits(apikeys.Limits{KeysPerAccount: cfg.maxKeys, RateLimit: int32(cfg.limits.PerKey.PerSecond)})
+	s := &service{
+		cfg: cfg, pool: pool, bound: bound,
+		organizations: orgs.NewRepository(pool),
+		usage:         usage,
+		watch:         &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), logger: cfg.logger},
+		apiURL:        publicURL(cfg.publicURL, bound.public.Addr()),
+	}
+	s.metrics = s.newMetrics(ready)
+	s.http = orgdhttp.New(orgdhttp.Config{
+		Orgs:        s.organizations,
+		Keys:        keys,
+		Auth:        s.watch.keys,
+		Limits:      cfg.limits,
+		Proxies:     cfg.proxies,
+		Ready:       ready.check,
+		PublicURL:   s.apiURL,
+		Logger:      cfg.logger,
+		Observer:    s.metrics,
+		Tracer:      t.requests,
+		Unlogged:    cfg.unlogged,
+		IdleTimeout: cfg.idleTimeout,
+		OpenAPIYAML: orgd.OpenAPIYAML,
+		OpenAPIJSON: orgd.OpenAPIJSON,
+	})
+	return s
+}
+
+func (s *service) newMetrics(ready *readiness) *telemetry.Metrics {
+	metrics := telemetry.NewMetrics()
+	metrics.SetBuild(build())
+	metrics.WatchPool(s.pool.Stat)
+	metrics.WatchPoolWaits(func() (int, int64, time.Duration, int64) {
+		w := s.pool.Waits()
+		return w.Waiting, w.Served, w.Time, w.GivenUp
+	})
+	metrics.WatchLog(s.cfg.linesLost)
+	metrics.WatchKeys(s.watch.listening.Load, s.watch.keys.Stats)
+	metrics.WatchReadiness(ready.isReady.Load)
+	metrics.WatchSchema(ready.schemaVersion.Load, migrations.Latest())
+	return metrics
+}
+
+// start starts the workers, which end when ctx is done and the last request is
+// answered. If one fails, all end.
+func (s *service) start(ctx context.Context) *errgroup.Group {
+	cfg := s.cfg
+	if cfg.publicURL == "" && !isLoopback(s.bound.public.Addr()) {
+		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in answers lead to this machine itself", "publicUrl", s.apiURL)
+	}
+	workers, ctx := errgroup.WithContext(ctx)
+	// What goes on until the last request is answered: the admin address, where
+	// probes and metrics tell of the drain, and what is known of keys.
+	lastCtx, stopLast := context.WithCancel(context.WithoutCancel(ctx))
+	workers.Go(func() error {
+		defer stopLast()
+		return s.http.Serve(ctx, s.bound.public, cfg.drainDelay)
+	})
+	workers.Go(func() error { return s.http.ServeAdmin(lastCtx, s.bound.admin, s.metrics.Handler()) })
+	workers.Go(func() error {
+		return s.watch.run(lastCtx, cmp.Or(cfg.directURL, cfg.databaseURL), s.organizations.Owner())
+	})
+	workers.Go(func() error {
+		keepRecordingLost(lastCtx, cfg.logger, s.organizations)
+		return nil
+	})
+	workers.Go(func() error {
+		keepFlushing(ctx, lastCtx, cfg.logger, cmp.Or(cfg.flushEvery, usageInterval), s.usage)
+		return nil
+	})
+	workers.Go(func() error {
+		keepSweeping(ctx, cfg.logger, cmp.Or(cfg.sweepEvery, sweepInterval), sweepers(s.pool, s.organizations))
+		return nil
+	})
+	release, revision := build()
+	cfg.logger.Info("serving", "version", release, "commit", revision, "addr", s.bound.public.Addr().String(), "adminAddr", s.bound.admin.Addr().String(), "publicUrl", s.apiURL)
+	return workers
+}
