@@ -23,7 +23,7 @@ var (
 func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !acceptsJSON(c.Request().Header) {
-			return newError(codeNotAcceptable, "Send the header Accept: application/json, or none.")
+			return newError(codeNotAcceptable, "Responses are application/json only. Send Accept: application/json, or no Accept header.")
 		}
 		return next(c)
 	}

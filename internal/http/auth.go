@@ -53,12 +53,12 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 }
 
 func invalidKey() *apiError {
-	return newError(codeInvalidAPIKey, "Send a key that exists and is neither expired nor revoked.").
+	return newError(codeInvalidAPIKey, "The API key is unknown, expired or revoked. Send a valid key.").
 		challenge(realm + `, error="invalid_token"`)
 }
 
 func lacking(scope apikeys.Scope) *apiError {
-	return newError(codeInsufficientScope, "Use a key with the scope "+string(scope)+".").
+	return newError(codeInsufficientScope, "This call needs the scope "+string(scope)+". Use a key that has it.").
 		challenge(realm + `, error="insufficient_scope", scope="` + string(scope) + `"`)
 }
 
@@ -67,19 +67,19 @@ func lacking(scope apikeys.Scope) *apiError {
 func bearerToken(h http.Header) (string, error) {
 	headers := h.Values(echo.HeaderAuthorization)
 	if len(headers) > 1 {
-		return "", malformedAuthorization("Send one Authorization header, not several.")
+		return "", malformedAuthorization("The request has more than one Authorization header. Send one.")
 	}
 	scheme, token := "", ""
 	if len(headers) == 1 {
 		scheme, token, _ = strings.Cut(headers[0], " ")
 	}
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", newError(codeMissingCredentials, "Send the header Authorization: Bearer, followed by an API key.").
+		return "", newError(codeMissingCredentials, "The request has no Bearer credentials. Send the header Authorization: Bearer <API key>.").
 			challenge(realm)
 	}
 	token = strings.TrimLeft(token, " ")
 	if token == "" || strings.ContainsAny(token, " \t") {
-		return "", malformedAuthorization("Send exactly one API key after Bearer.")
+		return "", malformedAuthorization("The Authorization header is malformed. Send exactly one API key after Bearer.")
 	}
 	return token, nil
 }
@@ -99,7 +99,7 @@ func actingUser(h http.Header, p apikeys.Principal) (uuid.UUID, error) {
 	}
 	user, ok := parseUserID(values[0])
 	if len(values) > 1 || !ok || user == (uuid.UUID{}) {
-		return uuid.UUID{}, newError(codeInvalidRequest, "Send one header Orgd-User with usr_ and 32 hexadecimal digits in lower case, not all of them zero.")
+		return uuid.UUID{}, newError(codeInvalidRequest, "Orgd-User must be one user id: usr_ and 32 lower-case hexadecimal digits, not all zero.")
 	}
 	return user, nil
 }

@@ -31,14 +31,14 @@ func readObject(c echo.Context, required bool) (object, error) {
 	case len(body) > 0:
 		return parseObject(body)
 	case required:
-		return nil, newError(codeInvalidBody, "Send a JSON object as the body.")
+		return nil, newError(codeInvalidBody, "The body is missing. Send a JSON object.")
 	}
 	return nil, nil
 }
 
 func parseObject(body []byte) (object, error) {
 	if !utf8.Valid(body) {
-		return nil, newError(codeInvalidBody, "Send the body in UTF-8.")
+		return nil, newError(codeInvalidBody, "The body is not valid UTF-8. Send JSON in UTF-8.")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -50,13 +50,13 @@ func parseObject(body []byte) (object, error) {
 		return nil, malformed(err)
 	}
 	if hasLoneSurrogate(body) {
-		return nil, newError(codeInvalidBody, `Write escapes from \ud800 to \udfff in pairs, the high one first.`)
+		return nil, newError(codeInvalidBody, `The body has an unpaired surrogate escape (\ud800 to \udfff). Send surrogates in pairs, the high one first.`)
 	}
 	return o, nil
 }
 
 func malformed(cause error) error {
-	return newError(codeInvalidBody, "Send one well-formed JSON object with nothing before or behind it.").because(cause)
+	return newError(codeInvalidBody, "The body must be one well-formed JSON object with nothing before or after it.").because(cause)
 }
 
 // hasLoneSurrogate says whether an escape in well-formed JSON stands for half a
@@ -100,7 +100,7 @@ func checkValue(d *json.Decoder, depth int) error {
 	case !nests:
 		return nil
 	case depth > maxDepth:
-		return newError(codeInvalidBody, "Nest objects and arrays at most "+strconv.Itoa(maxDepth)+" deep.")
+		return newError(codeInvalidBody, "The body is nested too deeply. The limit is "+strconv.Itoa(maxDepth)+" levels.")
 	}
 	return checkMembers(d, opening, depth)
 }
@@ -114,9 +114,9 @@ func checkMembers(d *json.Decoder, opening json.Delim, depth int) error {
 			case err != nil:
 				return malformed(err)
 			case names[name]:
-				return newError(codeInvalidBody, "Give each name in an object once: "+cut(fmt.Sprint(name))+" is there twice.")
+				return newError(codeInvalidBody, "The name "+cut(fmt.Sprint(name))+" appears twice in one object. Send it once.")
 			case len(names) == maxNames:
-				return newError(codeInvalidBody, "Give at most "+strconv.Itoa(maxNames)+" names in one object.")
+				return newError(codeInvalidBody, "An object in the body has too many names. The limit is "+strconv.Itoa(maxNames)+".")
 			}
 			names[name] = true
 		}

@@ -211,24 +211,25 @@ func TestMediaTypes(t *testing.T) {
 			t.Errorf("%q: %d %s", headers, w.Code, w.Body)
 		}
 	}
-	const one, asJSON = "Send one header Content-Type: application/json.", "Send the body as Content-Type: application/json."
-	const inUTF8 = "Send the body in UTF-8, as Content-Type: application/json with charset=utf-8 or without a charset. This one has charset="
-	const without, plain = "Send Content-Type: application/json without the parameter foo.", "Send the body without a Content-Encoding. This one has "
+	const one, asJSON = "Send exactly one Content-Type header: application/json.", "Send the body as Content-Type: application/json."
+	const notJSON = "Send the body as Content-Type: application/json, not "
+	const notUTF8 = " is not supported. Send the body in UTF-8, with charset=utf-8 or without a charset."
+	const without, plain = "Send Content-Type: application/json without the parameter foo.", " is not supported. Send the body without a Content-Encoding."
 	for _, c := range []struct {
 		headers []string
 		detail  string
 	}{
 		{nil, one},
 		{[]string{name, ""}, asJSON},
-		{[]string{name, "json"}, asJSON + " This one is json."},
-		{[]string{name, "text/json"}, asJSON + " This one is text/json."},
-		{[]string{name, "text/plain; charset=utf-16"}, asJSON + " This one is text/plain."},
-		{[]string{name, "application/*"}, asJSON + " This one is application/*."},
-		{[]string{name, "application/problem+json"}, asJSON + " This one is application/problem+json."},
-		{[]string{name, "application/merge-patch+json"}, asJSON + " This one is application/merge-patch+json."},
-		{[]string{name, "application/x-www-form-urlencoded"}, asJSON + " This one is application/x-www-form-urlencoded."},
-		{[]string{name, "application/json; charset=UTF-16"}, inUTF8 + "UTF-16."},
-		{[]string{name, "application/json; charset=utf8"}, inUTF8 + "utf8."},
+		{[]string{name, "json"}, notJSON + "json."},
+		{[]string{name, "text/json"}, notJSON + "text/json."},
+		{[]string{name, "text/plain; charset=utf-16"}, notJSON + "text/plain."},
+		{[]string{name, "application/*"}, notJSON + "application/*."},
+		{[]string{name, "application/problem+json"}, notJSON + "application/problem+json."},
+		{[]string{name, "application/merge-patch+json"}, notJSON + "application/merge-patch+json."},
+		{[]string{name, "application/x-www-form-urlencoded"}, notJSON + "application/x-www-form-urlencoded."},
+		{[]string{name, "application/json; charset=UTF-16"}, "The charset UTF-16" + notUTF8},
+		{[]string{name, "application/json; charset=utf8"}, "The charset utf8" + notUTF8},
 		{[]string{name, "application/json; charset="}, asJSON},
 		{[]string{name, "application/json; charset=utf-8; charset=utf-16"}, asJSON},
 		{[]string{name, "application/json; charset=utf-8; foo=bar"}, without},
@@ -236,10 +237,10 @@ func TestMediaTypes(t *testing.T) {
 		{[]string{name, "application/json, application/json"}, asJSON},
 		{[]string{name, "application/json", name, "application/json"}, one},
 		{[]string{name, "application/json", name, "text/plain"}, one},
-		{[]string{name, "application/json", coding, "gzip"}, plain + "gzip."},
-		{[]string{name, "application/json", coding, "identity, gzip"}, plain + "identity, gzip."},
-		{[]string{name, "application/json", coding, "identity", coding, "br"}, plain + "br."},
-		{[]string{name, strings.Repeat("x", 200)}, asJSON + " This one is " + strings.Repeat("x", 99) + "…."},
+		{[]string{name, "application/json", coding, "gzip"}, "The Content-Encoding gzip" + plain},
+		{[]string{name, "application/json", coding, "identity, gzip"}, "The Content-Encoding identity, gzip" + plain},
+		{[]string{name, "application/json", coding, "identity", coding, "br"}, "The Content-Encoding br" + plain},
+		{[]string{name, strings.Repeat("x", 200)}, notJSON + strings.Repeat("x", 99) + "…."},
 	} {
 		headers := c.headers
 		for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {

@@ -64,7 +64,7 @@ func idempotencyKey(h http.Header) (string, error) {
 	}
 	key, ok := unquote(values[0])
 	if len(values) > 1 || !ok || len(key) < 1 || len(key) > maxIdempotencyKey {
-		return "", newError(codeInvalidRequest, "Send one header Idempotency-Key of 1 to 255 printable characters of ASCII, in quotes if there is a space in it.")
+		return "", newError(codeInvalidRequest, "Idempotency-Key must be a single header of 1 to 255 printable ASCII characters, in quotes if it contains a space.")
 	}
 	return key, nil
 }

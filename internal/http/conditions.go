@@ -40,7 +40,7 @@ func isKnown(h http.Header, version int64) (bool, error) {
 // changedSince is the refusal of a change whose If-Match lists other versions. Its
 // ETag is the current one.
 func changedSince(v orgs.VersionError) *apiError {
-	e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. Read the organization again and decide whether the change still applies.")
+	e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. Read the organization again and check whether the change still applies.")
 	if v.Current > 0 {
 		e.headers = map[string]string{"ETag": entityTag(v.Current)}
 	}
@@ -77,7 +77,7 @@ func readTags(h http.Header, name string) (*tagList, error) {
 		tags.list = append(tags.list, tag)
 		rest = strings.TrimLeft(rest[len(tag):], " \t")
 		if rest != "" && rest[0] != ',' {
-			return nil, newError(codeInvalidRequest, "Separate the ETags in "+name+" with commas.")
+			return nil, newError(codeInvalidRequest, "The ETags in "+name+" must be separated by commas.")
 		}
 	}
 	if len(tags.list) == 0 {
@@ -87,5 +87,5 @@ func readTags(h http.Header, name string) (*tagList, error) {
 }
 
 func malformedTags(name string) error {
-	return newError(codeInvalidRequest, "Send "+name+` as * or as a list of ETags in their quotes, such as "7". Leave the header out to set no condition.`)
+	return newError(codeInvalidRequest, name+` must be * or a list of ETags in quotes, such as "7". Leave the header out to set no condition.`)
 }

@@ -69,8 +69,8 @@ var problems = map[code]struct {
 	codeNotAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
 	codeRequestTimeout:       {http.StatusRequestTimeout, "Request timeout"},
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
-	codeAPIKeyEnded:          {http.StatusConflict, "API key ended"},
-	codeLastManagingKey:      {http.StatusConflict, "Last managing key"},
+	codeAPIKeyEnded:          {http.StatusConflict, "API key revoked or expired"},
+	codeLastManagingKey:      {http.StatusConflict, "Last key that manages keys"},
 	codeTooManyKeys:          {http.StatusConflict, "Too many API keys"},
 	codeInProgress:           {http.StatusConflict, "Call in progress"},
 	codePreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
@@ -86,9 +86,9 @@ var problems = map[code]struct {
 
 // Details that more than one place gives.
 const (
-	bodyTooLarge = "Send a body of at most 1 MiB."
-	tryLater     = "The service cannot answer now; repeat the call after the time in Retry-After."
-	tellUs       = "This is a defect of the service; report it with the request id."
+	bodyTooLarge = "The body is too large. The limit is 1 MiB."
+	tryLater     = "The service is temporarily unavailable. Retry after the time in Retry-After."
+	tellUs       = "An internal error occurred. Report it with the requestId."
 )
 
 // known maps the errors of the domain, and of those below that reach the edge,
@@ -98,17 +98,17 @@ var known = []struct {
 	code   code
 	detail string
 }{
-	{orgs.ErrInvalidCursor, codeInvalidCursor, "Use the cursor of the page before as it is, with the same key and the same filters, or leave it out to begin anew."},
-	{orgs.ErrNotFound, codeNotFound, "There is no organization with this id; send the orgId of one of the account's own."},
-	{orgs.ErrInactive, codeOrgInactive, "Reactivate the organization before it takes a new member."},
-	{orgs.ErrInProgress, codeInProgress, "The call that this one repeats still runs; send it again after the time in Retry-After."},
-	{orgs.ErrKeyReused, codeKeyReused, "Send the same call as the first with this Idempotency-Key, or a new key."},
-	{apikeys.ErrInvalidCursor, codeInvalidCursor, "Use the cursor of the page before as it is, with a key of the same account, or leave it out to begin anew."},
-	{apikeys.ErrNotFound, codeNotFound, "There is no API key with this id; send the apiKeyId of one of the account's own."},
-	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or has expired; create a new one."},
-	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage; create another before you revoke it."},
-	{apikeys.ErrTooMany, codeTooManyKeys, "The account has as many keys as it can have. Revoke those that are not used, and try again."},
-	{apikeys.ErrExceedsRate, codeInsufficientRate, "The API key has a higher rate limit than yours. Use a key with at least its rate limit."},
+	{orgs.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with the same filters and a key of the same account, or start again without a cursor."},
+	{orgs.ErrNotFound, codeNotFound, "This account has no organization with this orgId. Check the orgId, and that your key belongs to the right account."},
+	{orgs.ErrInactive, codeOrgInactive, "The organization is deactivated and takes no new members. Reactivate it first."},
+	{orgs.ErrInProgress, codeInProgress, "The call that this one repeats is still running. Retry after the time in Retry-After."},
+	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new key."},
+	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
+	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
+	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},
+	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
+	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
+	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},
 	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // and apikeys': it is one error
 	{errNotReady, codeUnavailable, tryLater},
 	{budget.ErrExhausted, codeUnavailable, tryLater},
@@ -122,9 +122,9 @@ var knownStatus = map[int]struct {
 	code   code
 	detail string
 }{
-	http.StatusBadRequest:            {codeInvalidRequest, "Correct the syntax of the request."},
+	http.StatusBadRequest:            {codeInvalidRequest, "The request is malformed. Fix its syntax."},
 	http.StatusNotFound:              {codeNotFound, "No such path. See the API reference."},
-	http.StatusMethodNotAllowed:      {codeMethodNotAllowed, "Use one of the methods in the header Allow."},
+	http.StatusMethodNotAllowed:      {codeMethodNotAllowed, "This path does not support this method. Use one of the methods in the Allow header."},
 	http.StatusRequestEntityTooLarge: {codeBodyTooLarge, bodyTooLarge},
 	http.StatusUnsupportedMediaType:  {codeUnsupportedMediaType, wrongMediaType},
 }

@@ -100,9 +100,9 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for body, want := range map[string]string{
-		`{"orgName":7}`: "orgName: Give a string.",
+		`{"orgName":7}`: "orgName: Must be a string.",
 		`{"orgName":"","metadata":{"a":1},"isActive":true}`: "isActive: Unknown field. This call takes metadata and orgName. " +
-			"metadata.a: Give a string. orgName: Give a name that is more than white space.",
+			"metadata.a: Must be a string. orgName: Must not be empty or only white space.",
 	} {
 		if p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, 422, "invalid_field"); p.Detail != want {
 			t.Errorf("%s: %s, want %s", body, p.Detail, want)
@@ -113,11 +113,11 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 	p = a.get(t, "/v1/orgs?limit=0&isActive=x").refused(t, 400, "invalid_parameter")
-	if want := "isActive: Give true or false. limit: Give a whole number from 1 to 100."; p.Detail != want {
+	if want := "isActive: Must be true or false. limit: Must be a whole number from 1 to 100."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 	p = a.get(t, "/v1/orgs?x=0&limit=1&limit=2").refused(t, 400, "repeated_parameter")
-	if want := "limit: Give this parameter once. x: Unknown parameter. This call takes cursor, isActive, limit, orgName, userId and metadata[key]."; p.Detail != want {
+	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes cursor, isActive, limit, orgName, userId and metadata[key]."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 

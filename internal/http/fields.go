@@ -68,7 +68,7 @@ func (o object) decode(fields ...field) error {
 				bad = append(bad, err)
 			}
 		case f.required:
-			bad = append(bad, fieldError{Field: f.name, Code: fieldRequired, Detail: "Give this field."})
+			bad = append(bad, fieldError{Field: f.name, Code: fieldRequired, Detail: "This field is required."})
 		}
 	}
 	if len(bad) == 0 {
@@ -129,11 +129,11 @@ func nameField(into *string) field {
 		*into = strings.TrimSpace(value)
 		switch {
 		case *into == "":
-			return &fieldError{Code: fieldRequired, Detail: "Give a name that is more than white space."}
+			return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
 		case utf8.RuneCountInString(*into) > maxNameRunes:
-			return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters."}
+			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 		case strings.ContainsFunc(*into, unicode.IsControl):
-			return &fieldError{Code: fieldInvalid, Detail: "Give a name without control characters."}
+			return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
 		}
 		return nil
 	})
@@ -144,7 +144,7 @@ func userIDField(into *uuid.UUID) field {
 	return textField("userId", func(value string) *fieldError {
 		id, ok := parseUserID(value)
 		if !ok {
-			return &fieldError{Code: fieldInvalid, Detail: "Give usr_ and 32 hexadecimal digits in lower case."}
+			return &fieldError{Code: fieldInvalid, Detail: "Must be usr_ and 32 lower-case hexadecimal digits."}
 		}
 		*into = id
 		return nil
@@ -168,7 +168,7 @@ func textField(name string, read func(value string) *fieldError) field {
 func readText(raw json.RawMessage) (string, *fieldError) {
 	var value *string // which null leaves nil
 	if err := json.Unmarshal(raw, &value); err != nil || value == nil {
-		return "", &fieldError{Code: fieldWrongType, Detail: "Give a string."}
+		return "", &fieldError{Code: fieldWrongType, Detail: "Must be a string."}
 	}
 	return *value, nil
 }

@@ -208,7 +208,7 @@ func TestDecodeBody(t *testing.T) {
 	}
 	wantProblem(t, serve(server, jsonRequest("")), http.StatusBadRequest, codeInvalidBody)
 	p := wantProblem(t, serve(server, jsonRequest("{}")), http.StatusUnprocessableEntity, codeInvalidField)
-	if p.Detail != "orgName: Give this field." || len(p.Errors) != 1 {
+	if p.Detail != "orgName: This field is required." || len(p.Errors) != 1 {
 		t.Errorf("%+v", p)
 	}
 	p = wantProblem(t, serve(server, jsonRequest(`{"name":1,"orgName":"x"}`)), http.StatusUnprocessableEntity, codeInvalidField)

@@ -12,11 +12,11 @@ const maxNameRunes = 255
 func parseName(value string, p *orgs.ListParams) *fieldError {
 	switch {
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return &fieldError{Code: fieldInvalid, Detail: "Give text in UTF-8 without U+0000."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8 text without U+0000."}
 	case utf8.RuneCountInString(value) > maxNameRunes:
-		return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters: no name is longer."}
+		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 	case orgs.Fold(value) == "":
-		return &fieldError{Code: fieldInvalid, Detail: "Give a part of the name to look for, or leave the parameter out."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must contain text to search for. To list every name, leave the parameter out."}
 	}
 	p.Name = value
 	return nil
@@ -24,7 +24,7 @@ func parseName(value string, p *orgs.ListParams) *fieldError {
 
 func parseIsActive(value string, p *orgs.ListParams) *fieldError {
 	if value != "true" && value != "false" {
-		return &fieldError{Code: fieldInvalid, Detail: "Give true or false."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be true or false."}
 	}
 	active := value == "true"
 	p.IsActive = &active
@@ -34,7 +34,7 @@ func parseIsActive(value string, p *orgs.ListParams) *fieldError {
 func parseUser(value string, p *orgs.ListParams) *fieldError {
 	id, ok := parseUserID(value)
 	if !ok {
-		return &fieldError{Code: fieldInvalid, Detail: "Give usr_ and 32 hexadecimal digits in lower case."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be usr_ and 32 lower-case hexadecimal digits."}
 	}
 	p.UserID = &id
 	return nil
@@ -61,7 +61,7 @@ func hasNestedBrackets(name string) bool {
 func parseMetadata(key string) parser {
 	return func(value string, p *orgs.ListParams) *fieldError {
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
-			return &fieldError{Code: fieldInvalid, Detail: "Give key and value in UTF-8."}
+			return &fieldError{Code: fieldInvalid, Detail: "The key and the value must be UTF-8."}
 		}
 		if err := checkMetadataKey(key); err != nil {
 			return err
@@ -70,7 +70,7 @@ func parseMetadata(key string) parser {
 			return err
 		}
 		if len(p.Metadata) == maxMetadataPairs {
-			return &fieldError{Code: fieldTooMany, Detail: "Ask for at most 50 pairs: no organization has more."}
+			return &fieldError{Code: fieldTooMany, Detail: "Too many metadata filters. The limit is 50."}
 		}
 		if p.Metadata == nil {
 			p.Metadata = map[string]string{}

@@ -18,11 +18,11 @@ func descriptionField(into *string) field {
 		*into = strings.TrimSpace(value)
 		switch {
 		case *into == "":
-			return &fieldError{Code: fieldRequired, Detail: "Say what the key is for."}
+			return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
 		case utf8.RuneCountInString(*into) > maxNameRunes:
-			return &fieldError{Code: fieldTooLong, Detail: "Give at most 255 characters."}
+			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 		case strings.ContainsFunc(*into, unicode.IsControl):
-			return &fieldError{Code: fieldInvalid, Detail: "Give a description without control characters."}
+			return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
 		}
 		return nil
 	})
@@ -33,10 +33,10 @@ func scopesField(into *[]apikeys.Scope) field {
 	return field{name: "scopes", read: func(raw json.RawMessage) []fieldError {
 		var values []*string // a null among them leaves nil
 		if err := json.Unmarshal(raw, &values); err != nil || values == nil {
-			return []fieldError{{Code: fieldWrongType, Detail: "Give an array of strings."}}
+			return []fieldError{{Code: fieldWrongType, Detail: "Must be an array of strings."}}
 		}
 		if len(values) == 0 {
-			return []fieldError{{Code: fieldRequired, Detail: "Give at least one scope."}}
+			return []fieldError{{Code: fieldRequired, Detail: "Must contain at least one scope."}}
 		}
 		var bad []fieldError
 		for i, value := range values[:min(len(values), len(apikeys.Scopes)+1)] {
@@ -51,14 +51,14 @@ func scopesField(into *[]apikeys.Scope) field {
 
 func addScope(into *[]apikeys.Scope, value *string) *fieldError {
 	if value == nil {
-		return &fieldError{Code: fieldWrongType, Detail: "Give a string."}
+		return &fieldError{Code: fieldWrongType, Detail: "Must be a string."}
 	}
 	scope := apikeys.Scope(*value)
 	switch {
 	case !slices.Contains(apikeys.Scopes, scope):
-		return &fieldError{Code: fieldInvalid, Detail: "Give one of orgs:read, orgs:write, members:write, keys:manage and act-as-user."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be one of orgs:read, orgs:write, members:write, keys:manage or act-as-user."}
 	case slices.Contains(*into, scope):
-		return &fieldError{Code: fieldRepeated, Detail: "Give each scope once."}
+		return &fieldError{Code: fieldRepeated, Detail: "Duplicate scope. List each scope once."}
 	}
 	*into = append(*into, scope)
 	return nil
@@ -73,7 +73,7 @@ func expiryField(into *time.Time) field {
 	return textField("expiresAt", func(value string) *fieldError {
 		t, err := time.Parse(time.RFC3339, value)
 		if err != nil || strings.ContainsAny(value, ",") {
-			return &fieldError{Code: fieldInvalid, Detail: "Give a time of RFC 3339 such as 2027-01-31T00:00:00Z."}
+			return &fieldError{Code: fieldInvalid, Detail: "Must be an RFC 3339 time such as 2027-01-31T00:00:00Z."}
 		}
 		if t.Before(time.Unix(0, 0)) || !t.Before(latestExpiry) {
 			return &fieldError{Code: fieldOutOfRange, Detail: expiryPast}
@@ -83,7 +83,7 @@ func expiryField(into *time.Time) field {
 	})
 }
 
-const expiryPast = "Give a time that lies ahead, before the year 9999."
+const expiryPast = "Must be in the future and before the year 9999."
 
 // clearableExpiryField takes null for a key that never ends.
 func clearableExpiryField(into *time.Time) field {
@@ -104,10 +104,10 @@ func overlapField(into *time.Duration) field {
 	return field{name: "overlapSeconds", read: func(raw json.RawMessage) []fieldError {
 		var seconds *float64 // which null leaves nil
 		if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil {
-			return []fieldError{{Code: fieldWrongType, Detail: "Give a number."}}
+			return []fieldError{{Code: fieldWrongType, Detail: "Must be a number."}}
 		}
 		if *seconds < 0 || *seconds > apikeys.MaxOverlap.Seconds() || *seconds != float64(int64(*seconds)) {
-			return []fieldError{{Code: fieldOutOfRange, Detail: "Give a whole number from 0 to 2592000."}}
+			return []fieldError{{Code: fieldOutOfRange, Detail: "Must be a whole number from 0 to 2592000."}}
 		}
 		*into = time.Duration(*seconds) * time.Second
 		return nil

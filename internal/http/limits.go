@@ -148,7 +148,7 @@ func (s *Server) countRefusal(c echo.Context, refusal error) error {
 
 func (s *Server) tooManyFailures() error {
 	s.cfg.Observer.ObserveLimited("failures")
-	return newError(codeRateLimited, "Too many requests from this address had no valid key. Correct the key, and retry after the time in Retry-After.").
+	return newError(codeRateLimited, "Too many requests from this address had no valid key. Fix the key, then retry after the time in Retry-After.").
 		retryAfter(time.Second)
 }
 

@@ -143,7 +143,7 @@ func TestFiltersRefuse(t *testing.T) {
 			t.Errorf("%s: errors %+v", c.query, p.Errors)
 			continue
 		}
-		if nested := strings.Count(p.Errors[0].Field, "]") > 1; nested != strings.Contains(p.Detail, "Keys that contain brackets cannot be filtered by.") {
+		if nested := strings.Count(p.Errors[0].Field, "]") > 1; nested != strings.Contains(p.Detail, "Filtering by a key that contains a bracket is not supported.") {
 			t.Errorf("%s: %s", c.query, p.Detail)
 		}
 		if got := p.Code + " " + p.Errors[0].Field + " " + p.Errors[0].Code; got != c.want {

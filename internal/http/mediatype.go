@@ -22,18 +22,18 @@ func checkMediaType(h http.Header) error {
 	}
 	types := h.Values(echo.HeaderContentType)
 	if len(types) != 1 {
-		return unsupportedType("Send one header Content-Type: application/json.")
+		return unsupportedType("Send exactly one Content-Type header: application/json.")
 	}
 	mediaType, params, err := mime.ParseMediaType(types[0])
 	if err != nil {
 		return unsupportedType(wrongMediaType).because(err)
 	}
 	if mediaType != echo.MIMEApplicationJSON {
-		return unsupportedType(wrongMediaType + " This one is " + cut(mediaType) + ".")
+		return unsupportedType("Send the body as Content-Type: application/json, not " + cut(mediaType) + ".")
 	}
 	charset, given := params["charset"]
 	if given && !strings.EqualFold(charset, "utf-8") {
-		return unsupportedType("Send the body in UTF-8, as Content-Type: application/json with charset=utf-8 or without a charset. This one has charset=" + cut(charset) + ".")
+		return unsupportedType("The charset " + cut(charset) + " is not supported. Send the body in UTF-8, with charset=utf-8 or without a charset.")
 	}
 	delete(params, "charset")
 	if others := slices.Sorted(maps.Keys(params)); len(others) > 0 {
@@ -47,7 +47,7 @@ func unsupportedType(detail string) *apiError { return newError(codeUnsupportedM
 // unsupportedCoding says which codings a body may have, as RFC 9110 section
 // 15.5.16 asks for.
 func unsupportedCoding(coding string) error {
-	e := unsupportedType("Send the body without a Content-Encoding. This one has " + cut(coding) + ".")
+	e := unsupportedType("The Content-Encoding " + cut(coding) + " is not supported. Send the body without a Content-Encoding.")
 	e.headers = map[string]string{"Accept-Encoding": "identity"}
 	return e
 }

@@ -20,7 +20,7 @@ func metadataField(into *map[string]string) field {
 	return field{name: "metadata", read: func(raw json.RawMessage) []fieldError {
 		var pairs object
 		if err := json.Unmarshal(raw, &pairs); err != nil || pairs == nil {
-			return []fieldError{{Code: fieldWrongType, Detail: "Give an object whose values are strings."}}
+			return []fieldError{{Code: fieldWrongType, Detail: "Must be an object whose values are strings."}}
 		}
 		var bad []fieldError
 		*into, bad = readMetadata(pairs)
@@ -44,7 +44,7 @@ func clearableMetadataField(into *map[string]string) field {
 func readMetadata(pairs object) (map[string]string, []fieldError) {
 	var bad []fieldError
 	if len(pairs) > maxMetadataPairs {
-		bad = append(bad, fieldError{Code: fieldTooMany, Detail: "Give at most 50 pairs."})
+		bad = append(bad, fieldError{Code: fieldTooMany, Detail: "Must have at most 50 pairs."})
 	}
 	metadata := make(map[string]string, len(pairs))
 	for _, key := range slices.Sorted(maps.Keys(pairs)) {
@@ -72,11 +72,11 @@ func readPair(key string, raw json.RawMessage) (string, *fieldError) {
 func checkMetadataKey(key string) *fieldError {
 	switch {
 	case key == "":
-		return &fieldError{Code: fieldInvalid, Detail: "Give a key of at least one character."}
+		return &fieldError{Code: fieldInvalid, Detail: "The key must not be empty."}
 	case utf8.RuneCountInString(key) > maxMetadataKeyRunes:
-		return &fieldError{Code: fieldTooLong, Detail: "Give a key of at most 100 characters."}
+		return &fieldError{Code: fieldTooLong, Detail: "The key must be at most 100 characters."}
 	case strings.ContainsRune(key, 0):
-		return &fieldError{Code: fieldInvalid, Detail: "Give a key without U+0000."}
+		return &fieldError{Code: fieldInvalid, Detail: "The key must not contain U+0000."}
 	}
 	return nil
 }
@@ -84,9 +84,9 @@ func checkMetadataKey(key string) *fieldError {
 func checkMetadataValue(value string) *fieldError {
 	switch {
 	case utf8.RuneCountInString(value) > maxMetadataValueRunes:
-		return &fieldError{Code: fieldTooLong, Detail: "Give at most 1000 characters."}
+		return &fieldError{Code: fieldTooLong, Detail: "The value must be at most 1000 characters."}
 	case strings.ContainsRune(value, 0):
-		return &fieldError{Code: fieldInvalid, Detail: "Give a value without U+0000."}
+		return &fieldError{Code: fieldInvalid, Detail: "The value must not contain U+0000."}
 	}
 	return nil
 }

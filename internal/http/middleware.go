@@ -64,7 +64,7 @@ func refuseUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 			http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect:
 			return next(c)
 		}
-		return newError(codeNotImplemented, "Use one of HTTP's own methods, as the API's description names them.")
+		return newError(codeNotImplemented, "Unknown method. Use one that the API reference lists.")
 	}
 }
 

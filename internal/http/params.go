@@ -62,7 +62,7 @@ func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 	}
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return p, newError(codeInvalidRequest, "Encode the query as pairs name=value joined by &, with % escapes.").because(err)
+		return p, newError(codeInvalidRequest, "The query is malformed. Send percent-encoded name=value pairs joined by &.").because(err)
 	}
 	var bad []fieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -79,16 +79,16 @@ func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 
 func (ps parameters) parseOne(name string, values []string, p *orgs.ListParams) *fieldError {
 	if apikeys.HasKey(name) || slices.ContainsFunc(values, apikeys.HasKey) {
-		return &fieldError{Code: fieldInvalid, Detail: "Send an API key in the header Authorization, and never in a query."}
+		return &fieldError{Code: fieldInvalid, Detail: "An API key must not be in the query. Send it in the Authorization header."}
 	}
 	parse := ps.find(name)
 	switch {
 	case ps.metadata && hasNestedBrackets(name):
-		return &fieldError{Code: fieldUnknown, Detail: "Unknown parameter. Write metadata[key]=value, with one pair of brackets. Keys that contain brackets cannot be filtered by."}
+		return &fieldError{Code: fieldUnknown, Detail: "Unknown parameter. Write metadata[key]=value, with one pair of brackets. Filtering by a key that contains a bracket is not supported."}
 	case parse == nil:
 		return &fieldError{Code: fieldUnknown, Detail: ps.unknown()}
 	case len(values) > 1:
-		return &fieldError{Code: fieldRepeated, Detail: "Give this parameter once."}
+		return &fieldError{Code: fieldRepeated, Detail: "Repeated parameter. Send it once."}
 	}
 	return parse(values[0], p)
 }
@@ -129,7 +129,7 @@ func parseLimit(value string, p *orgs.ListParams) *fieldError {
 	n, err := strconv.ParseUint(whole, 10, 16)
 	integral := !dotted || fraction != "" && strings.Trim(fraction, "0") == ""
 	if err != nil || !integral || whole[0] == '0' || n > orgs.MaxLimit {
-		return &fieldError{Code: fieldOutOfRange, Detail: "Give a whole number from 1 to 100."}
+		return &fieldError{Code: fieldOutOfRange, Detail: "Must be a whole number from 1 to 100."}
 	}
 	p.Limit = int(n)
 	return nil
@@ -137,7 +137,7 @@ func parseLimit(value string, p *orgs.ListParams) *fieldError {
 
 func parseCursor(value string, p *orgs.ListParams) *fieldError {
 	if value == "" {
-		return &fieldError{Code: fieldCursor, Detail: "Give the cursor of the page before, or leave the parameter out for the first page."}
+		return &fieldError{Code: fieldCursor, Detail: "Must not be empty. Send the previous page's cursor, or leave the parameter out for the first page."}
 	}
 	p.Cursor = value
 	return nil

@@ -108,9 +108,9 @@ func (s *Server) tooManyInFlight(limit string) error {
 	s.cfg.Observer.ObserveLimited(limit)
 	switch limit {
 	case limitInFlightKey:
-		return newError(codeRateLimited, "This key has too many requests in flight. Retry when others are answered.").retryAfter(0)
+		return newError(codeRateLimited, "This key has too many requests in flight. Retry when some of them have finished.").retryAfter(0)
 	case limitInFlightAccount:
-		return newError(codeRateLimited, "This account has too many requests in flight. Retry when others are answered.").retryAfter(0)
+		return newError(codeRateLimited, "This account has too many requests in flight. Retry when some of them have finished.").retryAfter(0)
 	}
 	return newError(codeUnavailable, tryLater)
 }

@@ -123,7 +123,7 @@ func badBody(err error) error {
 	case err == nil, errors.As(err, &tooLarge):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return newError(codeRequestTimeout, "The body did not arrive within 8 seconds; send the request again.").because(err)
+		return newError(codeRequestTimeout, "The body did not arrive within 8 seconds. Send the request again.").because(err)
 	}
-	return newError(codeInvalidBody, "Send the whole body, as long as its headers say.").because(err)
+	return newError(codeInvalidBody, "The body is incomplete. Its length must match the request's headers.").because(err)
 }
