@@ -1,0 +1,180 @@
+package apikeys_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/dbtest"
+	"orgd/internal/uuid"
+)
+
+// stored is what a release writes for one call: the text whose digest identifies the
+// call, and the record of its result.
+type stored struct {
+	Operation string
+	Call      json.RawMessage // each byte counts
+	Result    json.RawMessage
+}
+
+// During an upgrade two releases answer each other's repeats. So a release writes what
+// the golden file says, and reads it back.
+func TestStoredCallsOfVersion1(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden map[string]stored
+	if err := json.Unmarshal(text, &golden); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	rate, usualRate := new(int32), (*int32)(nil)
+	*rate = 7
+	used := time.Date(2026, 2, 3, 4, 5, 6, 700_000_000, time.UTC)
+	live := apikeys.APIKey{
+		ID: uuid.UUID{15: 10}, AccountID: uuid.UUID{15: 0xac}, Description: "CI <&>", Hint: "orgd_0a…",
+		Scopes: []apikeys.Scope{apikeys.OrgsRead, apikeys.ActAsUser}, RateLimit: rate,
+		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC), ExpiresAt: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC), LastUsedAt: used,
+	}
+	made := live
+	made.LastUsedAt = time.Time{}
+	usual, forever, revoked := made, made, made
+	usual.RateLimit, forever.ExpiresAt = nil, time.Time{}
+	revoked.ID, revoked.Hint, revoked.RateLimit, revoked.ExpiresAt, revoked.RevokedAt = uuid.UUID{15: 11}, "orgd_0b…", nil, time.Time{}, used
+	for name, tc := range map[string]struct {
+		change func(*apikeys.Repository, apikeys.Call) (apikeys.Changed, error)
+		// random are the fields that two runs give different values.
+		random string
+		want   apikeys.APIKey
+		err    error
+	}{
+		"create": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Create(ctx, c, apikeys.NewAPIKey{Description: live.Description, Scopes: live.Scopes, ExpiresAt: live.ExpiresAt, RateLimit: rate})
+			},
+			random: "{ID,Hint,CreatedAt}",
+			want:   made,
+		},
+		"create for an hour": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Create(ctx, c, apikeys.NewAPIKey{Description: live.Description, Scopes: live.Scopes, ExpiresIn: time.Hour})
+			},
+			random: "{ID,Hint,CreatedAt,ExpiresAt}",
+			want:   usual,
+		},
+		"update of every field": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Update(ctx, c, live.ID, apikeys.Changes{Description: &live.Description, ExpiresAt: &live.ExpiresAt, RateLimit: &rate})
+			},
+			want: live,
+		},
+		"update of nothing": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Update(ctx, c, live.ID, apikeys.Changes{})
+			},
+			want: live,
+		},
+		"update for an hour": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Update(ctx, c, live.ID, apikeys.Changes{ExpiresAt: &time.Time{}, ExpiresIn: time.Hour})
+			},
+			random: "{ExpiresAt}",
+			want:   live,
+		},
+		"update of a revoked key": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Update(ctx, c, revoked.ID, apikeys.Changes{ExpiresAt: &live.ExpiresAt, RateLimit: &usualRate})
+			},
+			err: apikeys.ErrEnded,
+		},
+		"revocation": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Revoke(ctx, c, revoked.ID)
+			},
+			want: revoked,
+		},
+		"revocation of the last manager": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) { return r.Revoke(ctx, c, c.KeyID) },
+			err:    apikeys.ErrLastManager,
+		},
+		"revocation of an unknown key": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Revoke(ctx, c, uuid.UUID{15: 12})
+			},
+			err: apikeys.ErrNotFound,
+		},
+		"rotation": {
+			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
+				return r.Rotate(ctx, c, live.ID, time.Hour)
+			},
+			random: "{ID,Hint,CreatedAt}",
+			want:   forever,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, golden := dbtest.New(t), golden[name]
+			d.Exec(t, "INSERT INTO accounts (id, name) VALUES ($1, 'Test')", live.AccountID)
+			call := apikeys.Call{AccountID: live.AccountID, KeyID: uuid.UUID{15: 1}, UserID: uuid.UUID{15: 2}, IdempotencyKey: "k"}
+			store(t, d, apikeys.APIKey{ID: call.KeyID, AccountID: call.AccountID, Description: "Caller", Hint: "orgd_01…", Scopes: apikeys.Scopes, CreatedAt: live.CreatedAt})
+			store(t, d, live)
+			store(t, d, revoked)
+			repository := apikeys.NewRepository(d.Conns)
+			if changed, err := tc.change(repository, call); changed.Replayed || !errors.Is(err, tc.err) {
+				t.Fatalf("first: %+v, %v", changed, err)
+			}
+			wantStored(t, d, golden, tc.random)
+			d.Exec(t, "UPDATE idempotency_keys SET result = $1::jsonb", string(golden.Result))
+			again, err := tc.change(repository, call)
+			if !again.Replayed || !errors.Is(err, tc.err) {
+				t.Errorf("again: %+v, %v; want %v", again, err, tc.err)
+			}
+			if diff := cmp.Diff(tc.want, again.APIKey); diff != "" {
+				t.Errorf("read (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func store(t *testing.T, d *dbtest.DB, k apikeys.APIKey) {
+	t.Helper()
+	d.Exec(t, `
+INSERT INTO api_keys (id, account_id, description, hint, digest, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at)
+VALUES ($1, $2, $3, $4, sha256($4::text::bytea), $5, $6, $7, nullif($8, $11::timestamptz), nullif($9, $11::timestamptz), nullif($10, $11::timestamptz))`,
+		k.ID, k.AccountID, k.Description, k.Hint, k.Scopes, k.RateLimit, k.CreatedAt, k.ExpiresAt, k.RevokedAt, k.LastUsedAt, time.Time{})
+}
+
+// wantStored compares the row of the key "k" with the golden one.
+func wantStored(t *testing.T, d *dbtest.DB, golden stored, random string) {
+	t.Helper()
+	if random == "" {
+		random = "{}"
+	}
+	name, call := sha256.Sum256([]byte(golden.Operation+"\x00k")), sha256.Sum256(golden.Call)
+	var got []byte
+	var result string
+	var same bool
+	err := d.Pool.QueryRow(context.Background(), `
+SELECT call_digest, result, result #- '{Result}' = golden #- '{Result}' AND (result->'Result') - $3::text[] = (golden->'Result') - $3::text[]
+FROM idempotency_keys, (SELECT $2::jsonb AS golden) AS v1
+WHERE key_digest = $1`, name[:], string(golden.Result), random).Scan(&got, &result, &same)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, call[:]) {
+		t.Errorf("the digest is not that of %s", golden.Call)
+	}
+	if !same {
+		t.Errorf("wrote %s\nwant  %s", result, golden.Result)
+	}
+}

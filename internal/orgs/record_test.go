@@ -1,0 +1,179 @@
+package orgs_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// stored is what a release writes for one call: the text whose digest identifies the
+// call, and the record of its result.
+type stored struct {
+	Operation string
+	Call      json.RawMessage
+	Result    json.RawMessage
+}
+
+// storedV1 reads the golden file of version 1. A raw message keeps each byte.
+func storedV1(t *testing.T) map[string]stored {
+	t.Helper()
+	text, err := os.ReadFile("testdata/v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden map[string]stored
+	if err := json.Unmarshal(text, &golden); err != nil {
+		t.Fatal(err)
+	}
+	return golden
+}
+
+// During an upgrade two releases answer each other's repeats. So a release writes what
+// the golden file says, and reads it back.
+func TestStoredCallsOfVersion1(t *testing.T) {
+	t.Parallel()
+	golden := storedV1(t)
+	ctx := context.Background()
+	full := orgs.Org{
+		ID: uuid.UUID{15: 10}, Name: "Müller & Söhne", IsActive: true, Metadata: `{"a": "<b>"}`,
+		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC), UpdatedAt: time.Date(2026, 2, 3, 4, 5, 6, 700_000_000, time.UTC),
+		CreatedByAPIKeyID: uuid.UUID{15: 1}, CreatedByUserID: uuid.UUID{15: 2}, Version: 1,
+	}
+	bare := orgs.Org{ID: uuid.UUID{15: 11}, Name: "Acme", Metadata: "{}", CreatedAt: full.CreatedAt, UpdatedAt: full.CreatedAt, Version: 1}
+	metadata, user := map[string]string{"a": "<b>"}, uuid.UUID{15: 3}
+	for name, tc := range map[string]struct {
+		change func(*orgs.Repository, orgs.Call) (orgs.Changed, error)
+		// random are the fields that two runs give different values.
+		random string
+		want   orgs.Org
+		err    error
+	}{
+		"create": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.Create(ctx, c, orgs.NewOrg{Name: full.Name, Metadata: metadata})
+			},
+			random: "{ID,CreatedAt,UpdatedAt}",
+			want:   full,
+		},
+		"update of every field": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.Update(ctx, c, full.ID, orgs.Versions{7, 1}, orgs.Changes{Name: &full.Name, Metadata: &metadata})
+			},
+			want: full,
+		},
+		"update of nothing": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.Update(ctx, c, bare.ID, nil, orgs.Changes{})
+			},
+			want: bare,
+		},
+		"deactivation": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.SetActive(ctx, c, bare.ID, nil, false)
+			},
+			want: bare,
+		},
+		"reactivation of another version": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.SetActive(ctx, c, bare.ID, orgs.Versions{7}, true)
+			},
+			err: orgs.VersionError{Current: 1},
+		},
+		"addition of a member": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.AddMember(ctx, c, full.ID, nil, user)
+			},
+		},
+		"addition to a deactivated organization": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.AddMember(ctx, c, bare.ID, orgs.Versions{1}, user)
+			},
+			err: orgs.ErrInactive,
+		},
+		"removal from an unknown organization": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.RemoveMember(ctx, c, uuid.UUID{15: 12}, orgs.Versions{}, user)
+			},
+			err: orgs.ErrNotFound,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, golden := setup(t), golden[name]
+			b.Org(t, b.account, full)
+			b.Org(t, b.account, bare)
+			if changed, err := tc.change(b.repository, b.keyed("k")); changed.Replayed || !errors.Is(err, tc.err) {
+				t.Fatalf("first: %+v, %v", changed, err)
+			}
+			b.wantStored(t, golden, tc.random)
+			b.Exec(t, "UPDATE idempotency_keys SET result = $1::jsonb", string(golden.Result))
+			again, err := tc.change(b.repository, b.keyed("k"))
+			if !again.Replayed || !errors.Is(err, tc.err) {
+				t.Errorf("again: %+v, %v; want %v", again, err, tc.err)
+			}
+			if diff := cmp.Diff(tc.want, again.Org); diff != "" {
+				t.Errorf("read (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// wantStored compares the row of the key "k" with the golden one.
+func (b bundle) wantStored(t *testing.T, golden stored, random string) {
+	t.Helper()
+	if random == "" {
+		random = "{}"
+	}
+	name, call := sha256.Sum256([]byte(golden.Operation+"\x00k")), sha256.Sum256(golden.Call)
+	var got []byte
+	var result string
+	var same bool
+	err := b.Pool.QueryRow(context.Background(), `
+SELECT call_digest, result, result #- '{Result}' = golden #- '{Result}' AND (result->'Result') - $3::text[] = (golden->'Result') - $3::text[]
+FROM idempotency_keys, (SELECT $2::jsonb AS golden) AS v1
+WHERE key_digest = $1`, name[:], string(golden.Result), random).Scan(&got, &result, &same)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, call[:]) {
+		t.Errorf("the digest is not that of %s", golden.Call)
+	}
+	if !same {
+		t.Errorf("wrote %s\nwant  %s", result, golden.Result)
+	}
+}
+
+// The digest by which a retry without a key finds an equal creation is stored too.
+func TestStoredCreationOfVersion1(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.account = uuid.UUID{0: 1, 6: 0x70, 8: 0x80, 15: 1}
+	b.Exec(t, "INSERT INTO accounts (id, name) VALUES ($1, 'Test')", b.account)
+	made, err := b.repository.Create(context.Background(), b.firstTry(), orgs.NewOrg{Name: "Müller & Söhne", Metadata: map[string]string{"a": "<b>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.repository.AnswerLost(made)
+	if err := b.repository.RecordLost(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	golden := storedV1(t)["create without a key"]
+	want := sha256.Sum256(golden.Call)
+	var got []byte
+	if err := b.Pool.QueryRow(context.Background(), "SELECT call_digest FROM unanswered_creations").Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want[:]) {
+		t.Errorf("the digest is not that of %s", golden.Call)
+	}
+}
