@@ -13,6 +13,12 @@ import (
 	"orgd/internal/uuid"
 )
 
+// NewOrg is an organization to be made.
+type NewOrg struct {
+	Name     string // 1–255 code points, trimmed, no control characters
+	Metadata map[string]string
+}
+
 // Create makes an organization. If the client counts its retries and does not name the
 // call, a retry returns the organization of an equal call of the last 10 minutes whose
 // answer is known to be lost. Errors: ErrInProgress, ErrKeyReused, ErrUnavailable.
@@ -66,6 +72,27 @@ func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 // looks for others wants it alone.
 func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.digest[:])) }
 
+// The shared lock comes before the organization and is held until the creation is
+// committed: a retry that has the lock alone sees the creation, or comes before it.
+const orgCreate = `
+WITH shared AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock_shared($10::bigint) -- which NULL does not lock
+), created AS (
+  INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_by_api_key_id, created_by_user_id)
+  SELECT $1, $2, $3, $4, $5, $6, $7 FROM shared
+  RETURNING ` + orgColumns + `, version
+), unanswered AS (
+  INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner)
+  SELECT $1, $11, $12, org_id, $13 FROM created WHERE $10::bigint IS NOT NULL
+), event AS (
+  INSERT INTO org_events (` + eventColumns + `)
+  SELECT $1, org_id, $8, $6, $7, $9, '{}',
+    jsonb_strip_nulls(jsonb_build_object('orgName', org_name, 'metadata', nullif(metadata, '{}'))), created_at
+  FROM created
+)
+SELECT ` + orgColumns + `, version
+FROM created`
+
 func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 	args := []any{
 		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata,
@@ -117,21 +144,4 @@ func untilDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithDeadline(detached, deadline)
 	}
 	return context.WithCancel(detached)
-}
-
-// encodeMetadata writes a JSON object for PostgreSQL, its keys in order.
-func encodeMetadata(m map[string]string) (string, error) {
-	if len(m) == 0 {
-		return "{}", nil
-	}
-	text, err := json.Marshal(m)
-	return string(text), err
-}
-
-// orNull makes NULL of the zero id.
-func orNull(id uuid.UUID) *uuid.UUID {
-	if id == (uuid.UUID{}) {
-		return nil
-	}
-	return &id
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"orgd/internal/dbtest"
@@ -31,6 +32,43 @@ func setup(t testing.TB) bundle {
 type fataler interface {
 	Helper()
 	Fatalf(format string, args ...any)
+}
+
+func (b bundle) caller() orgs.Call {
+	return orgs.Call{AccountID: b.account, KeyID: uuid.UUID{15: 1}, UserID: uuid.UUID{15: 2}, RequestID: "request-1"}
+}
+
+func (b bundle) keyed(key string) orgs.Call {
+	c := b.caller()
+	c.IdempotencyKey = key
+	return c
+}
+
+func (b bundle) create(t fataler, n orgs.NewOrg) orgs.Org {
+	t.Helper()
+	made, err := b.repository.Create(context.Background(), b.caller(), n)
+	if err != nil {
+		t.Fatalf("Create(%+v): %v", n, err)
+	}
+	return made.Org
+}
+
+func (b bundle) get(t fataler, id uuid.UUID) orgs.Org {
+	t.Helper()
+	o, err := b.repository.Get(context.Background(), b.account, id)
+	if err != nil {
+		t.Fatalf("Get(%s): %v", id, err)
+	}
+	return o
+}
+
+func (b bundle) update(t fataler, id uuid.UUID, c orgs.Changes) orgs.Org {
+	t.Helper()
+	changed, err := b.repository.Update(context.Background(), b.caller(), id, nil, c)
+	if err != nil {
+		t.Fatalf("Update(%+v): %v", c, err)
+	}
+	return changed.Org
 }
 
 func (b bundle) list(t fataler, p orgs.ListParams) orgs.Page {
@@ -82,3 +120,23 @@ func names(found []orgs.Org) []string {
 	}
 	return list
 }
+
+func ptr[T any](v T) *T { return &v }
+
+func second[T any](_ T, err error) error { return err }
+
+// together runs fn so many times at once.
+func together(n int, fn func(i int)) {
+	var group sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		group.Go(func() { <-start; fn(i) })
+	}
+	close(start)
+	group.Wait()
+}
+
+// tb is a test that goroutines beside its own may fail.
+type tb struct{ *testing.T }
+
+func (t tb) Fatalf(format string, args ...any) { t.Errorf(format, args...) }

@@ -3,6 +3,7 @@
 package orgs
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -42,6 +43,15 @@ func (e VersionError) Is(target error) bool { return target == ErrVersion }
 // Metadata is a JSON object of strings as PostgreSQL writes it, "{}" when empty.
 // It is not parsed on its way from the database to the wire.
 type Metadata string
+
+// encodeMetadata writes a JSON object for PostgreSQL, its keys in order.
+func encodeMetadata(m map[string]string) (string, error) {
+	if len(m) == 0 {
+		return "{}", nil
+	}
+	text, err := json.Marshal(m)
+	return string(text), err
+}
 
 // Org is an organization of one account.
 type Org struct {

@@ -3,9 +3,9 @@ package orgs
 import (
 	"context"
 	"fmt"
-	"slices"
 
-	"orgd/internal/cursor"
+	"github.com/jackc/pgx/v5"
+
 	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
@@ -24,110 +24,35 @@ func NewRepository(pool *db.Pool) *Repository {
 	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes, answers: newAnswers(pool)}
 }
 
-// nearby bounds the first look for what a filter asks for. What fills no page
-// there is mostly rare, and cheap to find by the index. What is common, but only
-// among older organizations, costs a sort of all that have it.
-//
-// A user's organizations cost a look-up each, so fewer are looked at; and what
-// fills no page there may still be common in the account, where the index finds
-// it all. So the walk goes on if reach is likely to be enough.
-type nearby struct {
-	orgs   int
-	ofUser int
-	reach  int
-}
-
-var usualNearby = nearby{orgs: 10_000, ofUser: 2_500, reach: 12_000}
-
-// List returns a page, ordered by creation and then by id, newest first. A walk
-// from page to page sees no organization twice, and sees exactly once each that
-// was there before its first page, was not deleted and kept matching. Errors:
-// ErrInvalidCursor, ErrUnavailable.
-func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
-	if p.Limit < 1 || p.Limit > MaxLimit {
-		return Page{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, MaxLimit)
-	}
-	query, err := r.newQuery(accountID, p)
-	if err != nil {
-		return Page{}, err
-	}
-	var found collected
-	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		found, err = query.run(ctx, q)
+// Get returns the organization. Errors: ErrNotFound, ErrUnavailable.
+func (r *Repository) Get(ctx context.Context, accountID, orgID uuid.UUID) (Org, error) {
+	var org Org
+	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		org, err = getOrg(ctx, q, accountID, orgID)
 		return err
 	})
 	if err != nil {
-		return Page{}, fmt.Errorf("list organizations: %w", err)
+		return Org{}, fmt.Errorf("get organization: %w", err)
 	}
-	return newPage(found, p, accountID), nil
+	return org, nil
 }
 
-// listQuery is a list ready to be asked for.
-type listQuery struct {
-	ListParams
-	accountID uuid.UUID
-	after     *cursor.Position // nil for the first page
-	folded    string           // Name, folded
-	metadata  string           // Metadata as JSON; empty without
-	nearby    int              // how far orgListNearby looks
-	reach     int              // how far a user's organizations are worth walking
-	page      int              // the most bytes of the page
-}
+const orgGet = `
+SELECT ` + orgColumns + `, version
+FROM orgs
+WHERE account_id = $1 AND org_id = $2`
 
-func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, error) {
-	l := listQuery{ListParams: p, accountID: accountID, folded: Fold(p.Name), nearby: r.nearby.orgs, reach: r.nearby.reach, page: r.page}
-	if l.ofUser() {
-		l.nearby = r.nearby.ofUser
-	}
-	if len(p.Metadata) > 0 {
-		var err error
-		if l.metadata, err = encodeMetadata(p.Metadata); err != nil {
-			return listQuery{}, err
-		}
-	}
-	if p.Cursor != "" {
-		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
-		if err != nil {
-			return listQuery{}, ErrInvalidCursor
-		}
-		l.after = &after
-	}
-	return l, nil
-}
-
-func (l listQuery) ofUser() bool { return l.UserID != nil }
-
-func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
-	if l.folded == "" && l.metadata == "" {
-		list := orgList
-		if l.ofUser() && l.IsActive != nil {
-			list = orgListByActivity
-		}
-		return l.fetch(ctx, q, list(l))
-	}
-	// Each statement alone gives the whole answer where it counts; the walk's
-	// promises need no snapshot common to both.
-	found, err := l.fetch(ctx, q, orgListNearby(l))
-	if err != nil || found.full || !found.goesOn {
-		return found, err
-	}
-	beyond := orgListIndexed
-	if l.walksOn(len(found.orgs)) {
-		beyond = orgListWalked
-	}
-	return l.fetch(ctx, q, beyond(l))
-}
-
-// walksOn says whether a user's organizations fill the page within reach, if those
-// that follow have what is asked for as often as those nearby.
-func (l listQuery) walksOn(found int) bool {
-	return l.ofUser() && l.nearby*(l.Limit+1) <= l.reach*found
-}
-
-func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collected, error) {
-	rows, err := q.Query(ctx, s.sql, slices.Concat([]any{binaryResults}, s.args)...)
+func getOrg(ctx context.Context, q db.Querier, accountID, orgID uuid.UUID) (Org, error) {
+	rows, err := q.Query(ctx, orgGet, binaryResults, accountID, orgID)
 	if err != nil {
-		return collected{}, err
+		return Org{}, err
 	}
-	return collectOrgs(rows, l.Limit+1, l.page)
+	found, err := pgx.CollectRows(rows, scanVersioned)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Org{}, err
+	}
+	return found[0], nil
 }

@@ -15,6 +15,9 @@ import (
 // readOrg takes apart. An any already, or each call would make it one.
 var binaryResults any = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
+const orgColumns = `org_id, org_name, is_active, metadata, user_count, created_at, updated_at, ` +
+	`created_by_api_key_id, created_by_user_id`
+
 // collected is what a statement of a list has returned.
 type collected struct {
 	orgs   []Org
@@ -88,6 +91,16 @@ func (a *arena) keep(text []byte) string {
 	start := a.Len()
 	a.Write(text)
 	return a.String()[start:]
+}
+
+func scanVersioned(row pgx.CollectableRow) (Org, error) { return readVersioned(row.RawValues()) }
+
+// readVersioned reads orgColumns and the version.
+func readVersioned(columns [][]byte) (o Org, err error) {
+	var texts arena
+	last := len(columns) - 1
+	o.Version = int64(binary.BigEndian.Uint64(columns[last]))
+	return o, readOrg(columns[:last], &o, &texts)
 }
 
 func readOrg(column [][]byte, o *Org, texts *arena) error {

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-const orgColumns = `org_id, org_name, is_active, metadata, user_count, created_at, updated_at, ` +
-	`created_by_api_key_id, created_by_user_id`
-
 const orgOrder = `ORDER BY created_at DESC, org_id DESC`
 
 // statement is SQL and the arguments of its placeholders.
@@ -94,6 +91,32 @@ func orgList(q listQuery) statement {
 	return s
 }
 
+// orgListByActivity lists a user's active or deactivated organizations. Those whose
+// members' rows say the activity are a range of org_members_by_activity; the large ones
+// are looked up one by one. Both conditions hold on the organization's own row too.
+//
+// Each range has its limit, so that the cost is bounded even if the planner sorts what
+// they give instead of merging it.
+func orgListByActivity(q listQuery) statement {
+	var s statement
+	known, asked := activityNo, activityAsk
+	if *q.IsActive {
+		known = activityYes
+	}
+	s.sql = fmt.Sprintf(`SELECT %s FROM ((%s) UNION ALL (%s)) AS either %s LIMIT %s`,
+		orgColumns, s.ofActivity(q, known), s.ofActivity(q, asked), orgOrder, s.bind(q.Limit+1))
+	return s
+}
+
+// ofActivity walks the user's memberships that say this of the activity. The user is
+// compared as bytes, which org_members_by_activity alone has.
+func (s *statement) ofActivity(q listQuery, activity int) string {
+	walk := fmt.Sprintf("FROM org_members WHERE account_id = %s AND uuid_send(user_id) = uuid_send(%s) AND org_activity = %d%s ORDER BY org_created_at DESC, org_id DESC",
+		s.bind(q.accountID), s.bind(*q.UserID), activity, s.after(q, "org_created_at"))
+	walked := s.walked(q, walk, "ALL")
+	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", orgColumns, walked, s.bind(*q.IsActive), orgOrder, s.bind(q.Limit+1))
+}
+
 // orgListNearby looks among the next nearby organizations of the walk only. It
 // finds what is common in a bounded time, whatever the planner believes of it.
 //
@@ -161,4 +184,46 @@ func orgListWalked(q listQuery) statement {
 	s.sql = fmt.Sprintf(`SELECT %s FROM %s WHERE %s %s LIMIT %s`,
 		orgColumns, walked, s.residual(q), orgOrder, s.bind(q.Limit+1))
 	return s
+}
+
+// namePattern is the LIKE pattern for names that contain the filter literally.
+func (l listQuery) namePattern() string {
+	return "%" + likeLiteral.Replace(l.folded) + "%"
+}
+
+var likeLiteral = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// hasTrigram says whether pg_trgm can look s up: it takes three letters or
+// digits in a row. Which of those beyond ASCII it knows depends on the
+// database's locale, so they do not count.
+func hasTrigram(s string) bool {
+	run := 0
+	for _, r := range s {
+		if !isASCIIAlphanumeric(r) {
+			run = 0
+			continue
+		}
+		if run++; run == 3 {
+			return true
+		}
+	}
+	return false
+}
+
+func isASCIIAlphanumeric(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// grams returns those of org_name_grams that a name which contains s has: each
+// pair of adjacent characters, or the only one.
+func grams(s string) []string {
+	runes := []rune(s)
+	if len(runes) == 1 {
+		return []string{s}
+	}
+	pairs := make([]string, 0, len(runes))
+	for i := range len(runes) - 1 {
+		pairs = append(pairs, string(runes[i:i+2]))
+	}
+	return pairs
 }

@@ -11,61 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orgd/internal/orgs"
-	"orgd/internal/uuid"
 )
-
-func (b bundle) caller() orgs.Call {
-	return orgs.Call{AccountID: b.account, KeyID: uuid.UUID{15: 1}, UserID: uuid.UUID{15: 2}, RequestID: "request-1"}
-}
-
-func (b bundle) create(t fataler, n orgs.NewOrg) orgs.Org {
-	t.Helper()
-	made, err := b.repository.Create(context.Background(), b.caller(), n)
-	if err != nil {
-		t.Fatalf("Create(%+v): %v", n, err)
-	}
-	return made.Org
-}
-
-func (b bundle) get(t fataler, id uuid.UUID) orgs.Org {
-	t.Helper()
-	o, err := b.repository.Get(context.Background(), b.account, id)
-	if err != nil {
-		t.Fatalf("Get(%s): %v", id, err)
-	}
-	return o
-}
-
-func (b bundle) update(t fataler, id uuid.UUID, c orgs.Changes) orgs.Org {
-	t.Helper()
-	changed, err := b.repository.Update(context.Background(), b.caller(), id, nil, c)
-	if err != nil {
-		t.Fatalf("Update(%+v): %v", c, err)
-	}
-	return changed.Org
-}
-
-func ptr[T any](v T) *T { return &v }
-
-func TestCreateReturnsWhatIsStored(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	made := b.create(t, orgs.NewOrg{Name: "Łódź \"9\" <&>", Metadata: map[string]string{"plan": "pro", "a<b": "\n\"\u2028"}})
-	if made.Name != "Łódź \"9\" <&>" || !made.IsActive || made.UserCount != 0 || made.Version != 1 ||
-		made.CreatedByAPIKeyID != b.caller().KeyID || made.CreatedByUserID != b.caller().UserID || !made.UpdatedAt.Equal(made.CreatedAt) {
-		t.Errorf("made %+v", made)
-	}
-	if diff := cmp.Diff(made, b.get(t, made.ID)); diff != "" {
-		t.Errorf("stored (-made +stored):\n%s", diff)
-	}
-	if page := b.list(t, orgs.ListParams{Limit: 1, Name: "lodz"}); len(page.Orgs) != 1 || page.Orgs[0].Metadata != made.Metadata {
-		t.Errorf("listed %+v", page.Orgs)
-	}
-	bare := b.create(t, orgs.NewOrg{Name: "Bare"})
-	if bare.Metadata != "{}" {
-		t.Errorf("metadata %s", bare.Metadata)
-	}
-}
 
 func TestUpdateChangesOnlyWhatIsGiven(t *testing.T) {
 	t.Parallel()
@@ -194,6 +140,18 @@ func TestConcurrentUpdatesOfDifferentFields(t *testing.T) {
 	}
 }
 
+// updated_at rises even where the clock does not.
+func TestUpdatedAtRisesWhenTheClockSteppedBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ahead := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	made := b.Org(t, b.account, orgs.Org{IsActive: true, UpdatedAt: ahead})
+	got := b.update(t, made.ID, orgs.Changes{Name: ptr("Later")})
+	if want := ahead.Add(time.Microsecond); !got.UpdatedAt.Equal(want) {
+		t.Errorf("updated at %s, want %s", got.UpdatedAt, want)
+	}
+}
+
 func TestSetActive(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -215,60 +173,3 @@ func TestSetActive(t *testing.T) {
 		}
 	}
 }
-
-// Nothing tells another account's organization from one that does not exist, and
-// nothing changes it.
-func TestWritesMissWhatIsNotThere(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	ctx := context.Background()
-	theirs := b.Org(t, b.Account(t), orgs.Org{Name: "Theirs", IsActive: true})
-	for _, id := range []uuid.UUID{theirs.ID, uuid.NewV7(), {}} {
-		_, get := b.repository.Get(ctx, b.account, id)
-		_, update := b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("Mine")})
-		_, match := b.repository.Update(ctx, b.caller(), id, orgs.Versions{1}, orgs.Changes{})
-		_, deactivate := b.repository.SetActive(ctx, b.caller(), id, nil, false)
-		_, add := b.repository.AddMember(ctx, b.caller(), id, nil, uuid.NewV7())
-		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, nil, uuid.NewV7())
-		_, members := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: id, Limit: 1})
-		for name, err := range map[string]error{"get": get, "update": update, "match": match, "deactivate": deactivate, "add": add, "remove": remove, "members": members} {
-			if !errors.Is(err, orgs.ErrNotFound) {
-				t.Errorf("%s %s: %v", name, id, err)
-			}
-		}
-	}
-	var name string
-	var version, events int
-	err := b.Pool.QueryRow(ctx, "SELECT org_name, version, (SELECT count(*) FROM org_events) FROM orgs WHERE org_id = $1", theirs.ID).Scan(&name, &version, &events)
-	if err != nil || name != "Theirs" || version != 1 || events != 0 {
-		t.Errorf("theirs: %s %d %d %v", name, version, events, err)
-	}
-}
-
-// updated_at rises even where the clock does not.
-func TestUpdatedAtRisesWhenTheClockSteppedBack(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	ahead := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
-	made := b.Org(t, b.account, orgs.Org{IsActive: true, UpdatedAt: ahead})
-	got := b.update(t, made.ID, orgs.Changes{Name: ptr("Later")})
-	if want := ahead.Add(time.Microsecond); !got.UpdatedAt.Equal(want) {
-		t.Errorf("updated at %s, want %s", got.UpdatedAt, want)
-	}
-}
-
-// together runs fn so many times at once.
-func together(n int, fn func(i int)) {
-	var group sync.WaitGroup
-	start := make(chan struct{})
-	for i := range n {
-		group.Go(func() { <-start; fn(i) })
-	}
-	close(start)
-	group.Wait()
-}
-
-// tb is a test that goroutines beside its own may fail.
-type tb struct{ *testing.T }
-
-func (t tb) Fatalf(format string, args ...any) { t.Errorf(format, args...) }

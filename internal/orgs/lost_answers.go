@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
 
@@ -67,6 +68,14 @@ func (l *lostAnswers) all(of *digest) (found []answer) {
 	return found
 }
 
+// AnswerLost says that the client did not get the answer with the organization, so that
+// a retry may return it. Call it only if that is certain.
+func (r *Repository) AnswerLost(c Changed) {
+	if c.answer != nil {
+		r.answers.lost.add(*c.answer)
+	}
+}
+
 // Lost is sent to when there is something for RecordLost to do.
 func (r *Repository) Lost() <-chan struct{} { return r.answers.lost.added }
 
@@ -87,4 +96,16 @@ func (a *answers) recordLost(ctx context.Context, of *digest) error {
 		a.lost.remove(due)
 	}
 	return failed
+}
+
+// lose records that the answer did not arrive.
+func (a *answers) lose(ctx context.Context, due answer) error {
+	sql, args := answerLose, []any{due.accountID, due.digest[:], due.callID, due.orgID, a.owner}
+	if due.unsure {
+		sql, args = answerLoseTaken, args[:3]
+	}
+	return a.db.For(due.accountID).Write(ctx, func(ctx context.Context, q db.Querier) error {
+		_, err := q.Exec(ctx, sql, args...)
+		return err
+	})
 }

@@ -3,7 +3,6 @@ package orgs_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,12 +10,6 @@ import (
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
-
-func (b bundle) keyed(key string) orgs.Call {
-	c := b.caller()
-	c.IdempotencyKey = key
-	return c
-}
 
 // Each change with a key is made once, and its repeat has the same result.
 func TestKeyedChangesAreReplayed(t *testing.T) {
@@ -98,8 +91,6 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
-
 // What an organization's state refused, its repeat is refused too, even if the
 // state has changed since.
 func TestRefusalsAreReplayed(t *testing.T) {
@@ -161,44 +152,5 @@ func TestRefusalsAreReplayed(t *testing.T) {
 				t.Errorf("with another key: %v", err)
 			}
 		})
-	}
-}
-
-// Creations that say the same in other words are one call.
-func TestKeyedCreationWithoutMetadata(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	for i, metadata := range []map[string]string{nil, {}} {
-		made, err := b.repository.Create(context.Background(), b.keyed("k"), orgs.NewOrg{Name: "Acme", Metadata: metadata})
-		if err != nil || made.Replayed != (i == 1) {
-			t.Errorf("%d: %+v, %v", i, made, err)
-		}
-	}
-}
-
-// Of many creations with one key at once one is made; the others get it, or are
-// told to wait.
-func TestConcurrentCreationsWithOneKey(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	var mu sync.Mutex
-	made := map[uuid.UUID]int{}
-	fresh := 0
-	together(50, func(int) {
-		changed, err := b.repository.Create(context.Background(), b.keyed("k"), orgs.NewOrg{Name: "Acme"})
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case err == nil:
-			made[changed.Org.ID]++
-			if !changed.Replayed {
-				fresh++
-			}
-		case !errors.Is(err, orgs.ErrInProgress):
-			t.Error(err)
-		}
-	})
-	if page := b.list(t, orgs.ListParams{Limit: 10}); fresh != 1 || len(made) != 1 || len(page.Orgs) != 1 {
-		t.Errorf("%d were made: %v; %d organizations", fresh, made, len(page.Orgs))
 	}
 }

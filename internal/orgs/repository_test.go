@@ -1,0 +1,39 @@
+package orgs_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+// Nothing tells another account's organization from one that does not exist, and
+// nothing changes it.
+func TestWritesMissWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	theirs := b.Org(t, b.Account(t), orgs.Org{Name: "Theirs", IsActive: true})
+	for _, id := range []uuid.UUID{theirs.ID, uuid.NewV7(), {}} {
+		_, get := b.repository.Get(ctx, b.account, id)
+		_, update := b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("Mine")})
+		_, match := b.repository.Update(ctx, b.caller(), id, orgs.Versions{1}, orgs.Changes{})
+		_, deactivate := b.repository.SetActive(ctx, b.caller(), id, nil, false)
+		_, add := b.repository.AddMember(ctx, b.caller(), id, nil, uuid.NewV7())
+		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, nil, uuid.NewV7())
+		_, members := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: id, Limit: 1})
+		for name, err := range map[string]error{"get": get, "update": update, "match": match, "deactivate": deactivate, "add": add, "remove": remove, "members": members} {
+			if !errors.Is(err, orgs.ErrNotFound) {
+				t.Errorf("%s %s: %v", name, id, err)
+			}
+		}
+	}
+	var name string
+	var version, events int
+	err := b.Pool.QueryRow(ctx, "SELECT org_name, version, (SELECT count(*) FROM org_events) FROM orgs WHERE org_id = $1", theirs.ID).Scan(&name, &version, &events)
+	if err != nil || name != "Theirs" || version != 1 || events != 0 {
+		t.Errorf("theirs: %s %d %d %v", name, version, events, err)
+	}
+}
