@@ -1,0 +1,42 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// docs/configuration.md has a row for every variable of server serve, with its flag
+// and its default.
+func TestConfigurationIsDocumented(t *testing.T) {
+	t.Parallel()
+	rows := map[string][2]string{} // flag and default, by variable
+	row := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| `--([a-z-]+)` \\| (.*?) \\|")
+	for _, m := range row.FindAllStringSubmatch(string(readFile(t, "../../docs/configuration.md")), -1) {
+		rows[m[1]] = [2]string{m[2], m[3]}
+	}
+	checked := 0
+	for _, command := range kong.Must(&commandLine{}, kong.Name("server")).Model.Children {
+		if command.Name != "serve" {
+			continue
+		}
+		for _, flag := range command.Flags {
+			for _, name := range flag.Envs {
+				checked++
+				got, found := rows[name]
+				if !found || got[0] != flag.Name {
+					t.Errorf("%s has the flag %q, want %q", name, got[0], flag.Name)
+				}
+				// Other defaults are computed, and described in words.
+				if want := "`" + flag.Default + "`"; flag.HasDefault && flag.Default != "0" && !strings.HasPrefix(got[1], want) {
+					t.Errorf("%s has the default %s, want %s", name, got[1], want)
+				}
+			}
+		}
+	}
+	if checked != len(rows) || checked < 20 {
+		t.Errorf("server serve has %d variables, and the table %d", checked, len(rows))
+	}
+}
