@@ -60,7 +60,7 @@ const MaxOverlap = 30 * 24 * time.Hour
 // ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrInProgress, ErrKeyReused,
 // ErrUnavailable.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
-	changed, err := r.change(ctx, c, "create key", n, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
+	changed, err := r.change(ctx, c, "create key", createRequest(n), func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		if err := g.mayGrant(n.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
@@ -92,8 +92,8 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 // ErrEnded, ErrExpiryPast, LacksScopeError, ErrExceedsRate, ErrLastManager,
 // ErrInvalidKey, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
-	said := []any{id, changes}
-	return r.change(ctx, c, "update key", said, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
+	request := []any{id, updateRequest(changes)}
+	return r.change(ctx, c, "update key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		old, err := read(ctx, q, c.AccountID, id)
 		if err != nil {
 			return APIKey{}, Key{}, err
@@ -178,8 +178,8 @@ func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed,
 // Errors: ErrNotFound, ErrEnded, LacksScopeError, ErrTooMany, ErrInvalidKey,
 // ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
-	said := []any{id, overlap}
-	return r.change(ctx, c, "rotate key", said, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
+	request := []any{id, overlap}
+	return r.change(ctx, c, "rotate key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		old, err := read(ctx, q, c.AccountID, id)
 		if err != nil {
 			return APIKey{}, Key{}, err

@@ -2,7 +2,6 @@ package apikeys
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"orgd/internal/db"
@@ -20,7 +19,7 @@ type effect func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, erro
 // Changes of an account's keys take turns, or two managers could end each other;
 // and what the caller may do is read in its turn, since it may have been revoked
 // after it was authenticated.
-func (r *Repository) change(ctx context.Context, c Call, operation string, said any, run effect) (changed Changed, err error) {
+func (r *Repository) change(ctx context.Context, c Call, operation string, request any, run effect) (changed Changed, err error) {
 	inTurn := func(ctx context.Context, q db.Querier) (made APIKey, err error) {
 		if _, err := q.Exec(ctx, accountLock, c.AccountID); err != nil {
 			return APIKey{}, err
@@ -42,7 +41,7 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, said 
 			return err
 		})
 	} else {
-		changed.APIKey, changed.Replayed, err = once(ctx, share, c, operation, said, inTurn)
+		changed.APIKey, changed.Replayed, err = once(ctx, share, c, operation, request, inTurn)
 	}
 	if err != nil {
 		return Changed{Replayed: changed.Replayed}, fmt.Errorf("%s: %w", operation, err)
@@ -61,11 +60,15 @@ var refusals = idempotency.Refusals{
 	"last_manager": ErrLastManager,
 }
 
-func once(ctx context.Context, share db.Share, c Call, operation string, said any, run func(context.Context, db.Querier) (APIKey, error)) (APIKey, bool, error) {
-	call, err := json.Marshal([]any{c.KeyID, c.UserID, said})
+func once(ctx context.Context, share db.Share, c Call, operation string, request any, run func(context.Context, db.Querier) (APIKey, error)) (APIKey, bool, error) {
+	call, err := callText(c, request)
 	if err != nil {
 		return APIKey{}, false, err
 	}
 	name := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	return idempotency.Once(ctx, share, name, refusals, run)
+	first, replayed, err := idempotency.Once(ctx, share, name, refusals, func(ctx context.Context, q db.Querier) (record, error) {
+		made, err := run(ctx, q)
+		return record(made), err
+	})
+	return APIKey(first), replayed, err
 }

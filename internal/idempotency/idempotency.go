@@ -45,10 +45,24 @@ func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 // are kept: a repeat meets them again.
 type Refusals map[string]error
 
-// outcome is what is kept of a first call: its result, or how it was refused.
+// outcome is the record of a first call: its result, or how it was refused. The JSON is
+// that of version 1, which the golden files of internal/orgs and internal/apikeys hold.
 type outcome[T any] struct {
-	Result  T
-	Refusal string
+	// Version is absent in version 1, as releases without this field write it. They do
+	// not look at it, so a release that writes version 2 needs one before it that reads
+	// version 2.
+	Version int    `json:"Version,omitzero"`
+	Result  T      `json:"Result"`
+	Refusal string `json:"Refusal"`
+}
+
+// read takes what an earlier call, perhaps of another release, has stored.
+func (o *outcome[T]) read(stored []byte) error {
+	err := json.Unmarshal(stored, o)
+	if err == nil && o.Version > 1 {
+		err = fmt.Errorf("idempotency: stored result has version %d of a later release", o.Version)
+	}
+	return err
 }
 
 // Once runs effect in a transaction and keeps its result there, or returns the
@@ -72,7 +86,7 @@ func Once[T any](ctx context.Context, share db.Share, key Key, refusals Refusals
 			return err
 		}
 		if replayed = kept != nil; replayed {
-			return json.Unmarshal(kept, &first)
+			return first.read(kept)
 		}
 		first.Result, err = effect(ctx, q)
 		if first.Refusal = refusals.name(err); err != nil && first.Refusal == "" {

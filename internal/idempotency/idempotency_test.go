@@ -159,3 +159,17 @@ func TestResultsEnd(t *testing.T) {
 		t.Errorf("young: %v %v", replayed, err)
 	}
 }
+
+// During an upgrade the other release may store a version that this one cannot read. A
+// repeat then fails, and has no effect.
+func TestResultOfALaterVersion(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	if _, _, err := c.once(c.key("k", "call")); err != nil {
+		t.Fatal(err)
+	}
+	c.Exec(t, `UPDATE idempotency_keys SET result = result || '{"Version": 2}'`)
+	if _, _, err := c.once(c.key("k", "call")); err == nil || c.effects(t) != 1 {
+		t.Errorf("%v, %d effects", err, c.effects(t))
+	}
+}

@@ -2,7 +2,6 @@ package orgs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,7 +52,7 @@ type effect func(context.Context, db.Querier) (Org, error)
 
 // change runs an effect on the share, at most once for an idempotency key; said is all that
 // the call asks for. An error may be replayed too.
-func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, said any, run effect) (Changed, error) {
+func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, request any, run effect) (Changed, error) {
 	var changed Changed
 	var err error
 	if c.IdempotencyKey == "" {
@@ -62,7 +61,7 @@ func (r *Repository) change(ctx context.Context, share db.Share, c Call, operati
 			return err
 		})
 	} else {
-		changed, err = changeOnce(ctx, share, c, operation, said, run)
+		changed, err = changeOnce(ctx, share, c, operation, request, run)
 	}
 	if errors.Is(err, ErrVersion) {
 		err = VersionError{Current: changed.Org.Version}
@@ -80,14 +79,17 @@ var refusals = idempotency.Refusals{
 	"version":   ErrVersion,
 }
 
-func changeOnce(ctx context.Context, share db.Share, c Call, operation string, said any, run effect) (changed Changed, err error) {
-	call, err := json.Marshal([]any{c.UserID, said})
+func changeOnce(ctx context.Context, share db.Share, c Call, operation string, request any, run effect) (Changed, error) {
+	call, err := callText(c, request)
 	if err != nil {
 		return Changed{}, err
 	}
 	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	changed.Org, changed.Replayed, err = idempotency.Once(ctx, share, key, refusals, run)
-	return changed, err
+	first, replayed, err := idempotency.Once(ctx, share, key, refusals, func(ctx context.Context, q db.Querier) (record, error) {
+		org, err := run(ctx, q)
+		return record(org), err
+	})
+	return Changed{Org: Org(first), Replayed: replayed}, err
 }
 
 // inTurn is the account's share for a change of the organization.

@@ -2,9 +2,7 @@ package orgs
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +27,7 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 		return Changed{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	if creation.due == nil {
-		return r.change(ctx, r.db.For(c.AccountID), c, operation, []string{creation.name, creation.metadata}, creation.run)
+		return r.change(ctx, r.db.For(c.AccountID), c, operation, createRequest{creation.name, creation.metadata}, creation.run)
 	}
 	made, err := r.answers.create(ctx, creation)
 	if err != nil {
@@ -48,9 +46,6 @@ type creation struct {
 	owner    int64   // of due
 }
 
-// digest is of all that a call says.
-type digest [sha256.Size]byte
-
 func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	metadata, err := encodeMetadata(n.Metadata)
 	if err != nil {
@@ -60,11 +55,11 @@ func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	if c.IdempotencyKey != "" || !c.CountsRetries {
 		return made, nil
 	}
-	said, err := json.Marshal([]any{c.AccountID, c.KeyID, c.UserID, n.Name, metadata})
+	digest, err := digestOf(c, createRequest{n.Name, metadata})
 	if err != nil {
 		return creation{}, err
 	}
-	made.due = &answer{accountID: c.AccountID, digest: sha256.Sum256(said), callID: uuid.NewV7(), orgID: made.orgID}
+	made.due = &answer{accountID: c.AccountID, digest: digest, callID: uuid.NewV7(), orgID: made.orgID}
 	return made, nil
 }
 

@@ -1,8 +1,6 @@
 package orgs
 
 import (
-	"encoding/json"
-
 	"orgd/internal/cursor"
 	"orgd/internal/uuid"
 )
@@ -52,9 +50,3 @@ func (p ListParams) Scope(account uuid.UUID) []byte { return p.scope(account) }
 
 // Grams returns what a short name is looked up by.
 var Grams = grams
-
-// SaidOfMembership is what a keyed call that changes a membership stores a digest of.
-func SaidOfMembership(orgID, userID uuid.UUID, match Versions) (string, error) {
-	said, err := json.Marshal(membership{OrgID: orgID, UserID: userID, Match: match})
-	return string(said), err
-}

@@ -35,24 +35,20 @@ type MemberPage struct {
 // AddMember makes the user a member; one who is stays so. Errors: ErrNotFound,
 // VersionError, ErrInactive, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) AddMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
-	m := membership{OrgID: orgID, UserID: userID, Match: match, statement: memberAdd, event: eventMemberAdded}
-	return r.change(ctx, r.inTurn(c, orgID), c, "add member", m, m.effect(c))
+	m := membership{memberRequest{orgID, userID, match}, memberAdd, eventMemberAdded}
+	return r.change(ctx, r.inTurn(c, orgID), c, "add member", m.memberRequest, m.effect(c))
 }
 
 // RemoveMember ends the user's membership; it is no error if there is none. It
 // returns the errors of AddMember except ErrInactive.
 func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
-	m := membership{OrgID: orgID, UserID: userID, Match: match, statement: memberRemove, event: eventMemberRemoved}
-	return r.change(ctx, r.inTurn(c, orgID), c, "remove member", m, m.effect(c))
+	m := membership{memberRequest{orgID, userID, match}, memberRemove, eventMemberRemoved}
+	return r.change(ctx, r.inTurn(c, orgID), c, "remove member", m.memberRequest, m.effect(c))
 }
 
-// membership is a change of one. Its exported fields are all that the call says.
+// membership is a change of one.
 type membership struct {
-	OrgID, UserID uuid.UUID
-	// Left out where it is nil, so that a call without If-Match keeps the digest that
-	// earlier releases stored for its idempotency key.
-	Match Versions `json:",omitzero"`
-
+	memberRequest
 	statement, event string
 }
 

@@ -19,7 +19,7 @@ type Changes struct {
 // Update makes the changes; those that change nothing leave the version as it is.
 // Errors: ErrNotFound, VersionError, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match Versions, changes Changes) (Changed, error) {
-	u := update{OrgID: orgID, Match: match, Name: changes.Name, event: eventUpdated}
+	u := update{updateRequest{OrgID: orgID, Match: match, Name: changes.Name}, eventUpdated}
 	if changes.Metadata != nil {
 		metadata, err := encodeMetadata(*changes.Metadata)
 		if err != nil {
@@ -34,27 +34,22 @@ func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match 
 // stays as it is. Once a deactivation is acknowledged no member enters. Errors as
 // of Update.
 func (r *Repository) SetActive(ctx context.Context, c Call, orgID uuid.UUID, match Versions, active bool) (Changed, error) {
+	request := updateRequest{OrgID: orgID, Match: match, IsActive: &active}
 	if active {
-		return r.update(ctx, c, "reactivate organization", update{OrgID: orgID, Match: match, IsActive: &active, event: eventReactivated})
+		return r.update(ctx, c, "reactivate organization", update{request, eventReactivated})
 	}
-	return r.update(ctx, c, "deactivate organization", update{OrgID: orgID, Match: match, IsActive: &active, event: eventDeactivated})
+	return r.update(ctx, c, "deactivate organization", update{request, eventDeactivated})
 }
 
 func (r *Repository) update(ctx context.Context, c Call, operation string, u update) (Changed, error) {
-	return r.change(ctx, r.inTurn(c, u.OrgID), c, operation, u, func(ctx context.Context, q db.Querier) (Org, error) {
+	return r.change(ctx, r.inTurn(c, u.OrgID), c, operation, u.updateRequest, func(ctx context.Context, q db.Querier) (Org, error) {
 		return u.run(ctx, q, c)
 	})
 }
 
-// update is a change of one organization's own fields. Its exported fields are
-// all that the call says; nil leaves as it is.
+// update is a change of one organization's own fields.
 type update struct {
-	OrgID    uuid.UUID
-	Match    Versions
-	Name     *string
-	Metadata *string
-	IsActive *bool
-
+	updateRequest
 	event string
 }
 

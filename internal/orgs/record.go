@@ -1,0 +1,64 @@
+package orgs
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"orgd/internal/uuid"
+)
+
+// The types in this file name each field of the JSON that is stored for a change and
+// for its repeats. During an upgrade other releases read and write the same rows, so
+// version 1 stays as testdata/v1.json has it. A new format of a record needs a new
+// version (see idempotency.Once) and a new file. A new format of a request changes the
+// digests: repeats across the upgrade would then fail with ErrKeyReused.
+
+// record is the result of a change. It is converted from Org and to it, so a change of
+// that type does not compile until this one is looked at.
+type record struct {
+	ID                uuid.UUID `json:"ID"`
+	Name              string    `json:"Name"`
+	IsActive          bool      `json:"IsActive"`
+	Metadata          Metadata  `json:"Metadata"`
+	UserCount         int32     `json:"UserCount"`
+	CreatedAt         time.Time `json:"CreatedAt"`
+	UpdatedAt         time.Time `json:"UpdatedAt"`
+	CreatedByAPIKeyID uuid.UUID `json:"CreatedByAPIKeyID"`
+	CreatedByUserID   uuid.UUID `json:"CreatedByUserID"`
+	Version           int64     `json:"Version"`
+}
+
+// createRequest is all that a creation asks for: the name and the metadata as JSON.
+type createRequest [2]string
+
+// updateRequest is all that a change of an organization's own fields asks for; nil
+// leaves a field as it is.
+type updateRequest struct {
+	OrgID    uuid.UUID `json:"OrgID"`
+	Match    Versions  `json:"Match"`
+	Name     *string   `json:"Name"`
+	Metadata *string   `json:"Metadata"`
+	IsActive *bool     `json:"IsActive"`
+}
+
+// memberRequest is all that a change of a membership asks for.
+type memberRequest struct {
+	OrgID  uuid.UUID `json:"OrgID"`
+	UserID uuid.UUID `json:"UserID"`
+	// Absent without If-Match, so that the digest is the one of releases that had no Match.
+	Match Versions `json:"Match,omitzero"`
+}
+
+// callText returns the text that a keyed call is compared by.
+func callText(c Call, request any) ([]byte, error) {
+	return json.Marshal([]any{c.UserID, request})
+}
+
+// digest identifies a creation that may be retried without a key.
+type digest [sha256.Size]byte
+
+func digestOf(c Call, request createRequest) (digest, error) {
+	text, err := json.Marshal([]any{c.AccountID, c.KeyID, c.UserID, request[0], request[1]})
+	return sha256.Sum256(text), err
+}
