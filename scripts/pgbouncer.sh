@@ -76,7 +76,7 @@ serve() {
 	ORGD_ADDR=127.0.0.1:0 ORGD_ADMIN_ADDR=127.0.0.1:0 ORGD_RATE_LIMIT=0 ORGD_KEY_CACHE_TTL=5m "$server" serve >"$dir/$1.log" 2>&1 &
 	pids="$pids $!"
 	tries=0
-	until grep -q 'listening to changes of keys' "$dir/$1.log"; do
+	until grep -q 'listening for key changes' "$dir/$1.log"; do
 		tries=$((tries + 1))
 		[ $tries -lt 100 ] || fail "the server does not come up"
 		sleep 0.1

@@ -51,7 +51,7 @@ serve() {
 	: >"$dir/$1.log"
 	"$server" serve >>"$dir/$1.log" 2>&1 &
 	pids="$pids $!"
-	await "the server does not come up" grep -q 'listening to changes of keys' "$dir/$1.log"
+	await "the server does not come up" grep -q 'listening for key changes' "$dir/$1.log"
 	url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/$1.log")
 }
 

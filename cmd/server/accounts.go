@@ -18,16 +18,17 @@ type accountsCommand struct {
 
 type accountsCreate struct {
 	databaseFlags `embed:""`
-	Name          string `required:"" help:"What people call the account."`
+	Name          string `required:"" help:"Name of the account."`
 	JSON          bool   `help:"Print the account as JSON."`
 }
 
-// Validate finds a name that the schema would refuse.
+// Validate rejects a name that the schema would reject.
 func (c *accountsCreate) Validate() error {
 	return firstError(c.databaseFlags.Validate(), validText("--name", c.Name))
 }
 
-// Run prints the new account's id. An account that cannot be printed is not made.
+// Run creates an account and prints its id. If the id cannot be printed, no account is
+// created.
 func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
@@ -35,7 +36,7 @@ func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		_, err := accounts.NewRepository(pool).Create(ctx, c.Name, func(made accounts.Account) error {
 			if err := printAccount(std.out, made, c.JSON); err != nil {
-				return fmt.Errorf("the account cannot be printed, so it is not made: %w", err)
+				return fmt.Errorf("no account was created, because it cannot be printed: %w", err)
 			}
 			return nil
 		})

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// byteSize is a number of bytes, written as GOMEMLIMIT is: 1024, 64KiB, 32MiB, 1GiB.
+// byteSize is a number of bytes in the format of GOMEMLIMIT: 1024, 64KiB, 32MiB, 1GiB.
 type byteSize int64
 
-// sizeUnits are from the largest to the smallest.
+// sizeUnits are sorted from the largest to the smallest.
 var sizeUnits = []struct {
 	suffix string
 	bytes  int64
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {"", 1}}
 
-// UnmarshalText reads a whole number and its unit.
+// UnmarshalText parses a whole number and its unit.
 func (b *byteSize) UnmarshalText(text []byte) error {
 	for _, unit := range sizeUnits {
 		digits, ok := strings.CutSuffix(string(text), unit.suffix)
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(digits, 10, 31) // GiB of that are no overflow
+		n, err := strconv.ParseUint(digits, 10, 31) // that many GiB do not overflow
 		if err != nil {
 			break
 		}

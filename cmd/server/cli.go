@@ -15,13 +15,13 @@ import (
 // its variables: nothing else configures the program.
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" help:"Serve the API."`
-	Dev         devCommand         `cmd:"" help:"Serve the API with a database and sample data, with nothing to configure."`
-	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to date, or look at it."`
+	Dev         devCommand         `cmd:"" help:"Serve the API with its own database and sample data. Needs no configuration."`
+	Migrate     migrateCommand     `cmd:"" help:"Migrate the database's schema, or show its state."`
 	Accounts    accountsCommand    `cmd:"" help:"Manage accounts."`
 	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
 	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server on this machine whether it is ready; for containers."`
-	Version     versionCommand     `cmd:"" help:"Say which release this is."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Check that the server on this machine is ready. For containers."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 const (
@@ -29,8 +29,8 @@ const (
 	exitUsage  = 2
 )
 
-// execute runs the command in args and returns the exit code. A command whose output
-// cannot be written has failed.
+// execute runs the command in args and returns the exit code. A command fails if its
+// output cannot be written.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	std := streams{out: &output{to: stdout}, err: stderr}
 	err := runCommand(ctx, args, std)
@@ -42,7 +42,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	if err != nil && ctx.Err() != nil {
-		// What was under way failed because it was told to stop.
+		// The command failed because it was told to stop.
 		err = errors.New("stopped")
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// usageError is what is wrong with a command line or a variable.
+// usageError is an error in the command line or in a variable.
 type usageError struct{ error }
 
 func runCommand(ctx context.Context, args []string, std streams) error {
@@ -60,7 +60,7 @@ func runCommand(ctx context.Context, args []string, std streams) error {
 	helped := false
 	parser := kong.Must(&cli,
 		kong.Name("server"),
-		kong.Description("orgd, the organizations service. Flags may be given as environment variables."),
+		kong.Description("orgd, the organizations service. Most flags can be set by environment variables."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(int) { helped = true }),
@@ -83,6 +83,6 @@ func runCommand(ctx context.Context, args []string, std streams) error {
 	return command.Run(unknown)
 }
 
-// reportVariables are commands that do something else about unknown variables: serve
-// logs them, and a healthcheck, which runs every few seconds, is silent.
+// reportVariables are the commands that handle unknown variables themselves: serve
+// logs them, and healthcheck, which runs every few seconds, ignores them.
 var reportVariables = []string{"serve", "healthcheck"}

@@ -143,7 +143,7 @@ func TestMigrateCommands(t *testing.T) {
 	if out := succeed(t, "migrate", "status", database); strings.Contains(out, "pending") {
 		t.Errorf("status: %s", out)
 	}
-	if out := succeed(t, "migrate", "down", database); !strings.HasPrefix(out, fmt.Sprintf("took back %05d", migrations.Latest())) {
+	if out := succeed(t, "migrate", "down", database); !strings.HasPrefix(out, fmt.Sprintf("rolled back %05d", migrations.Latest())) {
 		t.Errorf("down: %s", out)
 	}
 }

@@ -13,18 +13,18 @@ import (
 
 type serverFlags struct {
 	limitFlags  `embed:""`
-	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles; keep it private (${default})."`
-	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"How clients reach the API, for the links in answers (the address it is bound to)."`
-	LogSample   float64       `env:"ORGD_LOG_SAMPLE" default:"1" placeholder:"SHARE" help:"Share of the requests without an error that are logged, 0 to 1 (${default})."`
-	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"Collector of OpenTelemetry traces, by OTLP over HTTP, such as http://localhost:4318 (no traces)."`
-	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
-	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Most connections to the database at once (${default})."`
-	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long what is known of a key may be used without asking the database, if the news of a change is lost; 0s asks for each request (${default})."`
-	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to serve on after being told to stop, while balancers take notice (${default})."`
-	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests; more than the load balancer keeps one (${default})."`
+	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles. Keep it private (${default})."`
+	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"Base URL of the API for clients, used in links (the address of the server)."`
+	LogSample   float64       `env:"ORGD_LOG_SAMPLE" default:"1" placeholder:"SHARE" help:"Share of successful requests that are logged, 0 to 1 (${default})."`
+	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (no traces)."`
+	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (${default})."`
+	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (${default})."`
+	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key is cached if the notification of a change is lost; 0s looks up the key for each request (${default})."`
+	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the signal to stop, until load balancers notice (${default})."`
+	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (${default})."`
 }
 
-// Validate finds what Kong's types let through.
+// Validate rejects the values that Kong accepts and the server does not.
 func (f serverFlags) Validate() error {
 	if err := validAddr("ORGD_ADMIN_ADDR", f.AdminAddr); err != nil {
 		return err
@@ -54,12 +54,12 @@ func (f serverFlags) Validate() error {
 func logLevel(name string) slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(name)); err != nil {
-		panic(err) // the flag's enum has checked it
+		panic(err) // the flag's enum prevents it
 	}
 	return level
 }
 
-// firstError is for Validate: one wrong value, one line.
+// firstError returns the first error: Validate reports one wrong value at a time.
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -83,7 +83,7 @@ func validURL(name, s, example string) error {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		// It may hold a password.
+		// The message must not quote s, which may contain a password.
 		return fmt.Errorf("%s is not a URL such as %s", name, example)
 	}
 	return nil
@@ -96,8 +96,8 @@ func validText(flag, text string) error {
 	return nil
 }
 
-// publicURL returns where clients reach the server: what was configured, or the
-// address that it is bound to.
+// publicURL returns the base URL for clients: the configured one, or the address that
+// the server is bound to.
 func publicURL(configured string, bound net.Addr) string {
 	if configured != "" {
 		return strings.TrimRight(configured, "/")

@@ -16,15 +16,14 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// databaseFlags lead to the database. A pooler that lends connections for a
-// transaction can't listen, nor lock for a session, so only what serves goes through
-// it.
+// databaseFlags are the URLs of the database. A pooler in transaction mode supports
+// neither LISTEN nor session locks, so only requests go through it.
 type databaseFlags struct {
-	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use: postgres://user:password@host:port/name."`
-	DirectURL   telemetry.Secret `env:"ORGD_DB_DIRECT_URL" name:"db-direct-url" placeholder:"URL" help:"The same PostgreSQL without the pooler, where DATABASE_URL leads through one (DATABASE_URL)."`
+	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"URL of the PostgreSQL database: postgres://user:password@host:port/name."`
+	DirectURL   telemetry.Secret `env:"ORGD_DB_DIRECT_URL" name:"db-direct-url" placeholder:"URL" help:"URL of the same database without the pooler, if DATABASE_URL uses one (DATABASE_URL)."`
 }
 
-// Validate finds a wrong URL before anything is done with it.
+// Validate rejects a wrong URL before anything uses it.
 func (f databaseFlags) Validate() error {
 	if f.DatabaseURL == "" {
 		return errors.New("DATABASE_URL is not set: give a URL such as postgres://user:password@localhost:5432/orgd")
@@ -35,10 +34,10 @@ func (f databaseFlags) Validate() error {
 	return validDatabaseURL("ORGD_DB_DIRECT_URL", f.DirectURL)
 }
 
-// direct returns the URL that leads to PostgreSQL itself.
+// direct returns the URL that bypasses the pooler.
 func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseURL).Reveal() }
 
-// pgx takes what does not begin so for names and values, jdbc:… among others.
+// pgx parses any other text, such as jdbc:…, as keywords and values.
 var databaseURLForm = regexp.MustCompile(`^(postgres|postgresql)://|^[a-z_]+ *=`)
 
 func validDatabaseURL(name string, u telemetry.Secret) error {
@@ -59,12 +58,12 @@ func validDatabaseURL(name string, u telemetry.Secret) error {
 	return db.CheckURL(u.Reveal())
 }
 
-// poolerFlag is for a pooler that is too old for prepared statements.
+// poolerFlag is for poolers that do not support prepared statements.
 type poolerFlag struct {
-	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}; described behind a PgBouncer before 1.21 (${default})."`
+	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}. Use described with PgBouncer before 1.21 (${default})."`
 }
 
-// withPool gives a command its connections to a database that has the schema.
+// withPool opens the database for a command and checks its schema.
 func withPool(ctx context.Context, f databaseFlags, do func(*db.Pool) error) error {
 	pool, err := db.Open(ctx, f.direct(), db.Options{MaxConns: 4})
 	if err != nil {

@@ -20,14 +20,14 @@ import (
 type devCommand struct {
 	Addr        string           `env:"ORGD_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
 	AdminAddr   string           `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles (${default})."`
-	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"A PostgreSQL to use instead of a private one."`
-	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Where the private database and dev.env are kept (.data)."`
-	Orgs        int              `default:"250" placeholder:"N" help:"Sample organizations to have at least (${default})."`
-	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a second that a key may make on the long run, twice as many at once; 0 for no limit (${default})."`
-	LogLevel    string           `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum} (${default})."`
+	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database to use instead of a private one."`
+	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Directory of the private database and dev.env (.data)."`
+	Orgs        int              `default:"250" placeholder:"N" help:"Minimum number of sample organizations (${default})."`
+	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (${default})."`
+	LogLevel    string           `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (${default})."`
 }
 
-// Validate finds wrong values before anything is started.
+// Validate rejects wrong values before anything starts.
 func (c *devCommand) Validate() error {
 	if err := firstError(validAddr("--addr", c.Addr), validAddr("--admin-addr", c.AdminAddr), validRate("ORGD_RATE_LIMIT", c.RateLimit)); err != nil {
 		return err
@@ -41,11 +41,12 @@ func (c *devCommand) Validate() error {
 	return nil
 }
 
-// Run serves a demo account until ctx is done, and stops the database that it
+// Run serves a demo account until ctx is done, and then stops the database that it
 // started.
 func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
-	// For others to pass, not to look: as root, PostgreSQL runs as another user and
-	// must reach its directory in here. What is secret has a mode of its own.
+	// 0711: other users may traverse but not list the directory. As root, PostgreSQL runs
+	// as another user and must reach its directory in here. Secret files have their own
+	// mode.
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return err
 	}

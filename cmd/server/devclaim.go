@@ -8,8 +8,8 @@ import (
 	"orgd/internal/db"
 )
 
-// A database that `server dev` has filled has the table orgd_dev. It is made before
-// all else, so that a first run that is killed finds its database again.
+// The table orgd_dev marks a database of `server dev`. It is created first, so a run
+// after a killed first run accepts the database.
 const (
 	devClaimState = `
 SELECT to_regclass('orgd_dev') IS NOT NULL,
@@ -17,7 +17,7 @@ SELECT to_regclass('orgd_dev') IS NOT NULL,
         SELECT FROM pg_class AS c
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-            -- What an extension has made holds nobody's data.
+            -- Tables of extensions hold no user data.
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     )`
 	devClaimMark    = `CREATE TABLE orgd_dev ()`
@@ -27,8 +27,8 @@ SELECT to_regclass('orgd_dev') IS NOT NULL,
 var errForeignDatabase = errors.New("DATABASE_URL names a database that is neither empty nor made by `server dev`, which would fill it with sample data: " +
 	"unset DATABASE_URL to get a private database, or name an empty one")
 
-// claimDevDatabase takes the configured database for `server dev` if it is empty or
-// was taken before, and changes nothing in any other.
+// claimDevDatabase marks the configured database for `server dev` if it is empty. It
+// accepts a marked one, and changes nothing in any other.
 func claimDevDatabase(ctx context.Context, url string) error {
 	pool, err := db.Open(ctx, url, db.Options{MaxConns: 1})
 	if err != nil {

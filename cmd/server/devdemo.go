@@ -16,11 +16,11 @@ import (
 )
 
 const devReady = `
-orgd serves %[1]s, the demo account's key is in %[2]s. Try, in another terminal:
+orgd is serving at %[1]s. The demo account's key is in %[2]s. Try this in another terminal:
 
   curl -s '%[1]s/v1/orgs?limit=2' -H 'Authorization: Bearer %[3]s'
 
-or first:  set -a; . %[2]s  and then use "$ORGD_URL" and "$ORGD_API_KEY". Ctrl-C stops everything.
+Or run  set -a; . %[2]s  and use "$ORGD_URL" and "$ORGD_API_KEY". Ctrl-C stops everything.
 
 `
 
@@ -29,7 +29,7 @@ const (
 	demoMembers = 8
 )
 
-// demo is the account that `server dev` shows, as dev.env tells of it.
+// demo is the sample account of `server dev`, as dev.env describes it.
 type demo struct {
 	url         string
 	key         string
@@ -37,8 +37,8 @@ type demo struct {
 	envFile     string
 }
 
-// prepare makes the account, or finds that of an earlier run by its key, fills
-// it up to so many organizations, and writes dev.env.
+// prepare finds the account of an earlier run by its key, or creates one. It writes
+// dev.env and fills the account up to the given number of organizations.
 func (d *demo) prepare(ctx context.Context, std streams, organizations int) error {
 	pool, err := db.Open(ctx, d.databaseURL, db.Options{MaxConns: 4})
 	if err != nil {
@@ -55,7 +55,7 @@ func (d *demo) prepare(ctx context.Context, std streams, organizations int) erro
 	if err != nil {
 		return err
 	}
-	// Before the organizations, so that a run that is killed meanwhile is found again.
+	// Before the organizations, so the next run finds the account if this one is killed.
 	if err := d.writeEnv(); err != nil {
 		return err
 	}
@@ -67,20 +67,20 @@ func (d *demo) prepare(ctx context.Context, std streams, organizations int) erro
 	defer bar.done()
 	return seed.Run(ctx, pool.Pgx(), seed.Options{
 		Account: owner.AccountID, From: have, Orgs: organizations, Members: demoMembers, APIKey: owner.KeyID, Seed: defaultSeed,
-		// In order, for From of the next run.
+		// One worker creates them in order, which From of the next run relies on.
 		Workers:  1,
 		Progress: func(done int) { bar.set(have + done) },
 	})
 }
 
-// makeAccount makes the account and its key. A key that dev.env holds is of
-// another database or dead; it is kept aside.
+// makeAccount creates the account and its key. A key in dev.env belongs to another
+// database or is revoked; makeAccount keeps it in another file.
 func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (apikeys.Principal, error) {
 	if d.key != "" {
 		if err := os.Rename(d.envFile, d.envFile+".old"); err != nil {
 			return apikeys.Principal{}, err
 		}
-		fmt.Fprintf(std.err, "the key in %s does not open this database: a new account is made, and the file kept as %s.old\n", d.envFile, d.envFile)
+		fmt.Fprintf(std.err, "the key in %s is not valid for this database: creating a new account; the old file is kept as %s.old\n", d.envFile, d.envFile)
 	}
 	account, err := accounts.NewRepository(pool).Create(ctx, demoName, func(accounts.Account) error { return nil })
 	if err != nil {
@@ -96,7 +96,7 @@ func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (api
 	return apikeys.Principal{AccountID: account.ID, KeyID: made.APIKey.ID, Scopes: made.APIKey.Scopes}, nil
 }
 
-// writeEnv writes dev.env, which a shell can read, whole or not at all: a run may
+// writeEnv writes dev.env for a shell. It replaces the file atomically, because a run may
 // be killed at any moment.
 func (d *demo) writeEnv() error {
 	text := "ORGD_URL=" + shellQuote(d.url) + "\nORGD_API_KEY=" + d.key + "\nDATABASE_URL=" + shellQuote(d.databaseURL) + "\n"
@@ -123,7 +123,7 @@ func readKey(file string) (string, error) {
 	return "", nil
 }
 
-// shellQuote leaves plain values plain, which more readers of such files know.
+// shellQuote quotes s only if needed: not every reader of such files supports quotes.
 func shellQuote(s string) string {
 	if plainValue.MatchString(s) {
 		return s

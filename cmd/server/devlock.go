@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// lockDir makes this the one `server dev` of the directory, whichever database
-// it uses. The lock is the kernel's, which lets go of it however the process
-// ends; the file only tells whose it is.
+// lockDir makes this the only `server dev` of the directory, whichever database it uses.
+// The kernel holds the lock and releases it however the process ends; the file only
+// names the owner.
 func lockDir(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "dev.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	unlock = func() { _ = f.Close() } // nothing was written that could be lost
+	unlock = func() { _ = f.Close() } // no written data can be lost
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		defer unlock()

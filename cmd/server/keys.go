@@ -18,24 +18,24 @@ import (
 )
 
 type keysCommand struct {
-	Create keysCreate `cmd:"" help:"Create a key. It is shown once and not stored. ORGD_MAX_KEYS_PER_ACCOUNT does not bound this command."`
-	List   keysList   `cmd:"" help:"List keys, newest first; never the keys themselves."`
-	Update keysUpdate `cmd:"" help:"Change what a key is called, or when it ends."`
-	Rotate keysRotate `cmd:"" help:"Make a key in the place of another, which ends after an overlap. The new one is shown once and not stored."`
-	Revoke keysRevoke `cmd:"" help:"End a key now."`
+	Create keysCreate `cmd:"" help:"Create a key. The key is shown once; it is not stored. ORGD_MAX_KEYS_PER_ACCOUNT does not apply."`
+	List   keysList   `cmd:"" help:"List keys, newest first, without the secrets."`
+	Update keysUpdate `cmd:"" help:"Change a key's description, expiry or rate limit."`
+	Rotate keysRotate `cmd:"" help:"Replace a key. The old key expires after an overlap. The new key is shown once; it is not stored."`
+	Revoke keysRevoke `cmd:"" help:"Revoke a key now."`
 }
 
-// operatorsCall is an operator's call about one account's keys.
+// operatorsCall returns a call by an operator on the keys of an account.
 func operatorsCall(account uuid.UUID) apikeys.Call {
 	return apikeys.Call{AccountID: account}
 }
 
-// showing has the call print the key that it makes, before it is committed: a key
-// that cannot be printed is not made.
+// showing returns the call with a Show that prints the new key before the commit: if
+// the key cannot be printed, none is created.
 func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
 	call.Show = func(made apikeys.Changed) error {
 		if err := printMade(std.out, made, asJSON); err != nil {
-			return fmt.Errorf("the key cannot be printed, so it is not made: %w", err)
+			return fmt.Errorf("no key was created, because it cannot be printed: %w", err)
 		}
 		return nil
 	}
@@ -44,15 +44,15 @@ func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
 
 type keysCreate struct {
 	databaseFlags `embed:""`
-	Account       uuid.UUID       `required:"" placeholder:"ID" help:"The account that the key opens."`
-	Description   string          `required:"" help:"What the key is for."`
-	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,members:write,keys:manage,act-as-user" help:"A right that the key carries; repeat for more: ${enum}."`
-	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"How long the key works, such as 720h (for ever)."`
-	RateLimit     *int32          `placeholder:"N" help:"Requests a second that the key may make; 0 for no limit (as ORGD_RATE_LIMIT of the server says)."`
+	Account       uuid.UUID       `required:"" placeholder:"ID" help:"Account of the key."`
+	Description   string          `required:"" help:"Purpose of the key."`
+	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,members:write,keys:manage,act-as-user" help:"Scope of the key; repeat for more: ${enum}."`
+	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"Time until the key expires, such as 720h (never)."`
+	RateLimit     *int32          `placeholder:"N" help:"Sustained requests per second; 0 for no limit (ORGD_RATE_LIMIT of the server)."`
 	JSON          bool            `help:"Print the key as JSON."`
 }
 
-// Validate finds what the schema would refuse.
+// Validate rejects values that the schema would reject.
 func (c *keysCreate) Validate() error {
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
 		return fmt.Errorf("--expires-in is %s: give 1s or more, or leave it out for a key that never expires", *c.ExpiresIn)
@@ -67,7 +67,7 @@ func validOwnRate(perSecond *int32) error {
 	return nil
 }
 
-// Run prints the key, alone on its line so that it can be piped.
+// Run creates a key and prints it alone on its line, for use in a pipe.
 func (c *keysCreate) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
@@ -97,16 +97,16 @@ func printMade(w io.Writer, made apikeys.Changed, asJSON bool) error {
 	return err
 }
 
-// describeMade says beside a key that is printed alone which it is.
+// describeMade identifies a key that was printed alone.
 func describeMade(w io.Writer, made apikeys.Changed, asJSON bool) {
 	if !asJSON {
-		fmt.Fprintf(w, "Key %s of account %s. It is not shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
+		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
 	}
 }
 
 type keysList struct {
 	databaseFlags `embed:""`
-	Account       *uuid.UUID `placeholder:"ID" help:"Only the keys of this account (all)."`
+	Account       *uuid.UUID `placeholder:"ID" help:"Only list keys of this account (all)."`
 	JSON          bool       `help:"Print the keys as JSON."`
 }
 
@@ -155,14 +155,14 @@ func formatTime(t time.Time) string {
 	return t.Format("2006-01-02T15:04:05Z")
 }
 
-// keyFlags name one key.
+// keyFlags identify one key.
 type keyFlags struct {
 	databaseFlags `embed:""`
-	ID            uuid.UUID `arg:"" help:"The key's id, as keys list shows it."`
+	ID            uuid.UUID `arg:"" help:"Id of the key; see keys list."`
 	JSON          bool      `help:"Print the key as JSON."`
 }
 
-// change finds the key's account and runs fn, which changes the key.
+// change finds the key's account, runs fn, which changes the key, and shows the result.
 func (f keyFlags) change(ctx context.Context, fn func(*apikeys.Repository, apikeys.Call) (apikeys.Changed, error), show func(apikeys.Changed) error) error {
 	return withPool(ctx, f.databaseFlags, func(pool *db.Pool) error {
 		repository := apikeys.NewRepository(pool)
@@ -180,14 +180,14 @@ func (f keyFlags) change(ctx context.Context, fn func(*apikeys.Repository, apike
 
 type keysUpdate struct {
 	keyFlags     `embed:""`
-	Description  *string        `help:"What the key is for (as it is)."`
-	ExpiresIn    *time.Duration `placeholder:"DURATION" help:"How long the key works from now on, such as 720h (as it is)." xor:"expiry"`
-	NeverExpires bool           `help:"Let the key work for ever." xor:"expiry"`
-	RateLimit    *int32         `placeholder:"N" help:"Requests a second that the key may make; 0 for no limit (as it is)." xor:"rate"`
-	UsualRate    bool           `help:"Let the key have the rate of ORGD_RATE_LIMIT." xor:"rate"`
+	Description  *string        `help:"Purpose of the key (unchanged)."`
+	ExpiresIn    *time.Duration `placeholder:"DURATION" help:"Time from now until the key expires, such as 720h (unchanged)." xor:"expiry"`
+	NeverExpires bool           `help:"Remove the expiry." xor:"expiry"`
+	RateLimit    *int32         `placeholder:"N" help:"Sustained requests per second; 0 for no limit (unchanged)." xor:"rate"`
+	UsualRate    bool           `help:"Use the server's ORGD_RATE_LIMIT." xor:"rate"`
 }
 
-// Validate finds what the schema would refuse, and a call that changes nothing.
+// Validate rejects values that the schema would reject, and a call that changes nothing.
 func (c *keysUpdate) Validate() error {
 	if err := c.databaseFlags.Validate(); err != nil {
 		return err
@@ -206,7 +206,7 @@ func (c *keysUpdate) Validate() error {
 	return validOwnRate(c.RateLimit)
 }
 
-// Run prints the key's new object, or a line that says what it is now.
+// Run changes the key and prints it as a table or as JSON.
 func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 	changes := apikeys.Changes{Description: c.Description}
 	switch {
@@ -230,10 +230,10 @@ func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 
 type keysRotate struct {
 	keyFlags `embed:""`
-	Overlap  time.Duration `default:"24h" placeholder:"DURATION" help:"How long the old key still works; 0s for not at all (${default})."`
+	Overlap  time.Duration `default:"24h" placeholder:"DURATION" help:"How long the old key keeps working; 0s to stop it at once (${default})."`
 }
 
-// Validate finds an overlap that no rotation has.
+// Validate rejects an overlap that is out of range.
 func (c *keysRotate) Validate() error {
 	if c.Overlap < 0 || c.Overlap > apikeys.MaxOverlap {
 		return fmt.Errorf("--overlap is %s: give 0s to %s", c.Overlap, apikeys.MaxOverlap)
@@ -241,7 +241,7 @@ func (c *keysRotate) Validate() error {
 	return c.databaseFlags.Validate()
 }
 
-// Run prints the new key, alone on its line so that it can be piped.
+// Run replaces the key and prints the new one alone on its line, for use in a pipe.
 func (c *keysRotate) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
@@ -258,7 +258,7 @@ type keysRevoke struct {
 	keyFlags `embed:""`
 }
 
-// Run prints when the key ended.
+// Run revokes the key and prints the time of the revocation.
 func (c *keysRevoke) Run(ctx context.Context, std streams) error {
 	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
 		return r.Revoke(ctx, call, c.ID)

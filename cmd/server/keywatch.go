@@ -11,21 +11,21 @@ import (
 	"orgd/internal/db"
 )
 
-// keyWatch keeps what a server knows of keys near to what the database knows.
+// keyWatch keeps the key cache up to date with the database.
 type keyWatch struct {
 	keys      *apikeys.Verifier
 	logger    *slog.Logger
 	listening atomic.Bool
 }
 
-// run forgets keys as the database reports changes, until ctx is done. Without its
-// reports, what is known of a key is used up to the TTL. The connection holds the lock,
-// which tells other replicas that this one lives. An error means that the URL can never
-// work, which the first try has found.
+// run drops keys from the cache as the database reports changes, until ctx is done.
+// Without reports, a cached key is used up to the TTL. The connection holds the lock,
+// which shows other replicas that this one is alive. An error means that the first try
+// found a URL that can never work.
 func (w *keyWatch) run(ctx context.Context, url string, lock int64) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	first, failing := true, false // failing: so that one loss is one line
+	first, failing := true, false // failing: log a loss once
 	err := db.Listener{
 		URL:     url,
 		Channel: apikeys.ChangesChannel,
@@ -34,7 +34,7 @@ func (w *keyWatch) run(ctx context.Context, url string, lock int64) error {
 			w.keys.ForgetAll()
 			w.listening.Store(true)
 			first, failing = false, false
-			w.logger.Info("listening to changes of keys")
+			w.logger.Info("listening for key changes")
 		},
 		Heard: w.keys.Forget,
 		Lost: func(err error) {
@@ -45,13 +45,13 @@ func (w *keyWatch) run(ctx context.Context, url string, lock int64) error {
 			}
 			first = false
 			if !failing {
-				w.logger.Warn("changes of keys are not heard; keys are looked up again after their time in the cache", "error", err)
+				w.logger.Warn("not listening for key changes; a cached key is used until its TTL ends", "error", err)
 			}
 			failing = true
 		},
 	}.Run(ctx)
 	if cause := context.Cause(ctx); err == nil && errors.Is(cause, db.ErrMisconfigured) {
-		return fmt.Errorf("listen to changes of keys: %w", cause)
+		return fmt.Errorf("listen for key changes: %w", cause)
 	}
 	return err
 }

@@ -11,7 +11,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-const hearing = "listening to changes of keys"
+const hearing = "listening for key changes"
 
 // remembering is a server that forgets what it knows of keys only when it is told.
 func remembering(url string) func(*serveConfig) {
@@ -92,7 +92,7 @@ func TestRevocationWhileNobodyListens(t *testing.T) {
 	t.Parallel()
 	d, p, r, key := hearingThroughProxy(t)
 	p.cut()
-	r.awaitLog(t, "changes of keys are not heard", 1)
+	r.awaitLog(t, "not listening for key changes", 1)
 	if !r.opensFromMemory(t, key) {
 		t.Error("a key that is known does not work through an outage")
 	}
@@ -120,7 +120,7 @@ func TestSilentPartition(t *testing.T) {
 	d, p, r, key := hearingThroughProxy(t)
 	p.answers.hold(t, "")
 	revoke(t, d, key)
-	r.awaitLog(t, "changes of keys are not heard", 1)
+	r.awaitLog(t, "not listening for key changes", 1)
 	p.cut()
 	p.answers.release()
 	p.restore(t)

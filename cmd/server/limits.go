@@ -11,16 +11,16 @@ import (
 )
 
 type limitFlags struct {
-	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Most connections to the database that one account may hold; the others go to accounts that hold none; 0 for four fifths (${default})."`
-	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Most requests at once; beyond them 503; 0 for no limit (${default})."`
-	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Most requests at once of one account; beyond them 429; never more than are left for others; 0 for no limit but that (${default})."`
-	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Most requests at once of one key; beyond them 429; 0 for no limit (${default})."`
-	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Most keys of one account that are neither revoked nor expired, to make another over HTTP; beyond them 409; 0 for no limit (${default})."`
-	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Most memory that bodies and answers hold at once, one account at most half of it; beyond that 503; 0 for no limit (${default})."`
-	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8 (none)."`
+	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of database connections of one account; the rest are reserved for accounts that hold none; 0 for four fifths (${default})."`
+	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; more get 503; 0 for no limit (${default})."`
+	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight of one account; more get 429; an account never holds more than are free for others, which is the only limit with 0 (${default})."`
+	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight of one key; more get 429; 0 for no limit (${default})."`
+	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys of one account; creating more over HTTP gets 409; 0 for no limit (${default})."`
+	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies, of which one account gets at most half; requests beyond it get 503; 0 for no limit (${default})."`
+	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (none)."`
 }
 
-// Validate finds what Kong's types let through.
+// Validate rejects the values that Kong accepts and the server does not.
 func (f limitFlags) Validate() error {
 	if f.MaxInFlight < 0 || f.MaxInFlightPerAccount < 0 || f.MaxInFlightPerKey < 0 {
 		return errors.New("ORGD_MAX_IN_FLIGHT, ORGD_MAX_IN_FLIGHT_PER_ACCOUNT and ORGD_MAX_IN_FLIGHT_PER_KEY take 0 or more")
@@ -34,21 +34,21 @@ func (f limitFlags) Validate() error {
 	return nil
 }
 
-// minMemoryBudget lets an account have its largest body decoded and a page read.
+// minMemoryBudget is enough for one account to decode its largest body and read a page.
 const minMemoryBudget = 16 << 20
 
-// rateFlags are apart from the others because server dev has other defaults.
+// rateFlags are separate because `server dev` has other defaults.
 type rateFlags struct {
-	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests a second of a key, with a burst of twice as many; 0 for no limit (${default})."`
-	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests a second of all keys of an account, with a burst of twice as many; 0 for no limit (ten times ORGD_RATE_LIMIT)."`
+	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (${default})."`
+	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests per second of all keys of one account, with a burst of twice as many; 0 for no limit (ten times ORGD_RATE_LIMIT)."`
 }
 
-// Validate finds what Kong's types let through.
+// Validate rejects the values that Kong accepts and the server does not.
 func (f rateFlags) Validate() error {
 	return firstError(validRate("ORGD_RATE_LIMIT", f.RateLimit), validRate("ORGD_RATE_LIMIT_PER_ACCOUNT", f.perAccount()))
 }
 
-// perAccount is what several busy keys of one account never reach by default.
+// perAccount returns the rate of an account. The default is high enough for several busy keys.
 func (f rateFlags) perAccount() int {
 	if f.RateLimitPerAccount != nil {
 		return *f.RateLimitPerAccount
@@ -63,7 +63,7 @@ func validRate(name string, perSecond int) error {
 	return nil
 }
 
-// failures are the authentications that may fail, for each address of a client.
+// failures is the rate of failed authentications allowed for each client address.
 var failures = ratelimit.Rate{PerSecond: 10, Burst: 100}
 
 func (f limitFlags) limits(rates rateFlags) orgdhttp.Limits {
@@ -78,10 +78,10 @@ func (f limitFlags) limits(rates rateFlags) orgdhttp.Limits {
 	}
 }
 
-// network is a range of addresses in CIDR form.
+// network is a range of addresses.
 type network struct{ *net.IPNet }
 
-// UnmarshalText reads CIDR form (RFC 4632), or one address.
+// UnmarshalText parses CIDR notation (RFC 4632) or a single address.
 func (n *network) UnmarshalText(text []byte) error {
 	s := string(text)
 	if ip := net.ParseIP(s); ip != nil {
@@ -94,7 +94,7 @@ func (n *network) UnmarshalText(text []byte) error {
 	}
 	_, parsed, err := net.ParseCIDR(s)
 	if err != nil {
-		return fmt.Errorf("%q is no range of addresses such as 10.0.0.0/8", s)
+		return fmt.Errorf("%q is not a range of addresses such as 10.0.0.0/8", s)
 	}
 	n.IPNet = parsed
 	return nil

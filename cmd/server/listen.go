@@ -22,7 +22,8 @@ func listen(addr, adminAddr string) (listeners, error) {
 	return listeners{public: public, admin: admin}, nil
 }
 
-// localAddr is how this machine reaches a server that listens on addr.
+// localAddr returns the address by which this machine reaches a server that listens on
+// addr.
 func localAddr(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -39,7 +40,7 @@ func isLoopback(addr net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// close is for the listeners that no server has closed yet.
+// close closes the listeners. The server may have closed them before.
 func (l listeners) close() {
 	_ = l.public.Close()
 	_ = l.admin.Close()

@@ -9,17 +9,16 @@ import (
 )
 
 const (
-	// lostLimit is how long a record may take, so that a dead connection holds up
-	// nothing, and the last one no stop.
+	// lostLimit bounds one attempt, so a dead connection delays neither the next attempt
+	// nor the stop.
 	lostLimit = 3 * time.Second
 
 	firstLostBackoff = 100 * time.Millisecond
 	lastLostBackoff  = 3 * time.Second
 )
 
-// keepRecordingLost records which answers were lost as soon as the server knows, and
-// tries again until the database has taken them. It returns when ctx is done, after a
-// last try.
+// keepRecordingLost records lost answers in the database as soon as they are known, and
+// retries until it succeeds. It returns when ctx is done, after a last attempt.
 func keepRecordingLost(ctx context.Context, logger *slog.Logger, repository *orgs.Repository) {
 	for running := true; running; {
 		select {
@@ -42,7 +41,7 @@ func recordLost(ctx context.Context, logger *slog.Logger, repository *orgs.Repos
 	defer cancel()
 	err := repository.RecordLost(limited)
 	if err != nil {
-		logger.Warn("lost answers are not recorded yet; retries that come to other replicas may make second organizations", "error", err)
+		logger.Warn("lost answers are not recorded yet; until then, a retry on another replica may create a duplicate organization", "error", err)
 	}
 	return err == nil
 }

@@ -1,5 +1,5 @@
-// Server is orgd: it serves the API, and holds the commands that an operator or
-// a developer needs beside it.
+// Server is orgd: it serves the API and has the commands that operators and
+// developers need.
 package main
 
 import (
@@ -18,12 +18,13 @@ func main() {
 // SIGINT, SIGTERM or SIGHUP. A second SIGINT or SIGTERM then ends it at once.
 func catchSignals(parent context.Context) context.Context {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	// Go dies of SIGPIPE when a reader of standard output or standard error has gone,
-	// even if the parent ignores SIGPIPE. Caught, it is an error of that one write.
+	// A Go program dies of SIGPIPE when the reader of its standard output or standard
+	// error exits, even if the parent ignores SIGPIPE. If the program catches it, only
+	// that write fails.
 	outlived := []os.Signal{syscall.SIGPIPE}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		stops = append(stops, syscall.SIGHUP)
-		// A terminal that closes sends it more than once: the second must not cut the
+		// A closing terminal sends SIGHUP more than once. The second must not cut the
 		// drain short.
 		outlived = append(outlived, syscall.SIGHUP)
 	}

@@ -9,16 +9,16 @@ import (
 )
 
 type migrateCommand struct {
-	Up     migrateUp     `cmd:"" help:"Bring the schema up to date. Several at once are safe: one works, the others wait."`
-	Down   migrateDown   `cmd:"" help:"Take the newest step back."`
-	Status migrateStatus `cmd:"" help:"List the steps and which of them the database has."`
+	Up     migrateUp     `cmd:"" help:"Apply the pending migrations. Safe to run concurrently: one run migrates, the others wait."`
+	Down   migrateDown   `cmd:"" help:"Roll back the newest migration."`
+	Status migrateStatus `cmd:"" help:"List the migrations and when they were applied."`
 }
 
 type migrateUp struct {
 	databaseFlags `embed:""`
 }
 
-// Run prints the steps taken.
+// Run applies the pending migrations and prints them.
 func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	done, err := db.MigrateUp(ctx, c.direct(), migrations.FS)
 	for _, m := range done {
@@ -37,17 +37,17 @@ type migrateDown struct {
 	databaseFlags `embed:""`
 }
 
-// Run prints the step taken back.
+// Run rolls back the newest migration and prints it.
 func (c *migrateDown) Run(ctx context.Context, std streams) error {
 	undone, err := db.MigrateDown(ctx, c.direct(), migrations.FS)
 	if err != nil {
 		return err
 	}
 	for _, m := range undone {
-		fmt.Fprintln(std.out, "took back", m.File)
+		fmt.Fprintln(std.out, "rolled back", m.File)
 	}
 	if len(undone) == 0 {
-		fmt.Fprintln(std.out, "nothing to take back")
+		fmt.Fprintln(std.out, "nothing to roll back")
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ type migrateStatus struct {
 	databaseFlags `embed:""`
 }
 
-// Run prints one line for each step.
+// Run prints one line per migration.
 func (c *migrateStatus) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err

@@ -7,15 +7,14 @@ import (
 	"os"
 )
 
-// streams are where a command writes: out takes its result, err what it has to say
-// besides.
+// streams are where a command writes: its result to out, everything else to err.
 type streams struct {
 	out *output
 	err io.Writer
 }
 
-// output keeps the first error of writing to a command's standard output, so that
-// no command succeeds whose output nobody got.
+// output keeps the first error of writing to standard output, so a command whose
+// output is lost does not succeed.
 type output struct {
 	to  io.Writer
 	err error
@@ -29,12 +28,12 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-var errOutputClosed = errors.New("standard output is closed, so nobody would have what this command prints")
+var errOutputClosed = errors.New("standard output is closed, so the output of this command would be lost")
 
-// mustBeOpen is for commands whose output is all that they are for. Where standard
-// output is closed, Go opens /dev/null for it, to read and to write. Some programs do
-// the same for a child whose output they ignore, so a command that has an effect
-// must not call this.
+// mustBeOpen returns an error if standard output is closed, for commands that are
+// useless without their output. For a closed standard output Go opens /dev/null, to
+// read and to write. Some programs do the same for a child whose output they ignore, so
+// a command that has another effect must not call this.
 func (o *output) mustBeOpen() error {
 	f, ok := o.to.(*os.File)
 	if !ok {
@@ -48,7 +47,7 @@ func (o *output) mustBeOpen() error {
 	if err != nil || !os.SameFile(own, null) {
 		return nil
 	}
-	// What a shell's >/dev/null opens cannot be read.
+	// A shell's >/dev/null is opened for writing only.
 	if _, err := f.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
 		return errOutputClosed
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// progress is a bar on a terminal, and nothing anywhere else.
+// progress is a progress bar, shown only on a terminal.
 type progress struct {
 	w       io.Writer
 	total   int
@@ -36,7 +36,7 @@ func (p *progress) set(done int) {
 	fmt.Fprintf(p.w, "\r[%s%s] %d of %d organizations", strings.Repeat("#", filled), strings.Repeat(" ", width-filled), done, p.total)
 }
 
-// done leaves the bar's line.
+// done ends the line of the bar.
 func (p *progress) done() {
 	if p.visible {
 		fmt.Fprintln(p.w)

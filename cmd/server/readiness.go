@@ -9,15 +9,15 @@ import (
 	"orgd/migrations"
 )
 
-// readiness is whether the database answers and has a schema that this release runs
-// on, as the last check found it.
+// readiness is the result of the last check of the database: whether it answers and has
+// a schema that this release supports.
 type readiness struct {
 	pool          *db.Pool
 	isReady       atomic.Bool
 	schemaVersion atomic.Int64 // 0 if it was never read
 }
 
-// check asks the database, for a probe or at the start.
+// check checks the database at the start and for each readiness probe.
 func (r *readiness) check(ctx context.Context) error {
 	version, err := checkSchema(ctx, r.pool)
 	r.isReady.Store(err == nil)
@@ -27,9 +27,9 @@ func (r *readiness) check(ctx context.Context) error {
 	return err
 }
 
-// checkSchema says whether the database answers and has the schema that this
-// release runs on, or a newer one that still serves it. It returns the version, or
-// 0 if that cannot be asked.
+// checkSchema returns an error unless the database answers and has the schema that this
+// release needs, or a newer one that still supports it. It returns the version of the
+// schema, or 0 if it cannot be read.
 func checkSchema(ctx context.Context, pool *db.Pool) (version int64, err error) {
 	if version, err = pool.SchemaVersion(ctx); err != nil {
 		return 0, err

@@ -13,13 +13,13 @@ const defaultSeed = 1
 
 type seedCommand struct {
 	databaseFlags `embed:""`
-	Account       uuid.UUID `required:"" placeholder:"ID" help:"The account to fill."`
-	Orgs          int       `required:"" placeholder:"N" help:"How many organizations."`
-	Members       int       `placeholder:"M" help:"At most so many members in each (none)."`
+	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account to fill."`
+	Orgs          int       `required:"" placeholder:"N" help:"Number of organizations."`
+	Members       int       `placeholder:"M" help:"Maximum number of members in each organization (none)."`
 	Seed          uint64    `default:"1" placeholder:"S" help:"The same seed makes the same organizations (${default})."`
 }
 
-// Validate finds numbers that cannot be made.
+// Validate rejects numbers that are out of range.
 func (c *seedCommand) Validate() error {
 	if err := c.databaseFlags.Validate(); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (c *seedCommand) Validate() error {
 	return nil
 }
 
-// Run fills the account. Once more with the same flags it adds nothing.
+// Run fills the account. A second run with the same flags adds nothing.
 func (c *seedCommand) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		bar := newProgress(std.err, c.Orgs)

@@ -7,7 +7,7 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// lastLinesLimit is what a log that blocks may add to the time of a stop.
+// lastLinesLimit bounds how long a blocked log can delay the stop.
 const lastLinesLimit = time.Second
 
 type serveCommand struct {
@@ -18,7 +18,7 @@ type serveCommand struct {
 	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
 }
 
-// Validate finds wrong values before anything is started.
+// Validate rejects wrong values before anything starts.
 func (c *serveCommand) Validate() error {
 	return firstError(c.databaseFlags.Validate(), c.serverFlags.Validate(), c.rateFlags.Validate(), validAddr("ORGD_ADDR", c.Addr))
 }

@@ -19,40 +19,39 @@ import (
 	"orgd/migrations"
 )
 
-// statementTimeout is less than the deadline of a request, so that PostgreSQL
-// ends a statement before its caller leaves: a caller that leaves costs the
-// connection.
+// statementTimeout is shorter than a request's deadline, so PostgreSQL ends a slow
+// statement before the request is canceled. A canceled statement costs its connection.
 const statementTimeout = 8 * time.Second
 
 const (
-	// lockTimeout keeps those who wait for one organization from holding all
-	// connections for long.
+	// lockTimeout bounds how long callers that wait for one organization can hold all
+	// connections.
 	lockTimeout = 2 * time.Second
-	// idleTxTimeout frees what a server that vanished had locked; without it that
-	// stays until TCP gives the connection up.
+	// idleTxTimeout releases the locks of a server that vanished. Without it they are
+	// held until TCP gives up the connection.
 	idleTxTimeout = 10 * time.Second
 )
 
 type serveConfig struct {
 	databaseURL string
-	unprepared  bool   // the pooler knows no prepared statements
-	directURL   string // the same, but not through a pooler; empty: databaseURL
+	unprepared  bool   // the pooler does not support prepared statements
+	directURL   string // bypasses the pooler; empty: databaseURL
 	maxConns    int32
 	perAccount  int32                     // connections that one account may hold; 0: four fifths of maxConns
-	listen      func() (listeners, error) // called once the database is known not to refuse this release
-	publicURL   string                    // empty: what the public listener is bound to
+	listen      func() (listeners, error) // called once the database has not rejected this release
+	publicURL   string                    // empty: the address of the public listener
 	drainDelay  time.Duration
 	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
-	keyTTL      time.Duration // how long what is known of a key may be used; 0: not at all
+	keyTTL      time.Duration // how long a key may be cached; 0: not at all
 	limits      orgdhttp.Limits
-	maxKeys     int // good keys of an account; 0: no limit
+	maxKeys     int // active keys of an account; 0: no limit
 	proxies     []*net.IPNet
 	tracesURL   string        // empty: no traces
-	unlogged    float64       // share of the requests without an error that are not logged
+	unlogged    float64       // share of successful requests that are not logged
 	sweepEvery  time.Duration // 0: sweepInterval
 	flushEvery  time.Duration // 0: usageInterval
 	logger      *slog.Logger
-	linesLost   func() int64 // how many lines of the log could not be written
+	linesLost   func() int64 // number of log lines that could not be written
 }
 
 // serve runs the whole server, from top to bottom. It returns when ctx is done and
@@ -71,13 +70,13 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	ready := &readiness{pool: pool}
 	if err := checkAtStart(ctx, cfg, ready); err != nil {
 		if ctx.Err() != nil {
-			return nil // told to stop before it began
+			return nil // told to stop before it served
 		}
 		return err
 	}
 
-	// Not before: a load balancer may send requests to a server that accepts
-	// connections, and they would be lost if it ended.
+	// Not earlier: a load balancer may send requests as soon as the server accepts
+	// connections, and they would be lost if it then exited.
 	bound, err := cfg.listen()
 	if err != nil {
 		return err
@@ -112,7 +111,7 @@ func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error 
 	case errors.Is(err, db.ErrMisconfigured):
 		return err
 	case errors.Is(err, db.ErrDenied):
-		cfg.logger.Warn("the database refuses this server; the server will be ready when it is let in", "error", err)
+		cfg.logger.Warn("the database refuses this server; it will be ready when the database accepts it", "error", err)
 	case errors.Is(err, db.ErrUnavailable):
 		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
 	case err != nil:
@@ -123,20 +122,21 @@ func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error 
 	return nil
 }
 
-// warnOfTimeouts tells of what a pooler does not pass on and the role lacks.
+// warnOfTimeouts warns of timeouts that the pooler does not pass on and the role does
+// not set.
 func warnOfTimeouts(ctx context.Context, logger *slog.Logger, pool *db.Pool) {
 	for name, want := range map[string]time.Duration{
 		"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": idleTxTimeout,
 	} {
 		value, err := pool.Setting(ctx, name)
 		if err == nil && value == "0" {
-			logger.Warn("behind a pooler the database's role has to set this", "setting", name, "recommended", want.String())
+			logger.Warn("a timeout is not set; behind a pooler, set it on the database role with ALTER ROLE", "setting", name, "recommended", want.String())
 		}
 	}
 }
 
-// service is a server that is ready to start: what it listens on, and the parts that
-// its workers share.
+// service is a server that is ready to start: its listeners, and the parts that its
+// workers share.
 type service struct {
 	cfg           serveConfig
 	pool          *db.Pool
@@ -195,16 +195,16 @@ func (s *service) newMetrics(ready *readiness) *telemetry.Metrics {
 	return metrics
 }
 
-// start starts the workers, which end when ctx is done and the last request is
-// answered. If one fails, all end.
+// start starts the workers. They end when ctx is done and the last request is answered.
+// If one fails, the others end too.
 func (s *service) start(ctx context.Context) *errgroup.Group {
 	cfg := s.cfg
 	if cfg.publicURL == "" && !isLoopback(s.bound.public.Addr()) {
-		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in answers lead to this machine itself", "publicUrl", s.apiURL)
+		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in responses point to this machine", "publicUrl", s.apiURL)
 	}
 	workers, ctx := errgroup.WithContext(ctx)
-	// What goes on until the last request is answered: the admin address, where
-	// probes and metrics tell of the drain, and what is known of keys.
+	// These workers run until the last request is answered: the admin address, whose
+	// probes and metrics report the drain, and the key cache.
 	lastCtx, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	workers.Go(func() error {
 		defer stopLast()

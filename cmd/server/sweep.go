@@ -13,12 +13,12 @@ import (
 
 const (
 	sweepInterval = time.Minute
-	// sweepLimit is for a connection that has gone dead; what a long sweep leaves
-	// undone, the next one finds.
+	// sweepLimit ends a sweep on a dead connection. The next sweep deletes what a long
+	// one leaves.
 	sweepLimit = time.Minute
 )
 
-// sweeper deletes one kind of records whose time is over.
+// sweeper deletes expired records of one kind.
 type sweeper struct {
 	records string
 	sweep   func(context.Context) (int64, error)
@@ -31,9 +31,9 @@ func sweepers(pool *db.Pool, repository *orgs.Repository) []sweeper {
 	}
 }
 
-// keepSweeping sweeps about once in every interval until ctx is done. Replicas
-// that were started together do not sweep together. A sweep that fails costs
-// nothing but room: no reader takes an old record for a young one.
+// keepSweeping sweeps about once per interval until ctx is done. The random wait keeps
+// replicas that started together from sweeping together. A failed sweep costs only disk
+// space: readers ignore expired records.
 func keepSweeping(ctx context.Context, logger *slog.Logger, interval time.Duration, all []sweeper) {
 	wait := rand.N(interval)
 	for {
@@ -54,7 +54,7 @@ func (s sweeper) run(ctx context.Context, logger *slog.Logger) {
 	defer cancel()
 	deleted, err := s.sweep(limited)
 	if err != nil && ctx.Err() == nil {
-		logger.Warn("old records are left for the next sweep", "records", s.records, "error", err)
+		logger.Warn("a sweep failed; the next one deletes the expired records", "records", s.records, "error", err)
 	}
 	logger.Debug("swept", "records", s.records, "deleted", deleted)
 }

@@ -105,7 +105,7 @@ func TestSweepOutlivesTheDatabase(t *testing.T) {
 		c.databaseURL = cut.url
 	})
 	await(t, "no sweep fails", func() bool {
-		return strings.Count(r.log.String(), "old records are left for the next sweep") >= 4
+		return strings.Count(r.log.String(), "a sweep failed; the next one deletes the expired records") >= 4
 	})
 	if status, _, _ := get(t, r.url+"/livez", ""); status != http.StatusOK {
 		t.Errorf("livez: %d", status)

@@ -11,14 +11,14 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// lastTracesLimit is what traces may add to the time of a stop.
+// lastTracesLimit bounds how long the last traces can delay the stop.
 const lastTracesLimit = 2 * time.Second
 
-// tracing is what traces a server: nothing, where no collector is named.
+// tracing holds the tracers of a server. They are nil if no collector is configured.
 type tracing struct {
 	requests   orgdhttp.Tracer
 	statements pgx.QueryTracer
-	stop       func() // sends the last spans, if the collector takes them soon
+	stop       func() // sends the last spans, within lastTracesLimit
 }
 
 func startTracing(ctx context.Context, collector string, logger *slog.Logger) (tracing, error) {

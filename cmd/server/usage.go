@@ -9,15 +9,14 @@ import (
 )
 
 const (
-	// usageInterval is how long the last use of a key may be known to this process
-	// alone.
+	// usageInterval is how long the last use of a key may be known to this process only.
 	usageInterval = time.Minute
 	usageLimit    = 5 * time.Second
 )
 
-// keepFlushing writes the uses of keys about once in every interval, when the
-// server is told to stop, and a last time when all is answered: whoever stops it may
-// not wait for that.
+// keepFlushing writes when keys were last used: about once per interval, when the server
+// is told to stop, and once more after the last request is answered. The supervisor may
+// kill the server before that last write.
 func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval time.Duration, usage *apikeys.Usage) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -32,7 +31,7 @@ func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval
 		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ended), usageLimit)
 		if err := usage.Flush(limited); err != nil {
-			logger.Warn("when keys were used is not written yet", "error", err)
+			logger.Warn("the last use of keys could not be written; trying again later", "error", err)
 		}
 		cancel()
 	}

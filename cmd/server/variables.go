@@ -8,21 +8,21 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// otherVariables are of the project, and read by others than the program: clients
-// that dev.env is for, and docker-compose.yml.
+// otherVariables belong to the project, but not to the program: clients read dev.env,
+// and docker-compose.yml has its own.
 var otherVariables = []string{
 	"ORGD_URL", "ORGD_API_KEY",
 	"ORGD_GRAFANA_PASSWORD", "ORGD_GRAFANA_PORT", "ORGD_IMAGE", "ORGD_PORT", "ORGD_POSTGRES_PASSWORD", "ORGD_POSTGRES_PORT", "ORGD_PROMETHEUS_PORT",
 }
 
-// unknownVariable is one that begins like ours and that nothing reads.
+// unknownVariable is a variable that begins with ORGD_ and that nothing reads.
 type unknownVariable struct{ name, nearest string }
 
 func (v unknownVariable) String() string {
 	return fmt.Sprintf("the environment variable %s is unknown; the nearest known one is %s", v.name, v.nearest)
 }
 
-// unknownVariables finds them in an environment of NAME=value, in alphabetical order.
+// unknownVariables returns the unknown variables among NAME=value entries, sorted by name.
 func unknownVariables(known, environ []string) (unknown []unknownVariable) {
 	var names []string
 	for _, entry := range environ {
@@ -38,8 +38,8 @@ func unknownVariables(known, environ []string) (unknown []unknownVariable) {
 	return unknown
 }
 
-// isOfKubernetes says whether a variable is one of those that tell a pod of a service:
-// a service called orgd makes ORGD_SERVICE_HOST, ORGD_SERVICE_PORT_HTTP, ORGD_PORT,
+// isOfKubernetes reports whether Kubernetes set the variable to describe a service: for
+// a service called orgd it sets ORGD_SERVICE_HOST, ORGD_SERVICE_PORT_HTTP, ORGD_PORT,
 // ORGD_PORT_80_TCP_ADDR and others.
 // https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 func isOfKubernetes(name string, names []string) bool {
@@ -49,7 +49,8 @@ func isOfKubernetes(name string, names []string) bool {
 	})
 }
 
-// variables are all that flags of the node and its commands are read from.
+// variables returns the names of all variables that set flags of the node or of its
+// commands.
 func variables(node *kong.Node) (names []string) {
 	for _, flag := range node.Flags {
 		names = append(names, flag.Envs...)
@@ -60,12 +61,12 @@ func variables(node *kong.Node) (names []string) {
 	return names
 }
 
-// nearest returns the candidate with the least edits to name.
+// nearest returns the candidate with the smallest edit distance to name.
 func nearest(name string, candidates []string) string {
 	return slices.MinFunc(candidates, func(a, b string) int { return edits(name, a) - edits(name, b) })
 }
 
-// edits is the Levenshtein distance, in bytes.
+// edits returns the Levenshtein distance, in bytes.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

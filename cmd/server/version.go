@@ -7,10 +7,10 @@ import (
 	"runtime/debug"
 )
 
-// What this is: stamped in by the linker, as the Makefile and the Dockerfile do.
+// The linker sets these; see the Makefile and the Dockerfile.
 var version, commit string
 
-// build is the version and the commit of this program, as far as they are known.
+// build returns the version and the commit of this program, or "dev" and "unknown".
 func build() (v, c string) {
 	c = commit
 	if info, ok := debug.ReadBuildInfo(); ok && c == "" {
@@ -25,7 +25,7 @@ func build() (v, c string) {
 
 type versionCommand struct{}
 
-// Run prints one line.
+// Run prints the version on one line.
 func (versionCommand) Run(std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
