@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"internal/idempotency": {"internal/db", "internal/uuid"},
 	"internal/apikeys":     {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
 	"internal/orgs":        {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
-	"internal/seed":        {"internal/orgs", "internal/uuid"},
+	"internal/seed":        {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":   {},
 	"internal/budget":      {},
 	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/orgs", "internal/ratelimit", "internal/uuid"},
@@ -43,6 +43,8 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus/client_golang": {"internal/telemetry"},
 	"go.opentelemetry.io":                 {"internal/telemetry"},
 	"github.com/exaring/otelpgx":          {"internal/telemetry"},
+	// pgconn has PostgreSQL's error codes, which internal/db translates for the others.
+	"github.com/jackc/pgx/v5/pgconn": {"internal/db", "faults"},
 }
 
 func TestLayout(t *testing.T) {

@@ -4,13 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"regexp"
-	"strings"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orgd/internal/db"
 	"orgd/internal/telemetry"
@@ -28,35 +21,14 @@ func (f databaseFlags) Validate() error {
 	if f.DatabaseURL == "" {
 		return errors.New("DATABASE_URL is not set: give a URL such as postgres://user:password@localhost:5432/orgd")
 	}
-	if err := validDatabaseURL("DATABASE_URL", f.DatabaseURL); err != nil || f.DirectURL == "" {
+	if err := db.CheckURL("DATABASE_URL", f.DatabaseURL.Reveal()); err != nil || f.DirectURL == "" {
 		return err
 	}
-	return validDatabaseURL("ORGD_DB_DIRECT_URL", f.DirectURL)
+	return db.CheckURL("ORGD_DB_DIRECT_URL", f.DirectURL.Reveal())
 }
 
 // direct returns the URL that bypasses the pooler.
 func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseURL).Reveal() }
-
-// pgx parses any other text, such as jdbc:…, as keywords and values.
-var databaseURLForm = regexp.MustCompile(`^(postgres|postgresql)://|^[a-z_]+ *=`)
-
-func validDatabaseURL(name string, u telemetry.Secret) error {
-	if text := u.Reveal(); strings.TrimSpace(text) != text {
-		return fmt.Errorf("%s begins or ends with a space or a line break: remove it", name)
-	}
-	cfg, err := pgxpool.ParseConfig(u.Reveal())
-	if unread, ok := errors.AsType[*fs.PathError](err); ok { // of a certificate or key
-		return fmt.Errorf("%s names a file that cannot be read: %w", name, unread)
-	}
-	if err != nil || !databaseURLForm.MatchString(u.Reveal()) {
-		return fmt.Errorf("%s is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd", name)
-	}
-	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
-	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
-		return fmt.Errorf("%s sets default_query_exec_mode to %q: pages are read in PostgreSQL's binary format, which that mode does not support", name, mode)
-	}
-	return db.CheckURL(u.Reveal())
-}
 
 // poolerFlag is for poolers that do not support prepared statements.
 type poolerFlag struct {

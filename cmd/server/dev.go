@@ -36,7 +36,7 @@ func (c *devCommand) Validate() error {
 		return fmt.Errorf("--orgs is %d: give 0 or more", c.Orgs)
 	}
 	if c.DatabaseURL != "" {
-		return validDatabaseURL("DATABASE_URL", c.DatabaseURL)
+		return db.CheckURL("DATABASE_URL", c.DatabaseURL.Reveal())
 	}
 	return nil
 }

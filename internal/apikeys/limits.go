@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"orgd/internal/db"
 )
 
@@ -76,7 +74,7 @@ func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 		return grants{scopes: Scopes, operator: true}, nil
 	}
 	err = q.QueryRow(ctx, apiKeyGrants, c.AccountID, c.KeyID).Scan(&g.scopes, &g.rate)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, db.ErrNoRows) {
 		err = ErrInvalidKey
 	}
 	return g, err

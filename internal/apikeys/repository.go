@@ -117,11 +117,7 @@ func collectOne(rows pgx.Rows, err error) (APIKey, error) {
 	if err != nil {
 		return APIKey{}, err
 	}
-	key, err := pgx.CollectExactlyOneRow(rows, scanAPIKey)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return APIKey{}, db.ErrNoRows
-	}
-	return key, err
+	return db.One(rows, scanAPIKey)
 }
 
 func scanAPIKey(row pgx.CollectableRow) (APIKey, error) {

@@ -79,7 +79,7 @@ func TestParametersOfTCP(t *testing.T) {
 	}
 	for _, name := range names {
 		for _, value := range []string{"x", "-1", ""} {
-			err := db.CheckURL(changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set(name, value) }))
+			err := db.CheckURL("DATABASE_URL", changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set(name, value) }))
 			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "whole number") {
 				t.Errorf("%s=%q: %v", name, value, err)
 			}

@@ -77,22 +77,30 @@ func cannotConnect(what string, err error) error {
 	return fmt.Errorf("%w: %s%w", class, what, inOneLine{err})
 }
 
-// translate wraps a driver error in its class. lost says that the connection
-// broke under the statement.
-func translate(err error, lost bool) error {
-	if errors.Is(err, pgx.ErrNoRows) {
+// Translate wraps an error of pgx in its class, if it has one. The methods of this
+// package do that; it is for work on Pool.Pgx.
+func Translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
 		return ErrNoRows
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	if class := classOf(err); class != nil {
-		err = fmt.Errorf("%w: %w", class, err)
-	}
-	if lost {
-		err = fmt.Errorf("%w: %w: %w", ErrUnavailable, errLost, err)
+	if class := classOf(err); class != nil && !errors.Is(err, class) {
+		return fmt.Errorf("%w: %w", class, err)
 	}
 	return err
+}
+
+// translateLost is Translate for a connection that broke during the statement.
+func translateLost(err error) error {
+	err = Translate(err)
+	if errors.Is(err, ErrNoRows) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w: %w", ErrUnavailable, errLost, err)
 }
 
 // inOneLine is an error whose text is one line: of a failed connection pgx writes a

@@ -84,7 +84,7 @@ func migrate(ctx context.Context, url string, files fs.FS, run func(*goose.Provi
 		done = append(done, Migration{Version: r.Source.Version, File: r.Source.Path, AppliedAt: time.Now().UTC()})
 	}
 	if err != nil {
-		return done, translate(err, false)
+		return done, Translate(err)
 	}
 	return done, nil
 }
@@ -98,7 +98,7 @@ func MigrationStatus(ctx context.Context, url string, files fs.FS) ([]Migration,
 	defer closeProvider()
 	states, err := provider.Status(ctx)
 	if err != nil {
-		return nil, translate(err, false)
+		return nil, Translate(err)
 	}
 	var all []Migration
 	for _, s := range states {

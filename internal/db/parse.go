@@ -1,8 +1,14 @@
 package db
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -30,9 +36,27 @@ func parse(url string, userTimeout time.Duration) (*pgxpool.Config, error) {
 	return cfg, nil
 }
 
-// CheckURL returns an error if url cannot be read. Its text holds no password.
-func CheckURL(url string) error {
-	_, err := parse(url, 0)
+// pgx parses any other text, such as jdbc:…, as keywords and values.
+var urlForm = regexp.MustCompile(`^(postgres|postgresql)://|^[a-z_]+ *=`)
+
+// CheckURL returns an error if url, the value of the variable name, cannot be the URL
+// of orgd's database. The error contains no password.
+func CheckURL(name, url string) error {
+	if strings.TrimSpace(url) != url {
+		return fmt.Errorf("%s begins or ends with a space or a line break: remove it", name)
+	}
+	cfg, err := pgxpool.ParseConfig(url)
+	if unread, ok := errors.AsType[*fs.PathError](err); ok { // of a certificate or key
+		return fmt.Errorf("%s names a file that cannot be read: %w", name, unread)
+	}
+	if err != nil || !urlForm.MatchString(url) {
+		return fmt.Errorf("%s is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd", name)
+	}
+	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
+		return fmt.Errorf("%s sets default_query_exec_mode to %q: pages are read in PostgreSQL's binary format, which that mode does not support", name, mode)
+	}
+	_, err = parse(url, 0)
 	return err
 }
 

@@ -11,16 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
-
-// Querier runs statements on one connection.
-type Querier interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
 
 // Options are the settings of a pool. Zero values take the defaults named.
 // A timeout in the URL goes before that here.
@@ -163,7 +155,7 @@ func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Quer
 	if err != nil {
 		return err
 	}
-	if err := fn(ctx, tx); err != nil {
+	if err := fn(ctx, Querier{tx}); err != nil {
 		// The caller may be gone, and the connection is still of use.
 		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
@@ -197,7 +189,10 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	case isReadOnly(err):
 		p.pool.Reset() // the others lead to the same host, which is not the primary any more
 	}
-	return translate(err, lost)
+	if lost {
+		return translateLost(err)
+	}
+	return Translate(err)
 }
 
 // acquire takes a place at the gate, which the caller gives back after the

@@ -62,7 +62,7 @@ func (s Share) WriteTx(ctx context.Context, fn func(context.Context, Querier) er
 }
 
 func (s Share) with(ctx context.Context, fn func(context.Context, Querier) error) error {
-	return s.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return fn(ctx, conn) })
+	return s.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return fn(ctx, Querier{conn}) })
 }
 
 func (s Share) withConn(ctx context.Context, fn func(context.Context, *pgxpool.Conn) error) error {

@@ -7,10 +7,9 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-)
 
-const uniqueViolation = "23505"
+	"orgd/internal/db"
+)
 
 // A block is the organizations from..to-1, which one transaction adds, in this order:
 // so two runs side by side wait for each other's rows, but never in a circle.
@@ -22,7 +21,7 @@ type block struct {
 // COPY does fastest; where some of it is, another transaction adds the rest.
 func (s *seeder) add(ctx context.Context, b block) error {
 	err := s.inTx(ctx, b, s.copyAll)
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == uniqueViolation {
+	if errors.Is(db.Translate(err), db.ErrConflict) {
 		err = s.inTx(ctx, b, s.copyMissing)
 	}
 	if err != nil {

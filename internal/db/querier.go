@@ -1,0 +1,51 @@
+package db
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Querier runs statements on one connection or in one transaction. Its errors have the
+// classes of this package. It is a struct, not an interface, so passing one costs no
+// allocation.
+type Querier struct{ conn querier }
+
+// querier is what a connection and a transaction of pgx have in common.
+type querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Exec runs a statement that returns no rows.
+func (q Querier) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	tag, err := q.conn.Exec(ctx, sql, args...)
+	return tag, Translate(err)
+}
+
+// Query runs a statement for pgx's collecting functions. The errors of the rows are
+// pgx's: Read, Write and WriteTx translate them when fn returns. Use One to tell
+// ErrNoRows before that.
+func (q Querier) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := q.conn.Query(ctx, sql, args...)
+	return rows, Translate(err)
+}
+
+// QueryRow runs a statement that returns at most one row.
+func (q Querier) QueryRow(ctx context.Context, sql string, args ...any) Row {
+	return Row{q.conn.QueryRow(ctx, sql, args...)}
+}
+
+// Row is the result of QueryRow.
+type Row struct{ row pgx.Row }
+
+// Scan reads the columns of the row. It returns ErrNoRows if there is none.
+func (r Row) Scan(dest ...any) error { return Translate(r.row.Scan(dest...)) }
+
+// One returns the single row of a query. It returns ErrNoRows if there is none.
+func One[T any](rows pgx.Rows, scan pgx.RowToFunc[T]) (T, error) {
+	one, err := pgx.CollectExactlyOneRow(rows, scan)
+	return one, Translate(err)
+}
