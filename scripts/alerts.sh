@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the alert rules, and the dashboard's expressions as if they were rules. Needs
+# Checks the alert rules, and the dashboard's expressions as if they were rules. It needs
 # promtool.
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ trap 'exit 1' INT TERM
 
 dashboard=deploy/grafana/dashboards/orgd.json
 promtool check rules deploy/prometheus/alerts.yml
-# An expression is a JSON string, and so a YAML one.
+# Each expression is a JSON string, which is also a YAML string.
 {
 	printf 'groups:\n  - name: dashboard\n    rules:\n'
 	sed -n 's/^ *"expr": \(".*"\),\{0,1\}$/\1/p' "$dashboard" | sed 's/\$__rate_interval/5m/g' |
@@ -18,5 +18,5 @@ promtool check rules deploy/prometheus/alerts.yml
 } >"$dir/dashboard.yml"
 found=$(grep -c '^ *expr: ' "$dir/dashboard.yml") || true
 wanted=$(grep -o '"expr":' "$dashboard" | wc -l)
-[ "$found" -gt 0 ] && [ "$found" -eq "$wanted" ] || { echo "alerts: found $found of the dashboard's $wanted expressions"; exit 1; }
+[ "$found" -gt 0 ] && [ "$found" -eq "$wanted" ] || { echo "alerts: only $found of the dashboard's $wanted expressions were found"; exit 1; }
 promtool check rules "$dir/dashboard.yml"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the image IMAGE by docker-compose.yml, as an operator would: brings it up, makes a
-# key, lists a page through the balancer, replaces the replicas and upgrades to a newer
-# schema under load, stops. Not one request may fail. The load is a fixed number of
-# clients, each of which waits for its answer and changes organizations of its own, so
-# that a slow machine gets fewer requests and the verdict does not depend on its speed.
-# Needs Docker, Compose v2, Go and curl. Usage: container.sh IMAGE [ORGS [ROLLOUTS]]
+# Runs the image IMAGE with docker-compose.yml, as an operator would: starts it, creates a
+# key, lists a page through the load balancer, replaces the replicas and upgrades to a
+# newer schema under load, and stops. No request may fail. The load is a fixed number of
+# clients. Each waits for its response and changes its own organizations, so a slow
+# machine gets fewer requests and the result does not depend on its speed.
+# It needs Docker, Compose v2, Go and curl. Usage: container.sh IMAGE [ORGS [ROLLOUTS]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,7 +39,7 @@ fail() {
 }
 
 size=$(docker image inspect -f '{{.Size}}' "$ORGD_IMAGE")
-[ "$size" -le $((30 << 20)) ] || fail "the image has $size bytes, more than 30 MiB"
+[ "$size" -le $((30 << 20)) ] || fail "the image has $size bytes; the limit is 30 MiB"
 user=$(docker image inspect -f '{{.Config.User}}' "$ORGD_IMAGE")
 case $user in '' | 0 | root) fail "the image runs as ${user:-root}" ;; esac
 
@@ -51,18 +51,17 @@ server seed --account "$account" --orgs "$orgs" >/dev/null
 call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
 call "$url/v1/orgs?limit=2" >"$dir/page"
 grep -q '"hasMore":true.*"cursor"' "$dir/page" || fail "no page: $(cat "$dir/page")"
-say "up, a key made, a page of $orgs organizations listed; the image has $((size >> 20)) MiB and runs as $user"
+say "started, created a key, listed a page of $orgs organizations; the image has $((size >> 20)) MiB and runs as $user"
 
 for container in $(docker compose ps -q server); do
 	held=$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$container")
-	[ "$held" = 'true [ALL] [no-new-privileges:true]' ] || fail "a replica may do more than it should: $held"
+	[ "$held" = 'true [ALL] [no-new-privileges:true]' ] || fail "a replica is not hardened: $held"
 done
 
 go build -o "$dir/faults" ./faults
 (umask 077 && echo "$key" >"$dir/key")
 
-# under_load WHAT COMMAND…: runs the command while requests come, and wants each one
-# answered with success.
+# under_load WHAT COMMAND…: runs the command under load, and fails if one request does.
 under_load() {
 	what=$1
 	shift
@@ -79,7 +78,7 @@ under_load() {
 	say "$what: $(cat "$dir/report")"
 }
 
-# What fails without a rollout is not the fault of one.
+# A failure without a rollout is not caused by one.
 under_load "no rollout" sleep 5
 for i in $(seq "$rollouts"); do under_load "rollout $i" scripts/rollout.sh; done
 
@@ -92,13 +91,13 @@ cat >"$dir/overlay.json" <<END
 END
 CGO_ENABLED=0 go build -trimpath -overlay "$dir/overlay.json" -ldflags "-s -w -X main.version=next" -o "$dir/next/server" ./cmd/server
 printf 'FROM %s\nCOPY server /server\n' "$ORGD_IMAGE" >"$dir/next/Dockerfile"
-docker build -t "$ORGD_IMAGE-next" "$dir/next" >"$dir/build" 2>&1 || { cat "$dir/build"; fail "no image of the next release"; }
+docker build -t "$ORGD_IMAGE-next" "$dir/next" >"$dir/build" 2>&1 || { cat "$dir/build"; fail "the image of the next release cannot be built"; }
 refused_rollout() {
 	! ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh || return 1
 	[ "$(docker compose ps -aq server | sort)" = "$1" ]
 }
 under_load "rollout that the schema refuses" refused_rollout "$(docker compose ps -aq server | sort)"
-grep -q 'run `server migrate up`' "$dir/rollout that the schema refuses" || fail "nothing says why: $(cat "$dir/rollout that the schema refuses")"
+grep -q 'run `server migrate up`' "$dir/rollout that the schema refuses" || fail "the output does not say why: $(cat "$dir/rollout that the schema refuses")"
 
 migrate() { ORGD_IMAGE=$ORGD_IMAGE-next docker compose run --rm -T migrate; }
 rollout_beside_migration() {
@@ -110,7 +109,7 @@ under_load "rollout beside a migration" rollout_beside_migration
 upgrade() { ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh; }
 under_load "upgrade" upgrade
 for container in $(docker compose ps -q server); do
-	[ "$(docker exec "$container" /server version | cut -d ' ' -f 2)" = next ] || fail "a replica is not of the next release"
+	[ "$(docker exec "$container" /server version | cut -d ' ' -f 2)" = next ] || fail "a replica does not run the next release"
 done
 
 began=$(date +%s)
@@ -118,8 +117,8 @@ docker compose stop server >/dev/null 2>&1
 took=$(($(date +%s) - began))
 for container in $(docker compose ps -aq server); do
 	code=$(docker inspect -f '{{.State.ExitCode}}' "$container")
-	[ "$code" = 0 ] || fail "a replica ended with $code"
+	[ "$code" = 0 ] || fail "a replica exited with $code"
 done
 code=$(curl -s -o "$dir/none" -w '%{http_code}' "$url/v1/orgs")
-[ "$code" = 503 ] && grep -q '"code":"unavailable"' "$dir/none" || fail "with no replica the balancer answers $code: $(cat "$dir/none")"
+[ "$code" = 503 ] && grep -q '"code":"unavailable"' "$dir/none" || fail "without replicas the load balancer answers $code: $(cat "$dir/none")"
 say "stopped in $took s"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Serves through PgBouncer in transaction mode: migrates, lists, changes organizations
-# from several clients at once, and revokes a key. Needs curl, psql and pgbouncer, and
+# from several clients at once, and revokes a key. It needs curl, psql, pgbouncer, and
 # the PostgreSQL in TEST_DATABASE_URL. Usage: pgbouncer.sh SERVER
 set -eu
-PATH=$PATH:/usr/sbin # where Debian has it
+PATH=$PATH:/usr/sbin # Debian installs pgbouncer here
 
 server=$1
 dir=$(mktemp -d)
@@ -63,7 +63,7 @@ export DATABASE_URL="postgres://$user@127.0.0.1:$port/$name?sslmode=disable"
 tries=0
 until psql "$DATABASE_URL" -qc "SELECT 1" >/dev/null 2>&1; do
 	tries=$((tries + 1))
-	[ $tries -lt 100 ] || fail "PgBouncer does not come up"
+	[ $tries -lt 100 ] || fail "PgBouncer does not start"
 	sleep 0.1
 done
 
@@ -78,7 +78,7 @@ serve() {
 	tries=0
 	until grep -q 'listening for key changes' "$dir/$1.log"; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || fail "the server does not come up"
+		[ $tries -lt 100 ] || fail "the server does not start"
 		sleep 0.1
 	done
 }
@@ -87,7 +87,7 @@ url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/server.
 
 call() { curl -sS -o "$dir/answer.$1" -w '%{http_code}' -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$2" ${3:+-X "$3"} ${4:+-d "$4"}; }
 
-# More clients than PgBouncer has connections: each statement may get another one.
+# More clients than PgBouncer has connections, so each statement may get another one.
 clients=
 for client in 1 2 3 4 5 6 7 8; do
 	(
@@ -103,26 +103,26 @@ for client in 1 2 3 4 5 6 7 8; do
 done
 for client in $clients; do wait "$client" || fail "a client was refused: $(cat "$dir"/answer.*)"; done
 count=$(psql "$ORGD_DB_DIRECT_URL" -Atc "SELECT count(*) FROM orgs WHERE metadata = '{\"a\": \"b\"}'")
-[ "$count" = 160 ] || fail "$count organizations were made and changed, not 160"
+[ "$count" = 160 ] || fail "$count organizations were created and changed, want 160"
 
 id=$("$server" keys list --json | sed -n 's/.*"apiKeyId": *"\([^"]*\)".*/\1/p')
 "$server" keys revoke "$id" >/dev/null
 tries=0
 until [ "$(call 0 "$url/v1/orgs")" = 401 ]; do
 	tries=$((tries + 1))
-	[ $tries -lt 100 ] || fail "a revoked key works"
+	[ $tries -lt 100 ] || fail "a revoked key still works"
 	sleep 0.05
 done
-grep -q '"setting":"statement_timeout"' "$dir/server.log" || fail "nothing is said of a missing timeout"
+grep -q '"setting":"statement_timeout"' "$dir/server.log" || fail "the server does not report a missing timeout"
 
-# The role of roles.sql, in this database alone; an alias has connections of its own.
+# The settings of roles.sql, in this database only. The alias gets its own connections.
 sed -n 's/^ALTER ROLE orgd SET \(.*\);$/\1/p' deploy/postgres/roles.sql >"$dir/settings"
-[ "$(wc -l <"$dir/settings")" = 5 ] || fail "roles.sql has other settings"
+[ "$(wc -l <"$dir/settings")" = 5 ] || fail "roles.sql does not have 5 settings"
 while read -r setting; do
 	psql "$ORGD_DB_DIRECT_URL" -qc "ALTER ROLE \"$user\" IN DATABASE $name SET $setting"
 done <"$dir/settings"
 DATABASE_URL="postgres://$user@127.0.0.1:$port/${name}_set?sslmode=disable" serve again
-! grep -q '"setting":' "$dir/again.log" || fail "the role has what it needs, and the server says that it lacks it"
+! grep -q '"setting":' "$dir/again.log" || fail "the role has all settings, but the server reports a missing one"
 ORGD_DB_DIRECT_URL="$ORGD_DB_DIRECT_URL&statement_timeout=0" "$server" migrate status >/dev/null
 ! grep -q '"level":"ERROR"' "$dir"/*.log || fail "an error was logged"
-echo "pgbouncer: $(pgbouncer --version | sed 1q), 640 calls of 8 clients over 5 connections, a revocation heard"
+echo "pgbouncer: $(pgbouncer --version | sed 1q), 640 calls of 8 clients over 5 connections, and a revocation"

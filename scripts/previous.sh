@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the tests of the release before on the schema of this tree, and then its program:
-# while replicas are replaced, old ones serve on it. The release before is the newest
-# tag v… behind this commit, or, without one, the commit before the newest migration came.
-# Needs the PostgreSQL in TEST_DATABASE_URL, psql, curl, and the history of the repository.
+# Runs the previous release's tests, and then its server, on the schema of this tree:
+# during an upgrade, old servers run on the new schema. The previous release is the newest
+# tag v… before this commit or, without one, the commit before the newest migration.
+# It needs the PostgreSQL in TEST_DATABASE_URL, psql, curl, and the repository's history.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -46,15 +46,15 @@ pid=$!
 tries=0
 until grep -q '"msg":"serving"' "$dir/log"; do
 	tries=$((tries + 1))
-	[ $tries -lt 100 ] && kill -0 "$pid" || fail "its program does not serve"
+	[ $tries -lt 100 ] && kill -0 "$pid" || fail "the old server does not start"
 	sleep 0.1
 done
 url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/log")
-call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@" || fail "its program refuses: $*"; }
+call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@" || fail "the old server refuses: $*"; }
 org=$(call "$url/v1/orgs" -d '{"orgName":"Previous"}' | grep -o 'org_[0-9a-f]*')
 call -X PATCH "$url/v1/orgs/$org" -d '{"metadata":{"a":"b"}}' >/dev/null
-call "$url/v1/orgs?limit=1" | grep -q "$org" || fail "its program does not list what it has made"
+call "$url/v1/orgs?limit=1" | grep -q "$org" || fail "the old server does not list the organization that it created"
 kill "$pid"
-wait "$pid" || fail "its program does not end well"
+wait "$pid" || fail "the old server exits with an error"
 pid=
-echo "previous: the release $(git rev-parse --short "${before:-HEAD}"), made for $made_for, runs on ${newest#migrations/}"
+echo "previous: release $(git rev-parse --short "${before:-HEAD}"), built for $made_for, runs on ${newest#migrations/}"

@@ -1,14 +1,13 @@
 #!/bin/sh
-# Builds dist/: for each platform the program, and what it is made of as a CycloneDX
-# SBOM; and the checksums of all. The same commit gives the same bytes.
-# Needs GNU tar.
+# Builds dist/: for each platform the binary and its CycloneDX SBOM, and the checksums of
+# all files. The same commit produces the same bytes. It needs GNU tar.
 # Usage: release.sh VERSION COMMIT
 set -eu
 cd "$(dirname "$0")/.."
 
 version=$1
 commit=$2
-[ -z "$(git status --porcelain)" ] || { echo "release: there are files or changes that no commit has"; exit 1; }
+[ -z "$(git status --porcelain)" ] || { echo "release: commit or remove all changes and untracked files first"; exit 1; }
 rm -rf dist
 mkdir dist
 trap 'rm -rf dist/tmp' EXIT

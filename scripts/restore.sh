@@ -1,8 +1,9 @@
 #!/bin/sh
-# Dumps a database while a server writes to it, restores the dump three times, once by
-# an owner beside an administrator's extensions and once with two jobs, and serves on
-# the last: all is as in the dump's snapshot, and the key works. Needs curl, psql, pg_dump and pg_restore, of the version of the PostgreSQL in
-# TEST_DATABASE_URL or newer. Usage: restore.sh SERVER [ORGS]
+# Dumps a database while a server writes to it, restores the dump three times (once by an
+# owner where an administrator created the extensions, and once with two jobs), and serves
+# from the last one. Every row must be as in the dump's snapshot, and the key must work.
+# It needs curl, psql, pg_dump and pg_restore, at least as new as the PostgreSQL in
+# TEST_DATABASE_URL. Usage: restore.sh SERVER [ORGS]
 set -eu
 
 server=$1
@@ -30,7 +31,7 @@ fail() {
 	exit 1
 }
 
-# await COMPLAINT COMMAND…
+# await COMPLAINT COMMAND…: retries the command for 30 s, then fails with the complaint.
 await() {
 	complaint=$1
 	shift
@@ -46,18 +47,18 @@ recreate() {
 	psql "$TEST_DATABASE_URL" -qc "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE template0 ENCODING 'UTF8'" 2>/dev/null
 }
 
-# serve NAME: on DATABASE_URL; leaves its address in $url.
+# serve NAME: starts a server on DATABASE_URL and sets $url to its address.
 serve() {
 	: >"$dir/$1.log"
 	"$server" serve >>"$dir/$1.log" 2>&1 &
 	pids="$pids $!"
-	await "the server does not come up" grep -q 'listening for key changes' "$dir/$1.log"
+	await "the server does not start" grep -q 'listening for key changes' "$dir/$1.log"
 	url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/$1.log")
 }
 
 create() { curl -sSf -o /dev/null "$url/v1/orgs" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d "{\"orgName\":\"$1\"}"; }
 
-# timed WHAT COMMAND…
+# timed WHAT COMMAND…: runs the command and prints how long it took.
 timed() {
 	what=$1
 	shift
@@ -66,22 +67,22 @@ timed() {
 	echo "restore: $what: $(($(date +%s) - began)) s"
 }
 
-# Of each table the number of rows, and a sum over all that is in them.
+# The number of rows of each table, and a checksum over all their values.
 fingerprints() {
 	for table in $tables; do
 		echo "SELECT '$table', count(*), sum(hashtextextended(t::text, 0)::numeric) FROM $table AS t;"
 	done
 }
 
-# Without parentheses: PostgreSQL writes needless ones, of which a restore leaves some.
-# Owners and comments on extensions are as the restore has them.
+# The schema, without parentheses: a restore drops some redundant ones. Owners and
+# comments on extensions depend on the restore.
 definitions() { pg_dump --schema-only --no-owner --no-comments "$1" | grep -v -e '^\\restrict' -e '^\\unrestrict' | tr -d '()'; }
 
 check() {
 	fingerprints | psql "$to" -Atq >"$dir/restored"
-	diff "$dir/dumped" "$dir/restored" || fail "what was restored is not what was dumped"
-	definitions "$to" | diff "$dir/definitions" - || fail "the schema is another one"
-	[ "$(psql "$to" -Atc "SELECT count(*) FROM pg_index WHERE NOT indisvalid")" = 0 ] || fail "an index is not valid"
+	diff "$dir/dumped" "$dir/restored" || fail "the restored rows differ from the dumped ones"
+	definitions "$to" | diff "$dir/definitions" - || fail "the restored schema differs"
+	[ "$(psql "$to" -Atc "SELECT count(*) FROM pg_index WHERE NOT indisvalid")" = 0 ] || fail "an index is invalid"
 }
 
 recreate orgd_restore_from
@@ -98,9 +99,9 @@ serve from
 writer=$!
 pids="$pids $writer"
 written() { [ "$(psql "$from" -Atc "SELECT count(*) FROM orgs WHERE org_name = 'Written'")" -gt "$1" ]; }
-await "nothing is written" written 10
+await "the writer writes nothing" written 10
 
-# One session keeps the snapshot that the dump is made of, and tells what is in it.
+# One session holds the snapshot of the dump, and computes what is in it.
 mkfifo "$dir/sql"
 psql "$from" -Atq <"$dir/sql" >"$dir/session" &
 pids="$pids $!"
@@ -114,26 +115,26 @@ sed -e 1d -e '/the end/d' "$dir/session" >"$dir/dumped"
 exec 3>&-
 definitions "$from" >"$dir/definitions"
 dumped=$(sed -n 's/^orgs|\([0-9]*\)|.*/\1/p' "$dir/dumped")
-[ "$dumped" -gt "$orgs" ] || fail "the dump has nothing of the writer"
-await "nothing was written beside the dump" written $((dumped - orgs))
+[ "$dumped" -gt "$orgs" ] || fail "the dump has no rows of the writer"
+await "nothing was written during the dump" written $((dumped - orgs))
 kill "$writer"
 echo "restore: the dump has $(wc -c <"$dir/dump") bytes and $dumped organizations, of $(psql "$from" -Atc "SELECT pg_size_pretty(pg_database_size(current_database()))")"
 
-# Digests of keys, and no key.
+# The dump has the digests of keys, and no key.
 digest=$(psql "$from" -Atc "SELECT encode(digest, 'hex') FROM api_keys")
-[ "$digest" = "$(printf %s "$key" | sha256sum | cut -d' ' -f1)" ] || fail "the digest is not that of the key"
-! pg_restore -f - "$dir/dump" | grep -qF "$key" || fail "the dump has a key"
+[ "$digest" = "$(printf %s "$key" | sha256sum | cut -d' ' -f1)" ] || fail "the stored digest is not the key's"
+! pg_restore -f - "$dir/dump" | grep -qF "$key" || fail "the dump contains a key"
 
 recreate orgd_restore_to
 timed "pg_restore" pg_restore --exit-on-error -d "$to" "$dir/dump"
 check
-# An administrator makes the extensions, and may alone comment on them.
+# An administrator creates the extensions, and only the administrator may comment on them.
 recreate orgd_restore_to
 psql "$to" -qc "DROP ROLE IF EXISTS orgd_restore_owner" 2>/dev/null
 psql "$to" -qc "CREATE ROLE orgd_restore_owner" -c "ALTER DATABASE orgd_restore_to OWNER TO orgd_restore_owner" \
 	-c "CREATE EXTENSION pg_trgm" -c "CREATE EXTENSION btree_gin"
 restore_as_owner() { pg_restore --exit-on-error --no-owner --role=orgd_restore_owner "$@" -d "$to" "$dir/dump"; }
-! restore_as_owner 2>"$dir/refused" || fail "the owner needs no --no-comments any more: say so in docs/operating.md"
+! restore_as_owner 2>"$dir/refused" || fail "the owner no longer needs --no-comments: update docs/operating.md"
 grep -q 'must be owner of extension' "$dir/refused" || fail "$(cat "$dir/refused")"
 restore_as_owner --no-comments
 check
@@ -159,6 +160,6 @@ walk() {
 }
 timed "all pages walked" walk
 [ "$(wc -l <"$dir/ids")" = "$dumped" ] && [ "$(sort -u "$dir/ids" | wc -l)" = "$dumped" ] || fail "the walk saw $(wc -l <"$dir/ids") organizations, not $dumped"
-create Restored || fail "nothing can be written"
+create Restored || fail "an organization cannot be created"
 ! grep -q '"level":"ERROR"' "$dir/to.log" || fail "an error was logged"
-echo "restore: served what was dumped, to the key of before"
+echo "restore: served the dumped organizations, with the old key"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Replaces the replicas of `docker compose` without a pause: starts as many new ones as
-# docker-compose.yml says beside them, of the image and configuration that stand now,
-# waits until those are ready, and only then stops the old ones, one after the other.
-# Run it where docker-compose.yml is; an upgrade is
+# Replaces the replicas of `docker compose` without a pause: starts as many new replicas
+# as docker-compose.yml says, from the current image and configuration, waits until they
+# are ready, and then stops the old ones, one by one. Run it in the directory of
+# docker-compose.yml. To upgrade:
 #
 #   docker compose build && docker compose run --rm -T migrate && scripts/rollout.sh
 set -eu
@@ -11,16 +11,16 @@ config=$(docker compose config)
 project=$(echo "$config" | sed -n 's/^name: //p')
 count=$(echo "$config" | sed -n '/^  server:/,/^  [a-z]/s/^    scale: //p')
 
-# replicas FILTER…: not what `docker compose run` has started.
+# replicas FILTER…: prints the replicas, without the containers of `docker compose run`.
 replicas() {
 	docker ps -q --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.service=server \
 		--filter label=com.docker.compose.oneoff=False "$@"
 }
 
-# Compose would start one that has ended again, as it was.
+# Compose would start a stopped container again, with its old image.
 for container in $(replicas --filter status=exited --filter status=created); do docker rm "$container" >/dev/null; done
 old=$(replicas)
-[ -n "$old" ] || { echo "rollout: no replica runs; start with docker compose up --wait"; exit 1; }
+[ -n "$old" ] || { echo "rollout: no replica is running; start with docker compose up --wait"; exit 1; }
 
 started() {
 	for container in $(replicas "$@"); do
@@ -34,17 +34,17 @@ if ! docker compose up -d --wait --wait-timeout 120 --no-deps --no-recreate --sc
 		docker logs --tail 20 "$container"
 		docker rm -f "$container" >/dev/null
 	done
-	echo "rollout: the new replicas are not ready, and are gone again; the old ones serve on"
+	echo "rollout: the new replicas did not become ready and were removed; the old ones keep serving"
 	exit 1
 fi
-# The balancer asks Docker's DNS, and then the new ones, each second.
+# The load balancer queries Docker's DNS each second, and then probes the new replicas.
 sleep 3
 failed=
 for container in $old; do
-	docker stop -t 45 "$container" >/dev/null # as docker-compose.yml's stop_grace_period
+	docker stop -t 45 "$container" >/dev/null # the stop_grace_period of docker-compose.yml
 	code=$(docker inspect -f '{{.State.ExitCode}}' "$container")
-	[ "$code" = 0 ] || { failed=1; echo "rollout: a replica ended with $code:"; docker logs --tail 20 "$container"; }
+	[ "$code" = 0 ] || { failed=1; echo "rollout: a replica exited with $code:"; docker logs --tail 20 "$container"; }
 	docker rm "$container" >/dev/null
 done
 [ -z "$failed" ] || exit 1
-echo "rollout: replaced by $count new replicas"
+echo "rollout: replaced the replicas with $count new ones"

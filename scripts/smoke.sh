@@ -1,7 +1,7 @@
 #!/bin/sh
-# Starts `server dev` in an empty directory, walks all its organizations with the
-# key that it wrote, leads one through its life, kills it, starts it again on the same directory, and stops it.
-# Needs curl. Usage: smoke.sh SERVER [ORGS]
+# Starts `server dev` in an empty directory, walks all its organizations with the key
+# that it wrote, creates, changes and deactivates one, kills the server, starts it again in
+# the same directory, and stops it. It needs curl. Usage: smoke.sh SERVER [ORGS]
 set -eu
 
 server=$1
@@ -11,7 +11,7 @@ pid=
 
 cleanup() {
 	[ -z "$pid" ] || { kill "$pid" 2>/dev/null && wait "$pid" || true; }
-	# As root the cluster stands elsewhere: its directory is not reachable.
+	# As root, the cluster is in another directory, which PostgreSQL's user can reach.
 	[ ! -f "$dir/data/postgres/cluster.path" ] || rm -rf "$(cat "$dir/data/postgres/cluster.path")"
 	rm -rf "$dir"
 }
@@ -24,9 +24,9 @@ start() {
 	pid=$!
 	tries=0
 	until grep -q 'Ctrl-C' "$dir/out"; do
-		kill -0 "$pid" 2>/dev/null || { cat "$dir/out" "$dir/log"; echo "smoke: server dev ended"; exit 1; }
+		kill -0 "$pid" 2>/dev/null || { cat "$dir/out" "$dir/log"; echo "smoke: server dev exited"; exit 1; }
 		tries=$((tries + 1))
-		[ $tries -lt 1200 ] || { cat "$dir/out"; echo "smoke: server dev does not come up"; exit 1; }
+		[ $tries -lt 1200 ] || { cat "$dir/out"; echo "smoke: server dev does not start"; exit 1; }
 		sleep 0.1
 	done
 	. "$dir/data/dev.env"
@@ -50,7 +50,7 @@ walk() {
 	echo "smoke: walked $pages pages, saw each of $distinct organizations once"
 }
 
-# call METHOD PATH BODY [HEADER]: prints the answer, and fails if it is not 2xx.
+# call METHOD PATH BODY [HEADER]: prints the response, and fails if it is not 2xx.
 call() {
 	curl -sSf -X "$1" "$ORGD_URL$2" -H "Authorization: Bearer $ORGD_API_KEY" -H 'Content-Type: application/json' -H "${4:-X-None: none}" -d "$3"
 }
@@ -58,16 +58,16 @@ call() {
 live_through() {
 	body='{"orgName":"Smoke & Søn","metadata":{"smoke":"yes"}}'
 	org=$(call POST /v1/orgs "$body" 'Idempotency-Key: smoke' | grep -o 'org_[0-9a-f]*')
-	[ "$(call POST /v1/orgs "$body" 'Idempotency-Key: smoke' | grep -o 'org_[0-9a-f]*')" = "$org" ] || { echo "smoke: a repeat made another organization"; exit 1; }
+	[ "$(call POST /v1/orgs "$body" 'Idempotency-Key: smoke' | grep -o 'org_[0-9a-f]*')" = "$org" ] || { echo "smoke: a retry created another organization"; exit 1; }
 	user=usr_00000000000000000000000000000001
 	call POST "/v1/orgs/$org/users" "{\"userId\":\"$user\"}" >/dev/null
 	call PATCH "/v1/orgs/$org" '{"orgName":"Smoke Ltd"}' 'If-Match: "2"' >/dev/null
 	curl -sSf -g -H "Authorization: Bearer $ORGD_API_KEY" "$ORGD_URL/v1/orgs?orgName=smoke&isActive=true&userId=$user&metadata[smoke]=yes" >"$dir/page"
-	grep -q "\"hasMore\":false.*$org.*Smoke Ltd.*\"userCount\":1" "$dir/page" || { cat "$dir/page"; echo "smoke: the filters do not find it"; exit 1; }
+	grep -q "\"hasMore\":false.*$org.*Smoke Ltd.*\"userCount\":1" "$dir/page" || { cat "$dir/page"; echo "smoke: the filters do not find the organization"; exit 1; }
 	call DELETE "/v1/orgs/$org/users" "{\"userId\":\"$user\"}" >/dev/null
-	call POST "/v1/orgs/$org/deactivate" '' | grep -q '"isActive":false' || { echo "smoke: it is still active"; exit 1; }
+	call POST "/v1/orgs/$org/deactivate" '' | grep -q '"isActive":false' || { echo "smoke: the organization is still active"; exit 1; }
 	orgs=$((orgs + 1))
-	echo "smoke: created, changed, found and deactivated one"
+	echo "smoke: created, changed, found and deactivated an organization"
 }
 
 start
@@ -75,14 +75,14 @@ walk
 live_through
 key=$ORGD_API_KEY
 
-# A second one on the same directory is refused.
+# A second server in the same directory is refused.
 if "$server" dev --addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --data-dir "$dir/data" >/dev/null 2>"$dir/second"; then
-	echo "smoke: a second server dev was let in"
+	echo "smoke: a second server dev started"
 	exit 1
 fi
 grep -q "process $pid" "$dir/second"
 
-# A killed run is recovered from, and its data and key are still good.
+# After a kill, the data and the key are still there.
 kill -9 "$pid"
 wait "$pid" 2>/dev/null || true
 start
@@ -92,5 +92,5 @@ walk
 kill -INT "$pid"
 wait "$pid"
 pid=
-! curl -sf -m 2 "$ORGD_URL/livez" >/dev/null || { echo "smoke: something still serves"; exit 1; }
-echo "smoke: stopped in order"
+! curl -sf -m 2 "$ORGD_URL/livez" >/dev/null || { echo "smoke: the server still answers"; exit 1; }
+echo "smoke: stopped cleanly"

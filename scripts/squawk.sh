@@ -1,7 +1,7 @@
 #!/bin/sh
-# Lints the migrations for what would stop those who use the database meanwhile: the
-# steps up, each in a transaction unless it says otherwise. Those up to 00010 ran on
-# empty databases, before the first release. Needs npx.
+# Lints the Up part of each migration for statements that would block other sessions. Each
+# runs in a transaction unless it says otherwise. Migrations up to 00010 are left out: they
+# ran on empty databases, before the first release. It needs npx.
 set -eu
 cd "$(dirname "$0")/.."
 
