@@ -12,8 +12,8 @@ CREATE TABLE api_keys (
     last_used_at timestamptz,
 
     CONSTRAINT api_keys_pkey PRIMARY KEY (account_id, id),
-    -- A key names itself: authentication finds the account by the digest, and
-    -- an operator revokes by the id alone.
+    -- Unique across accounts: authentication finds a key by its digest, and an
+    -- operator revokes it by its id, without the account.
     CONSTRAINT api_keys_id_key UNIQUE (id),
     CONSTRAINT api_keys_digest_key UNIQUE (digest),
     CONSTRAINT api_keys_account_fkey FOREIGN KEY (account_id) REFERENCES accounts (id),

@@ -2,8 +2,8 @@
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 
--- A CHECK may not hold a subquery, a function in it may. The body is parsed when
--- it is made (SQL-standard form), so that no search_path can change its meaning.
+-- A CHECK cannot contain a subquery, but a function that it calls can. The body is
+-- parsed at creation (SQL-standard form), so a search_path cannot change its meaning.
 CREATE FUNCTION org_metadata_is_valid(metadata jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
@@ -22,7 +22,7 @@ CREATE TABLE orgs (
     account_id            uuid        NOT NULL,
     org_id                uuid        NOT NULL,
     org_name              text        NOT NULL,
-    -- The name without case and accents (orgs.Fold), which the name filter reads.
+    -- The name without case and accents (orgs.Fold), for the name filter.
     org_name_folded       text        NOT NULL,
     is_active             boolean     NOT NULL DEFAULT true,
     metadata              jsonb       NOT NULL DEFAULT '{}',
@@ -42,7 +42,7 @@ CREATE TABLE orgs (
     CONSTRAINT orgs_times_finite CHECK (isfinite(created_at) AND isfinite(updated_at))
 );
 
--- A walk's promises rest on (created_at, org_id) never changing.
+-- A walk through the pages relies on (created_at, org_id) never changing.
 -- +goose StatementBegin
 CREATE FUNCTION orgs_refuse_new_position() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -66,4 +66,4 @@ CREATE INDEX orgs_by_name ON orgs USING gin (account_id, org_name_folded gin_trg
 DROP TABLE orgs;
 DROP FUNCTION orgs_refuse_new_position();
 DROP FUNCTION org_metadata_is_valid(jsonb);
--- The extensions stay: they may have been there before, or be used by others.
+-- The extensions stay: they may be older than this schema, or used by others.

@@ -1,5 +1,5 @@
 -- +goose Up
--- Rises with every change of the row: the entity tag of an organization.
+-- Increases with every change of the row. It is the organization's entity tag.
 ALTER TABLE orgs ADD COLUMN version bigint NOT NULL DEFAULT 1;
 
 -- +goose Down

@@ -1,6 +1,6 @@
 -- +goose Up
--- The organization's created_at, which never changes, so that the organizations
--- of one user can be walked in the list's order.
+-- A copy of the organization's created_at, which never changes, to walk the
+-- organizations of one user in the order of the list.
 ALTER TABLE org_members ADD COLUMN org_created_at timestamptz;
 
 UPDATE org_members AS m SET org_created_at = o.created_at
@@ -15,4 +15,4 @@ CREATE INDEX org_members_by_added ON org_members (account_id, org_id, added_at D
 
 -- +goose Down
 DROP INDEX org_members_by_added;
-ALTER TABLE org_members DROP COLUMN org_created_at; -- and org_members_by_user with it
+ALTER TABLE org_members DROP COLUMN org_created_at; -- also drops org_members_by_user

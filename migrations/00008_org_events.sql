@@ -2,11 +2,10 @@
 -- The audit trail: one row for each change of an organization or its membership,
 -- written in the transaction of the change.
 --
--- A feed will read it in the order (epoch, xact_id, id). Neither id nor
--- occurred_at is the order of commits, and a reader that goes on from the last
--- one it saw would miss what was committed later with a smaller one. Transaction
--- ids are not that order either, but PostgreSQL tells below which of them nothing
--- can be added any more:
+-- A feed will read it in the order (epoch, xact_id, id). Neither id nor occurred_at is
+-- in commit order: a reader that continues after the last id it saw would miss rows that
+-- commit later with a smaller id. Transaction ids are not in commit order either, but
+-- PostgreSQL knows the id below which no transaction is still running:
 --
 --   SELECT … FROM org_events
 --   WHERE account_id = $1
@@ -15,17 +14,16 @@
 --   ORDER BY epoch, xact_id, id
 --   LIMIT $6
 --
--- What is at or above that horizon is left for the next read: so nothing is
--- missed and nothing comes twice, at the price that the oldest transaction under
--- way that has an id, in whatever database of the cluster, holds the feed back.
--- The events of one organization come in the order in which they happened: its
--- changes take turns, and take their transaction ids in their turn.
+-- Rows at or above that horizon are left for the next read. So the feed misses nothing
+-- and repeats nothing, but the oldest running transaction with an id, in any database of
+-- the cluster, delays it. The events of one organization come in the order in which they
+-- happened: its changes run one at a time, and get their transaction ids in that order.
 --
--- Transaction ids belong to one cluster; failover and pg_upgrade keep them, a
--- restore of a dump into a new cluster begins them anew. After that, and before
--- the first write:  ALTER TABLE org_events ALTER epoch SET DEFAULT 2  (or one more
--- than the greatest there is). $5 is the newest epoch, the default: events of an
--- older one are complete, and the horizon is not for them.
+-- Transaction ids belong to one cluster. Failover and pg_upgrade keep them; a dump that
+-- is restored into a new cluster starts them again. After such a restore, before the
+-- first write, run  ALTER TABLE org_events ALTER epoch SET DEFAULT 2  (or one more than
+-- the highest existing epoch). $5 is the newest epoch, the default. Events of an older
+-- epoch are complete, so the horizon does not apply to them.
 CREATE TABLE org_events (
     account_id    uuid        NOT NULL,
     epoch         integer     NOT NULL DEFAULT 1,
@@ -36,7 +34,7 @@ CREATE TABLE org_events (
     actor_key_id  uuid,
     actor_user_id uuid,
     request_id    text        NOT NULL,
-    -- Of what changed only, under the names of the API.
+    -- Only the changed fields, under their API names.
     before        jsonb       NOT NULL,
     after         jsonb       NOT NULL,
     occurred_at   timestamptz NOT NULL,

@@ -3,7 +3,7 @@
 CREATE TABLE idempotency_keys (
     account_id  uuid        NOT NULL,
     key_digest  bytea       NOT NULL, -- of the operation and the client's key
-    call_digest bytea       NOT NULL, -- of all that the call said
+    call_digest bytea       NOT NULL, -- of the whole call
     result      jsonb       NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
 
@@ -14,9 +14,8 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
--- Which organization a creation without a key made, for 10 minutes: the official
--- clients repeat a call without naming it. Two creations that say the same have
--- one digest.
+-- Which organization a creation without an Idempotency-Key made, for 10 minutes: the
+-- official clients retry without a key. Identical creations have the same digest.
 CREATE TABLE org_creations (
     account_id  uuid        NOT NULL,
     call_digest bytea       NOT NULL,

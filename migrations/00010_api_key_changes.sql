@@ -1,14 +1,15 @@
 -- +goose Up
--- Requests a second; 0 for no limit, NULL for the server's own.
--- lifetime is what a key was made for, which a rotation hands on; NULL for ever.
+-- rate_limit is in requests per second; 0 for no limit, NULL for the server's default.
+-- lifetime is the lifetime that the key was created with, which a rotation passes on;
+-- NULL for unlimited.
 ALTER TABLE api_keys
     ADD COLUMN rate_limit integer,
     ADD COLUMN lifetime interval,
     ADD CONSTRAINT api_keys_rate_limit_range CHECK (rate_limit BETWEEN 0 AND 1000000);
 
--- Tells every server at once of a key that is changed in any way that counts for
--- authentication, by whatever means; not of its use. A server that does not listen
--- finds out when it asks again.
+-- Notifies every server of each change to a key that matters for authentication,
+-- however it is made. The use of a key is no such change. A server that does not listen
+-- sees the change at its next look-up.
 -- +goose StatementBegin
 CREATE FUNCTION api_keys_notify() RETURNS trigger
     LANGUAGE plpgsql AS $$

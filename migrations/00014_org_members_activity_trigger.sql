@@ -1,10 +1,10 @@
 -- +goose Up
--- Keeps org_members.org_activity, also for a release that does not know it. It runs
--- while its transaction holds the organization's row, which every change of the
--- membership locks first: so it sees all members there are.
+-- Maintains org_members.org_activity, also for releases that do not know it. It runs
+-- while its transaction has locked the organization's row, which every change of the
+-- membership locks first, so it sees all members.
 --
--- It has the owner's rights, since the server's role cannot update members, and finds
--- the table beside the one that was changed, whatever the search_path.
+-- It runs with the owner's permissions, because the server's role cannot update members.
+-- It finds org_members in the schema of the changed table, whatever the search_path.
 -- +goose StatementBegin
 CREATE FUNCTION org_members_follow_activity() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -19,7 +19,7 @@ $$;
 -- +goose StatementEnd
 REVOKE EXECUTE ON FUNCTION org_members_follow_activity() FROM PUBLIC;
 
--- A membership that shrinks to 1,000 keeps its -1 until the next change of activity.
+-- When the members shrink to 1,000, their rows keep -1 until the next change of activity.
 CREATE TRIGGER orgs_activity_changed AFTER UPDATE OF is_active, user_count ON orgs FOR EACH ROW
     WHEN (OLD.is_active <> NEW.is_active AND NEW.user_count <= 1000
         OR OLD.user_count <= 1000 AND NEW.user_count > 1000)

@@ -1,8 +1,8 @@
 -- +goose NO TRANSACTION
 -- +goose Up
--- Corrects the rows that 00012 found: those of deactivated and of large organizations.
--- It commits after each 1,000 rows, so that nobody waits for long, and does not wait
--- for the disk each time: the version that goose writes afterwards does.
+-- Corrects the rows older than 00012: those of deactivated and of large organizations.
+-- It commits after each 1,000 rows, so other sessions do not wait long. These commits do
+-- not wait for the disk; goose's commit of the version afterwards does.
 SET synchronous_commit = off;
 -- +goose StatementBegin
 DO $$
@@ -38,4 +38,4 @@ RESET synchronous_commit;
 ALTER TABLE org_members VALIDATE CONSTRAINT org_members_org_activity_known;
 
 -- +goose Down
-SELECT 1; -- 00012 takes the column away
+SELECT 1; -- 00012 drops the column
