@@ -16,20 +16,21 @@ import (
 // What knows connections knows no table, and what knows HTTP knows no database.
 var mayImport = map[string][]string{
 	"internal/uuid":        {},
+	"internal/text":        {},
 	"internal/cursor":      {},
 	"internal/telemetry":   {},
 	"internal/localpg":     {},
 	"internal/child":       {},
 	"migrations":           {},
 	"internal/db":          {},
-	"internal/accounts":    {"internal/db", "internal/uuid"},
+	"internal/accounts":    {"internal/db", "internal/text", "internal/uuid"},
 	"internal/idempotency": {"internal/db", "internal/uuid"},
-	"internal/apikeys":     {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
-	"internal/orgs":        {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency"},
+	"internal/apikeys":     {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
+	"internal/orgs":        {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/seed":        {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":   {},
 	"internal/budget":      {},
-	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/orgs", "internal/ratelimit", "internal/uuid"},
+	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid"},
 }
 
 // onlyIn says which packages may import a library whose change of version is to

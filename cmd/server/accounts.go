@@ -22,9 +22,9 @@ type accountsCreate struct {
 	JSON          bool   `help:"Print the account as JSON."`
 }
 
-// Validate rejects a name that the schema would reject.
+// Validate rejects a name that no account can have.
 func (c *accountsCreate) Validate() error {
-	return firstError(c.databaseFlags.Validate(), validText("--name", c.Name))
+	return firstError(c.databaseFlags.Validate(), validText("--name", &c.Name, accounts.ValidName))
 }
 
 // Run creates an account and prints its id. If the id cannot be printed, no account is

@@ -77,8 +77,11 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"accounts", "create", good},
 		{"accounts", "create", good, "--name="},
 		{"accounts", "create", good, "--name=" + strings.Repeat("é", 256)},
+		{"accounts", "create", good, "--name=a\nb"},
 		{"keys", "create", good, "--account=x", "--description=d", "--scope=orgs:read"},
 		{"keys", "create", good, "--account=" + id, "--description=d"},
+		{"keys", "create", good, "--account=" + id, "--description=a\nb", "--scope=orgs:read"},
+		{"keys", "create", good, "--account=" + id, "--description= ", "--scope=orgs:read"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:delete"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=-1h"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=0s"},
@@ -88,6 +91,7 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"keys", "update", good, id, "--expires-in=0s"},
 		{"keys", "update", good, id, "--expires-in=1h", "--never-expires"},
 		{"keys", "update", good, id, "--description="},
+		{"keys", "update", good, id, "--description=a\u009f"},
 		{"keys", "update", good, id, "--rate-limit=1000001"},
 		{"keys", "rotate", good, id, "--overlap=-1s"},
 		{"keys", "rotate", good, id, "--overlap=721h"},
@@ -202,7 +206,7 @@ func TestKeyCommands(t *testing.T) {
 	d := dbtest.New(t)
 	database := "--database-url=" + d.URL
 	var account struct{ AccountID string }
-	decode(t, succeed(t, "accounts", "create", database, "--name=Mine", "--json"), &account)
+	decode(t, succeed(t, "accounts", "create", database, "--name= Mine ", "--json"), &account)
 	var listed []struct{ AccountID, AccountName string }
 	decode(t, succeed(t, "accounts", "list", database, "--json"), &listed)
 	if len(listed) != 1 || listed[0].AccountID != account.AccountID || listed[0].AccountName != "Mine" {
@@ -214,7 +218,7 @@ func TestKeyCommands(t *testing.T) {
 	type key struct{ APIKeyID, Description, Key, ExpiresAt, RevokedAt string }
 	var old, changed, next key
 	decode(t, succeed(t, "keys", "create", database, "--account="+account.AccountID, "--description=old", "--scope=keys:manage", "--rate-limit=7", "--json"), &old)
-	decode(t, succeed(t, "keys", "update", database, old.APIKeyID, "--description=new", "--expires-in=1h", "--json"), &changed)
+	decode(t, succeed(t, "keys", "update", database, old.APIKeyID, "--description= new\n", "--expires-in=1h", "--json"), &changed)
 	if changed.Description != "new" || changed.ExpiresAt == "" || changed.Key != "" {
 		t.Errorf("updated %+v", changed)
 	}

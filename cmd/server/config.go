@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 type serverFlags struct {
@@ -89,10 +88,13 @@ func validURL(name, s, example string) error {
 	return nil
 }
 
-func validText(flag, text string) error {
-	if n := utf8.RuneCountInString(text); n < 1 || n > 255 || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return fmt.Errorf("%s takes 1 to 255 characters of text", flag)
+// validText checks a flag by a rule of the domain, which also trims its text.
+func validText(flag string, text *string, valid func(string) (string, error)) error {
+	trimmed, err := valid(*text)
+	if err != nil {
+		return fmt.Errorf("%s %w", flag, err)
 	}
+	*text = trimmed
 	return nil
 }
 

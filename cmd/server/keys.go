@@ -57,7 +57,7 @@ func (c *keysCreate) Validate() error {
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
 		return fmt.Errorf("--expires-in is %s: give 1s or more, or leave it out for a key that never expires", *c.ExpiresIn)
 	}
-	return firstError(c.databaseFlags.Validate(), validText("--description", c.Description), validOwnRate(c.RateLimit))
+	return firstError(c.databaseFlags.Validate(), validText("--description", &c.Description, apikeys.ValidDescription), validOwnRate(c.RateLimit))
 }
 
 func validOwnRate(perSecond *int32) error {
@@ -199,7 +199,7 @@ func (c *keysUpdate) Validate() error {
 		return fmt.Errorf("--expires-in is %s: give 1s or more, or revoke the key", *c.ExpiresIn)
 	}
 	if c.Description != nil {
-		if err := validText("--description", *c.Description); err != nil {
+		if err := validText("--description", c.Description, apikeys.ValidDescription); err != nil {
 			return err
 		}
 	}

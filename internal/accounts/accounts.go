@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -30,7 +31,13 @@ INSERT INTO accounts (id, name)
 VALUES ($1, $2)
 RETURNING id, name, created_at`
 
-// Create makes an account; name is 1–255 code points and need not be unique. show
+// MaxName is the most code points of an account's name.
+const MaxName = 255
+
+// ValidName returns the name without the white space around it. Errors: see text.Line.
+func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
+
+// Create makes an account; name is as ValidName returns it and need not be unique. show
 // gets the account before it is committed; if it fails, no account is made.
 func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
 	var made Account

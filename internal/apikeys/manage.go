@@ -34,7 +34,7 @@ type Changed struct {
 
 // NewAPIKey says what a key to be made is for.
 type NewAPIKey struct {
-	Description string        // 1–255 code points
+	Description string        // as ValidDescription returns it
 	Scopes      []Scope       // at least one, each once
 	ExpiresAt   time.Time     // zero: it never expires, or after ExpiresIn
 	ExpiresIn   time.Duration // by the database's clock; 0: it never expires, or at ExpiresAt
@@ -48,12 +48,6 @@ type Changes struct {
 	ExpiresIn   time.Duration // from now by the database's clock; counts if ExpiresAt is zero
 	RateLimit   **int32       // as in NewAPIKey
 }
-
-// MaxRateLimit is the highest rate that a key can have of its own.
-const MaxRateLimit = 1_000_000
-
-// MaxOverlap is the longest time for which a rotated key stays good.
-const MaxOverlap = 30 * 24 * time.Hour
 
 // Create makes a key. Changed.Key is not stored. A key that a key makes has the rate
 // of its maker, or n.RateLimit if that is lower. Errors: LacksScopeError, ErrTooMany,

@@ -3,15 +3,17 @@ package http
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/orgs"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -124,18 +126,23 @@ func listOf(names []string) string {
 }
 
 // nameField is the name of an organization, without the white space around it.
-func nameField(into *string) field {
-	return textField("orgName", func(value string) *fieldError {
-		*into = strings.TrimSpace(value)
+func nameField(into *string) field { return lineField("orgName", orgs.ValidName, into) }
+
+// lineField is a text of one line, by a rule of the domain that trims it.
+func lineField(name string, valid func(string) (string, error), into *string) field {
+	return textField(name, func(value string) *fieldError {
+		var err error
+		*into, err = valid(value)
 		switch {
-		case *into == "":
+		case err == nil:
+			return nil
+		case errors.Is(err, text.ErrEmpty):
 			return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
-		case utf8.RuneCountInString(*into) > maxNameRunes:
-			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
-		case strings.ContainsFunc(*into, unicode.IsControl):
+		case errors.Is(err, text.ErrControl):
 			return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
+		default: // the decoder has checked that the text is UTF-8
+			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 		}
-		return nil
 	})
 }
 

@@ -7,13 +7,11 @@ import (
 	"orgd/internal/orgs"
 )
 
-const maxNameRunes = 255
-
 func parseName(value string, p *orgs.ListParams) *fieldError {
 	switch {
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
 		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8 text without U+0000."}
-	case utf8.RuneCountInString(value) > maxNameRunes:
+	case utf8.RuneCountInString(value) > orgs.MaxName:
 		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 	case orgs.Fold(value) == "":
 		return &fieldError{Code: fieldInvalid, Detail: "Must contain text to search for. To list every name, leave the parameter out."}
@@ -69,7 +67,7 @@ func parseMetadata(key string) parser {
 		if err := checkMetadataValue(value); err != nil {
 			return err
 		}
-		if len(p.Metadata) == maxMetadataPairs {
+		if len(p.Metadata) == orgs.MaxMetadataPairs {
 			return &fieldError{Code: fieldTooMany, Detail: "Too many metadata filters. The limit is 50."}
 		}
 		if p.Metadata == nil {

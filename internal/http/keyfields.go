@@ -6,26 +6,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"orgd/internal/apikeys"
 )
 
 // descriptionField is what a key is for, without the white space around it.
 func descriptionField(into *string) field {
-	return textField("description", func(value string) *fieldError {
-		*into = strings.TrimSpace(value)
-		switch {
-		case *into == "":
-			return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
-		case utf8.RuneCountInString(*into) > maxNameRunes:
-			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
-		case strings.ContainsFunc(*into, unicode.IsControl):
-			return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
-		}
-		return nil
-	})
+	return lineField("description", apikeys.ValidDescription, into)
 }
 
 // scopesField are the rights that a key carries, each once.

@@ -2,16 +2,12 @@ package http
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
-	"strings"
-	"unicode/utf8"
-)
 
-const (
-	maxMetadataPairs      = 50
-	maxMetadataKeyRunes   = 100
-	maxMetadataValueRunes = 1000
+	"orgd/internal/orgs"
+	"orgd/internal/text"
 )
 
 // metadataField is the whole metadata of an organization. It is never nil after
@@ -43,7 +39,7 @@ func clearableMetadataField(into *map[string]string) field {
 
 func readMetadata(pairs object) (map[string]string, []fieldError) {
 	var bad []fieldError
-	if len(pairs) > maxMetadataPairs {
+	if len(pairs) > orgs.MaxMetadataPairs {
 		bad = append(bad, fieldError{Code: fieldTooMany, Detail: "Must have at most 50 pairs."})
 	}
 	metadata := make(map[string]string, len(pairs))
@@ -70,23 +66,27 @@ func readPair(key string, raw json.RawMessage) (string, *fieldError) {
 }
 
 func checkMetadataKey(key string) *fieldError {
+	err := orgs.ValidMetadataKey(key)
 	switch {
-	case key == "":
+	case err == nil:
+		return nil
+	case errors.Is(err, text.ErrEmpty):
 		return &fieldError{Code: fieldInvalid, Detail: "The key must not be empty."}
-	case utf8.RuneCountInString(key) > maxMetadataKeyRunes:
-		return &fieldError{Code: fieldTooLong, Detail: "The key must be at most 100 characters."}
-	case strings.ContainsRune(key, 0):
+	case errors.Is(err, text.ErrNUL):
 		return &fieldError{Code: fieldInvalid, Detail: "The key must not contain U+0000."}
+	default: // the caller has checked that the key is UTF-8
+		return &fieldError{Code: fieldTooLong, Detail: "The key must be at most 100 characters."}
 	}
-	return nil
 }
 
 func checkMetadataValue(value string) *fieldError {
+	err := orgs.ValidMetadataValue(value)
 	switch {
-	case utf8.RuneCountInString(value) > maxMetadataValueRunes:
-		return &fieldError{Code: fieldTooLong, Detail: "The value must be at most 1000 characters."}
-	case strings.ContainsRune(value, 0):
+	case err == nil:
+		return nil
+	case errors.Is(err, text.ErrNUL):
 		return &fieldError{Code: fieldInvalid, Detail: "The value must not contain U+0000."}
+	default: // the caller has checked that the value is UTF-8
+		return &fieldError{Code: fieldTooLong, Detail: "The value must be at most 1000 characters."}
 	}
-	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 // NewOrg is an organization to be made.
 type NewOrg struct {
-	Name     string // 1–255 code points, trimmed, no control characters
+	Name     string // as ValidName returns it
 	Metadata map[string]string
 }
 

@@ -1,0 +1,28 @@
+package orgs
+
+import "orgd/internal/text"
+
+// The limits of an organization's fields, in code points where they limit a text. The
+// schema has them as CHECKs too.
+const (
+	MaxName          = 255
+	MaxMetadataPairs = 50
+	MaxMetadataKey   = 100
+	MaxMetadataValue = 1000
+)
+
+// ValidName returns the name without the white space around it. Errors: see text.Line.
+func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
+
+// ValidMetadataKey accepts the key of a metadata pair, which has at least one
+// character. Errors: text.ErrEmpty and see text.Check.
+func ValidMetadataKey(key string) error {
+	if key == "" {
+		return text.ErrEmpty
+	}
+	return text.Check(key, MaxMetadataKey)
+}
+
+// ValidMetadataValue accepts the value of a metadata pair, which may be empty. Errors:
+// see text.Check.
+func ValidMetadataValue(value string) error { return text.Check(value, MaxMetadataValue) }
