@@ -22,12 +22,9 @@ type Repository struct {
 // NewRepository returns a repository on the pool, without limits.
 func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
 
-// MaxLimit is the largest page.
-const MaxLimit = 100
-
 // ListParams say which page of an account's keys.
 type ListParams struct {
-	Limit  int    // 1 to MaxLimit
+	Limit  int    // 1 to cursor.MaxLimit
 	Cursor string // Page.Cursor of the page before; empty for the first
 }
 
@@ -40,8 +37,8 @@ type Page struct {
 // List returns a page of the account's keys, also of those that have ended. An
 // account that does not exist has none. Errors: ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
-	if p.Limit < 1 || p.Limit > MaxLimit {
-		return Page{}, fmt.Errorf("apikeys: limit %d is not in 1–%d", p.Limit, MaxLimit)
+	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
+		return Page{}, fmt.Errorf("apikeys: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
 	}
 	scope := append([]byte("api_keys\x00"), accountID[:]...)
 	sql, args := apiKeyList, []any{accountID, p.Limit + 1}

@@ -15,6 +15,9 @@ import (
 // malformed, altered, or was made for another tenant, route or filter.
 var ErrInvalid = errors.New("cursor: not a token of this list")
 
+// MaxLimit is the most entries of a page, in every list.
+const MaxLimit = 100
+
 // Position is the key of the last row of a page. The next page begins after it,
 // whether or not the row still exists.
 type Position struct {

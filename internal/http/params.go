@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/cursor"
 	"orgd/internal/orgs"
 )
 
@@ -128,7 +129,7 @@ func parseLimit(value string, p *orgs.ListParams) *fieldError {
 	whole, fraction, dotted := strings.Cut(value, ".")
 	n, err := strconv.ParseUint(whole, 10, 16)
 	integral := !dotted || fraction != "" && strings.Trim(fraction, "0") == ""
-	if err != nil || !integral || whole[0] == '0' || n > orgs.MaxLimit {
+	if err != nil || !integral || whole[0] == '0' || n > cursor.MaxLimit {
 		return &fieldError{Code: fieldOutOfRange, Detail: "Must be a whole number from 1 to 100."}
 	}
 	p.Limit = int(n)

@@ -11,16 +11,13 @@ import (
 	"orgd/internal/uuid"
 )
 
-// MaxLimit is the most organizations that a page has.
-const MaxLimit = 100
-
 // MaxPageBytes is the most that the organizations of a page take in JSON, as
 // internal/http writes it. A page that would be larger ends early.
 const MaxPageBytes = 1 << 20
 
 // ListParams say which page of which list.
 type ListParams struct {
-	Limit    int    // 1 to MaxLimit
+	Limit    int    // 1 to cursor.MaxLimit
 	Cursor   string // Page.Cursor of the page before; empty for the first
 	Name     string // only names that contain it, whatever their case and accents; empty for all
 	IsActive *bool  // only the active, or only the inactive; nil for both
@@ -41,8 +38,8 @@ type Page struct {
 // was there before its first page, was not deleted and kept matching. Errors:
 // ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
-	if p.Limit < 1 || p.Limit > MaxLimit {
-		return Page{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, MaxLimit)
+	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
+		return Page{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
 	}
 	query, err := r.newQuery(accountID, p)
 	if err != nil {

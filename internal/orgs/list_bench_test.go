@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"orgd/internal/cursor"
 	"orgd/internal/orgs"
 )
 
@@ -18,8 +19,8 @@ FROM generate_series(1, 1000) AS i`, s.account)
 	s.Exec(b, "VACUUM ANALYZE orgs")
 	b.ReportAllocs()
 	for b.Loop() {
-		page, err := s.repository.List(context.Background(), s.account, orgs.ListParams{Limit: orgs.MaxLimit})
-		if err != nil || len(page.Orgs) != orgs.MaxLimit {
+		page, err := s.repository.List(context.Background(), s.account, orgs.ListParams{Limit: cursor.MaxLimit})
+		if err != nil || len(page.Orgs) != cursor.MaxLimit {
 			b.Fatalf("%d organizations, %v", len(page.Orgs), err)
 		}
 	}

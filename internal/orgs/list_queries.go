@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"orgd/internal/cursor"
 )
 
 const orgOrder = `ORDER BY created_at DESC, org_id DESC`
@@ -86,7 +88,7 @@ func (s *statement) residual(q listQuery) string {
 // the table, and plans anew for every call, which costs as much as the rows.
 func orgList(q listQuery) statement {
 	var s statement
-	walked := s.walked(q, s.walk(q), strconv.Itoa(MaxLimit+1))
+	walked := s.walked(q, s.walk(q), strconv.Itoa(cursor.MaxLimit+1))
 	s.sql = "SELECT " + orgColumns + " FROM " + walked + " " + orgOrder + " LIMIT " + s.bind(q.Limit+1)
 	return s
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"orgd/internal/cursor"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -79,7 +80,7 @@ func TestWalkOfEqualTimesAtEveryLimit(t *testing.T) {
 	b.Exec(t, `
 INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, created_at)
 SELECT $1, gen_random_uuid(), 'Acme', 'acme', '2026-01-01T00:00:00.000001Z' FROM generate_series(1, $2)`, b.account, count)
-	for limit := 1; limit <= orgs.MaxLimit; limit++ {
+	for limit := 1; limit <= cursor.MaxLimit; limit++ {
 		seen := b.walk(t, orgs.ListParams{Limit: limit})
 		if len(seen) != count {
 			t.Fatalf("limit %d: saw %d organizations, want %d", limit, len(seen), count)

@@ -22,7 +22,7 @@ type Member struct {
 // MemberListParams say which page of the members of an organization.
 type MemberListParams struct {
 	OrgID  uuid.UUID
-	Limit  int    // 1 to MaxLimit
+	Limit  int    // 1 to cursor.MaxLimit
 	Cursor string // MemberPage.Cursor of the page before; empty for the first
 }
 
@@ -86,8 +86,8 @@ type joined struct {
 // added and then by id, the latest first. A walk keeps the promises of List.
 // Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
-	if p.Limit < 1 || p.Limit > MaxLimit {
-		return MemberPage{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, MaxLimit)
+	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
+		return MemberPage{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
 	}
 	sql, args := memberList, []any{accountID, p.OrgID, p.Limit + 1}
 	if p.Cursor != "" {
