@@ -100,12 +100,12 @@ under_load "rollout that the schema refuses" refused_rollout "$(docker compose p
 grep -q 'run `server migrate up`' "$dir/rollout that the schema refuses" || fail "the output does not say why: $(cat "$dir/rollout that the schema refuses")"
 
 migrate() { ORGD_IMAGE=$ORGD_IMAGE-next docker compose run --rm -T migrate; }
-rollout_beside_migration() {
+rollout_during_migration() {
 	migrate &
 	migration=$!
 	scripts/rollout.sh && wait "$migration"
 }
-under_load "rollout beside a migration" rollout_beside_migration
+under_load "rollout during a migration" rollout_during_migration
 upgrade() { ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh; }
 under_load "upgrade" upgrade
 for container in $(docker compose ps -q server); do
