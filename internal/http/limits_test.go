@@ -491,6 +491,13 @@ func TestKeysInTheWrongPlace(t *testing.T) {
 			t.Errorf("%s: %d %s", body, got.status, got.body)
 		}
 	}
+	const org, key = "/v1/orgs/org_00000000000000000000000000000001", "/v1/api-keys/00000000-0000-0000-0000-000000000001"
+	for _, target := range []string{"/v1/orgs", org + "/users", "/v1/api-keys", org, key} {
+		a.get(t, target+"?x="+secret).refused(t, 400, "invalid_parameter")
+	}
+	for _, target := range []string{"/v1/orgs", org + "/deactivate", org + "/users", "/v1/api-keys", key + "/revoke"} {
+		a.do(t, http.MethodPost, target+"?x="+secret, "{}").refused(t, 400, "invalid_parameter")
+	}
 	got := a.get(t, "/v1/orgs", "X-Request-Id", secret)
 	if got.header.Get("X-Request-Id") == secret {
 		t.Error("a key became a request id")
