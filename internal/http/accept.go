@@ -10,7 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// jsonRanges are the media ranges that match JSON, by how exact they are.
+// jsonRanges are the media ranges that match JSON, by how specific they are.
 var jsonRanges = map[string]int{"*/*": 1, "application/*": 2, "application/json": 3}
 
 var (
@@ -18,8 +18,8 @@ var (
 	errQuality    = errors.New("quality is not a number from 0 to 1")
 )
 
-// offerJSON refuses a request whose Accept header excludes the one type that
-// answers have.
+// offerJSON rejects a request whose Accept header excludes JSON, the only type of
+// answers.
 func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !acceptsJSON(c.Request().Header) {
@@ -29,10 +29,10 @@ func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// acceptsJSON says whether the Accept header leaves room for JSON (RFC 9110
-// section 12.5.1): the most exact range that matches decides. A malformed header
-// is ignored; so is one with a comma in a quoted parameter, which is not worth a
-// parser. Parameters other than q are ignored, as many clients send a charset.
+// acceptsJSON reports whether the Accept header allows JSON (RFC 9110 section 12.5.1):
+// the most specific matching range decides. A malformed header is ignored, and so is
+// one with a comma in a quoted parameter, which is not worth a parser. Parameters other
+// than q are ignored because many clients send a charset.
 func acceptsJSON(h http.Header) bool {
 	best, accepted, listed := 0, false, false
 	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAccept), ","), ",") {
@@ -62,7 +62,7 @@ func parseMediaRange(element string) (mediaRange string, wanted bool, err error)
 		return "", false, err
 	}
 	if kind, subtype, ok := strings.Cut(mediaRange, "/"); !ok || kind == "*" && subtype != "*" {
-		return "", false, errMediaRange // mime takes any word for a type
+		return "", false, errMediaRange // mime accepts any word as a type
 	}
 	q, given := params["q"]
 	if !given {

@@ -7,8 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// adminHandler returns what only operators may reach: the probes, the metrics
-// and the profiles. It needs no key, so its address must not be public.
+// adminHandler serves probes, metrics and profiles to operators. It needs no key, so
+// its address must not be public.
 func (s *Server) adminHandler(metrics http.Handler) http.Handler {
 	admin := echo.New()
 	admin.HTTPErrorHandler = s.renderError

@@ -14,12 +14,12 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// statusClientClosed stands in the log for a request whose client went away
-// before the answer. It is never sent.
+// statusClientClosed is logged for a request whose client left before the answer. It is
+// never sent.
 const statusClientClosed = 499
 
-// answer is the outermost middleware: it sets the headers of every answer, makes
-// an error an answer, and then writes the access line and counts the request.
+// answer is the outermost middleware: it sets the headers of every answer, renders
+// errors, writes the access log line and counts the request.
 func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
@@ -91,13 +91,13 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	s.cfg.Logger.LogAttrs(r.Context(), level, "request", fields...)
 }
 
-// logLevel keeps the probes, which come every second, out of the log; readiness
-// logs what they find.
+// logLevel keeps probes, which arrive every second, out of the log; readiness logs when
+// its result changes.
 func logLevel(path string, status int) slog.Level {
 	switch {
 	case isProbe(path):
 		return slog.LevelDebug
-	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented: // which is the client's
+	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented: // 501 is the client's fault
 		return slog.LevelError
 	}
 	return slog.LevelInfo
@@ -105,8 +105,8 @@ func logLevel(path string, status int) slog.Level {
 
 func isProbe(path string) bool { return path == livePath || path == readyPath }
 
-// isLeftOut says whether a request is one of the share that is not logged. All of
-// one trace are, or none, whichever replica they came to.
+// isLeftOut reports whether a request belongs to the share that is not logged. All
+// requests of a trace are logged or none, on every replica.
 func isLeftOut(share float64, traceID string) bool {
 	switch {
 	case share == 0:
@@ -114,13 +114,13 @@ func isLeftOut(share float64, traceID string) bool {
 	case traceID == "":
 		return rand.Float64() < share
 	}
-	// 52 bits of its end, as many as a float64 holds: its beginning may be no random one
+	// The last 52 bits, as many as a float64 holds: the first bits need not be random
 	// (W3C Trace Context Level 2).
 	n, err := strconv.ParseUint(traceID[len(traceID)-13:], 16, 64)
 	return err == nil && float64(n) < share*(1<<52)
 }
 
-// routeLabel is the template, so that a scanner of paths makes one label.
+// routeLabel is the route's template, so that path scanners produce only one label.
 func routeLabel(c echo.Context) string {
 	if c.Path() == "" {
 		return "unmatched"

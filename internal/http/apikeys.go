@@ -11,7 +11,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// defaultOverlap is how long a rotated key stays good, unless the call says.
+// defaultOverlap is how long a rotated key stays valid by default.
 const defaultOverlap = 24 * time.Hour
 
 func (s *Server) listAPIKeys(c echo.Context) error {
@@ -101,7 +101,7 @@ func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field)
 	return writeAPIKey(c, http.StatusOK, NewAPIKey(changed.APIKey))
 }
 
-// writeMade answers with the new key, this once: a repeat is not told it again.
+// writeMade returns the new key. The answer to a repeat leaves it out.
 func (s *Server) writeMade(c echo.Context, made apikeys.Changed, err error) error {
 	markReplay(c, made.Replayed)
 	if err != nil {
@@ -123,7 +123,7 @@ func writeAPIKey(c echo.Context, status int, object APIKey) error {
 	return writeJSON(c, status, body)
 }
 
-// readKeyCall reads all of a change of keys but its path.
+// readKeyCall reads everything of a change of keys except its path.
 func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Call, error) {
 	call, err := readCall(c, bodyRequired, fields...)
 	if err != nil {
@@ -137,8 +137,8 @@ func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Ca
 	}, nil
 }
 
-// pathAPIKeyID returns the id in the path, in the one form that answers give it.
-// One that is malformed names nothing, and is answered as any other that does.
+// pathAPIKeyID returns the id in the path. It accepts only the form that answers use;
+// any other id is not found.
 func pathAPIKeyID(c echo.Context) (uuid.UUID, error) {
 	id, err := uuid.Parse(c.Param("apiKeyId"))
 	if err != nil || id.String() != c.Param("apiKeyId") {

@@ -18,8 +18,8 @@ const (
 	actingUserHeader = "Orgd-User"
 )
 
-// authenticate lets a request pass whose key carries the scope, and refuses the
-// others as RFC 6750 section 3 says.
+// authenticate lets a request pass if its key has the scope, and rejects others as RFC
+// 6750 section 3 requires.
 func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -62,8 +62,8 @@ func lacking(scope apikeys.Scope) *apiError {
 		challenge(realm + `, error="insufficient_scope", scope="` + string(scope) + `"`)
 }
 
-// bearerToken returns the credentials of the one Authorization header that a
-// request must have. The scheme is matched in any case (RFC 9110 section 11.1).
+// bearerToken returns the API key from the Authorization header, which must be given
+// exactly once. The scheme is case-insensitive (RFC 9110 section 11.1).
 func bearerToken(h http.Header) (string, error) {
 	headers := h.Values(echo.HeaderAuthorization)
 	if len(headers) > 1 {
@@ -104,21 +104,21 @@ func actingUser(h http.Header, p apikeys.Principal) (uuid.UUID, error) {
 	return user, nil
 }
 
-// caller is who a request speaks for.
+// caller is the client of an authenticated request.
 type caller struct {
 	apikeys.Principal
 	userID  uuid.UUID // the person acting; zero if none is named
 	buckets buckets
 }
 
-// knownCaller returns the caller, if the request's key was good.
+// knownCaller returns the caller, if the request's key was valid.
 func knownCaller(c echo.Context) (caller, bool) {
 	who, ok := c.Get(callerKey).(caller)
 	return who, ok
 }
 
-// callerOf returns the caller of an authenticated request. A route without
-// authentication that asks for one is a defect, and panics.
+// callerOf returns the caller of an authenticated request. It panics on a route without
+// authentication.
 func callerOf(c echo.Context) caller {
 	return c.Get(callerKey).(caller)
 }

@@ -20,9 +20,9 @@ const (
 // object is a JSON object: each name once, exactly as it was sent.
 type object map[string]json.RawMessage
 
-// readObject reads the body of a request as encoding/json alone would not: it
-// refuses whatever two readers could understand differently. Without a body it
-// returns nil, unless the body is required.
+// readObject reads the body of a request more strictly than encoding/json: it rejects
+// what two parsers could read differently. Without a body it returns nil, unless the
+// body is required.
 func readObject(c echo.Context, required bool) (object, error) {
 	body, err := receivedBody(c)
 	switch {
@@ -59,8 +59,8 @@ func malformed(cause error) error {
 	return newError(codeInvalidBody, "The body must be one well-formed JSON object with nothing before or after it.").because(cause)
 }
 
-// hasLoneSurrogate says whether an escape in well-formed JSON stands for half a
-// character, which encoding/json replaces without a word.
+// hasLoneSurrogate reports whether an escape in well-formed JSON encodes half a
+// character, which encoding/json silently replaces.
 func hasLoneSurrogate(body []byte) bool {
 	for {
 		i := bytes.IndexByte(body, '\\')
@@ -79,8 +79,8 @@ func hasLoneSurrogate(body []byte) bool {
 	}
 }
 
-// escaped returns the UTF-16 unit that a \u escape at the start of b stands for,
-// or 0, and the size of whatever escape it is.
+// escaped returns the UTF-16 unit of a \u escape at the start of b, or 0 for any other
+// escape, and the escape's size.
 func escaped(b []byte) (unit rune, size int) {
 	if b[0] != '\\' || b[1] != 'u' {
 		return 0, 2
@@ -89,7 +89,7 @@ func escaped(b []byte) (unit rune, size int) {
 	return rune(n), 6
 }
 
-// checkValue consumes one value, and refuses what costs too much to decode.
+// checkValue consumes one value, and rejects one that is too expensive to decode.
 func checkValue(d *json.Decoder, depth int) error {
 	token, err := d.Token()
 	if err != nil {

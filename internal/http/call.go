@@ -13,8 +13,8 @@ import (
 
 const maxIdempotencyKey = 255
 
-// readCall reads all of a change but its path and its conditions: who asks for
-// it, how it may be repeated, and the fields of its body.
+// readCall reads everything of a change except its path and conditions: the caller, how
+// the request may be repeated, and the fields of the body.
 func readCall(c echo.Context, bodyRequired bool, fields ...field) (orgs.Call, error) {
 	if err := noParams(c.Request().URL.RawQuery); err != nil {
 		return orgs.Call{}, err
@@ -26,7 +26,7 @@ func readCall(c echo.Context, bodyRequired bool, fields ...field) (orgs.Call, er
 	return call, decodeBody(c, bodyRequired, fields...)
 }
 
-// newCall says who asks for a change, and how the request may be repeated.
+// newCall returns who makes a change, and how the request may be repeated.
 func newCall(c echo.Context) (orgs.Call, error) {
 	who, h := callerOf(c), c.Request().Header
 	retries, counted := retryCount(h)
@@ -47,11 +47,11 @@ func newCall(c echo.Context) (orgs.Call, error) {
 	return call, err
 }
 
-// retryCount returns how often an official client has sent the call before, which it
-// counts from 0, and whether it says so.
+// retryCount returns how often an official client has sent the call before, counted
+// from 0, and whether it sent the count.
 func retryCount(h http.Header) (count uint64, counted bool) {
 	count, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 64)
-	// Beyond the range it is the greatest there is.
+	// Out of range, ParseUint returns the largest value.
 	return count, err == nil || errors.Is(err, strconv.ErrRange)
 }
 

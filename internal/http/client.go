@@ -30,7 +30,7 @@ func clientAddress(proxies []*net.IPNet) echo.IPExtractor {
 		for _, entry := range slices.Backward(entries) {
 			addr, ok := parseForwarded(entry)
 			if !ok {
-				break // the last proxy that we know stands for whatever is behind it
+				break // an unreadable entry: the last known proxy counts as the client
 			}
 			if client = addr.String(); !trusted(addr) {
 				break
@@ -61,11 +61,11 @@ func parseForwarded(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), true
 }
 
-// clientOf is the address of the client; one site of IPv6 is one client.
+// clientOf is the client's address; an IPv6 /64 counts as one client.
 func clientOf(c echo.Context) netip.Prefix {
 	addr, ok := parseForwarded(c.RealIP())
 	if !ok {
-		return netip.Prefix{} // together with all that have none
+		return netip.Prefix{} // all clients without an address share this one
 	}
 	bits := addr.BitLen()
 	if addr.Is6() {

@@ -8,8 +8,8 @@ import (
 	"orgd/internal/orgs"
 )
 
-// ifMatch returns the versions that a change may be made to, nil for any. A tag
-// that was never ours matches nothing.
+// ifMatch returns the versions that a change may be made to, nil for any. A tag that
+// orgd did not make matches nothing.
 func ifMatch(h http.Header) (orgs.Versions, error) {
 	tags, err := readTags(h, "If-Match")
 	if err != nil || tags == nil || tags.any {
@@ -37,8 +37,8 @@ func isKnown(h http.Header, version int64) (bool, error) {
 	}), nil
 }
 
-// changedSince is the refusal of a change whose If-Match lists other versions. Its
-// ETag is the current one.
+// changedSince is the error for a change whose If-Match lists only other versions. It
+// carries the current ETag.
 func changedSince(v orgs.VersionError) *apiError {
 	e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. Read the organization again and check whether the change still applies.")
 	if v.Current > 0 {

@@ -12,7 +12,7 @@ import (
 // The encoders of the hot answers append by hand: they cost a fraction of
 // encoding/json (BenchmarkAppendPage), and a fuzz test holds them to its output.
 
-// pageFrame is at least what a page takes besides its organizations.
+// pageFrame is an upper bound for the size of a page without its organizations.
 const pageFrame = 300
 
 // appendPage appends the page object.
@@ -34,8 +34,8 @@ func appendPage(b []byte, page orgs.Page) []byte {
 	return append(b, '}')
 }
 
-// appendOrg appends the organization object, its fields in the contract's
-// order, those that are unknown or empty left out.
+// appendOrg appends the organization object with its fields in the contract's order.
+// Unknown and empty fields are left out.
 func appendOrg(b []byte, o *orgs.Org) []byte {
 	b = append(b, `{"createdAt":"`...)
 	b = appendTime(b, o.CreatedAt)

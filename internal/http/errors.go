@@ -12,8 +12,8 @@ import (
 	"orgd/internal/orgs"
 )
 
-// code names a problem for good: clients decide by it. docs/api.md describes
-// each, openapi.yaml lists them.
+// code identifies a kind of problem. Codes never change, because clients depend on
+// them. docs/api.md describes each, openapi.yaml lists them.
 type code string
 
 const (
@@ -84,15 +84,15 @@ var problems = map[code]struct {
 	codeUnavailable:          {http.StatusServiceUnavailable, "Unavailable"},
 }
 
-// Details that more than one place gives.
+// Details that are used in several places.
 const (
 	bodyTooLarge = "The body is too large. The limit is 1 MiB."
 	tryLater     = "The service is temporarily unavailable. Retry after the time in Retry-After."
 	tellUs       = "An internal error occurred. Report it with the requestId."
 )
 
-// known maps the errors of the domain, and of those below that reach the edge,
-// to what a client is told. The first match counts; no match is a 500.
+// known maps errors of the domain and of lower packages to what the client sees. The
+// first match counts; an error that is not listed is a 500.
 var known = []struct {
 	err    error
 	code   code
@@ -109,15 +109,14 @@ var known = []struct {
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},
-	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // and apikeys': it is one error
+	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // also apikeys.ErrUnavailable, which is the same error
 	{errNotReady, codeUnavailable, tryLater},
 	{budget.ErrExhausted, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},
 	{context.Canceled, codeUnavailable, tryLater},
 }
 
-// knownStatus maps the statuses that echo's router and readers answer by
-// themselves.
+// knownStatus maps the statuses that Echo's router and readers return by themselves.
 var knownStatus = map[int]struct {
 	code   code
 	detail string
@@ -178,7 +177,7 @@ func (e *apiError) Error() string {
 
 func (e *apiError) Unwrap() error { return e.cause }
 
-// asAPIError finds what to tell the client of err.
+// asAPIError returns what the client sees of err.
 func asAPIError(err error) *apiError {
 	var own *apiError
 	if errors.As(err, &own) {
@@ -197,7 +196,7 @@ func asAPIError(err error) *apiError {
 	if errors.As(err, &lacks) {
 		return lacking(lacks.Scope).because(err)
 	}
-	if errors.Is(err, apikeys.ErrInvalidKey) { // the caller's, which ended while it was read
+	if errors.Is(err, apikeys.ErrInvalidKey) { // the caller's key, which ended during the call
 		return invalidKey().because(err)
 	}
 	if errors.Is(err, apikeys.ErrExpiryPast) {

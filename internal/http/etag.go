@@ -17,16 +17,16 @@ const codingMarks = `(?:[-;:.+_]+(?:x-)?(?:gzip|gz|deflate|df|br|brotli|zstd|zst
 
 var (
 	// taggedVersion is a tag of ours, marked or not. W/ comes from nginx, HAProxy,
-	// Varnish, Envoy, Cloudflare and CloudFront; marks behind the quotes from old
+	// Varnish, Envoy, Cloudflare and CloudFront; marks after the quotes come from old
 	// versions of Apache.
 	taggedVersion = regexp.MustCompile(`^(?i)(?:W/)?"([1-9][0-9]*)` + codingMarks + `"` + codingMarks + `$`)
-	// anyTag is an entity tag (RFC 9110 section 8.8.3) at the start of a list, and
-	// what follows it without a space.
+	// anyTag is an entity tag (RFC 9110 section 8.8.3) at the start of a list, and any
+	// text that follows it without a space.
 	anyTag = regexp.MustCompile(`^(?:[Ww]/)?"[^\x00-\x20"\x7f]*"([^ \t,]*)`)
 )
 
-// versionOf returns the version that an entity tag names. Our own tags are never
-// weak: W/ is a proxy's mark and names no other state.
+// versionOf returns the version that an entity tag names. Our own tags are never weak,
+// so W/ is only a proxy's mark.
 func versionOf(tag string) (int64, bool) {
 	match := taggedVersion.FindStringSubmatch(tag)
 	if match == nil {
@@ -39,8 +39,8 @@ func versionOf(tag string) (int64, bool) {
 	return version, true
 }
 
-// cutTag returns the entity tag at the start of a list. Characters behind its
-// quotes are wrong, unless they are marks on a tag of ours.
+// cutTag returns the entity tag at the start of a list. Characters after its quotes are
+// an error, unless they are marks on one of our tags.
 func cutTag(list string) (string, bool) {
 	match := anyTag.FindStringSubmatch(list)
 	if match == nil {

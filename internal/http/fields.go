@@ -17,26 +17,26 @@ import (
 	"orgd/internal/uuid"
 )
 
-// What an answer repeats of a request that is wrong all over.
+// Limits for what an answer repeats of a bad request.
 const (
 	maxEchoedRunes  = 100
 	maxListedErrors = 100
 	maxSummaryBytes = 1000
 )
 
-// field is a field that a body may have. read puts its value where it belongs;
-// the errors it returns name what is below the field (".region"), or nothing.
+// field is a field that a body may have. read stores its value; the errors that it
+// returns name the part below the field (".region"), or nothing for the whole field.
 type field struct {
 	name     string
 	required bool
 	read     func(raw json.RawMessage) []fieldError
 }
 
-// must makes the field one that a body has to have.
+// must makes the field required.
 func (f field) must() field { f.required = true; return f }
 
 // optional leaves into nil if the body lacks the field, so that a change can
-// tell what is not given from what is given empty.
+// distinguish a missing field from an empty one.
 func optional[T any](into **T, of func(*T) field) field {
 	var value T
 	f := of(&value)
@@ -48,8 +48,7 @@ func optional[T any](into **T, of func(*T) field) field {
 	return f
 }
 
-// decodeBody reads the body of a request into the fields, which are all that it
-// may have.
+// decodeBody reads the body of a request into the fields. A body may have no others.
 func decodeBody(c echo.Context, required bool, fields ...field) error {
 	o, err := readObject(c, required)
 	if err != nil {
@@ -58,7 +57,7 @@ func decodeBody(c echo.Context, required bool, fields ...field) error {
 	return o.decode(fields...)
 }
 
-// decode reads the fields and refuses all that is wrong in one answer.
+// decode reads the fields and returns everything that is wrong as one error.
 func (o object) decode(fields ...field) error {
 	bad := o.unknown(fields)
 	for _, f := range fields {
@@ -80,8 +79,8 @@ func (o object) decode(fields ...field) error {
 	return invalidFields(codeInvalidField, bad)
 }
 
-// invalidFields makes one answer of everything that is wrong with a body or a
-// query. Its text names each field too, since some clients show nothing else.
+// invalidFields makes one error of everything that is wrong with a body or a query. Its
+// text names each field too, because some clients show nothing else.
 func invalidFields(c code, bad []fieldError) *apiError {
 	listed := bad[:min(len(bad), maxListedErrors)]
 	summary := listed[0].Field + ": " + listed[0].Detail
@@ -113,7 +112,7 @@ func (o object) unknown(fields []field) []fieldError {
 	return bad
 }
 
-// listOf joins names as a sentence does.
+// listOf joins names as in a sentence.
 func listOf(names []string) string {
 	switch last := len(names) - 1; {
 	case last < 0:
@@ -173,14 +172,14 @@ func textField(name string, read func(value string) *fieldError) field {
 }
 
 func readText(raw json.RawMessage) (string, *fieldError) {
-	var value *string // which null leaves nil
+	var value *string // null leaves it nil
 	if err := json.Unmarshal(raw, &value); err != nil || value == nil {
 		return "", &fieldError{Code: fieldWrongType, Detail: "Must be a string."}
 	}
 	return *value, nil
 }
 
-// cut shortens a name of the client's choice for an answer, and hides a key in it.
+// cut shortens a name that the client chose, and hides an API key in it.
 func cut(name string) string {
 	name = apikeys.Redact(name)
 	if utf8.RuneCountInString(name) <= maxEchoedRunes {

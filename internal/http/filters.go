@@ -55,7 +55,7 @@ func hasNestedBrackets(name string) bool {
 	return ok && strings.ContainsAny(key, "[]")
 }
 
-// parseMetadata returns the parser of the value that the key must have.
+// parseMetadata returns the parser for the value of metadata[key].
 func parseMetadata(key string) parser {
 	return func(value string, p *orgs.ListParams) *fieldError {
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {

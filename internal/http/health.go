@@ -14,13 +14,13 @@ import (
 
 var statusOK = []byte(`{"status":"ok"}`)
 
-// live says that the process answers. It asks nothing else: a restart mends no
-// database.
+// live reports that the process answers. It checks nothing else: a restart does not fix
+// a database.
 func (s *Server) live(c echo.Context) error {
 	return writeJSON(c, http.StatusOK, statusOK)
 }
 
-// ready says whether requests should be sent here.
+// ready reports whether requests should be sent here.
 func (s *Server) ready(c echo.Context) error {
 	if err := s.readiness.ask(c.Request().Context()); err != nil {
 		return err
@@ -32,13 +32,12 @@ var errNotReady = errors.New("not ready")
 
 const (
 	readinessTimeout = 2 * time.Second
-	// readinessAge bounds what a flood of probes costs the database: anyone may
-	// ask without a key.
+	// readinessAge limits what a flood of probes costs the database: probes need no
+	// key.
 	readinessAge = 500 * time.Millisecond
 )
 
-// readiness remembers the last check for a moment, and that the server is
-// leaving.
+// readiness caches the last check for a moment, and fails once the server is stopping.
 type readiness struct {
 	check  func(context.Context) error
 	logger *slog.Logger
@@ -55,7 +54,7 @@ func (r *readiness) leave() {
 	r.leaving = true
 }
 
-// ask holds the lock while it checks, so that one check serves all who wait.
+// ask holds the lock while it checks, so that one check serves all waiting probes.
 func (r *readiness) ask(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,7 +72,7 @@ func (r *readiness) ask(ctx context.Context) error {
 		r.last = fmt.Errorf("%w: %w", errNotReady, err)
 	}
 	r.asked = time.Now()
-	// Once for each change: who probes does not tell, and comes every second.
+	// Log only changes: probes arrive every second.
 	switch {
 	case r.last != nil && before == nil:
 		r.logger.Error("not ready for requests", "error", r.last)

@@ -15,7 +15,7 @@ func descriptionField(into *string) field {
 	return lineField("description", apikeys.ValidDescription, into)
 }
 
-// scopesField are the rights that a key carries, each once.
+// scopesField is the list of a key's scopes, without duplicates.
 func scopesField(into *[]apikeys.Scope) field {
 	return field{name: "scopes", read: func(raw json.RawMessage) []fieldError {
 		var values []*string // a null among them leaves nil
@@ -51,11 +51,11 @@ func addScope(into *[]apikeys.Scope, value *string) *fieldError {
 	return nil
 }
 
-// latestExpiry is before what RFC 3339 cannot write.
+// latestExpiry keeps times within what RFC 3339 can express.
 var latestExpiry = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// expiryField is when a key ends, in whole microseconds. That it lies ahead is
-// for the database's clock to say.
+// expiryField is when a key expires, in whole microseconds. The database's clock
+// decides whether that is in the future.
 func expiryField(into *time.Time) field {
 	return textField("expiresAt", func(value string) *fieldError {
 		t, err := time.Parse(time.RFC3339, value)
@@ -72,7 +72,7 @@ func expiryField(into *time.Time) field {
 
 const expiryPast = "Must be in the future and before the year 9999."
 
-// clearableExpiryField takes null for a key that never ends.
+// clearableExpiryField accepts null for a key that never expires.
 func clearableExpiryField(into *time.Time) field {
 	f := expiryField(into)
 	read := f.read
@@ -86,10 +86,10 @@ func clearableExpiryField(into *time.Time) field {
 	return f
 }
 
-// overlapField is how long a rotated key stays good, in whole seconds.
+// overlapField is how long a rotated key stays valid, in whole seconds.
 func overlapField(into *time.Duration) field {
 	return field{name: "overlapSeconds", read: func(raw json.RawMessage) []fieldError {
-		var seconds *float64 // which null leaves nil
+		var seconds *float64 // null leaves it nil
 		if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil {
 			return []fieldError{{Code: fieldWrongType, Detail: "Must be a number."}}
 		}

@@ -16,8 +16,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Limits protect the service. They count in this process alone; zero values are
-// no limits.
+// Limits protect the service. Each process counts separately; zero means no limit.
 type Limits struct {
 	PerKey             ratelimit.Rate // of requests, for a key without its own rate
 	PerAccount         ratelimit.Rate // of requests of all keys of an account; see accountRate
@@ -28,14 +27,14 @@ type Limits struct {
 	Memory             int64          // bytes of bodies and answers at once; an account holds at most half
 }
 
-// limits are the limits at work.
+// limits holds the configured limits and their counters.
 type limits struct {
 	Limits
 	callers   bucketsOf
 	fast      *ratelimit.Limiter[fastKeys]
-	refusals  *ratelimit.Limiter[netip.Prefix] // of clients without a good key
+	refusals  *ratelimit.Limiter[netip.Prefix] // of clients without a valid key
 	inFlight  *places
-	receivers bucketsOf // those whose body arrives
+	receivers bucketsOf // requests whose body is still arriving
 	receiving *places
 	memory    *budget.Budget[uuid.UUID] // shared by accounts
 }
@@ -53,15 +52,14 @@ func newLimits(l Limits) *limits {
 	}
 }
 
-// fastKeys are the keys of an account that have this rate, which is higher than the
-// account's.
+// fastKeys are an account's keys that have this rate, which is above the account's.
 type fastKeys struct {
 	account   uuid.UUID
 	perSecond int
 }
 
-// limitRate counts a request for its key and its account, and says in the answer
-// how the one stands that has less left.
+// limitRate counts a request for its key and its account. The answer's headers describe
+// the one that has less left.
 func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error {
 	rate := s.limits.keyRate(p)
 	key := b.key.Take(rate)
@@ -93,9 +91,9 @@ func (l *limits) keyRate(p apikeys.Principal) ratelimit.Rate {
 	return l.PerKey
 }
 
-// accountRate is the rate that the key's account has for all its keys. Where an
-// operator has given keys a higher rate, those have it for themselves, together;
-// where one has no limit, its account has none either.
+// accountRate is the rate that the account's keys share. Keys whose own rate is higher
+// share that rate among themselves instead, and a key without a limit is not limited by
+// its account either.
 func (l *limits) accountRate(p apikeys.Principal, key ratelimit.Rate, b buckets) (ratelimit.Rate, *ratelimit.Bucket) {
 	switch {
 	case p.RateLimit != nil && key.PerSecond == 0:
@@ -112,10 +110,10 @@ const (
 	accountPolicy = `"account"`
 )
 
-// setRateLimit writes the fields of draft-ietf-httpapi-ratelimit-headers: what a
-// full bucket holds and in how many seconds it fills, what is left of it and in how
-// many it is full again. They stand in every answer, so both are cut from one text,
-// under names as http.Header keeps them: Set would make those anew each time.
+// setRateLimit writes the fields of draft-ietf-httpapi-ratelimit-headers: the size of a
+// full bucket and the seconds that it takes to fill, what is left, and the seconds
+// until it is full again. Every answer has both fields, so they are slices of one
+// string, stored under canonical names: Set would build those names each time.
 func setRateLimit(h http.Header, policyName string, r ratelimit.Rate, taken ratelimit.Taken) {
 	b := make([]byte, 0, 72)
 	b = append(b, policyName...)
@@ -136,9 +134,9 @@ func setRateLimit(h http.Header, policyName string, r ratelimit.Rate, taken rate
 
 func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
-// countRefusal returns the refusal of a client without a good key, or another in
-// its place if there were too many from its address. It never stands in the way of a
-// good key: others may use the same address.
+// countRefusal returns the error of a request without a valid key, or rate_limited if
+// there were too many from its address. It never blocks a valid key: other clients may
+// use the same address.
 func (s *Server) countRefusal(c echo.Context, refusal error) error {
 	if !s.limits.refusals.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
 		return s.tooManyFailures()
@@ -152,8 +150,8 @@ func (s *Server) tooManyFailures() error {
 		retryAfter(time.Second)
 }
 
-// retryAfter says when to come back, no sooner than d, in whole seconds from 1 to
-// 60, a little different each time.
+// retryAfter sets Retry-After to d and up to 2 s of jitter, in whole seconds from 1 to
+// 60.
 func (e *apiError) retryAfter(d time.Duration) *apiError {
 	seconds := max(1, wholeSeconds(d)) + rand.Int64N(3)
 	if e.headers == nil {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// maxLinkBytes bounds the header Link. Load balancers have some 8 to 16 KiB for all
-// headers of an answer, and reject what is longer.
+// maxLinkBytes limits the header Link. Load balancers allow some 8 to 16 KiB for all
+// headers of an answer, and reject more.
 const maxLinkBytes = 4096
 
 // nextLink is the address of the next page (RFC 8288), or "" if there is none or
@@ -24,8 +24,8 @@ func (s *Server) nextLink(list *url.URL, cursor string) string {
 }
 
 // withCursor replaces the cursor of a query that was parsed without an error, or
-// appends one. Everything else stays as it was sent: to encode it anew could make
-// it three times as long.
+// appends one. Everything else stays as it was sent: encoding it again could triple its
+// length.
 func withCursor(query, cursor string) string {
 	var b strings.Builder
 	b.Grow(len(query) + len("&cursor=") + len(cursor))

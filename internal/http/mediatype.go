@@ -12,8 +12,8 @@ import (
 
 const wrongMediaType = "Send the body as Content-Type: application/json."
 
-// checkMediaType accepts JSON in UTF-8 without a content coding. Other parameters
-// are rejected: they would have to mean something.
+// checkMediaType accepts JSON in UTF-8 without a content coding. Other parameters are
+// rejected, because ignoring them could change what the body means.
 func checkMediaType(h http.Header) error {
 	for _, coding := range h.Values(echo.HeaderContentEncoding) {
 		if !strings.EqualFold(coding, "identity") {
@@ -44,8 +44,8 @@ func checkMediaType(h http.Header) error {
 
 func unsupportedType(detail string) *apiError { return newError(codeUnsupportedMediaType, detail) }
 
-// unsupportedCoding says which codings a body may have, as RFC 9110 section
-// 15.5.16 asks for.
+// unsupportedCoding also lists the codings that a body may have, as RFC 9110 section
+// 15.5.16 asks.
 func unsupportedCoding(coding string) error {
 	e := unsupportedType("The Content-Encoding " + cut(coding) + " is not supported. Send the body without a Content-Encoding.")
 	e.headers = map[string]string{"Accept-Encoding": "identity"}

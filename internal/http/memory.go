@@ -11,11 +11,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// memoryWait is how long a request waits for memory of its account's share.
+// memoryWait is how long a request waits for memory from its account's share.
 const memoryWait = 2 * time.Second
 
-// What the largest answers take. A request reserves it before it asks the database,
-// since nobody knows then how large the answer will be.
+// The largest answers, in bytes. A request reserves that much before it queries the
+// database, because the size of its answer is not known yet.
 const (
 	smallAnswer   = 16 << 10  // also a request's own buffers
 	orgAnswer     = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
@@ -27,7 +27,7 @@ const holdKey = "hold"
 
 type hold = budget.Hold[uuid.UUID]
 
-// charge keeps account of the memory that a request holds, until it is answered.
+// charge tracks the memory that a request holds until it is answered.
 func (s *Server) charge(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := s.limits.memory.Open(callerOf(c).AccountID)
@@ -37,13 +37,13 @@ func (s *Server) charge(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// reserve holds what the largest answer of a route takes. writeJSON gives back what
-// the answer does not take.
+// reserve takes memory for the largest answer of a route. writeJSON gives back what the
+// answer does not need.
 func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if r, ok := c.Get(receivedKey).(received); ok && r.err != nil {
-				return next(c) // to be refused without the database
+				return next(c) // rejected without the database
 			}
 			if err := s.hold(c, answer); err != nil {
 				return err
@@ -53,7 +53,7 @@ func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 	}
 }
 
-// hold raises what the request holds to so many bytes.
+// hold raises the memory that the request holds to the given number of bytes.
 func (s *Server) hold(c echo.Context, bytes int64) error {
 	h := c.Get(holdKey).(*hold)
 	err := h.Reach(c.Request().Context(), bytes)

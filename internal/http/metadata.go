@@ -11,7 +11,7 @@ import (
 )
 
 // metadataField is the whole metadata of an organization. It is never nil after
-// it was read.
+// reading.
 func metadataField(into *map[string]string) field {
 	return field{name: "metadata", read: func(raw json.RawMessage) []fieldError {
 		var pairs object
@@ -24,7 +24,7 @@ func metadataField(into *map[string]string) field {
 	}}
 }
 
-// clearableMetadataField takes null for no metadata.
+// clearableMetadataField accepts null for no metadata.
 func clearableMetadataField(into *map[string]string) field {
 	f := metadataField(into)
 	read := f.read

@@ -13,15 +13,14 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// recoverPanic makes a panic an error like any other, with the stack as its
-// cause.
+// recoverPanic turns a panic into an error that contains the stack.
 func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			switch p := recover(); p {
 			case nil:
 			case http.ErrAbortHandler:
-				panic(p) // net/http's own way to cut a connection
+				panic(p) // how net/http aborts a connection
 			default:
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
@@ -30,12 +29,13 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// limitBody refuses a body that says it is too large, and cuts one that is.
+// limitBody rejects a Content-Length above the limit, and stops reading a body at the
+// limit.
 func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		if r.ContentLength > maxBodyBytes {
-			// What is not read cannot be skipped either.
+			// A connection with an unread body cannot be reused.
 			c.Response().Header().Set(echo.HeaderConnection, "close")
 			return newError(codeBodyTooLarge, bodyTooLarge)
 		}
@@ -55,8 +55,8 @@ func setDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseUnknownMethod tells a method that no route could have (RFC 9110 section
-// 9.1: 501) from one that this route has not (405).
+// refuseUnknownMethod returns 501 for a method that no route has (RFC 9110 section
+// 9.1). A method that only this path lacks is 405.
 func refuseUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		switch method := c.Request().Method; method {
@@ -75,7 +75,7 @@ func requestID(r *http.Request) string {
 		return id
 	}
 	var random [16]byte
-	rand.Read(random[:]) // never fails: the program is stopped instead
+	rand.Read(random[:]) // never fails: it crashes the program instead
 	return hex.EncodeToString(random[:])
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// describe serves a document of the API's description.
+// describe serves the API description in one format.
 func (s *Server) describe(contentType string, document []byte) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		return writeBody(c, http.StatusOK, contentType, document)

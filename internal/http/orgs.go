@@ -118,8 +118,8 @@ func (s *Server) setActive(active bool) echo.HandlerFunc {
 	}
 }
 
-// pathOrgID returns the id in the path. One that is malformed names nothing, and
-// is answered as any other that does.
+// pathOrgID returns the id in the path. A malformed id is not found, like any unknown
+// id.
 func pathOrgID(c echo.Context) (uuid.UUID, error) {
 	id, ok := parseOrgID(c.Param("orgId"))
 	if !ok {
@@ -133,7 +133,7 @@ func writeChanged(c echo.Context, status int, changed orgs.Changed) error {
 	return writeOrg(c, status, changed.Org)
 }
 
-// markReplay says that an answer, be it a refusal, is that of an earlier call.
+// markReplay marks an answer, or an error, as that of an earlier call.
 func markReplay(c echo.Context, replayed bool) {
 	if replayed {
 		c.Response().Header().Set("Idempotency-Replayed", "true")
@@ -144,7 +144,7 @@ func writeOrg(c echo.Context, status int, org orgs.Org) error {
 	return writeJSON(c, status, appendOrg(make([]byte, 0, 512), &org))
 }
 
-// beginPage counts a page, and links the one that follows it.
+// beginPage counts a page and links to the next one.
 func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
 	s.cfg.Observer.ObservePage(c.Path(), entries)
 	if link := s.nextLink(c.Request().URL, cursor); link != "" {

@@ -18,7 +18,7 @@ const defaultLimit = 20
 // has no field yet.
 type parser func(value string, p *orgs.ListParams) *fieldError
 
-// parameters are those that a query may have.
+// parameters are the parameters that a query may have.
 type parameters struct {
 	named    map[string]parser
 	metadata bool // and metadata[key], for any key
@@ -48,14 +48,14 @@ func pageParams(rawQuery string) (limit int, cursor string, err error) {
 	return p.Limit, p.Cursor, err
 }
 
-// noParams refuses whatever is in a query where nothing is read of it.
+// noParams rejects any query parameter.
 func noParams(rawQuery string) error {
 	_, err := parameters{}.parse(rawQuery)
 	return err
 }
 
-// parse reads a query. An unknown or repeated parameter is refused: a misspelt
-// filter that is ignored would list everything.
+// parse reads a query. An unknown or repeated parameter is rejected: if a misspelt
+// filter were ignored, the list would contain everything.
 func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 	p := orgs.ListParams{Limit: defaultLimit}
 	if rawQuery == "" {
@@ -109,8 +109,7 @@ func (ps parameters) unknown() string {
 	return "Unknown parameter. This call takes " + listOf(names) + "."
 }
 
-// refuseParams makes one answer of all that is wrong, under the code of the
-// first.
+// refuseParams makes one error of everything that is wrong, with the code of the first.
 func refuseParams(bad []fieldError) error {
 	code := map[fieldCode]code{
 		fieldUnknown:  codeUnknownParameter,
@@ -123,8 +122,8 @@ func refuseParams(bad []fieldError) error {
 	return invalidFields(code, bad)
 }
 
-// parseLimit takes an integral decimal: the API types it as a number, and a
-// client in Java writes 20.0.
+// parseLimit accepts a whole decimal number: the API types limit as a number, and the
+// Java client sends 20.0.
 func parseLimit(value string, p *orgs.ListParams) *fieldError {
 	whole, fraction, dotted := strings.Cut(value, ".")
 	n, err := strconv.ParseUint(whole, 10, 16)

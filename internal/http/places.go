@@ -10,8 +10,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// places bounds how many requests are in flight. No account takes all of them: it
-// has at most as many as are left for others, so half of them when it is alone.
+// places limits how many requests are in flight. No account can take all places: it
+// holds at most as many as are left for others, so half of them when it is alone.
 type places struct {
 	all, perAccount, perKey int64 // 0 for no limit
 	taken                   atomic.Int64
@@ -21,7 +21,7 @@ func newPlaces(l Limits) *places {
 	return &places{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
 }
 
-// buckets are those of one caller.
+// buckets are the buckets of one caller.
 type buckets struct{ key, account *ratelimit.Bucket }
 
 // bucketsOf has the buckets of every caller.
@@ -35,15 +35,15 @@ func (b bucketsOf) of(p apikeys.Principal) buckets {
 	return buckets{key: b.keys.Of(p.KeyID), account: b.accounts.Of(p.AccountID)}
 }
 
-// The limits that refuse a place, as metrics name them.
+// The limits on places, by their names in metrics.
 const (
 	limitInFlight        = "in_flight"
 	limitInFlightKey     = "in_flight_key"
 	limitInFlightAccount = "in_flight_account"
 )
 
-// take takes a place, or returns the limit that refuses it. leave is to follow what
-// was taken.
+// take takes a place, or returns the limit that was reached. Call leave for each place
+// taken.
 func (p *places) take(b buckets) (refusedBy string) {
 	taken := p.taken.Add(1)
 	switch {
@@ -62,7 +62,7 @@ func (p *places) take(b buckets) (refusedBy string) {
 	return refusedBy
 }
 
-// left is how many places the account may have that takes this one.
+// left is how many places an account may hold when it takes this one.
 func (p *places) left(taken int64) int64 {
 	if p.all == 0 {
 		return p.perAccount
@@ -80,8 +80,8 @@ func (p *places) leave(b buckets) {
 	p.taken.Add(-1)
 }
 
-// takePlace has the request hold a place while the handlers behind it run. A body
-// is read before, so that one that does not arrive holds none.
+// takePlace makes the request hold a place while the next handlers run. The body is
+// read before that, so that a slow body holds no place.
 func (s *Server) takePlace(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		held := callerOf(c).buckets
@@ -94,7 +94,8 @@ func (s *Server) takePlace(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // takeReceiver is takePlace for the time in which a body arrives. These places are
-// others, so that clients that send slowly leave theirs to the account's other calls.
+// separate, so that clients that send slowly do not take those of the account's other
+// calls.
 func (s *Server) takeReceiver(c echo.Context) (leave func(), err error) {
 	held := s.limits.receivers.of(callerOf(c).Principal)
 	if limit := s.limits.receiving.take(held); limit != "" {

@@ -23,7 +23,7 @@ type problemDocument struct {
 	Errors    []fieldError `json:"errors,omitempty"`
 }
 
-// renderError makes err the answer, unless an answer has begun.
+// renderError writes err as the answer, unless an answer has begun.
 func (s *Server) renderError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
@@ -38,7 +38,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	case codeUnavailable, codeInProgress:
 		h.Set("Retry-After", soon())
 	case codeOrgInactive, codeAPIKeyEnded, codeLastManagingKey, codeTooManyKeys:
-		h.Set("X-Should-Retry", "false") // the official clients would repeat a 409
+		h.Set("X-Should-Retry", "false") // the official clients would retry a 409
 	case codeUnsupportedMediaType:
 		h.Set("Accept", echo.MIMEApplicationJSON)
 		if c.Request().Method == http.MethodPatch {
@@ -63,8 +63,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 }
 
-// marshal is json.Marshal without its escapes for HTML, which only make a
-// message hard to read here.
+// marshal is json.Marshal without HTML escapes, which would make messages hard to read.
 func marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf)
@@ -73,6 +72,6 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
-// soon is 1 to 5 whole seconds at random, so that clients do not come back
-// all at once. The official clients ignore more than 60.
+// soon is 1 to 5 whole seconds at random, so that clients do not all return at once.
+// The official clients ignore more than 60.
 func soon() string { return strconv.Itoa(1 + rand.IntN(5)) }

@@ -15,15 +15,15 @@ import (
 
 const receivedKey = "received"
 
-// received is the body of a request, or why there is none. The handler reports the
-// error when it comes to the body: what is wrong with the path goes first.
+// received is the body of a request, or why it could not be read. The handler returns
+// that error when it needs the body, after any error in the path.
 type received struct {
 	body []byte
 	err  error
 }
 
-// receive reads the whole body of a request, so that a client that is slow to
-// send it holds nothing that others need. answer is the most that the answer takes.
+// receive reads the whole body before the handler runs, so that a slow client holds
+// nothing that others need. answer is the largest answer, in bytes.
 func (s *Server) receive(answer int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -49,8 +49,8 @@ func (s *Server) receive(answer int64) echo.MiddlewareFunc {
 	}
 }
 
-// receivedBody returns the body that receive has read. A route without receive
-// that asks for one is a defect, and panics.
+// receivedBody returns the body that receive has read. It panics on a route without
+// receive.
 func receivedBody(c echo.Context) ([]byte, error) {
 	r := c.Get(receivedKey).(received)
 	return r.body, r.err
@@ -77,15 +77,15 @@ func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
 }
 
 const (
-	// firstPiece is all of most bodies.
+	// firstPiece is larger than most bodies.
 	firstPiece = 4 << 10
-	// decodingFactor is how many times a body is in memory while it is decoded: as it
-	// came, its fields, and their values.
+	// decodingFactor is how many copies of a body are in memory while it is decoded:
+	// the raw bytes, its fields, and their values.
 	decodingFactor = 3
 )
 
-// readPieces reads a body into memory of the account's share: a first piece, and if
-// there is more, room for all of it and for the answer at once. So a large body does
+// readPieces reads a body into the account's share of memory. After a first piece it
+// reserves room for the whole body and the answer at once, so that a large body does
 // not wait again while it holds memory, and no two wait for each other.
 func (s *Server) readPieces(c echo.Context, r *http.Request, answer int64) ([]byte, error) {
 	if err := s.holdBody(c, smallAnswer); err != nil {

@@ -1,5 +1,5 @@
-// Package http is the edge: it speaks the orgs contract (docs/api.md) to
-// clients, and knows of the database only what the domain says of it.
+// Package http serves the API of docs/api.md. It knows the database only through the
+// domain packages.
 package http
 
 import (
@@ -19,11 +19,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Limits of a request. A statement of the database is stopped before the
-// deadline, and the deadline comes before the connection is cut.
+// Limits of a request. A database statement times out before the deadline, and the
+// deadline passes before the connection is closed.
 const (
-	// All that the rules of the fields allow fits in, however it is escaped: an emoji
-	// takes 12 bytes as json.dumps of Python writes it, and a creation then 660 KB.
+	// Everything that the field rules allow fits, however it is escaped: Python's
+	// json.dumps writes an emoji as 12 bytes, and a creation then takes 660 KB.
 	maxBodyBytes      = 1 << 20
 	maxHeaderBytes    = 16 << 10
 	readHeaderTimeout = 5 * time.Second
@@ -31,20 +31,20 @@ const (
 	bodyTimeout       = 8 * time.Second // leaves the request 2 s of its deadline
 	requestDeadline   = 10 * time.Second
 	writeTimeout      = 20 * time.Second
-	// stallTimeout is how long a client may take none of a large answer.
+	// stallTimeout is how long a client may read nothing of a large answer.
 	stallTimeout = 5 * time.Second
 )
 
-// DefaultIdleTimeout is longer than most load balancers keep an idle connection
-// (60 s): none may send a request into one that is just being closed.
+// DefaultIdleTimeout is longer than most load balancers keep an idle connection (60 s),
+// so that they do not send a request into a connection that is being closed.
 const DefaultIdleTimeout = 75 * time.Second
 
-// DrainLimit is how long a server that was told to stop waits for what is in
-// flight, after the drain delay; less than the 30 s after which orchestrators kill.
+// DrainLimit is how long a stopping server waits for requests in flight, after the
+// drain delay. It is below the 30 s after which orchestrators kill.
 const DrainLimit = 25 * time.Second
 
-// Organizations keeps the organizations of every account; orgs.Repository says
-// what each method promises.
+// Organizations stores the organizations of every account; orgs.Repository documents
+// each method.
 type Organizations interface {
 	List(ctx context.Context, accountID uuid.UUID, p orgs.ListParams) (orgs.Page, error)
 	Get(ctx context.Context, accountID, orgID uuid.UUID) (orgs.Org, error)
@@ -57,8 +57,7 @@ type Organizations interface {
 	RemoveMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID uuid.UUID) (orgs.Changed, error)
 }
 
-// Keys keeps the API keys of every account; apikeys.Repository says what each
-// method promises.
+// Keys stores the API keys of every account; apikeys.Repository documents each method.
 type Keys interface {
 	List(ctx context.Context, accountID uuid.UUID, p apikeys.ListParams) (apikeys.Page, error)
 	Get(ctx context.Context, accountID, id uuid.UUID) (apikeys.APIKey, error)
@@ -68,32 +67,31 @@ type Keys interface {
 	Rotate(ctx context.Context, c apikeys.Call, id uuid.UUID, overlap time.Duration) (apikeys.Changed, error)
 }
 
-// Authenticator tells whom a key speaks for; apikeys.Verifier says what it
-// promises.
+// Authenticator returns whom a key belongs to; apikeys.Verifier documents it.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (apikeys.Principal, error)
 }
 
 // Observer counts what the server does. A route is always the template.
 type Observer interface {
-	// ObserveRequest is told of each answer; method is one of HTTP's own.
+	// ObserveRequest counts an answer. method is a standard HTTP method or "other".
 	ObserveRequest(route, method string, status int, took time.Duration)
-	// ObservePage is told how many entries a page of a list has.
+	// ObservePage records how many entries a page of a list has.
 	ObservePage(route string, entries int)
-	// ObserveLimited is told of each request that a limit refused.
+	// ObserveLimited counts a request that a limit rejected.
 	ObserveLimited(limit string)
 }
 
 // Tracer makes a span of each request.
 type Tracer interface {
-	// Trace wraps the handler of requests; those that are let out have no span.
+	// Trace wraps a handler. Requests for which letOut returns true get no span.
 	Trace(next http.Handler, letOut func(*http.Request) bool) http.Handler
-	// Route says which route, always the template, the request of ctx has turned out
-	// to take, and returns the ids of its trace and its span.
+	// Route records the route of the request in ctx, always the template, and returns
+	// the ids of its trace and its span.
 	Route(ctx context.Context, method, route string) (traceID, spanID string)
 }
 
-// Config is what a server is made of.
+// Config is the configuration of a server.
 type Config struct {
 	Orgs      Organizations
 	Keys      Keys
@@ -129,8 +127,8 @@ func New(cfg Config) *Server {
 	s.echo.IPExtractor = clientAddress(cfg.Proxies)
 	s.readiness.check, s.readiness.logger = cfg.Ready, cfg.Logger
 	s.echo.HTTPErrorHandler = s.renderError
-	// setDeadline copies the request: net/http must find its own as it made it, or
-	// it waits for a body that a client holds back (Expect: 100-continue).
+	// setDeadline copies the request: net/http must find its own request unchanged, or
+	// it waits for a body that the client holds back (Expect: 100-continue).
 	s.echo.Use(s.answer, recoverPanic, setDeadline, limitBody, refuseUnknownMethod)
 	s.register()
 	return s
@@ -139,10 +137,10 @@ func New(cfg Config) *Server {
 // Handler returns the API and the probes.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// Serve answers on ln until ctx is done. Then it tells the probes that it is
-// leaving, goes on for drainDelay while balancers take notice, finishes what is
-// in flight, and returns nil; or an error if serving failed or the requests in
-// flight did not finish in time.
+// Serve answers on ln until ctx is done. Then it fails the readiness probe, keeps
+// serving for drainDelay while load balancers notice, finishes the requests in flight,
+// and returns nil. It returns an error if serving failed or those requests did not
+// finish in time.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Duration) error {
 	server := s.newPublicServer()
 	failed := make(chan error, 1)
@@ -166,15 +164,16 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 	return nil
 }
 
-// leave has the probes fail, and each answer be the last on its connection. It closes
-// none that are idle, as SetKeepAlivesEnabled(false) does: a request may be under way.
+// leave makes the readiness probe fail and each answer the last on its connection.
+// Unlike SetKeepAlivesEnabled(false), it closes no idle connections: a request may be
+// on its way.
 func (s *Server) leave() {
 	s.leaving.Store(true)
 	s.readiness.leave()
 }
 
-// ServeAdmin answers operators on ln until ctx is done. Its answers may take
-// long (a profile does), so they have no time limit, and are cut at the end.
+// ServeAdmin answers operators on ln until ctx is done. Its answers may take long
+// (profiles do), so they have no time limit and are cut off at the end.
 func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.Handler) error {
 	server := s.newHTTPServer(s.adminHandler(metrics))
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// traceIDOf returns the trace that a request says it belongs to, empty if it does not
-// say so as W3C Trace Context section 3.2 wants it.
+// traceIDOf returns the trace id in a request's traceparent, or "" if that is missing
+// or invalid (W3C Trace Context section 3.2).
 func traceIDOf(h http.Header) string {
 	values := h["Traceparent"]
 	if len(values) != 1 || len(values[0]) != len("00-")+32+len("-")+16+len("-00") {
@@ -21,7 +21,7 @@ func traceIDOf(h http.Header) string {
 	return traceID
 }
 
-// isTraceID says whether an id has so many digits, not all of them zero.
+// isTraceID reports whether an id has the given number of digits, not all of them zero.
 func isTraceID(id string, digits int) bool {
 	return isTraceHex(id, digits) && strings.Trim(id, "0") != ""
 }

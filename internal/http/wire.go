@@ -8,7 +8,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// Time is a point in time as every answer writes it.
+// Time is a time in the format of every answer.
 type Time time.Time
 
 // MarshalText writes what appendTime does.
@@ -26,7 +26,8 @@ func NewAccount(a accounts.Account) Account {
 	return Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt)}
 }
 
-// APIKey is the API key object. Key is there once, in the answer that made it.
+// APIKey is the API key object. Key is present only in the answer to the call that made
+// it.
 type APIKey struct {
 	APIKeyID    string          `json:"apiKeyId"`
 	Description string          `json:"description"`

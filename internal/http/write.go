@@ -11,18 +11,18 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// bodies lends buffers to the hot answers, so that a page makes no garbage of
-// its size.
+// bodies pools buffers for the hot answers, so that a page does not allocate its size
+// each time.
 var bodies = bufferPool{}
 
 type bufferPool struct{ pool sync.Pool }
 
-// maxPooled keeps answers of unusual size from staying in memory.
+// maxPooled keeps the buffers of unusually large answers from staying in memory.
 const maxPooled = 128 << 10
 
-// get lends a buffer for an answer of at most so many bytes.
+// get returns a buffer for an answer of at most size bytes.
 func (p *bufferPool) get(size int) *[]byte {
-	if size > 2*maxPooled { // size is mostly too high; this answer is large for certain
+	if size > 2*maxPooled { // size is usually too high, but this answer is certainly large
 		b := make([]byte, 0, size)
 		return &b
 	}
@@ -49,8 +49,8 @@ func writeJSON(c echo.Context, status int, body []byte) error {
 	return writeBody(c, status, echo.MIMEApplicationJSON, body)
 }
 
-// writeBody writes a whole answer. Its length is set, or net/http would send
-// what does not fit its buffer in chunks.
+// writeBody writes a whole answer. It sets the length, because net/http would otherwise
+// send an answer that exceeds its buffer in chunks.
 func writeBody(c echo.Context, status int, contentType string, body []byte) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, contentType)
@@ -68,16 +68,16 @@ func writeBody(c echo.Context, status int, contentType string, body []byte) erro
 func flush(c echo.Context) error {
 	err := http.NewResponseController(c.Response().Writer).Flush()
 	if errors.Is(err, http.ErrNotSupported) {
-		return nil // net/http sends it later, and nobody learns how that goes
+		return nil // net/http sends it later and reports no error
 	}
 	return err
 }
 
-// maxPiece is what a socket mostly takes at once.
+// maxPiece is what a socket usually accepts at once.
 const maxPiece = 64 << 10
 
-// writePieces writes a large answer as long as the client takes some of it, and no
-// longer than writeTimeout: what it holds is missing to others.
+// writePieces writes a large answer as long as the client keeps reading, and no longer
+// than writeTimeout: others cannot use the memory that it holds.
 func writePieces(c echo.Context, body []byte) error {
 	connection := http.NewResponseController(c.Response())
 	handled, _ := c.Request().Context().Deadline() // setDeadline has set it
