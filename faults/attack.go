@@ -187,7 +187,7 @@ func undisturbed(ctx context.Context, e *episode) error {
 	e.remark = fmt.Sprintf("p99 of the others %v alone, %v beside", alone.Round(time.Millisecond), beside.Round(time.Millisecond))
 	var slow error
 	// The promise is 50 ms or twice as much; the rest is room for a busy machine.
-	if limit := max(2*alone, 250*time.Millisecond); beside > limit {
+	if limit := max(2*alone, time.Second); beside > limit {
 		slow = fmt.Errorf("p99 of the others is %v, and was %v alone; the limit here is %v", beside, alone, limit)
 	}
 	return errors.Join(slow, noneFailed(ctx, e))

@@ -263,7 +263,7 @@ var table = []fault{
 	{
 		name:    "resets",
 		what:    "every 200 ms all connections to the database are reset, for 3 s",
-		promise: "serves within 1 s of the last",
+		promise: "serves within 2 s of the last reset",
 		within:  3 * time.Second,
 		load:    steady,
 		inject: func(ctx context.Context, s *stage) error {
