@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"internal/seed":        {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":   {},
 	"internal/budget":      {},
-	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid"},
+	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid"},
 }
 
 // onlyIn says which packages may import a library whose change of version is to

@@ -86,7 +86,7 @@ func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (api
 	if err != nil {
 		return apikeys.Principal{}, err
 	}
-	made, err := apikeys.NewRepository(pool).Create(ctx, operatorsCall(account.ID), apikeys.NewAPIKey{
+	made, err := apikeys.NewRepository(pool).Create(ctx, apikeys.ByOperator(account.ID), apikeys.NewAPIKey{
 		Description: "server dev", Scopes: apikeys.Scopes,
 	})
 	if err != nil {

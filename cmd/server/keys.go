@@ -25,11 +25,6 @@ type keysCommand struct {
 	Revoke keysRevoke `cmd:"" help:"Revoke a key now."`
 }
 
-// operatorsCall returns a call by an operator on the keys of an account.
-func operatorsCall(account uuid.UUID) apikeys.Call {
-	return apikeys.Call{AccountID: account}
-}
-
 // showing returns the call with a Show that prints the new key before the commit: if
 // the key cannot be printed, none is created.
 func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
@@ -78,7 +73,7 @@ func (c *keysCreate) Run(ctx context.Context, std streams) error {
 		if c.ExpiresIn != nil {
 			n.ExpiresIn = *c.ExpiresIn
 		}
-		made, err := apikeys.NewRepository(pool).Create(ctx, showing(operatorsCall(c.Account), std, c.JSON), n)
+		made, err := apikeys.NewRepository(pool).Create(ctx, showing(apikeys.ByOperator(c.Account), std, c.JSON), n)
 		if err != nil {
 			return err
 		}
@@ -170,7 +165,7 @@ func (f keyFlags) change(ctx context.Context, fn func(*apikeys.Repository, apike
 		if err != nil {
 			return err
 		}
-		changed, err := fn(repository, operatorsCall(key.AccountID))
+		changed, err := fn(repository, apikeys.ByOperator(key.AccountID))
 		if err != nil {
 			return err
 		}

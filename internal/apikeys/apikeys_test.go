@@ -70,7 +70,7 @@ func TestLifeOfAKey(t *testing.T) {
 	ctx := context.Background()
 	d := dbtest.New(t)
 	account := d.Account(t)
-	call := apikeys.Call{AccountID: account}
+	call := apikeys.ByOperator(account)
 	keys := apikeys.NewRepository(d.Conns)
 	verifier := apikeys.NewVerifier(keys, 0, nil)
 	made, err := keys.Create(ctx, call, apikeys.NewAPIKey{
@@ -111,7 +111,7 @@ func TestLifeOfAKey(t *testing.T) {
 	if _, err := keys.Revoke(ctx, call, uuid.NewV7()); !errors.Is(err, apikeys.ErrNotFound) {
 		t.Errorf("Revoke of nothing: %v", err)
 	}
-	nobody := apikeys.Call{AccountID: uuid.NewV7()}
+	nobody := apikeys.ByOperator(uuid.NewV7())
 	if _, err := keys.Create(ctx, nobody, apikeys.NewAPIKey{Description: "x", Scopes: apikeys.Scopes}); !errors.Is(err, apikeys.ErrUnknownAccount) {
 		t.Errorf("Create in no account: %v", err)
 	}

@@ -27,7 +27,7 @@ type manager struct {
 func newManager(t *testing.T, rate *int32, limits apikeys.Limits) manager {
 	t.Helper()
 	d := dbtest.New(t)
-	m := manager{DB: d, keys: apikeys.NewRepository(d.Conns).WithLimits(limits), operator: apikeys.Call{AccountID: d.Account(t)}}
+	m := manager{DB: d, keys: apikeys.NewRepository(d.Conns).WithLimits(limits), operator: apikeys.ByOperator(d.Account(t))}
 	m.call = m.operator
 	m.call.KeyID = m.made(t, rate).ID
 	return m

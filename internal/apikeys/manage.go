@@ -6,21 +6,23 @@ import (
 	"time"
 
 	"orgd/internal/db"
+	"orgd/internal/idempotency"
 	"orgd/internal/uuid"
 )
 
-// Call is who asks for a change of an account's keys, and how it may be repeated.
-// An operator has no key, and may do all.
+// Call is who asks for a change of an account's keys. The key of the call must still be
+// valid. An operator has no key, and may make every change.
 type Call struct {
-	AccountID uuid.UUID
-	KeyID     uuid.UUID // the key that speaks, which must be good; zero for an operator
-	UserID    uuid.UUID // the person that it acts for; zero if none
+	idempotency.Call
 
-	IdempotencyKey string // the client's name for the call; empty if it has none
-
-	// Show gets the result before it is committed; if it fails, nothing is changed.
-	// nil for none. A repeat of a call does not show its result again.
+	// Show gets the result before it is committed. If it fails, nothing is changed. It
+	// may be nil, and is not called for a repeat.
 	Show func(Changed) error
+}
+
+// ByOperator returns a call of an operator about an account's keys.
+func ByOperator(accountID uuid.UUID) Call {
+	return Call{Call: idempotency.Call{AccountID: accountID}}
 }
 
 func (c Call) byOperator() bool { return c.KeyID == uuid.UUID{} }

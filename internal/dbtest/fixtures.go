@@ -26,7 +26,7 @@ func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) strin
 		scopes = apikeys.Scopes
 	}
 	made, err := apikeys.NewRepository(d.Conns).Create(context.Background(),
-		apikeys.Call{AccountID: account}, apikeys.NewAPIKey{Description: "Test", Scopes: scopes})
+		apikeys.ByOperator(account), apikeys.NewAPIKey{Description: "Test", Scopes: scopes})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,15 +126,7 @@ func writeAPIKey(c echo.Context, status int, object APIKey) error {
 // readKeyCall reads everything of a change of keys except its path.
 func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Call, error) {
 	call, err := readCall(c, bodyRequired, fields...)
-	if err != nil {
-		return apikeys.Call{}, err
-	}
-	return apikeys.Call{
-		AccountID:      call.AccountID,
-		KeyID:          call.KeyID,
-		UserID:         call.UserID,
-		IdempotencyKey: call.IdempotencyKey,
-	}, nil
+	return apikeys.Call{Call: call}, err
 }
 
 // pathAPIKeyID returns the id in the path. It accepts only the form that answers use;

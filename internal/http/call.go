@@ -8,29 +8,29 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"orgd/internal/orgs"
+	"orgd/internal/idempotency"
 )
 
 const maxIdempotencyKey = 255
 
 // readCall reads everything of a change except its path and conditions: the caller, how
 // the request may be repeated, and the fields of the body.
-func readCall(c echo.Context, bodyRequired bool, fields ...field) (orgs.Call, error) {
+func readCall(c echo.Context, bodyRequired bool, fields ...field) (idempotency.Call, error) {
 	if err := noParams(c.Request().URL.RawQuery); err != nil {
-		return orgs.Call{}, err
+		return idempotency.Call{}, err
 	}
 	call, err := newCall(c)
 	if err != nil {
-		return orgs.Call{}, err
+		return idempotency.Call{}, err
 	}
 	return call, decodeBody(c, bodyRequired, fields...)
 }
 
 // newCall returns who makes a change, and how the request may be repeated.
-func newCall(c echo.Context) (orgs.Call, error) {
+func newCall(c echo.Context) (idempotency.Call, error) {
 	who, h := callerOf(c), c.Request().Header
 	retries, counted := retryCount(h)
-	call := orgs.Call{
+	call := idempotency.Call{
 		AccountID: who.AccountID,
 		KeyID:     who.KeyID,
 		UserID:    who.userID,

@@ -95,7 +95,7 @@ func newModel(a *api, t testing.TB) *model {
 
 func (m *model) client(account *modelAccount, users []string, scopes ...apikeys.Scope) {
 	made, err := apikeys.NewRepository(m.Conns).Create(context.Background(),
-		apikeys.Call{AccountID: account.id}, apikeys.NewAPIKey{Description: "Test", Scopes: scopes})
+		apikeys.ByOperator(account.id), apikeys.NewAPIKey{Description: "Test", Scopes: scopes})
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -11,17 +11,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Call is who asks for a change, and how the call may be repeated.
-type Call struct {
-	AccountID uuid.UUID
-	KeyID     uuid.UUID // the API key that speaks
-	UserID    uuid.UUID // the person it acts for; zero if none
-	RequestID string    // for the audit trail; 1–64 characters
-
-	IdempotencyKey string // the client's name for the call; empty if it has none
-	CountsRetries  bool   // the client says how often it has sent the call before
-	IsRetry        bool   // it has sent the call before
-}
+// Call is who asks for a change, and how the client may repeat the request.
+type Call = idempotency.Call
 
 // Changed is the result of a change: the organization as the change left it.
 type Changed struct {
