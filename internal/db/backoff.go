@@ -10,30 +10,30 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Pauses between connections while PostgreSQL refuses them or does not answer. They
-// double from one failure to the next, and half of each is random.
+// Pauses between connection attempts while PostgreSQL refuses connections or does not
+// answer. They double with each failure, and half of each is random.
 const (
 	firstPause   = 50 * time.Millisecond
 	longestPause = 500 * time.Millisecond
 )
 
-// backoff keeps a pool from dialing for each caller while connections fail. Then one
-// at a time is tried, after a pause; meanwhile the others get a pausedError.
+// backoff keeps a pool from dialing for each caller while connections fail. It allows
+// one attempt at a time, after a pause; other callers get a pausedError.
 type backoff struct {
 	mu     sync.Mutex
 	last   error // nil while connections succeed
 	pause  time.Duration
-	until  time.Time // no attempt before
+	until  time.Time // no attempt before this time
 	trying bool
 }
 
-// pausedError is the error of an earlier attempt, instead of one of this caller's.
+// pausedError is the error of an earlier attempt. The caller made no attempt.
 type pausedError struct{ error }
 
 func (e pausedError) Unwrap() error { return e.error }
 
-// begin returns nil if a connection may be tried now. isTrial says that others are not
-// to be tried until this one has ended.
+// begin returns nil if the caller may try to connect now. If isTrial is true, nobody
+// else may until this attempt has ended.
 func (b *backoff) begin() (isTrial bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -47,7 +47,7 @@ func (b *backoff) begin() (isTrial bool, err error) {
 	return true, nil
 }
 
-// failed notes why a connection failed.
+// failed records why an attempt failed.
 func (b *backoff) failed(err error, isTrial bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,9 +55,9 @@ func (b *backoff) failed(err error, isTrial bool) {
 		b.trying = false
 	}
 	if errors.Is(err, context.Canceled) {
-		return // that says nothing of PostgreSQL
+		return // it says nothing about PostgreSQL
 	}
-	// Those that were begun together make the pause longer once.
+	// Attempts that began together lengthen the pause once.
 	if isTrial || b.last == nil {
 		b.pause = min(max(2*b.pause, firstPause), longestPause)
 		b.until = time.Now().Add(b.pause/2 + rand.N(b.pause/2))
@@ -74,22 +74,22 @@ func (b *backoff) succeeded(isTrial bool) {
 	b.last, b.pause = nil, 0
 }
 
-// wait returns how long to wait until a connection may be tried.
+// wait returns the time until the next attempt is allowed.
 func (b *backoff) wait() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return max(time.Until(b.until), firstPause)
 }
 
-// lastError is nil while connections succeed.
+// lastError returns the last failure, or nil while connections succeed.
 func (b *backoff) lastError() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.last
 }
 
-// attempt sees how a connection of the pool ends: pgx tells only a tracer of that. It
-// makes room for the real tracer before pgx installs one on the connection.
+// attempt observes how an attempt to connect ends, which pgx reports only to a tracer.
+// It puts the real tracer back before pgx installs one on the connection.
 type attempt struct {
 	pgx.QueryTracer // the real one, or nil
 	failed          func(error)

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// WriteEach runs the statement once for each set of arguments, in one transaction
-// and one round trip, and returns how many rows each run changed. Errors are those of
+// WriteEach runs the statement once for each set of arguments, in one transaction and
+// one round trip. It returns how many rows each run changed. Its errors are those of
 // Write.
 func (p *Pool) WriteEach(ctx context.Context, sql string, args [][]any) (changed []int64, err error) {
 	err = p.withConn(ctx, server, func(ctx context.Context, conn *pgxpool.Conn) error {
@@ -18,8 +18,8 @@ func (p *Pool) WriteEach(ctx context.Context, sql string, args [][]any) (changed
 	return changed, err
 }
 
-// sendEach sends no BEGIN: PostgreSQL takes what comes before a Sync for one
-// transaction, and pgx sends one Sync for each batch.
+// sendEach sends no BEGIN: PostgreSQL runs all statements before a Sync in one
+// transaction, and pgx sends one Sync per batch.
 func sendEach(ctx context.Context, conn *pgxpool.Conn, sql string, args [][]any) (changed []int64, err error) {
 	var batch pgx.Batch
 	for _, a := range args {

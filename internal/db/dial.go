@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// dialer opens sockets that notice a dead network. Its settings are libpq's, in the
-// URL of the database; pgx does not know them and would send them to PostgreSQL.
+// dialer opens sockets that detect a dead network. Its settings are parameters of
+// libpq in the database URL. pgx does not know them and would send them to PostgreSQL.
 // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 type dialer struct {
 	keepalive   net.KeepAliveConfig
-	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0: as the system has it
+	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0: the system's default
 }
 
-// UserTimeout is for connections whose statements are small. PostgreSQL reads those at
-// once, so it is the network that leaves them unacknowledged.
+// UserTimeout is for connections with small statements. PostgreSQL reads these at once,
+// so unacknowledged bytes mean that the network is dead.
 const UserTimeout = 5 * time.Second
 
-// Defaults of the dialer. An idle connection is probed more often than firewalls
-// and NAT gateways forget one (AWS 350 s, Azure 240 s).
+// Defaults of the dialer. Idle connections are probed more often than firewalls and NAT
+// gateways drop them (AWS 350 s, Azure 240 s).
 const (
 	defaultKeepaliveIdle     = 10 * time.Second
 	defaultKeepaliveInterval = 2 * time.Second
 	defaultKeepaliveCount    = 3
 )
 
-// newDialer takes its parameters out of params. userTimeout counts where they have none.
+// newDialer removes its parameters from params. userTimeout is the default.
 func newDialer(params map[string]string, userTimeout time.Duration) (dialer, error) {
 	d := dialer{
 		keepalive: net.KeepAliveConfig{
@@ -58,10 +58,10 @@ func newDialer(params map[string]string, userTimeout time.Duration) (dialer, err
 	return d, nil
 }
 
-// dial is a pgconn.DialFunc. pgconn bounds it by the connect timeout; the cancel
-// requests of a lost connection, which it sends by the same function, by ours.
+// dial is a pgconn.DialFunc. pgconn bounds it by the connect timeout. The cancel request
+// of a lost connection uses the same function, bounded by cancelLimit.
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	// Without keep-alive net would set its own.
+	// A negative KeepAlive keeps net from setting its own.
 	n := net.Dialer{KeepAlive: -1, KeepAliveConfig: d.keepalive}
 	if d.userTimeout > 0 && network != "unix" {
 		n.Control = func(_, _ string, c syscall.RawConn) error { return setUserTimeout(c, d.userTimeout) }

@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// setUserTimeout does nothing: the option is Linux's. Keepalive finds a dead network
-// here, if later.
+// setUserTimeout does nothing: only Linux has the option. Elsewhere keepalive detects a
+// dead network, only later.
 func setUserTimeout(syscall.RawConn, time.Duration) error { return nil }

@@ -11,35 +11,35 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The classes of database errors that callers tell apart. An error of none of
-// them is a defect.
+// The classes of database errors that callers distinguish. An error without a class is
+// a defect.
 var (
 	// ErrNoRows: the statement found nothing.
 	ErrNoRows = errors.New("db: no rows")
-	// ErrUnavailable: the database cannot be asked, or gave up under load; later
-	// it may answer.
+	// ErrUnavailable: the database cannot be reached, or gave up under load. A retry may
+	// succeed.
 	ErrUnavailable = errors.New("db: unavailable")
-	// ErrMisconfigured, beside ErrUnavailable: PostgreSQL answers, and has not what the
-	// URL names (its database, a parameter), or the database cannot hold orgd's data.
-	// It stays so until somebody changes the one or the other.
+	// ErrMisconfigured, together with ErrUnavailable: PostgreSQL answers, but does not have
+	// the database or a parameter that the URL names, or the database cannot hold orgd's
+	// data. Retries fail until somebody fixes the URL or the database.
 	ErrMisconfigured = errors.New("db: misconfigured")
-	// ErrDenied, beside ErrUnavailable: PostgreSQL answers and does not let this role
-	// in. While a password is rotated, that may be for a moment.
+	// ErrDenied, together with ErrUnavailable: PostgreSQL denies this role access. This may
+	// be brief, while a password is rotated.
 	ErrDenied = errors.New("db: access denied")
-	// ErrConflict: a unique constraint refuses the row.
+	// ErrConflict: the row violates a unique constraint.
 	ErrConflict = errors.New("db: conflict")
-	// ErrReference: a row that the statement refers to does not exist.
+	// ErrReference: the row refers to a row that does not exist.
 	ErrReference = errors.New("db: reference to nothing")
-	// ErrRefused: a CHECK or a length refuses the value. Validation should have
-	// found it first.
+	// ErrRefused: the value violates a CHECK or a length. Validation should have rejected
+	// it first.
 	ErrRefused = errors.New("db: value refused")
 
 	errStalePlan = errors.New("db: the schema changed under a prepared statement")
 	errLost      = errors.New("connection lost")
 )
 
-// classes maps an SQLSTATE, or its first two characters (the class), to what
-// it means here. The code is looked up before the class.
+// classes maps an SQLSTATE, or its first two characters (the class), to an error. The
+// code takes precedence over the class.
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 var classes = map[string]error{
 	"23505": ErrConflict,
@@ -57,17 +57,18 @@ var classes = map[string]error{
 	"57":    ErrUnavailable, // ended by timeout or by an operator, or starting up
 }
 
-// connectClasses says, beside ErrUnavailable, why PostgreSQL refuses a connection.
+// connectClasses maps the SQLSTATE of a refused connection to a class that is added to
+// ErrUnavailable.
 var connectClasses = map[string]error{
 	"22023": ErrMisconfigured, // invalid value of a parameter in the URL
 	"3D000": ErrMisconfigured, // no such database
 	"42704": ErrMisconfigured, // no such parameter
-	"28000": ErrDenied,        // no such role, or pg_hba.conf does not let it in
+	"28000": ErrDenied,        // no such role, or pg_hba.conf rejects it
 	"28P01": ErrDenied,        // wrong password
 	"42501": ErrDenied,        // no CONNECT on the database
 }
 
-// cannotConnect classes an error of a connection that was not to be had.
+// cannotConnect wraps the error of a failed connection in its classes.
 func cannotConnect(what string, err error) error {
 	class := ErrUnavailable
 	var pgErr *pgconn.PgError
@@ -103,8 +104,8 @@ func translateLost(err error) error {
 	return fmt.Errorf("%w: %w: %w", ErrUnavailable, errLost, err)
 }
 
-// inOneLine is an error whose text is one line: of a failed connection pgx writes a
-// line for each try, of each host, with and without TLS.
+// inOneLine is an error whose text is one line: for a failed connection pgx writes one
+// line per attempt, for each host, with and without TLS.
 type inOneLine struct{ error }
 
 func (e inOneLine) Error() string {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// pingAfter is how long a connection may be silent before it has to answer a ping
-	// ahead of the next statement.
+	// pingAfter is how long a connection may be silent before it must answer a ping before
+	// its next statement.
 	pingAfter = time.Second
 	pingLimit = time.Second
 )
@@ -29,14 +29,15 @@ func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 }
 
-// answers pings a connection that was not heard of lately. If it is silent, so are
-// most likely the others: they go with it, or each would cost a caller a second.
+// answers pings a connection that has been silent for pingAfter. If the ping times out,
+// the other silent connections are probably dead too: answers evicts them all, because
+// each would cost its caller a second.
 func (p *Pool) answers(ctx context.Context, conn *pgxpool.Conn) bool {
 	l, began := linkOf(conn.Conn().PgConn()), clock()
 	if l.heard.Load() > max(began-int64(pingAfter), p.doubted.Load()) {
 		return true
 	}
-	// A caller that leaves meanwhile is no reason to lose the connection.
+	// A canceled caller must not cost the connection.
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingLimit)
 	defer cancel()
 	l.pinged.Store(true)
@@ -49,7 +50,7 @@ func (p *Pool) answers(ctx context.Context, conn *pgxpool.Conn) bool {
 	return err == nil
 }
 
-// evict cuts the connections without a statement that were not heard of since then.
+// evict cuts the connections that run no statement and have been silent since then.
 func (p *Pool) evict(ctx context.Context, since int64) {
 	silent := func(l *link) bool { return l.heard.Load() < since }
 	for _, l := range p.links.where(func(l *link) bool { return l.pinged.Load() && silent(l) }) {
@@ -63,8 +64,8 @@ func (p *Pool) evict(ctx context.Context, since int64) {
 	}
 }
 
-// release gives a connection back, or takes it out of the pool if it is of no more
-// use, and calls left when its place there is free: at once for one that is dead.
+// release returns a connection to the pool, or removes it if it is unusable. It calls
+// left when the connection's place in the pool is free: at once if it is dead.
 func (p *Pool) release(conn *pgxpool.Conn, left func()) {
 	pg := conn.Conn().PgConn()
 	switch {
@@ -85,11 +86,11 @@ func (p *Pool) release(conn *pgxpool.Conn, left func()) {
 	}
 }
 
-// end closes a connection, giving PostgreSQL some time to end what runs on it.
+// end closes a connection. PostgreSQL has until cancelLimit to end the statement.
 func end(conn *pgx.Conn) {
 	limited, cancel := context.WithTimeout(context.Background(), cancelLimit)
 	defer cancel()
-	_ = conn.Close(limited) // it is given up either way
+	_ = conn.Close(limited) // discarded either way
 	select {
 	case <-conn.PgConn().CleanupDone():
 	case <-limited.Done():

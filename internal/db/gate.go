@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// server is the owner of what no account asked for: key look-ups, probes, sweeps.
+// server owns the work that no account requested: key look-ups, probes, sweeps.
 var server [16]byte
 
-// gate shares the connections of a pool fairly between owners. A caller takes a
-// place before it takes a connection, and gives it back afterwards.
+// gate shares the connections of a pool fairly among owners. A caller takes a place
+// before it takes a connection, and returns it afterwards.
 //
-// Callers of one owner are served in the order in which they came, and owners in
-// turn. The last places, the reserve, go only to owners that hold no place yet, so
-// an owner finds one however many the others want.
+// Callers of one owner are served in the order in which they arrive, and owners take
+// turns. The last places, the reserve, go only to owners that hold no place yet, so an
+// owner gets one however many the others want.
 type gate struct {
 	mu       sync.Mutex
-	capacity int // places there are now
-	reserve  int // of them, for owners that hold none
+	capacity int // current number of places
+	reserve  int // how many of them are for owners that hold none
 	held     int
-	lanes    map[[16]byte]*lane // of the owners that hold or wait
-	waiting  list.List          // of *lane: the owners that wait, the next one first
-	spare    []*lane            // for reuse, so that a place costs no allocation
+	lanes    map[[16]byte]*lane // of the owners that hold a place or wait
+	waiting  list.List          // of *lane: the waiting owners, the next one first
+	spare    []*lane            // for reuse, so a place costs no allocation
 	waits    Waits
 }
 
-// lane is one owner at the gate.
+// lane holds the state of one owner.
 type lane struct {
 	owner   [16]byte
 	held    int
@@ -37,25 +37,25 @@ type lane struct {
 
 type waiter struct{ admitted chan struct{} }
 
-// Waits counts the callers that found no connection free for their owner.
+// Waits counts the callers that had to wait for a connection.
 type Waits struct {
-	Waiting int           // wait now
-	Served  int64         // waited, and got one
-	Time    time.Duration // that the served waited, together
-	GivenUp int64         // waited in vain
+	Waiting int           // callers that wait now
+	Served  int64         // callers that waited and got a connection
+	Time    time.Duration // total wait of the served callers
+	GivenUp int64         // callers that waited and got none
 }
 
 // maxSpare bounds the lanes kept for reuse.
 const maxSpare = 64
 
-// newGate returns a gate of so many places; perOwner is how many of them one owner
-// may hold, from 1 to capacity.
+// newGate returns a gate with capacity places. perOwner, from 1 to capacity, is how many
+// one owner may hold.
 func newGate(capacity, perOwner int) *gate {
 	return &gate{capacity: capacity, reserve: capacity - perOwner, lanes: map[[16]byte]*lane{}}
 }
 
-// enter takes a place for the owner, and waits for it until ctx is done. leave is
-// to follow, unless there is an error, which is that of ctx.
+// enter takes a place for the owner, and waits for it until ctx is done. Its only error
+// is that of ctx. Without an error, the caller must call leave.
 func (g *gate) enter(ctx context.Context, owner [16]byte) error {
 	g.mu.Lock()
 	l := g.lane(owner)
@@ -82,15 +82,15 @@ func (g *gate) enter(ctx context.Context, owner [16]byte) error {
 	}
 }
 
-// leave gives back a place of the owner.
+// leave returns a place of the owner.
 func (g *gate) leave(owner [16]byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.release(g.lanes[owner])
 }
 
-// setCapacity changes how many places there are. Those that are held stay so: a
-// lower capacity counts as they are given back.
+// setCapacity changes the number of places. Places that are held stay held: a lower
+// capacity takes effect as they are returned.
 func (g *gate) setCapacity(capacity int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -104,7 +104,8 @@ func (g *gate) stat() Waits {
 	return g.waits
 }
 
-// lane returns the owner's lane. All that follow hold the mutex.
+// lane returns the owner's lane. The caller of this and of the methods below holds the
+// mutex.
 func (g *gate) lane(owner [16]byte) *lane {
 	l, ok := g.lanes[owner]
 	if ok {
@@ -120,12 +121,12 @@ func (g *gate) lane(owner [16]byte) *lane {
 	return l
 }
 
-// admits says whether the owner may have another place.
+// admits reports whether the owner may take another place.
 func (g *gate) admits(l *lane) bool {
-	// With few places left of the capacity, half of them is reserve enough.
+	// If the capacity has shrunk, half of it is enough for the reserve.
 	reserve, assured := min(g.reserve, g.capacity/2), 1
 	if l.owner == server {
-		assured = max(1, reserve) // a sweep must not keep a key look-up waiting
+		assured = max(1, reserve) // a sweep must not delay a key look-up
 	}
 	free := g.capacity - g.held
 	return free > reserve || free > 0 && l.held < assured
@@ -144,8 +145,8 @@ func (g *gate) queue(l *lane, w *waiter) *list.Element {
 	return l.waiters.PushBack(w)
 }
 
-// awaitTurn puts an owner behind the others. The server, which wants little, is
-// always next: what it does, all wait for.
+// awaitTurn puts an owner last. The server goes first: it needs little, and every
+// account waits for its work.
 func (g *gate) awaitTurn(l *lane) {
 	if l.owner == server {
 		l.turn = g.waiting.PushFront(l)
@@ -154,7 +155,7 @@ func (g *gate) awaitTurn(l *lane) {
 	}
 }
 
-// serve admits as many as there are places for.
+// serve admits waiting callers while places are free.
 func (g *gate) serve() {
 	for g.held < g.capacity && g.serveNext() {
 	}
@@ -179,7 +180,7 @@ func (g *gate) serveNext() bool {
 	return false
 }
 
-// dequeue takes a caller out of the queue, and its owner with the last one.
+// dequeue removes a caller from its queue, and the owner with its last caller.
 func (g *gate) dequeue(l *lane, place *list.Element) {
 	l.waiters.Remove(place)
 	g.waits.Waiting--
@@ -189,8 +190,8 @@ func (g *gate) dequeue(l *lane, place *list.Element) {
 	}
 }
 
-// giveUp is for a caller that waits no longer. If it was admitted at the same
-// moment, it gives its place back.
+// giveUp ends the wait of a caller. If the caller was admitted at the same moment, its
+// place is returned.
 func (g *gate) giveUp(l *lane, place *list.Element) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -211,7 +212,7 @@ func (g *gate) release(l *lane) {
 	g.serve()
 }
 
-// forget drops a lane that nobody uses.
+// forget drops a lane that is not used.
 func (g *gate) forget(l *lane) {
 	if l.held > 0 || l.waiters.Len() > 0 {
 		return

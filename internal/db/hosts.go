@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// silentLimit bounds a connection to a host that was silent before.
+	// silentLimit bounds the connection to a host that was silent before.
 	silentLimit = 500 * time.Millisecond
 	silentFor   = 30 * time.Second
 )
 
-// hosts remembers which hosts of a URL with several are silent, so that one of them
-// costs the connections to the next one less.
+// hosts remembers which hosts of a URL with several hosts are silent, so the next
+// connection spends less time on them.
 type hosts struct {
 	several bool
 	mu      sync.Mutex
@@ -29,7 +29,7 @@ func newHosts(cfg *pgx.ConnConfig) *hosts {
 	return h
 }
 
-// limit returns how long a connection to the address may take; 0: as long as any.
+// limit returns how long a connection to the address may take; 0: the usual limit.
 func (h *hosts) limit(address string) time.Duration {
 	if !h.several {
 		return 0
@@ -42,8 +42,8 @@ func (h *hosts) limit(address string) time.Duration {
 	return 0
 }
 
-// wasSilent leaves an earlier mark as it is: a host that is merely slow gets the whole
-// time again when that is over.
+// wasSilent does not extend an earlier mark: when that ends, a host that is only slow
+// gets the full time again.
 func (h *hosts) wasSilent(address string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

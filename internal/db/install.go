@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// install sets what the pool does when it opens a connection, and leaves pings to take:
-// pgxpool keeps the place of a connection that fails its ping for up to 15 s.
+// install sets the hooks of a new connection. It leaves pings to take: after a failed
+// ping, pgxpool keeps the connection's place for up to 15 s.
 func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	cfg.ConnConfig.OnNotice = noteReplication

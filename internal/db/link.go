@@ -15,17 +15,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errSilent: the connection was cut because nothing came from it any more.
+// errSilent: the connection was cut because it went silent.
 var errSilent = errors.New("the connection went silent")
 
-// link is the socket of a connection of the pool. It notes when it last heard from
-// PostgreSQL, and since when it waits to: a dead network says nothing by itself.
+// link is the socket of a connection of the pool. It records when PostgreSQL last sent
+// bytes, and since when a Read waits: a dead network reports no error.
 type link struct {
 	net.Conn
 	links   *links
-	waiting atomic.Int64 // when the Read that is under way began; 0: none is
-	heard   atomic.Int64 // when bytes last came
-	pinged  atomic.Bool  // a ping is under way
+	waiting atomic.Int64 // when the current Read began; 0 if there is none
+	heard   atomic.Int64 // when bytes last arrived
+	pinged  atomic.Bool  // a ping is in flight
 	open    atomic.Bool  // it is ready for statements
 	dead    atomic.Bool  // it was cut
 	hosts   *hosts
@@ -36,10 +36,10 @@ type link struct {
 	unreplicated atomic.Bool // a commit did not wait for its standby
 }
 
-// epoch is when the process began to count time.
+// epoch is the zero of clock.
 var epoch = time.Now()
 
-// clock is the monotonic time in nanoseconds, never 0.
+// clock returns the monotonic time in nanoseconds, never 0.
 func clock() int64 { return int64(time.Since(epoch)) + 1 }
 
 func (l *link) Read(b []byte) (int, error) {
@@ -71,14 +71,14 @@ func (l *link) Close() error {
 	return l.Conn.Close()
 }
 
-// cut closes the socket of a connection that is dead. A statement under way on it
-// fails at once, and pgx neither drains it nor asks the host to cancel anything.
+// cut closes the socket of a dead connection. Its statement fails at once, and pgx
+// neither drains the connection nor sends a cancel request to the host.
 func (l *link) cut() {
 	l.dead.Store(true)
-	_ = l.Close() // it is given up either way
+	_ = l.Close() // discarded either way
 }
 
-// linkOf returns the socket of a connection that a hook has dialed.
+// linkOf returns the socket of a connection that a hook dialed.
 func linkOf(conn *pgconn.PgConn) *link {
 	switch c := conn.Conn().(type) {
 	case *link:
@@ -86,27 +86,27 @@ func linkOf(conn *pgconn.PgConn) *link {
 	case *tls.Conn:
 		return c.NetConn().(*link)
 	default:
-		panic(fmt.Sprintf("db: a connection of %T", c)) // hook.dial makes links only
+		panic(fmt.Sprintf("db: a connection of %T", c)) // hook.dial returns only links
 	}
 }
 
 // links are the sockets of the open connections of a pool.
 type links struct {
-	changed func() // called when one was closed
+	changed func() // called when a connection is closed
 	mu      sync.Mutex
 	all     map[*link]bool
 }
 
 func newLinks(changed func()) *links { return &links{changed: changed, all: map[*link]bool{}} }
 
-// open notes that a connection is ready for statements.
+// open records that a connection is ready for statements.
 func (ls *links) open(l *link) error {
 	l.hosts.answered(l.address)
 	l.open.Store(true)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.all[l] = true
-	return l.SetDeadline(time.Time{}) // that of a host that was silent before
+	return l.SetDeadline(time.Time{}) // clears the deadline of a host that was silent before
 }
 
 func (ls *links) remove(l *link) {
@@ -125,7 +125,7 @@ func (ls *links) count() int {
 	return len(ls.all)
 }
 
-// where returns the links for which is holds.
+// where returns the links for which is returns true.
 func (ls *links) where(is func(*link) bool) (found []*link) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -137,18 +137,18 @@ func (ls *links) where(is func(*link) bool) (found []*link) {
 	return found
 }
 
-// cancelLimit bounds the request to cancel the statement of a connection that was
-// lost, and the wait for PostgreSQL to end its session.
+// cancelLimit bounds the request to cancel the statement of a lost connection, and the
+// wait for PostgreSQL to end its session.
 const cancelLimit = time.Second
 
-// hook dials for one connection: first the connection itself, and later, when pgx
-// gives it up under a statement, the request to cancel that.
+// hook dials for one connection: first for the connection itself, and later for the
+// request to cancel its statement, if pgx gives up the connection.
 type hook struct {
 	next  pgconn.DialFunc
 	links *links
 	hosts *hosts
 
-	// An attempt that failed may still dial to cancel while the next one dials.
+	// A failed attempt may still dial to cancel while the next one dials.
 	mu     sync.Mutex
 	dialed []*link
 
@@ -186,7 +186,7 @@ func (h *hook) opened() *link {
 	return nil
 }
 
-// dialToCancel does not follow a dead connection to its silent host.
+// dialToCancel does not dial the silent host of a dead connection.
 func (h *hook) dialToCancel(ctx context.Context, l *link, network, address string) (net.Conn, error) {
 	if l.dead.Load() {
 		return nil, errSilent
@@ -194,7 +194,7 @@ func (h *hook) dialToCancel(ctx context.Context, l *link, network, address strin
 	return dialWithin(ctx, cancelLimit, h.next, network, address)
 }
 
-// dialWithin opens a socket that fails when the limit is over; 0 is none.
+// dialWithin opens a socket whose deadline is the limit; 0 is no limit.
 func dialWithin(ctx context.Context, limit time.Duration, dial pgconn.DialFunc, network, address string) (net.Conn, error) {
 	if limit == 0 {
 		return dial(ctx, network, address)
@@ -220,13 +220,13 @@ func connect(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
 	return conn, own.open(linkOf(conn.PgConn()))
 }
 
-// hangUp closes such a connection, which may have gone silent.
+// hangUp closes a connection of connect, which may have gone silent.
 func hangUp(conn *pgx.Conn) {
 	l := linkOf(conn.PgConn())
 	defer l.cut() // or pgx would drain it for up to 15 s
 	if !conn.IsClosed() {
 		limited, cancel := context.WithTimeout(context.Background(), cancelLimit)
 		defer cancel()
-		_ = conn.Close(limited) // it is given up either way
+		_ = conn.Close(limited) // discarded either way
 	}
 }

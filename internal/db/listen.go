@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A dead network is as silent as a channel on which nothing happens. It is noticed
-// within probeEvery and probeLimit.
+// A dead network looks like a channel without notifications. A probe detects it within
+// probeEvery plus probeLimit.
 const (
 	probeEvery = 2 * time.Second
 	probeLimit = time.Second
@@ -21,24 +21,24 @@ const (
 	longestWait  = 3 * time.Second
 )
 
-// Listener hears the notifications of one channel, on a connection of its own.
+// Listener receives the notifications of one channel, on its own connection.
 type Listener struct {
 	URL     string
 	Channel string // a plain name
-	// Lock is an advisory lock that the connection holds, shared, while it listens: so
-	// other sessions can tell that this process lives. 0 for none.
+	// Lock is an advisory lock that the connection holds, shared, while it listens. It
+	// shows other sessions that this process is alive. 0 for none.
 	Lock int64
-	// Began is called whenever the channel is listened to anew, before the first
-	// notification of it: what was said before then is lost.
+	// Began is called when a connection starts to listen, before its first notification.
+	// Earlier notifications may be lost.
 	Began func()
 	// Heard is called for each notification.
 	Heard func(payload string)
-	// Lost is called when the connection is gone, or was not to be had.
+	// Lost is called when the connection is lost or cannot be made.
 	Lost func(error)
 }
 
-// Run listens until ctx is done, and connects again as often as it takes. An
-// error means that the URL cannot be read.
+// Run listens until ctx is done, and reconnects as often as needed. An error means that
+// the URL cannot be parsed.
 func (l Listener) Run(ctx context.Context) error {
 	pool, err := parse(l.URL, UserTimeout)
 	if err != nil {
@@ -65,7 +65,8 @@ func (l Listener) Run(ctx context.Context) error {
 	}
 }
 
-// listen hears one connection out. It says whether it ever listened.
+// listen listens on one connection until it fails. began reports whether it ever
+// listened.
 func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, err error) {
 	conn, err := connect(ctx, cfg)
 	if err != nil {
@@ -96,7 +97,7 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 	}
 }
 
-// lock shares the lock, since a lost connection may still hold it.
+// lock takes the lock shared, because a lost connection may still hold it.
 func (l Listener) lock(ctx context.Context, conn *pgx.Conn) error {
 	if l.Lock == 0 {
 		return nil
@@ -110,8 +111,8 @@ func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 	return conn.WaitForNotification(waiting)
 }
 
-// isStillRight asks for a sign of life, and whether the host is yet one that the URL
-// wants: a primary that has stepped down may live on, and has no news to tell.
+// isStillRight checks that the host answers and still has the role that the URL asks
+// for: a demoted primary may stay up, but sends no notifications.
 func isStillRight(ctx context.Context, conn *pgx.Conn, cfg *pgx.ConnConfig) error {
 	if cfg.ValidateConnect == nil {
 		return probe(ctx, conn, "SELECT 1")

@@ -15,25 +15,25 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// Migration is one step of the schema and whether the database has it.
+// Migration is one migration file, and when the database applied it.
 type Migration struct {
 	Version   int64
 	File      string
 	AppliedAt time.Time // zero if it is pending
 }
 
-// A step that waits for its lock makes everyone wait who comes after it, so it
-// gives up soon, lets them pass, and is tried again.
+// A migration that waits for a lock blocks all later statements on that table. So it
+// gives up soon, lets them pass, and is retried.
 const (
 	migrationLockTimeout = 3 * time.Second
 	migrationLockTries   = 20
 	migrationLockPause   = time.Second
 )
 
-// MigrateUp brings the database at url to the newest schema in files and returns
-// the steps it took, also with an error. Replicas may run it at once: one works,
-// the others wait for it and find nothing to do. url must lead to PostgreSQL
-// itself, not through a pooler in transaction mode.
+// MigrateUp applies the pending migrations in files to the database at url. It returns
+// those that it applied, also with an error. Concurrent runs are safe: one migrates, the
+// others wait and find nothing to do. url must not lead through a pooler in transaction
+// mode.
 func MigrateUp(ctx context.Context, url string, files fs.FS) (done []Migration, err error) {
 	for range migrationLockTries {
 		var more []Migration
@@ -50,11 +50,11 @@ func MigrateUp(ctx context.Context, url string, files fs.FS) (done []Migration, 
 		case <-time.After(migrationLockPause/2 + rand.N(migrationLockPause)):
 		}
 	}
-	return done, fmt.Errorf("another transaction holds the lock that the step needs, see pg_stat_activity: %w", err)
+	return done, fmt.Errorf("another transaction holds a lock that the migration needs, see pg_stat_activity: %w", err)
 }
 
-// MigrateDown takes the newest step back. With nothing to take back it returns
-// no step and no error.
+// MigrateDown rolls back the newest migration and returns it. It returns nothing if no
+// migration is applied.
 func MigrateDown(ctx context.Context, url string, files fs.FS) ([]Migration, error) {
 	return migrate(ctx, url, files, func(p *goose.Provider) ([]*goose.MigrationResult, error) {
 		result, err := p.Down(ctx)
@@ -89,7 +89,7 @@ func migrate(ctx context.Context, url string, files fs.FS, run func(*goose.Provi
 	return done, nil
 }
 
-// MigrationStatus lists every step in files, oldest first.
+// MigrationStatus lists all migrations in files, oldest first.
 func MigrationStatus(ctx context.Context, url string, files fs.FS) ([]Migration, error) {
 	provider, closeProvider, err := newProvider(ctx, url, files)
 	if err != nil {
@@ -120,10 +120,10 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 		params[timeout] = "0"
 	}
 	params["default_transaction_isolation"] = "read committed"
-	// If this process is killed, its statement and its lock are not to outlive it.
+	// PostgreSQL ends the statement and releases the lock if this process is killed.
 	params["client_connection_check_interval"] = "2s"
 	conns := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(settleMigration))
-	// goose counts a locker's tries over its whole life: a new one for each run.
+	// goose counts the tries of a locker over its lifetime, so each run needs a new one.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 5))
 	if err != nil {
 		return nil, nil, errors.Join(err, conns.Close())
@@ -133,19 +133,18 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 	if err != nil {
 		return nil, nil, errors.Join(err, conns.Close())
 	}
-	// A clear word at once, and not goose's after its retries.
+	// Report a failed connection at once: goose would retry first.
 	if err := conns.PingContext(ctx); err != nil {
 		return nil, nil, errors.Join(cannotConnect("", err), conns.Close())
 	}
 	return provider, func() { closeQuietly(conns) }, nil
 }
 
-// closeQuietly: the work is done and committed; a failure to say goodbye to the
-// server changes nothing.
+// closeQuietly ignores the error: the work is committed.
 func closeQuietly(conns *sql.DB) { _ = conns.Close() }
 
-// SchemaVersion returns the version of the newest step that the database has,
-// 0 if it was never migrated.
+// SchemaVersion returns the version of the newest applied migration, or 0 if the
+// database was never migrated.
 func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
 	var version int64
 	err := p.Read(ctx, func(ctx context.Context, q Querier) error {
@@ -157,8 +156,8 @@ func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
 	return version, err
 }
 
-// SchemaFloor returns the version of the oldest schema whose release the database
-// still serves.
+// SchemaFloor returns the oldest schema version whose release the database still
+// supports.
 func (p *Pool) SchemaFloor(ctx context.Context) (version int64, err error) {
 	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
 		return q.QueryRow(ctx, "SELECT version FROM schema_floor").Scan(&version)

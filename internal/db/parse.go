@@ -12,12 +12,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connectLimit bounds a connection to one host, from the dial to the first prompt,
-// where the URL has no connect_timeout.
+// connectLimit bounds a connection to one host, from the dial to the first prompt, if
+// the URL has no connect_timeout.
 const connectLimit = 2 * time.Second
 
-// parse reads the URL of a database as libpq does, with the parameters of pgxpool and
-// of TCP (see dialer). Its errors hold no password.
+// parse parses a database URL as libpq does, with the parameters of pgxpool and of TCP
+// (see dialer). Its errors contain no password.
 func parse(url string, userTimeout time.Duration) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -28,7 +28,7 @@ func parse(url string, userTimeout time.Duration) (*pgxpool.Config, error) {
 		return nil, err
 	}
 	cfg.ConnConfig.DialFunc = dialer.dial
-	// Names are text in UTF-8, whatever the role, the database or the URL sets.
+	// Names are UTF-8, whatever the role, the database or the URL sets.
 	cfg.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = connectLimit

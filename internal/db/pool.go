@@ -1,5 +1,5 @@
-// Package db holds the connections to PostgreSQL: the pool, the classes of its
-// errors, and the migration runner. It knows no table of orgd.
+// Package db has the connection pool for PostgreSQL, the classes of its errors, and the
+// migration runner. It knows no table of orgd.
 package db
 
 import (
@@ -14,27 +14,26 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Options are the settings of a pool. Zero values take the defaults named.
-// A timeout in the URL goes before that here.
+// Options are the settings of a pool. Zero values mean the defaults. A timeout in the
+// URL takes precedence.
 type Options struct {
 	MaxConns         int32         // default 10
-	MaxConnsPerOwner int32         // that one account may hold; default 4/5 of MaxConns, at least 1
+	MaxConnsPerOwner int32         // per account; default 4/5 of MaxConns, at least 1
 	AcquireTimeout   time.Duration // how long a caller waits for a connection; default 2 s
 	StatementTimeout time.Duration // PostgreSQL ends a longer statement; default none
 	LockTimeout      time.Duration // PostgreSQL ends a longer wait for a lock; default none
-	IdleTxTimeout    time.Duration // PostgreSQL ends a transaction whose client says nothing for so long; default none
-	// UserTimeout is how long sent bytes may stay unacknowledged or unread, unless the
-	// URL says; default as the system has it. It is not for COPY: PostgreSQL may be too
-	// busy to read for seconds.
+	IdleTxTimeout    time.Duration // PostgreSQL ends a transaction that is idle for longer; default none
+	// UserTimeout is how long sent bytes may stay unacknowledged or unread; default: the
+	// system's. Do not set it for COPY, during which PostgreSQL may be too busy to read
+	// for seconds.
 	UserTimeout time.Duration
-	// Pooled says that the URL leads through a pooler that lends connections for a
-	// transaction. It passes no settings on, so none are sent: the timeouts are to be
-	// those of the role.
+	// Pooled means that the URL leads through a pooler in transaction mode. It passes no
+	// settings on, so none are sent. The role must set the timeouts.
 	Pooled bool
-	// Unprepared is for a pooler that knows no prepared statements (PgBouncer before
-	// 1.21): each statement is described once, and sent whole each time.
+	// Unprepared is for a pooler without prepared statements (PgBouncer before 1.21): each
+	// statement is described once, and sent in full each time.
 	Unprepared bool
-	Tracer     pgx.QueryTracer // told of each statement; nil for none
+	Tracer     pgx.QueryTracer // traces each statement; nil for none
 }
 
 // Pool is a bounded set of connections.
@@ -47,18 +46,18 @@ type Pool struct {
 	links          *links
 	hosts          *hosts
 	dials          backoff
-	doubted        atomic.Int64   // when a connection was last lost; older news of the others prove nothing
-	closing        sync.WaitGroup // connections on their way out, and tasks beside the callers
-	trying         atomic.Bool    // keepTrying is under way
+	doubted        atomic.Int64   // when a connection was last lost; bytes from before prove nothing
+	closing        sync.WaitGroup // closing connections and background tasks
+	trying         atomic.Bool    // keepTrying is running
 	connConfig     *pgx.ConnConfig
-	makeReady      func(context.Context, *pgx.Conn) error // for statements, after the connect
+	makeReady      func(context.Context, *pgx.Conn) error // called after the connect
 	ctx            context.Context                        // done when the pool is closed
 	cancel         context.CancelFunc
 }
 
-// Open makes a pool for the database at url. It does not wait for a connection:
-// a database that is down is found by the first use. An error means that url
-// cannot be read; its text holds no password.
+// Open returns a pool for the database at url. It does not wait for a connection: the
+// first use reports a database that is down. An error means that url cannot be parsed;
+// it contains no password.
 func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	cfg, err := parse(url, o.UserTimeout)
 	if err != nil {
@@ -108,7 +107,7 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 }
 
 func setParams(params map[string]string, o Options) {
-	// Compiling a plan takes longer than any statement of ours may.
+	// Compiling a plan takes longer than our statements.
 	params["jit"] = "off"
 	params["client_min_messages"] = "warning" // see noteReplication
 	params["default_transaction_isolation"] = "read committed"
@@ -126,8 +125,7 @@ func setParams(params map[string]string, o Options) {
 	}
 }
 
-// Setting returns what the database has set a parameter to, for a connection as
-// the pool's.
+// Setting returns the value of a parameter on a connection of the pool.
 func (p *Pool) Setting(ctx context.Context, name string) (value string, err error) {
 	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
 		return q.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
@@ -135,17 +133,17 @@ func (p *Pool) Setting(ctx context.Context, name string) (value string, err erro
 	return value, err
 }
 
-// Read is Share.Read for what no account asked for.
+// Read is Share.Read for work that no account requested.
 func (p *Pool) Read(ctx context.Context, fn func(context.Context, Querier) error) error {
 	return p.For(server).Read(ctx, fn)
 }
 
-// Write is Share.Write for what no account asked for.
+// Write is Share.Write for work that no account requested.
 func (p *Pool) Write(ctx context.Context, fn func(context.Context, Querier) error) error {
 	return p.For(server).Write(ctx, fn)
 }
 
-// WriteTx is Share.WriteTx for what no account asked for.
+// WriteTx is Share.WriteTx for work that no account requested.
 func (p *Pool) WriteTx(ctx context.Context, fn func(context.Context, Querier) error) error {
 	return p.For(server).WriteTx(ctx, fn)
 }
@@ -156,10 +154,10 @@ func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Quer
 		return err
 	}
 	if err := fn(ctx, Querier{tx}); err != nil {
-		// The caller may be gone, and the connection is still of use.
+		// ctx may be canceled, but the connection can still be used.
 		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
-		_ = tx.Rollback(rollback) // or else the pool closes the connection, which rolls back too
+		_ = tx.Rollback(rollback) // if it fails, the pool closes the connection, which rolls back too
 		return err
 	}
 	return tx.Commit(ctx)
@@ -174,7 +172,7 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	}
 	defer p.release(conn, func() { p.gate.leave(owner) })
 	err = fn(ctx, conn)
-	// A refusal may have committed too: it locked a row.
+	// A statement that changed nothing may have committed too: it locked a row.
 	unreplicated := linkOf(conn.Conn().PgConn()).unreplicated.Swap(false)
 	if err == nil && unreplicated {
 		return fmt.Errorf("%w: %w", ErrUnavailable, errNotReplicated)
@@ -187,7 +185,7 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	case lost:
 		p.doubted.Store(clock())
 	case isReadOnly(err):
-		p.pool.Reset() // the others lead to the same host, which is not the primary any more
+		p.pool.Reset() // the other connections lead to the same host, which is no longer the primary
 	}
 	if lost {
 		return translateLost(err)
@@ -195,8 +193,8 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	return Translate(err)
 }
 
-// acquire takes a place at the gate, which the caller gives back after the
-// connection.
+// acquire takes a place at the gate and a connection. The caller returns the place after
+// the connection.
 func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
 	waiting, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
@@ -225,7 +223,7 @@ func (p *Pool) enterAndTake(ctx context.Context, owner [16]byte) (*pgxpool.Conn,
 	return conn, err
 }
 
-// Ping asks the database for a sign of life.
+// Ping checks that the database answers.
 func (p *Pool) Ping(ctx context.Context) error {
 	return p.Read(ctx, func(ctx context.Context, q Querier) error {
 		_, err := q.Exec(ctx, "SELECT 1")
@@ -233,11 +231,11 @@ func (p *Pool) Ping(ctx context.Context) error {
 	})
 }
 
-// Stat returns the present counts of the connections.
+// Stat returns the current counts of connections.
 func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 
-// Waits returns the counts of the callers that wait for a connection, whether for
-// their turn or for a new one to be made.
+// Waits counts the callers that wait for a connection, either for their owner's turn or
+// for a new connection.
 func (p *Pool) Waits() Waits {
 	waits, made := p.gate.stat(), p.pool.Stat()
 	waits.Served += made.EmptyAcquireCount()
@@ -246,10 +244,10 @@ func (p *Pool) Waits() Waits {
 	return waits
 }
 
-// Pgx returns the pool beneath, for bulk work that speaks COPY.
+// Pgx returns the underlying pool, for bulk work with COPY.
 func (p *Pool) Pgx() *pgxpool.Pool { return p.pool }
 
-// Close closes every connection, waiting for those in use.
+// Close closes all connections. It waits for those in use.
 func (p *Pool) Close() {
 	p.cancel()
 	p.pool.Close()

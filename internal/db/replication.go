@@ -9,10 +9,10 @@ import (
 // errNotReplicated: the commit is on the primary, and perhaps on no standby.
 var errNotReplicated = errors.New("the wait for synchronous replication was canceled")
 
-// noteReplication marks a connection whose commit did not wait for its standby: an
-// operator has canceled that. PostgreSQL reports the commit as successful, and says so
-// in a warning alone. Its text is in the server's language and its code is that of any
-// warning, so it is known by the function that it comes from (syncrep.c).
+// noteReplication marks a connection whose commit did not wait for its standby, because
+// an operator canceled the wait. PostgreSQL reports the commit as successful and sends
+// only a warning. The warning's text is in the server's language and its code is generic,
+// so it is recognized by its function in syncrep.c.
 func noteReplication(pg *pgconn.PgConn, notice *pgconn.Notice) {
 	if notice.Routine == "SyncRepWaitForLSN" {
 		linkOf(pg).unreplicated.Store(true)

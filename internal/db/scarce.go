@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// While connections are refused, callers wait for those that are open, and a task beside
-// them tries whether others can be had again. Where none is open, callers try it.
+// While connections are refused, callers wait for the open ones, and a background task
+// tries to open more. If none is open, callers try themselves.
 
-// begin returns an error if no connection is to be tried now.
+// begin returns an error if no connection may be tried now.
 func (p *Pool) begin(h *hook) (err error) {
 	if p.isScarce() {
 		return pausedError{p.dials.lastError()}
@@ -32,7 +32,7 @@ func (p *Pool) startTrying() {
 	}
 }
 
-// resize has as many callers at once as there are connections for.
+// resize admits as many callers as there are connections.
 func (p *Pool) resize() {
 	if open := p.links.count(); p.isScarce() {
 		p.gate.setCapacity(min(open, p.maxConns))
@@ -41,10 +41,10 @@ func (p *Pool) resize() {
 	}
 }
 
-// keepTrying makes a connection and closes it, until one succeeds: then the pool may
-// open more connections. No caller waits for that.
+// keepTrying opens and closes connections until one succeeds. Then the pool may open
+// more. No caller waits for it.
 func (p *Pool) keepTrying() {
-	defer p.startTrying() // connections may be refused again meanwhile
+	defer p.startTrying() // connections may be refused again by now
 	defer p.trying.Store(false)
 	for p.isScarce() {
 		select {
@@ -65,7 +65,7 @@ func (p *Pool) keepTrying() {
 	p.resize()
 }
 
-// tryOne makes a connection as the pool does, and closes it.
+// tryOne opens a connection as the pool does, and closes it.
 func (p *Pool) tryOne() error {
 	conn, err := connect(p.ctx, p.connConfig)
 	if err != nil {
@@ -77,9 +77,9 @@ func (p *Pool) tryOne() error {
 	return p.makeReady(limited, conn)
 }
 
-// mayRetry says, after a caller since then got no connection, whether it should ask
-// again: for one of those that are open, or because nothing was tried since it came,
-// and PostgreSQL may be back. It waits a little before.
+// mayRetry reports whether a caller that arrived at since and got no connection should
+// try again: an open one may become free, or nothing was tried since it arrived and
+// PostgreSQL may be back. It pauses before it returns true.
 func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	wait := retryPause
 	if !p.isScarce() {
@@ -96,6 +96,5 @@ func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	}
 }
 
-// retryPause keeps a caller from asking again and again for a connection that is on its
-// way out.
+// retryPause keeps a caller from spinning on a connection that is being closed.
 const retryPause = 5 * time.Millisecond

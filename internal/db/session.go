@@ -9,16 +9,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// backend is the process of PostgreSQL that serves a connection. It is zero behind a
-// pooler, where no process serves one connection alone.
+// backend is the PostgreSQL process of a connection. It is zero behind a pooler, where a
+// process serves many connections.
 type backend struct {
 	pid    uint32
-	server string // when the server that it belongs to was started: no two have that alike
+	server string // start time of its server, different for each server
 }
 
-// settleSearchPath has orgd's tables found, whatever search_path the role or the
-// database sets: their schema goes first, the rest of the path stays, for extensions.
-// Before the first migration that schema is the current one, or public if there is none.
+// settleSearchPath makes orgd's tables visible whatever search_path the role or the
+// database sets: their schema goes first, and the rest of the path stays for extensions.
+// Before the first migration it is the current schema, or public if there is none.
 const settleSearchPath = `
 SELECT set_config('search_path', concat_ws(', ', home, nullif(current_setting('search_path'), '')), false)
 FROM (SELECT coalesce(
@@ -29,16 +29,16 @@ WHERE home <> coalesce(quote_ident(current_schema()), '');`
 
 const identify = `SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time());`
 
-// checkEncoding refuses a database that cannot hold all names. It costs nothing:
-// PostgreSQL reports its encoding with each connection.
+// checkEncoding rejects a database that cannot store all names. It costs nothing:
+// PostgreSQL reports its encoding when a connection is opened.
 func checkEncoding(pg *pgconn.PgConn) error {
 	if encoding := pg.ParameterStatus("server_encoding"); encoding != "UTF8" && encoding != "" {
-		return fmt.Errorf("%w: the database's encoding is %s, and orgd needs UTF8: make it with `createdb --template=template0 --encoding=UTF8`", ErrMisconfigured, encoding)
+		return fmt.Errorf("%w: the database's encoding is %s, and orgd needs UTF8: create it with `createdb --template=template0 --encoding=UTF8`", ErrMisconfigured, encoding)
 	}
 	return nil
 }
 
-// settle makes a connection to PostgreSQL itself ready for statements.
+// settle prepares a direct connection to PostgreSQL for statements.
 func settle(ctx context.Context, conn *pgx.Conn) error {
 	pg := conn.PgConn()
 	if err := checkEncoding(pg); err != nil {
@@ -49,15 +49,15 @@ func settle(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	row := results[len(results)-1].Rows[0]
-	// A pooler that was not declared reports its own numbers.
+	// An undeclared pooler reports process ids of its own.
 	if string(row[0]) == strconv.FormatUint(uint64(pg.PID()), 10) {
 		linkOf(pg).backend = backend{pid: pg.PID(), server: string(row[1])}
 	}
 	return nil
 }
 
-// checkPooled is settle for a pooler in transaction mode: what is set there would be
-// set for others, or be gone in the next transaction.
+// checkPooled is settle for a pooler in transaction mode. It sets nothing: a setting
+// would affect other clients, or be gone in the next transaction.
 func checkPooled(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
@@ -75,7 +75,7 @@ func checkPooled(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// settleMigration is settle for a migration, which may take as long as it takes.
+// settleMigration is settle for a migration, which has no time limit.
 func settleMigration(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err

@@ -6,8 +6,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Share is the pool as one owner sees it: it queues for connections apart from the
-// others, and holds only so many of them at once.
+// Share is one owner's view of the pool. Each owner has its own queue for connections and
+// may hold a limited number of them.
 type Share struct {
 	pool   *Pool
 	owner  [16]byte
@@ -15,20 +15,20 @@ type Share struct {
 	lockID int64 // with inTurn
 }
 
-// For returns an account's share. The methods of Pool itself are for what no
-// account asked for.
+// For returns an account's share. The methods of Pool are for work that no account
+// requested.
 func (p *Pool) For(account [16]byte) Share { return Share{pool: p, owner: account} }
 
-// InTurn returns the share for a change whose statement waits for an advisory lock.
-// Its calls wait for each other before they take a connection, in the order in
-// which they came, so that at most one of this process waits in the database.
+// InTurn returns the share for changes whose statement waits for an advisory lock. Its
+// calls take turns, in order of arrival, before they take a connection, so at most one
+// call of this process waits in the database.
 func (s Share) InTurn(lockID int64) Share {
 	s.inTurn, s.lockID = true, lockID
 	return s
 }
 
-// TryTurn takes an advisory lock's turn in this process if no other call has it.
-// end is to follow.
+// TryTurn takes the turn of an advisory lock in this process, if it is free. If ok is
+// true, the caller must call end.
 func (s Share) TryTurn(lockID int64) (end func(), ok bool) {
 	if !s.pool.turns.try(lockID) {
 		return nil, false
@@ -36,11 +36,9 @@ func (s Share) TryTurn(lockID int64) (end func(), ok bool) {
 	return func() { s.pool.turns.end(lockID) }, true
 }
 
-// Read runs fn on a connection of the pool, and once more on another if the
-// first was lost or its prepared statement had gone stale under a migration. fn
-// must only read, and must assign its results afresh each time.
-//
-// Errors are as translate makes them.
+// Read runs fn on a connection. It runs fn again on another connection if the first was
+// lost, or if a migration made its prepared statement stale. fn must only read, and must
+// assign its results anew on each run.
 func (s Share) Read(ctx context.Context, fn func(context.Context, Querier) error) error {
 	err := s.with(ctx, fn)
 	if ctx.Err() == nil && worthRepeating(err) {
@@ -49,8 +47,8 @@ func (s Share) Read(ctx context.Context, fn func(context.Context, Querier) error
 	return err
 }
 
-// Write runs fn once on a connection of the pool. After an error nobody knows
-// whether fn's statement took effect, unless the error is PostgreSQL's own.
+// Write runs fn once on a connection. After an error it is unknown whether fn's
+// statement took effect, unless PostgreSQL itself reported the error.
 func (s Share) Write(ctx context.Context, fn func(context.Context, Querier) error) error {
 	return s.with(ctx, fn)
 }

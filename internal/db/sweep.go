@@ -4,9 +4,9 @@ import "context"
 
 const sweepBatch = 1000
 
-// Sweep deletes what is old, in small transactions, and returns how many rows
-// went. The statement deletes at most $1 rows. While another replica sweeps under
-// the same lock, this one leaves it the work.
+// Sweep deletes old rows in small transactions and returns how many it deleted. The
+// statement deletes at most $1 rows. If another replica sweeps under the same lock, Sweep
+// does nothing.
 func (p *Pool) Sweep(ctx context.Context, lockID int64, statement string) (int64, error) {
 	var swept int64
 	for {

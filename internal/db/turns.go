@@ -8,22 +8,21 @@ import (
 	"time"
 )
 
-// turnLimit is how long a caller waits for its turn: what remains of a request's
-// time is enough for its statement.
+// turnLimit is how long a caller waits for its turn. The rest of a request's time is
+// enough for its statement.
 const turnLimit = 5 * time.Second
 
-// turns lets the callers that would wait for the same lock of the database wait in
-// the process instead, where waiting costs no connection. The lock stays in the
-// statement: it is what keeps replicas apart.
+// turns makes callers that need the same database lock wait in the process, where a wait
+// costs no connection. The statement still takes the lock, which other replicas respect.
 type turns struct {
 	mu    sync.Mutex
-	lines map[int64][]chan struct{} // by lock, who waits for it; a lock that nobody has is not there
+	lines map[int64][]chan struct{} // the waiting callers of each taken lock
 }
 
 func newTurns() *turns { return &turns{lines: map[int64][]chan struct{}{}} }
 
-// take waits until nobody has the turn, first come, first served. end is to follow,
-// unless there is an error, which is that of ctx.
+// take waits until the turn is free, first come, first served. Its only error is that of
+// ctx. Without an error, the caller must call end.
 func (t *turns) take(ctx context.Context, lockID int64) error {
 	next := t.join(lockID)
 	if next == nil {
@@ -38,7 +37,7 @@ func (t *turns) take(ctx context.Context, lockID int64) error {
 	}
 }
 
-// try takes the turn if nobody has it.
+// try takes the turn if it is free.
 func (t *turns) try(lockID int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,7 +48,7 @@ func (t *turns) try(lockID int64) bool {
 	return true
 }
 
-// end passes the turn on.
+// end passes the turn to the next caller.
 func (t *turns) end(lockID int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,7 +65,8 @@ func (t *turns) pass(lockID int64) {
 	t.lines[lockID] = line[1:]
 }
 
-// join takes the turn, or returns what is closed when it comes.
+// join takes the turn and returns nil, or returns a channel that is closed when the turn
+// comes.
 func (t *turns) join(lockID int64) (next chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,7 +80,7 @@ func (t *turns) join(lockID int64) (next chan struct{}) {
 	return next
 }
 
-// quit leaves the line, or passes on the turn that came at the same moment.
+// quit leaves the queue. If the turn came at the same moment, quit passes it on.
 func (t *turns) quit(lockID int64, next chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,7 +91,7 @@ func (t *turns) quit(lockID int64, next chan struct{}) {
 	t.pass(lockID)
 }
 
-// awaitTurn is take within turnLimit.
+// awaitTurn is take, limited to turnLimit.
 func (p *Pool) awaitTurn(ctx context.Context, lockID int64) error {
 	waiting, cancel := context.WithTimeout(ctx, turnLimit)
 	defer cancel()

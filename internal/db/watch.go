@@ -11,26 +11,26 @@ import (
 
 const (
 	watchEvery = 250 * time.Millisecond
-	// suspectAfter is how long a connection may wait for PostgreSQL before PostgreSQL is
-	// asked whether it knows of that.
+	// suspectAfter is how long a connection may wait before the watchdog asks PostgreSQL
+	// whether it still runs the statement.
 	suspectAfter = time.Second
-	// askEvery is the time between two such questions.
+	// askEvery is the time between two such queries.
 	askEvery = 500 * time.Millisecond
 	askLimit = time.Second
 )
 
-// watchdog cuts connections that wait for an answer which will not come. A statement
-// may rightly take long, and the network may acknowledge what it does not deliver, so
-// only PostgreSQL knows: it is asked over a connection made for that.
+// watchdog cuts connections that wait for an answer that will never arrive. A slow
+// statement may be fine, and a network may acknowledge bytes that it does not deliver, so
+// only PostgreSQL knows: the watchdog asks it on a separate connection.
 type watchdog struct {
 	links     *links
 	cfg       *pgx.ConnConfig
-	anyHost   bool      // the URL takes any of several servers: an answer of one says nothing of the others
+	anyHost   bool      // the URL allows several servers: the answer of one says nothing about the others
 	conn      *pgx.Conn // nil while nothing is suspect
 	notBefore int64
 }
 
-// suspect is a connection that has waited for long, and since when.
+// suspect is a connection that has waited since a time before suspectAfter.
 type suspect struct {
 	link  *link
 	since int64
@@ -68,7 +68,7 @@ func (w *watchdog) look(ctx context.Context) {
 	w.notBefore = clock() + int64(askEvery)
 	serving, err := w.ask(ctx, suspects)
 	if err != nil {
-		w.hangUp() // PostgreSQL cannot be asked, so nothing is known
+		w.hangUp() // without an answer, nothing is known
 		return
 	}
 	for _, s := range suspects {
@@ -88,9 +88,9 @@ func (w *watchdog) suspects() (found []suspect) {
 	return found
 }
 
-// ask returns which of the suspects' backends are there and may yet answer. One that
-// is on another server than the one that answers is not: that server took its place,
-// unless the URL takes either.
+// ask returns the suspects' backends that exist and may still answer. A backend of
+// another server than the one that answers is gone, because that server replaced it,
+// unless the URL allows both.
 func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]bool, error) {
 	limited, cancel := context.WithTimeout(ctx, time.Duration(1+len(w.cfg.Fallbacks))*askLimit)
 	defer cancel()
@@ -124,8 +124,8 @@ func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]boo
 	return serving, nil
 }
 
-// backendsServing leaves out those that have waited for us for half a second, while we
-// wait for them. What is shorter may be on its way.
+// backendsServing excludes backends that have been idle for half a second while we wait
+// for them. A shorter wait may be an answer in flight.
 const backendsServing = `
 SELECT pid FROM pg_stat_activity
 WHERE pid IN (%s)
