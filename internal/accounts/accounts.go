@@ -1,4 +1,4 @@
-// Package accounts holds the tenants: whom the keys and organizations belong to.
+// Package accounts has the tenants, which own keys and organizations.
 package accounts
 
 import (
@@ -20,7 +20,7 @@ type Account struct {
 	CreatedAt time.Time
 }
 
-// Repository keeps accounts in PostgreSQL.
+// Repository stores accounts in PostgreSQL.
 type Repository struct{ db *db.Pool }
 
 // NewRepository returns a repository on the pool.
@@ -31,14 +31,14 @@ INSERT INTO accounts (id, name)
 VALUES ($1, $2)
 RETURNING id, name, created_at`
 
-// MaxName is the most code points of an account's name.
+// MaxName is the maximum length of an account's name, in code points.
 const MaxName = 255
 
 // ValidName returns the name without the white space around it. Errors: see text.Line.
 func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 
-// Create makes an account; name is as ValidName returns it and need not be unique. show
-// gets the account before it is committed; if it fails, no account is made.
+// Create creates an account. name is as ValidName returns it and need not be unique.
+// Create calls show before the commit; if show fails, no account is created.
 func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
 	var made Account
 	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
@@ -62,7 +62,7 @@ SELECT id, name, created_at
 FROM accounts
 ORDER BY created_at DESC, id DESC`
 
-// List returns every account, newest first, for an operator.
+// List returns all accounts, newest first, for an operator.
 func (r *Repository) List(ctx context.Context) ([]Account, error) {
 	var found []Account
 	err := r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {

@@ -1,5 +1,5 @@
-// Package budget shares a fixed number of bytes among owners, so that what the
-// requests of a process hold in memory has a bound.
+// Package budget shares a fixed number of bytes among owners, to bound the memory that
+// the requests of a process hold.
 package budget
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrExhausted: the owner holds its share, and nothing came free while it waited.
+// ErrExhausted: the owner holds its share, and no bytes became free while it waited.
 var ErrExhausted = errors.New("budget: no room within the owner's share")
 
 // Budget is a number of bytes that owners share. After each grant an owner holds at
@@ -25,23 +25,23 @@ type Budget[K comparable] struct {
 	mu      sync.Mutex
 	free    int64 // negative after an overdraft, see Hold.Set
 	owners  map[K]*owner
-	waiting []*owner // those with a queue; the first has its turn
-	spare   []*owner // to use again
+	waiting []*owner // owners with a queue; the first is next
+	spare   []*owner // for reuse
 }
 
 type owner struct {
 	held  int64
-	holds int       // open ones
+	holds int       // open holds
 	queue []*waiter // first come, first served
 }
 
 type waiter struct {
 	more    int64
-	granted chan struct{} // closed when it has them
+	granted chan struct{} // closed when the bytes are granted
 }
 
-// New returns a budget of size bytes; 0 is no limit. A request waits at most that
-// long for bytes of its owner's share.
+// New returns a budget of size bytes; 0 is no limit. A request waits for bytes of its
+// owner's share for at most wait.
 func New[K comparable](size int64, wait time.Duration) *Budget[K] {
 	if size == 0 {
 		size = math.MaxInt64
@@ -49,14 +49,14 @@ func New[K comparable](size int64, wait time.Duration) *Budget[K] {
 	return &Budget[K]{wait: wait, size: size, free: size, owners: map[K]*owner{}}
 }
 
-// Held returns the bytes that are held now.
+// Held returns the number of bytes that are held now.
 func (b *Budget[K]) Held() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.size - b.free
 }
 
-// Open returns a hold of no bytes yet, which must be closed.
+// Open returns a hold of 0 bytes. The caller must close it.
 func (b *Budget[K]) Open(key K) *Hold[K] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,10 +79,10 @@ func (b *Budget[K]) newOwner() *owner {
 	return o
 }
 
-// maxSpare is how many owners are kept for use again.
+// maxSpare is how many owners are kept for reuse.
 const maxSpare = 64
 
-// Hold is what one request holds of its owner's share. It is for one goroutine.
+// Hold is one request's part of its owner's share. It is not safe for concurrent use.
 type Hold[K comparable] struct {
 	budget *Budget[K]
 	key    K
@@ -90,9 +90,9 @@ type Hold[K comparable] struct {
 	bytes  int64
 }
 
-// Reach grows the hold to at least so many bytes. It waits where the owner's share
-// does not have them. Errors: ErrExhausted, or that of ctx; the hold is then as it
-// was.
+// Reach grows the hold to at least the given number of bytes. It waits if the owner's
+// share does not have them. Errors: ErrExhausted, or that of ctx; the hold is then
+// unchanged.
 func (h *Hold[K]) Reach(ctx context.Context, bytes int64) error {
 	more := bytes - h.bytes
 	if more <= 0 {
@@ -115,7 +115,7 @@ func (h *Hold[K]) Reach(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// Set makes the hold one of exactly so many bytes, without a wait: more of them
+// Set sets the hold to exactly the given number of bytes. It does not wait: growth may
 // overdraw the budget.
 func (h *Hold[K]) Set(bytes int64) {
 	b := h.budget
@@ -126,7 +126,7 @@ func (h *Hold[K]) Set(bytes int64) {
 	b.serve()
 }
 
-// Close gives the bytes back.
+// Close returns the bytes.
 func (h *Hold[K]) Close() {
 	b, o := h.budget, h.owner
 	b.mu.Lock()
@@ -158,7 +158,7 @@ func (b *Budget[K]) enqueue(o *owner, more int64) *waiter {
 	return w
 }
 
-// serve grants what fits now, one of each owner in turn.
+// serve grants the requests that fit now, one per owner in turn.
 func (b *Budget[K]) serve() {
 	for refused := 0; refused < len(b.waiting); {
 		o := b.waiting[0]
@@ -200,7 +200,7 @@ func (b *Budget[K]) await(ctx context.Context, o *owner, w *waiter) error {
 	return err
 }
 
-// leave takes a waiter out of the queue. Those behind it may need less.
+// leave removes a waiter from the queue. Those behind it may need less.
 func (b *Budget[K]) leave(o *owner, w *waiter) {
 	o.queue = slices.DeleteFunc(o.queue, func(other *waiter) bool { return other == w })
 	if len(o.queue) == 0 {

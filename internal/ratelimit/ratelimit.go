@@ -1,6 +1,5 @@
-// Package ratelimit bounds how often, and how often at once, each of many may do
-// something: a token bucket and a count of what is in flight. It counts in this
-// process alone.
+// Package ratelimit limits the rate and the concurrency of requests per key: a token
+// bucket and a count of requests in flight. It counts in this process only.
 package ratelimit
 
 import (
@@ -12,42 +11,42 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// known bounds the memory of a Limiter to some 30 MiB, however many there are.
-// Whoever is forgotten for lack of room begins anew with a full bucket.
+// known bounds the memory of a Limiter to about 30 MiB, however many keys there are. A
+// key that is evicted starts again with a full bucket.
 const known = 100_000
 
-// Rate is a sustained number a second, with a burst. A rate of 0 is no limit.
+// Rate is a sustained rate with a burst. A PerSecond of 0 is no limit.
 type Rate struct {
 	PerSecond int
 	Burst     int
 }
 
-// PerSecond returns a rate whose burst is what comes together in two seconds.
+// PerSecond returns a rate of n per second with a burst of 2n.
 func PerSecond(n int) Rate { return Rate{PerSecond: n, Burst: 2 * n} }
 
-// Limiter has a bucket for each.
+// Limiter has a bucket for each key.
 type Limiter[K comparable] struct {
 	buckets *otter.Cache[K, *Bucket]
 }
 
-// Bucket limits one.
+// Bucket limits one key.
 type Bucket struct {
 	paced    atomic.Pointer[paced]
 	inFlight atomic.Int64
 }
 
-// paced is a bucket of tokens at one rate.
+// paced is a token bucket for one rate.
 type paced struct {
 	rate    Rate
 	limiter *rate.Limiter
 }
 
-// New returns a limiter that knows nobody yet.
+// New returns a limiter without buckets.
 func New[K comparable]() *Limiter[K] {
 	return &Limiter[K]{buckets: otter.Must(&otter.Options[K, *Bucket]{MaximumSize: known})}
 }
 
-// Of returns k's bucket.
+// Of returns the bucket of k.
 func (l *Limiter[K]) Of(k K) *Bucket {
 	b, ok := l.buckets.GetIfPresent(k)
 	if !ok {
@@ -56,14 +55,14 @@ func (l *Limiter[K]) Of(k K) *Bucket {
 	return b
 }
 
-// Taken is what taking from a bucket came to.
+// Taken is the result of Take.
 type Taken struct {
 	Allowed   bool
-	Remaining int           // tokens that are left
-	Full      time.Duration // until the bucket is full again
+	Remaining int           // tokens left
+	Full      time.Duration // time until the bucket is full
 }
 
-// Take takes a token, if there is one.
+// Take takes a token if there is one.
 func (b *Bucket) Take(r Rate) Taken {
 	if r.PerSecond == 0 {
 		return Taken{Allowed: true}
@@ -83,8 +82,8 @@ func taken(limiter *rate.Limiter, now time.Time, allowed bool, r Rate) Taken {
 	}
 }
 
-// Begin counts one more in flight, unless there are more than most, which is no
-// limit if it is 0. End is to follow what is allowed.
+// Begin counts one more request in flight if there are fewer than most; 0 is no limit.
+// If it returns true, the caller must call End.
 func (b *Bucket) Begin(most int64) (allowed bool) {
 	if b.inFlight.Add(1) > most && most > 0 {
 		b.inFlight.Add(-1)
@@ -93,10 +92,10 @@ func (b *Bucket) Begin(most int64) (allowed bool) {
 	return true
 }
 
-// End counts one less.
+// End counts one request less.
 func (b *Bucket) End() { b.inFlight.Add(-1) }
 
-// at returns the tokens; when the rate has changed, all of them.
+// at returns the token bucket for the rate. If the rate has changed, the bucket is full.
 func (b *Bucket) at(r Rate) *rate.Limiter {
 	p := b.paced.Load()
 	if p != nil && p.rate == r {

@@ -1,5 +1,4 @@
-// Package telemetry makes what an operator watches the server by: logs, metrics
-// and traces.
+// Package telemetry has the server's logs, metrics and traces.
 package telemetry
 
 import (
@@ -12,23 +11,23 @@ import (
 	"time"
 )
 
-// NewLogger returns a logger that writes one JSON object a line to w.
+// NewLogger returns a logger that writes one JSON object per line to w.
 func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// maxPending is how many bytes of log lines wait for a reader that has stalled:
-// some ten thousand lines.
+// maxPending is how many bytes of log lines wait for a stalled reader, about ten
+// thousand lines.
 const maxPending = 4 << 20
 
-// gathering is how long a line may wait for others that are written with it: to wake
-// the writing goroutine for each line costs more than the write. A process that is
-// killed loses the lines of so long.
+// gathering is how long a line may wait to be written together with others: waking the
+// writing goroutine for each line costs more than the write. A process that is killed
+// loses the lines of that time.
 const gathering = 5 * time.Millisecond
 
-// Log is a logger that never holds up its callers: one goroutine writes the lines.
-// Lines that cannot be written, or for which there is no room while a write blocks,
-// are lost and counted.
+// Log is a logger that never blocks its callers: one goroutine writes the lines. Lines
+// that cannot be written, or that find no room while a write blocks, are dropped and
+// counted.
 type Log struct {
 	*slog.Logger
 	out      io.Writer
@@ -41,13 +40,13 @@ type Log struct {
 	ended    chan struct{}
 	closing  chan struct{}
 	lost     atomic.Int64
-	reported int64 // of lost; the writing goroutine's
-	failing  bool  // the last write failed; the writing goroutine's
-	torn     bool  // the last write ended inside a line; the writing goroutine's
+	reported int64 // part of lost that was logged; for the writing goroutine
+	failing  bool  // the last write failed; for the writing goroutine
+	torn     bool  // the last write ended inside a line; for the writing goroutine
 }
 
-// StartLog returns a log that writes one JSON object a line to out. The first of
-// several failed writes is reported on problems. Close ends it.
+// StartLog returns a log that writes one JSON object per line to out. It reports the
+// first of several failed writes on problems. Close ends it.
 func StartLog(out, problems io.Writer, level slog.Level) *Log {
 	l := &Log{
 		out: out, problems: problems,
@@ -58,11 +57,10 @@ func StartLog(out, problems io.Writer, level slog.Level) *Log {
 	return l
 }
 
-// Lost returns how many lines could not be written.
+// Lost returns the number of dropped lines.
 func (l *Log) Lost() int64 { return l.lost.Load() }
 
-// Close writes what is pending, and gives up after the limit. Later lines are
-// dropped.
+// Close writes the pending lines, and gives up after the limit. Later lines are dropped.
 func (l *Log) Close(limit time.Duration) {
 	close(l.closing)
 	select {
@@ -71,7 +69,7 @@ func (l *Log) Close(limit time.Duration) {
 	}
 }
 
-// appender is the writer beneath the logger.
+// appender is the writer of the logger.
 type appender struct{ log *Log }
 
 func (a appender) Write(line []byte) (int, error) {
@@ -109,7 +107,7 @@ func (l *Log) write() {
 	}
 }
 
-// gather waits for more lines, and says whether the log is still open.
+// gather waits for more lines and reports whether the log is still open.
 func (l *Log) gather() (open bool) {
 	select {
 	case <-time.After(gathering):
@@ -131,12 +129,12 @@ func (l *Log) writeBatch(batch []byte) {
 	}
 	l.lost.Add(int64(bytes.Count(batch[n:], []byte{'\n'})))
 	if !l.failing {
-		fmt.Fprintln(l.problems, "server: the log cannot be written, its lines are lost until it can:", err)
+		fmt.Fprintln(l.problems, "server: the log cannot be written; lines are lost until it can:", err)
 	}
 	l.failing = true
 }
 
-// writeLines begins a new line if the last write failed inside one.
+// writeLines starts a new line if the last write failed inside one.
 func (l *Log) writeLines(batch []byte) (n int, err error) {
 	if l.torn {
 		if _, err := l.out.Write([]byte{'\n'}); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are the counts of one server, in a registry of their own, so that two
-// servers in one process do not share them.
+// Metrics are the metrics of one server. They have their own registry, so two servers in
+// one process do not share counts.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
@@ -21,26 +21,26 @@ type Metrics struct {
 	limited  *prometheus.CounterVec
 }
 
-// NewMetrics returns metrics with those of the Go runtime and the process.
+// NewMetrics returns metrics that include those of the Go runtime and the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "orgd_http_request_duration_seconds",
-			Help:    "Time from the first byte of a request read to the answer written, by route template.",
+			Help:    "Time from reading the first byte of a request to writing the response, by route template.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method", "status"}),
 		pages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "orgd_page_entries",
-			Help:    "Entries of the pages that were answered, by route template.",
+			Help:    "Entries per page returned, by route template.",
 			Buckets: []float64{0, 1, 5, 10, 20, 50, 99, 100},
 		}, []string{"route"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orgd_limited_requests_total",
-			Help: "Requests that a limit refused: rate and in_flight_key of a key, rate_account, in_flight_account and memory of an account, in_flight of the server, failures of a client's address.",
+			Help: "Requests rejected by a limit: rate and in_flight_key of a key, rate_account, in_flight_account and memory of an account, in_flight of the server, failures of a client address.",
 		}, []string{"limit"}),
 	}
-	// A rate needs a count from the start.
+	// rate() needs each series to exist from the start.
 	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "memory", "in_flight", "failures"} {
 		m.limited.WithLabelValues(limit)
 	}
@@ -50,23 +50,23 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// ObserveRequest counts one answered request. route is the template, never the
-// path; method is one of HTTP's own.
+// ObserveRequest counts one answered request. route is the template, not the path;
+// method is a standard HTTP method.
 func (m *Metrics) ObserveRequest(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
-// SetBuild adds which release this is.
+// SetBuild adds the version of the program.
 func (m *Metrics) SetBuild(version, commit string) {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "orgd_build_info", Help: "1, with what this program was built from.",
+		Name: "orgd_build_info", Help: "Always 1; the labels are the version, commit and Go version of this program.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "go": runtime.Version()},
 	})
 	build.Set(1)
 	m.registry.MustRegister(build)
 }
 
-// WatchPool adds the levels of a connection pool.
+// WatchPool adds the gauges of a connection pool.
 func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 	gauge := func(name, help string, value func(*pgxpool.Stat) float64) {
 		m.gauge(name, help, func() float64 { return value(stat()) })
@@ -79,15 +79,15 @@ func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 		func(s *pgxpool.Stat) float64 { return float64(s.IdleConns()) })
 }
 
-// WatchPoolWaits adds how calls wait for a connection of the pool.
+// WatchPoolWaits adds the waits for a connection of the pool.
 func (m *Metrics) WatchPoolWaits(stat func() (waiting int, served int64, waited time.Duration, givenUp int64)) {
-	m.gauge("orgd_db_pool_waiting", "Calls that wait for a connection, or for their account's turn.",
+	m.gauge("orgd_db_pool_waiting", "Calls waiting for a connection or for their account's turn.",
 		func() float64 { waiting, _, _, _ := stat(); return float64(waiting) })
-	m.counter("orgd_db_pool_waits_total", "Calls that had to wait for a connection, and got one.",
+	m.counter("orgd_db_pool_waits_total", "Calls that waited for a connection and got one.",
 		func() float64 { _, served, _, _ := stat(); return float64(served) })
-	m.counter("orgd_db_pool_wait_seconds_total", "Time that calls spent waiting for the connection that they got.",
+	m.counter("orgd_db_pool_wait_seconds_total", "Total wait of the calls that got a connection.",
 		func() float64 { _, _, waited, _ := stat(); return waited.Seconds() })
-	m.counter("orgd_db_pool_canceled_acquires_total", "Calls that waited for a connection in vain.",
+	m.counter("orgd_db_pool_canceled_acquires_total", "Calls that waited for a connection and got none.",
 		func() float64 { _, _, _, givenUp := stat(); return float64(givenUp) })
 }
 
@@ -96,22 +96,21 @@ func (m *Metrics) ObservePage(route string, entries int) {
 	m.pages.WithLabelValues(route).Observe(float64(entries))
 }
 
-// ObserveLimited counts a request that a limit refused.
+// ObserveLimited counts a request that a limit rejected.
 func (m *Metrics) ObserveLimited(limit string) { m.limited.WithLabelValues(limit).Inc() }
 
-// WatchKeys adds whether changes of keys are heard as they happen, and how keys are
-// verified.
+// WatchKeys adds whether the server listens for key changes, and how keys are verified.
 func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fromDatabase uint64, remembered int)) {
-	m.gauge("orgd_key_listener_up", "1 while changes of API keys are heard as they happen, else 0: then they count after ORGD_KEY_CACHE_TTL.",
+	m.gauge("orgd_key_listener_up", "1 while the server listens for changes of API keys. If 0, changes take effect after ORGD_KEY_CACHE_TTL.",
 		func() float64 {
 			if listening() {
 				return 1
 			}
 			return 0
 		})
-	m.gauge("orgd_keys_remembered", "API keys of which something is known in memory, good or not.",
+	m.gauge("orgd_keys_remembered", "API keys in the cache, valid or not.",
 		func() float64 { _, _, remembered := stats(); return float64(remembered) })
-	m.counter("orgd_keys_from_memory_total", "API keys that were verified from memory.",
+	m.counter("orgd_keys_from_memory_total", "API keys that were verified from the cache.",
 		func() float64 { fromMemory, _, _ := stats(); return float64(fromMemory) })
 	m.counter("orgd_keys_from_database_total", "API keys that were looked up in the database.",
 		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
@@ -127,18 +126,18 @@ func (m *Metrics) WatchReadiness(ready func() bool) {
 	})
 }
 
-// WatchSchema adds the version of the database's schema, as the last probe saw it,
-// and the one that this release needs.
+// WatchSchema adds the version of the database's schema at the last probe, and the
+// version that this release needs.
 func (m *Metrics) WatchSchema(version func() int64, needed int64) {
-	m.gauge("orgd_schema_version", "Version of the database's schema when it was last seen; 0 if it was not.",
+	m.gauge("orgd_schema_version", "Version of the database's schema at the last probe; 0 if it was never read.",
 		func() float64 { return float64(version()) })
 	m.gauge("orgd_schema_version_needed", "Version of the schema that this release needs.",
 		func() float64 { return float64(needed) })
 }
 
-// WatchLog adds how many lines of the log were lost.
+// WatchLog adds the number of lost log lines.
 func (m *Metrics) WatchLog(lost func() int64) {
-	m.counter("orgd_log_lines_lost_total", "Log lines that could not be written, or found no room while a write blocked.",
+	m.counter("orgd_log_lines_lost_total", "Log lines that were dropped because a write failed or blocked.",
 		func() float64 { return float64(lost()) })
 }
 

@@ -9,32 +9,32 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// logSDK has OpenTelemetry's SDK speak in logger instead of on standard error. Its
-// loggers are the process's, so the last one given counts.
+// logSDK makes OpenTelemetry's SDK log to logger instead of standard error. The SDK's
+// logger is global, so the last call wins.
 func logSDK(logger *slog.Logger) {
 	otel.SetLogger(logr.New(sdkLog{logger}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		if errors.Is(err, resource.ErrPartialResource) { // its text has the value
-			err = errors.New("OTEL_RESOURCE_ATTRIBUTES cannot be read in part")
+		if errors.Is(err, resource.ErrPartialResource) { // its text contains the value
+			err = errors.New("part of OTEL_RESOURCE_ATTRIBUTES cannot be parsed")
 		}
-		logger.Warn("OpenTelemetry's SDK has failed", "error", err)
+		logger.Warn("the OpenTelemetry SDK failed", "error", err)
 	}))
 }
 
-// sdkLog logs what the SDK finds wrong, without the values that it found it in: they
-// may be the headers with which a collector knows its clients.
+// sdkLog logs the SDK's warnings without their values, which may be headers that
+// authenticate the client to a collector.
 type sdkLog struct{ logger *slog.Logger }
 
-// Init is for sinks that want to know their caller.
+// Init does nothing: the sink does not log its caller.
 func (l sdkLog) Init(logr.RuntimeInfo) {}
 
-// Enabled lets warnings through, which the SDK has at level 1.
+// Enabled reports whether the level is a warning, which the SDK logs at level 1.
 func (l sdkLog) Enabled(level int) bool { return level <= 1 }
 
 // Info logs a warning.
 func (l sdkLog) Info(_ int, msg string, _ ...any) { l.warn(msg) }
 
-// Error logs a failure, without its text, which repeats the value.
+// Error logs a failure without the text of the error, which repeats the value.
 func (l sdkLog) Error(_ error, msg string, _ ...any) { l.warn(msg) }
 
 // WithValues returns the same.
@@ -44,5 +44,5 @@ func (l sdkLog) WithValues(...any) logr.LogSink { return l }
 func (l sdkLog) WithName(string) logr.LogSink { return l }
 
 func (l sdkLog) warn(msg string) {
-	l.logger.Warn("OpenTelemetry's SDK finds something wrong", "about", msg)
+	l.logger.Warn("the OpenTelemetry SDK reports a problem", "about", msg)
 }

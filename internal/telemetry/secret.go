@@ -1,6 +1,6 @@
 package telemetry
 
-// Secret is a text that prints redacted, wherever it is printed.
+// Secret is a text that is redacted wherever it is printed.
 type Secret string
 
 const redacted = "[redacted]"
@@ -8,7 +8,7 @@ const redacted = "[redacted]"
 // Reveal returns the text itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// String returns a mark in the secret's place.
+// String returns a placeholder.
 func (s Secret) String() string { return redacted }
 
 // GoString is String, for %#v.

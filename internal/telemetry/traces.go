@@ -20,21 +20,21 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Traces makes spans of requests and of their statements, and sends them to a
-// collector. The SDK's own variables hold too: OTEL_TRACES_SAMPLER,
-// OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_HEADERS and the others.
+// Traces records spans of requests and their statements, and sends them to a collector.
+// The SDK also reads its own variables: OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME,
+// OTEL_EXPORTER_OTLP_HEADERS and others.
 type Traces struct {
 	provider *sdktrace.TracerProvider
 }
 
 // NewTraces returns traces for the collector at endpoint, the base URL of OTLP over
-// HTTP. A collector that cannot be reached costs its spans and a line in the log.
+// HTTP. If the collector cannot be reached, spans are lost and a line is logged.
 func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logger) (*Traces, error) {
 	logSDK(logger)
 	described, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "orgd"), attribute.String("service.version", version)),
 		resource.WithFromEnv())
-	if err != nil && !errors.Is(err, resource.ErrPartialResource) { // of which the SDK tells
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) { // the SDK logs it
 		return nil, fmt.Errorf("traces: %w", err)
 	}
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimRight(endpoint, "/")+"/v1/traces"))
@@ -47,26 +47,27 @@ func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logge
 	)}, nil
 }
 
-// Close sends what is left, as long as ctx lasts.
+// Close sends the remaining spans until ctx is done.
 func (t *Traces) Close(ctx context.Context) error { return t.provider.Shutdown(ctx) }
 
-// Trace makes each request to next a span, which continues the trace that its
-// traceparent names (W3C Trace Context); those that are let out are none.
+// Trace records a span for each request to next. The span continues the trace of the
+// request's traceparent (W3C Trace Context). Requests for which letOut returns true have
+// no span.
 func (t *Traces) Trace(next http.Handler, letOut func(*http.Request) bool) http.Handler {
 	traced := otelhttp.NewHandler(next, "request",
 		otelhttp.WithTracerProvider(t.provider),
 		otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithFilter(func(r *http.Request) bool { return !letOut(r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A copy, since otelhttp puts another body into it: with its own, net/http would
-		// wait for one that a client holds back (Expect: 100-continue).
+		// A copy, because otelhttp replaces the body of its request. On the original,
+		// net/http would then wait for a body that the client withholds (Expect:
+		// 100-continue).
 		traced.ServeHTTP(w, r.WithContext(r.Context()))
 	})
 }
 
-// Route names the span of a request, which route is known of only when it is
-// answered, and returns the ids of its trace and its own, for the log; they are empty
-// if it has none.
+// Route names the span of a request, whose route is known only when it is answered. It
+// returns the trace id and the span id for the log, empty if there is no span.
 func (t *Traces) Route(ctx context.Context, method, route string) (traceID, spanID string) {
 	span := trace.SpanFromContext(ctx)
 	if !span.SpanContext().IsValid() {
@@ -77,7 +78,7 @@ func (t *Traces) Route(ctx context.Context, method, route string) (traceID, span
 	return span.SpanContext().TraceID().String(), span.SpanContext().SpanID().String()
 }
 
-// QueryTracer makes each statement of a traced request a span.
+// QueryTracer records a span for each statement of a traced request.
 func (t *Traces) QueryTracer() pgx.QueryTracer {
 	return otelpgx.NewTracer(
 		otelpgx.WithTracerProvider(t.provider),
@@ -85,7 +86,7 @@ func (t *Traces) QueryTracer() pgx.QueryTracer {
 		otelpgx.WithDisableConnectionDetailsInAttributes())
 }
 
-// verb is the first word of a statement.
+// verb returns the first word of a statement.
 func verb(sql string) string {
 	fields := strings.Fields(strings.TrimLeft(sql, "( \n"))
 	if len(fields) == 0 {
@@ -94,25 +95,24 @@ func verb(sql string) string {
 	return fields[0]
 }
 
-// told are the attributes that leave the process. Paths, queries, headers and the
-// texts of errors may hold keys and names; statements have placeholders in their
-// place.
-var told = map[attribute.Key]bool{
+// exported are the attributes that leave the process. Paths, queries, headers and error
+// texts may contain keys and names; statements have placeholders instead.
+var exported = map[attribute.Key]bool{
 	"http.route": true, "http.request.method": true, "http.response.status_code": true,
 	"http.request.body.size": true, "http.response.body.size": true, "network.protocol.version": true,
 	"error.type": true, "db.system.name": true, "db.query.text": true,
 	"pgx.operation.type": true, "pgx.rows_affected": true, "pgx.sql_state": true,
 }
 
-// discreet exports nothing that clients have sent but their trace ids, and logs
-// the first failure of several.
+// discreet exports nothing that clients sent except their trace ids. It logs the first
+// of several failures.
 type discreet struct {
 	sdktrace.SpanExporter
 	logger  *slog.Logger
 	failing atomic.Bool
 }
 
-// ExportSpans sends the spans, or logs that it could not.
+// ExportSpans sends the spans, or logs the failure.
 func (d *discreet) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	cut := make([]sdktrace.ReadOnlySpan, len(spans))
 	for i, s := range spans {
@@ -121,9 +121,9 @@ func (d *discreet) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	err := d.SpanExporter.ExportSpans(ctx, cut)
 	if failed := err != nil; d.failing.Swap(failed) != failed {
 		if failed {
-			d.logger.Warn("traces are lost: the collector does not take them", "error", err)
+			d.logger.Warn("traces are lost: the collector does not accept them", "error", err)
 		} else {
-			d.logger.Info("the collector takes traces again")
+			d.logger.Info("the collector accepts traces again")
 		}
 	}
 	return nil
@@ -131,30 +131,30 @@ func (d *discreet) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 
 type discreetSpan struct{ sdktrace.ReadOnlySpan }
 
-// SpanContext is without the state that a client may have sent with its trace id.
+// SpanContext omits the trace state, which a client may have sent.
 func (s discreetSpan) SpanContext() trace.SpanContext {
 	return s.ReadOnlySpan.SpanContext().WithTraceState(trace.TraceState{})
 }
 
-// Parent is as SpanContext.
+// Parent omits the trace state too.
 func (s discreetSpan) Parent() trace.SpanContext {
 	return s.ReadOnlySpan.Parent().WithTraceState(trace.TraceState{})
 }
 
-// Attributes are those that may be told.
+// Attributes returns the attributes that may be exported.
 func (s discreetSpan) Attributes() (attributes []attribute.KeyValue) {
 	for _, a := range s.ReadOnlySpan.Attributes() {
-		if told[a.Key] {
+		if exported[a.Key] {
 			attributes = append(attributes, a)
 		}
 	}
 	return attributes
 }
 
-// Events are none: they would be the texts of errors.
+// Events returns none: events contain the texts of errors.
 func (s discreetSpan) Events() []sdktrace.Event { return nil }
 
-// Status is without its text.
+// Status omits the text.
 func (s discreetSpan) Status() sdktrace.Status {
 	return sdktrace.Status{Code: s.ReadOnlySpan.Status().Code}
 }
