@@ -25,7 +25,7 @@ func TestAcceptsJSON(t *testing.T) {
 		{[]string{"text/html, application/xhtml+xml, */*;q=0.1"}, true},
 		{[]string{"text/html", "application/json"}, true},
 		{[]string{"text/html,,application/json"}, true},
-		// What the old client of Java sends.
+		// What Java's old HTTP client sends.
 		{[]string{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, true},
 
 		{[]string{"text/html"}, false},
@@ -37,7 +37,7 @@ func TestAcceptsJSON(t *testing.T) {
 		{[]string{"application/json; Q=0.000"}, false},
 		{[]string{"*/*;q=0"}, false},
 
-		// The most exact range wins, wherever it stands.
+		// The most specific range wins, in any position.
 		{[]string{"*/*, application/json;q=0"}, false},
 		{[]string{"application/json;q=0, */*"}, false},
 		{[]string{"application/json;q=0", "*/*"}, false},
@@ -49,7 +49,7 @@ func TestAcceptsJSON(t *testing.T) {
 		{[]string{"application/json;q=0, application/json"}, true},
 		{[]string{"application/json, application/json;q=0"}, true},
 
-		// Malformed: as good as none.
+		// Malformed headers are ignored.
 		{[]string{"text/html;q=2"}, true},
 		{[]string{"text/html;q=-1"}, true},
 		{[]string{"text/html;q=NaN"}, true},

@@ -18,7 +18,7 @@ import (
 	"orgd/internal/ratelimit"
 )
 
-// apiKey is the key object, as a client reads it.
+// apiKey is the key object as a client decodes it.
 type apiKey struct {
 	APIKeyID, Description, Hint, Key, CreatedAt, ExpiresAt, LastUsedAt, RevokedAt string
 	Scopes                                                                        []string
@@ -29,7 +29,7 @@ func (g answer) apiKey(t testing.TB, status int) apiKey {
 	return read[apiKey](t, g, status)
 }
 
-// works says whether a key opens its account.
+// works reports whether a key is accepted.
 func (a *api) works(t testing.TB, key string) bool {
 	t.Helper()
 	return a.call(t, http.MethodGet, "/v1/api-keys", "Authorization", "Bearer "+key).status != http.StatusUnauthorized
@@ -37,7 +37,7 @@ func (a *api) works(t testing.TB, key string) bool {
 
 const managing = `{"description":"  Sync ","scopes":["keys:manage","orgs:read"]}`
 
-func TestLifeOfAKeyByHTTP(t *testing.T) {
+func TestKeyLifecycle(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	got := a.do(t, http.MethodPost, "/v1/api-keys", managing)
@@ -84,7 +84,7 @@ func TestLifeOfAKeyByHTTP(t *testing.T) {
 	}
 }
 
-func TestListOfKeys(t *testing.T) {
+func TestListKeys(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	a.Key(t, a.Account(t)) // another account's
@@ -123,8 +123,8 @@ func TestListOfKeys(t *testing.T) {
 	a.get(t, "/v1/api-keys?orgName=x").refused(t, 400, "unknown_parameter")
 }
 
-// The new key does what the old one did; the old one ends after the overlap.
-func TestRotation(t *testing.T) {
+// The new key can do what the old one could; the old one ends after the overlap.
+func TestRotateKey(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	create := func(extra string) apiKey {
@@ -160,7 +160,8 @@ func TestRotation(t *testing.T) {
 	if a.works(t, old.Key) || !a.works(t, made.Key) {
 		t.Error("without overlap the old key works, or the new one does not")
 	}
-	// An end that is near stays; the new key has as long a life as the old one had.
+	// An earlier expiry stays; the new key has the lifetime that the old one was made
+	// with.
 	mortal := create(`,"expiresAt":"2099-01-01T00:00:00Z"`)
 	a.Exec(t, `UPDATE api_keys SET lifetime = interval '1 hour', expires_at = now() + interval '1 minute' WHERE id = $1`, mortal.APIKeyID)
 	before := expiry(mortal)
@@ -172,7 +173,7 @@ func TestRotation(t *testing.T) {
 	if life := expiry(next).Sub(created); life != time.Hour {
 		t.Errorf("the next key lives for %s", life)
 	}
-	// Nor does the overlap of one rotation become the life of the next.
+	// The overlap of one rotation does not become the lifetime of the next key.
 	for range 2 {
 		if again := rotate(made, ""); again.ExpiresAt != "" {
 			t.Errorf("rotated again: %+v", again)
@@ -180,9 +181,9 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// A key that has ended cannot come back, nor make others, whatever a server still
-// believes of it.
-func TestTheCallersKeyIsReadAnew(t *testing.T) {
+// A key that has ended cannot revive itself or make other keys, even if a server still
+// has it in its cache.
+func TestCallerKeyIsCheckedAgain(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
@@ -214,9 +215,8 @@ func TestTheCallersKeyIsReadAnew(t *testing.T) {
 	}
 }
 
-// Nobody hands on a scope that they lack, and nobody manages another account's
-// keys.
-func TestKeysNeverGrantMore(t *testing.T) {
+// A caller cannot give a key a scope that it lacks, or manage another account's keys.
+func TestKeysCannotExceedCallerScopes(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	all := a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"all","scopes":["orgs:read","orgs:write","members:write","keys:manage","act-as-user"]}`).apiKey(t, 201)
@@ -257,8 +257,8 @@ func TestKeysNeverGrantMore(t *testing.T) {
 	}
 }
 
-// An account has a bound number of good keys, of which no call makes more.
-func TestKeysOfAnAccountAreBounded(t *testing.T) {
+// No call takes an account above its limit of valid keys.
+func TestKeyLimitPerAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
@@ -281,12 +281,13 @@ func TestKeysOfAnAccountAreBounded(t *testing.T) {
 	var page struct{ APIKeys []apiKey }
 	a.get(t, "/v1/api-keys").decode(t, &page)
 	a.do(t, http.MethodPost, "/v1/api-keys/"+page.APIKeys[0].APIKeyID+"/revoke", "").apiKey(t, 200)
-	// The refusal is not kept: the same call goes through when there is room.
+	// The error is not stored: the same call succeeds when there is room.
 	a.do(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "again").apiKey(t, 201)
 }
 
-// Nobody makes or keeps a key that may do more than their own.
-func TestKeysNeverExceedTheRateOfTheirMaker(t *testing.T) {
+// A caller cannot make a key with a higher rate than its own, or extend the life of
+// one.
+func TestKeysCannotExceedCallerRate(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
@@ -306,7 +307,7 @@ func TestKeysNeverExceedTheRateOfTheirMaker(t *testing.T) {
 			t.Errorf("%s: a key of 20 requests a second made one of %s", target, policy)
 		}
 	}
-	// It ends in a day now, because it was rotated.
+	// It expires in a day now, because it was rotated.
 	as(http.MethodPatch, fast, `{"expiresAt":null}`).refused(t, 403, "insufficient_rate_limit")
 	as(http.MethodPatch, fast, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_rate_limit")
 	as(http.MethodPatch, fast, `{"description":"other"}`).apiKey(t, 200)
@@ -323,8 +324,8 @@ func withoutID(g answer) string {
 	return string(body)
 }
 
-// Of the keys that manage keys one good one is left, whoever revokes at once.
-func TestTheLastManagerStays(t *testing.T) {
+// One valid key with keys:manage is left, even when all are revoked concurrently.
+func TestLastManagingKeyStays(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	first := a.get(t, "/v1/api-keys")
@@ -334,7 +335,7 @@ func TestTheLastManagerStays(t *testing.T) {
 	a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "").refused(t, 409, "last_managing_key")
 	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 409, "last_managing_key")
 	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":null,"description":"first"}`).apiKey(t, 200)
-	// Others that have ended, or manage nothing, do not count.
+	// Keys that have ended, or lack the scope, do not count.
 	a.Key(t, a.account, apikeys.OrgsRead)
 	expired := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
 	a.Exec(t, `UPDATE api_keys SET expires_at = now() WHERE id = $1`, expired.APIKeyID)
@@ -355,7 +356,7 @@ func TestTheLastManagerStays(t *testing.T) {
 	var all sync.WaitGroup
 	for i, id := range ids {
 		all.Go(func() {
-			// Each is revoked by its neighbour.
+			// Each key is revoked by the next.
 			got := a.doAs(t, http.MethodPost, "/v1/api-keys/"+id+"/revoke", "", "Authorization", "Bearer "+keys[(i+1)%len(keys)])
 			if got.status != 200 && got.status != 401 && got.status != 409 {
 				t.Errorf("status %d: %s", got.status, got.body)
@@ -374,9 +375,9 @@ func TestTheLastManagerStays(t *testing.T) {
 	}
 }
 
-// A repeat makes no second key, and is not told the first; the database keeps no
-// key either.
-func TestRepeatedCallsAboutKeys(t *testing.T) {
+// A repeat makes no second key, and its answer leaves out the first. The database
+// stores no key either.
+func TestRepeatedKeyCalls(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	first := a.do(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "k")
@@ -402,7 +403,7 @@ func TestRepeatedCallsAboutKeys(t *testing.T) {
 	}
 }
 
-// holds returns the table with the text somewhere in a row.
+// holds returns the table that contains the text in some row.
 func (a *api) holds(t testing.TB, text string) (table string) {
 	t.Helper()
 	for _, table := range []string{"api_keys", "idempotency_keys", "org_events", "org_creations"} {

@@ -51,7 +51,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// Only a key that may act as a user may name one.
+// Only a key with the scope act-as-user may name a user.
 func TestActingUserNeedsItsScope(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -68,8 +68,8 @@ func TestActingUserNeedsItsScope(t *testing.T) {
 	}
 }
 
-// Nobody learns why a key does not work.
-func TestDeadKeysAnswerAlike(t *testing.T) {
+// The answer does not say why a key is invalid.
+func TestInvalidKeysGetTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	expired, revoked := a.Key(t, a.account), a.Key(t, a.account)
@@ -99,8 +99,9 @@ func TestDeadKeysAnswerAlike(t *testing.T) {
 	}
 }
 
-// Every route that needs a key refuses to go without, and one with no right.
-func TestEveryRouteGuardsItself(t *testing.T) {
+// Every route that needs a key rejects a request without one, and a key without its
+// scope.
+func TestEveryRouteRequiresAKey(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	noRight := a.Key(t, a.account, apikeys.ActAsUser)

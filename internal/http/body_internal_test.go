@@ -20,8 +20,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// The handlers that read bodies are tested from outside; here each rule is
-// tested alone, behind the middleware that ships.
+// The handlers that read bodies are tested over HTTP. Here each rule is tested alone,
+// behind the production middleware.
 func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 	t.Helper()
 	s := New(Config{
@@ -34,7 +34,7 @@ func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 	return s.echo
 }
 
-// asNobody stands for the authentication.
+// asNobody replaces authentication.
 func asNobody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Set(callerKey, caller{})
@@ -75,13 +75,12 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// withDeadlines stands in for a connection, whose deadlines can be set.
+// withDeadlines replaces a connection, whose deadlines can be set.
 type withDeadlines struct{ http.ResponseWriter }
 
 func (withDeadlines) SetReadDeadline(time.Time) error { return nil }
 
-// wantProblem wants a problem of this status and code, in which nothing of Go is
-// to be seen.
+// wantProblem wants a problem of this status and code, without Go types or messages.
 func wantProblem(t testing.TB, w *httptest.ResponseRecorder, status int, c code) problemDocument {
 	t.Helper()
 	var p problemDocument
@@ -111,7 +110,7 @@ func nested(depth int) string {
 	return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}"
 }
 
-func TestBodiesThatAreRead(t *testing.T) {
+func TestValidBodies(t *testing.T) {
 	t.Parallel()
 	server := newBodyServer(t, echoObject(true))
 	for body, want := range map[string]string{
@@ -137,7 +136,7 @@ func TestBodiesThatAreRead(t *testing.T) {
 	}
 }
 
-func TestBodiesThatAreRefused(t *testing.T) {
+func TestInvalidBodies(t *testing.T) {
 	t.Parallel()
 	server := newBodyServer(t, echoObject(true))
 	for _, body := range []string{
@@ -160,7 +159,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestRepeatedNameIsNamedInShort(t *testing.T) {
+func TestLongDuplicateNameIsCut(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("é", 1000)
 	w := serve(newBodyServer(t, echoObject(true)), jsonRequest(`{"`+name+`":1,"`+name+`":2}`))
@@ -170,7 +169,7 @@ func TestRepeatedNameIsNamedInShort(t *testing.T) {
 	}
 }
 
-func TestBodyThatIsNotRequired(t *testing.T) {
+func TestOptionalBody(t *testing.T) {
 	t.Parallel()
 	server := newBodyServer(t, echoObject(false))
 	for name, r := range map[string]*http.Request{
@@ -259,7 +258,7 @@ func TestMediaTypes(t *testing.T) {
 	}
 }
 
-func TestSizeOfBodies(t *testing.T) {
+func TestBodySize(t *testing.T) {
 	t.Parallel()
 	server := newBodyServer(t, echoObject(true))
 	largest := "{}" + strings.Repeat(" ", maxBodyBytes-2)
@@ -278,8 +277,8 @@ type brokenReader struct{ err error }
 
 func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
 
-// A body that breaks off is the client's fault, and no defect of ours.
-func TestBodyThatBreaksOff(t *testing.T) {
+// A truncated body is the client's fault, not an internal error.
+func TestTruncatedBody(t *testing.T) {
 	t.Parallel()
 	r := jsonRequest("{}")
 	r.Body = io.NopCloser(brokenReader{errors.New("read tcp 10.0.0.1: connection reset")})
@@ -290,9 +289,9 @@ func TestBodyThatBreaksOff(t *testing.T) {
 	}
 }
 
-// A client that holds its body back is refused by its headers, and not asked for
-// the body first.
-func TestHeadersAreJudgedBeforeTheBody(t *testing.T) {
+// A client that withholds its body is rejected by its headers, without asking for the
+// body first.
+func TestHeadersAreCheckedBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newBodyServer(t, echoObject(true)))
 	t.Cleanup(server.Close)
@@ -329,8 +328,8 @@ func firstLine(t *testing.T, addr net.Addr, request string) string {
 	return line
 }
 
-// What is read is what encoding/json reads, means the same when it is written
-// and read again, and has no character that the client did not send.
+// The result equals that of encoding/json, survives encoding and decoding, and has no
+// character that the client did not send.
 func FuzzReadObject(f *testing.F) {
 	for _, body := range []string{
 		"{}", ` {"a" : 1} `, `{"a":{"b":[1,"x",null,true,1e999]}}`, `{"a":1,"\u0061":2}`, `{"a":"\ud83d\ude00\\ud800\n"}`, `{"a":"\ud800"}`,
@@ -387,7 +386,8 @@ func decodeAny(t *testing.T, body []byte) map[string]any {
 	return content
 }
 
-// replacementsIn is how often a body holds U+FFFD at most, plain or escaped.
+// replacementsIn is an upper bound for how often a body contains U+FFFD, plain or
+// escaped.
 func replacementsIn(body []byte) int {
 	return bytes.Count(body, []byte("\uFFFD")) + bytes.Count(bytes.ToLower(body), []byte(`\ufffd`))
 }

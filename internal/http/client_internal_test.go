@@ -22,7 +22,7 @@ func TestClientAddress(t *testing.T) {
 		want      string
 	}{
 		{"203.0.113.9:1", nil, "203.0.113.9"},
-		{"203.0.113.9:1", []string{"198.51.100.1"}, "203.0.113.9"}, // not a proxy of ours
+		{"203.0.113.9:1", []string{"198.51.100.1"}, "203.0.113.9"}, // not a trusted proxy
 		{"10.1.1.1:1", nil, "10.1.1.1"},
 		{"10.1.1.1:1", []string{""}, "10.1.1.1"},
 		{"10.1.1.1:1", []string{"198.51.100.1"}, "198.51.100.1"},
@@ -47,7 +47,7 @@ func TestClientAddress(t *testing.T) {
 		{"10.1.1.1:1", []string{"198.51.100.1, ::ffff:10.2.2.2"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"fe80::1%eth0"}, "fe80::1"},
 
-		// What cannot be read stands for the proxy that wrote it.
+		// An unreadable entry counts as the proxy that wrote it.
 		{"10.1.1.1:1", []string{"unknown"}, "10.1.1.1"},
 		{"10.1.1.1:1", []string{"198.51.100.1, _hidden"}, "10.1.1.1"},
 		{"10.1.1.1:1", []string{"198.51.100.1, unknown, 10.2.2.2"}, "10.2.2.2"},

@@ -14,17 +14,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// crowd is an account that many clients change and read at the same time. What
-// they saw is kept, and held afterwards to the audit trail: each organization's
-// events in the feed's order are its one history, and every answer is a moment of
-// it that lies within its call.
+// crowd is an account that many clients change and read at the same time. What they saw
+// is recorded and compared with the audit trail afterwards: an organization's events in
+// the feed's order are its history, and every answer must match a moment of it during
+// its call.
 type crowd struct {
 	*api
 	t        *testing.T
 	account  *modelAccount
-	shared   []string // the organizations that all change
+	shared   []string // organizations that all clients change
 	resident map[string]bool
-	stable   map[string]bool // the organizations that nobody touches
+	stable   map[string]bool // organizations that no client changes
 
 	mu      sync.Mutex
 	calls   map[string]call // by request id
@@ -35,10 +35,10 @@ type crowd struct {
 type call struct {
 	change
 	answer
-	since, until int // the versions that its client read before and after it
+	since, until int // the versions that the client read before and after it
 }
 
-// sighting is an organization as it was served, without a tag in a list.
+// sighting is an organization as it was served. It has no tag if it was in a list.
 type sighting struct {
 	organization
 	tag string
@@ -58,7 +58,7 @@ func TestConcurrentClients(t *testing.T) {
 	c.compare()
 }
 
-// run lets all write and walk until the calls are made.
+// run makes all clients write and walk until all calls are made.
 func (c *crowd) run() {
 	finished := make(chan struct{})
 	var walkers sync.WaitGroup
@@ -75,7 +75,7 @@ func (c *crowd) run() {
 func newCrowd(t *testing.T) *crowd {
 	a := newAPI(t)
 	a.shapes = &shapes{}
-	m := newModel(a, t) // for its account of two clients, and another account
+	m := newModel(a, t) // for its account with two clients, and a second account
 	c := &crowd{
 		api: a, t: t, account: m.accounts[0], resident: map[string]bool{}, stable: map[string]bool{},
 		calls: map[string]call{},
@@ -110,8 +110,8 @@ func (c *crowd) send(ch change) answer {
 	return c.doAs(c.t, operations[ch.op].method, ch.path(), ch.body(c.t), ch.headers()...)
 }
 
-// write makes the calls in rounds. Those of a round are made at the same time and
-// are mostly about the same thing, or they would seldom meet.
+// write makes the calls in rounds. The calls of a round are concurrent and mostly
+// concern the same objects, because they would rarely conflict otherwise.
 func (c *crowd) write(r *rand.Rand) {
 	for round := range crowdRounds {
 		about := subjects[round%len(subjects)]
@@ -133,10 +133,10 @@ func (c *crowd) write(r *rand.Rand) {
 	}
 }
 
-// subject is what the calls of a round are about.
+// subject is what the calls of a round have in common.
 type subject struct {
 	ops          []string
-	names, users int // of how many they choose
+	names, users int // how many they choose from
 	orgID        string
 }
 
@@ -159,7 +159,8 @@ func (c *crowd) draw(r *rand.Rand, about subject) change {
 	switch ch.op {
 	case "create", "update":
 		name, metadata := fmt.Sprint("Restless ", r.IntN(about.names)), pick(r, append(modelMetadata, nil)...)
-		// Mostly one of them, so that a change of the one would show in the other.
+		// Mostly one of the two fields, so that a change of one that affects the other
+		// shows.
 		if ch.op == "create" || r.IntN(3) > 0 {
 			ch.orgName = &name
 		}
@@ -224,8 +225,8 @@ func (c *crowd) sight(seen ...sighting) {
 	c.sighted = append(c.sighted, seen...)
 }
 
-// walk walks over the organizations, and over the members of one, until no more is
-// written: each that nobody touches comes exactly once.
+// walk walks over the organizations, and over the members of one, until the writes end.
+// Each entry that no client changes must come exactly once.
 func (c *crowd) walk(query, shared string, finished <-chan struct{}) {
 	for running := true; running; {
 		select {
@@ -260,7 +261,7 @@ func (c *crowd) seesAll(entries []entry, untouched map[string]bool) {
 			c.t.Fatalf("%v came after %v", e.position, entries[i-1].position)
 		}
 		if untouched[e.id] {
-			seen++ // a strict order holds none twice
+			seen++ // in a strict order nothing comes twice
 		}
 	}
 	if seen != len(untouched) {
@@ -268,7 +269,7 @@ func (c *crowd) seesAll(entries []entry, untouched map[string]bool) {
 	}
 }
 
-// compare holds all that was seen to the histories that the audit trail tells.
+// compare checks everything that was seen against the histories in the audit trail.
 func (c *crowd) compare() {
 	histories := map[string][]state{}
 	told := map[string]moment{}
@@ -300,7 +301,7 @@ type moment struct {
 	version int
 }
 
-// endsAs: the organization and its members are what the last event left.
+// endsAs checks that the organization and its members are what the last event left.
 func (c *crowd) endsAs(id string, history []state) {
 	last := history[len(history)-1]
 	ch := change{orgID: id, by: c.account.clients[0]}
@@ -316,8 +317,8 @@ func (c *crowd) endsAs(id string, history []state) {
 	}
 }
 
-// isMoment: what was served is what the organization was at some time, to the
-// field. updatedAt tells which: it rises with every change.
+// isMoment checks that what was served equals the organization at some time, in every
+// field. updatedAt identifies the time: it rises with every change.
 func (c *crowd) isMoment(seen sighting, history []state) {
 	at := slices.IndexFunc(history, func(s state) bool { return s.UpdatedAt == seen.UpdatedAt })
 	if at < 0 {
@@ -329,8 +330,8 @@ func (c *crowd) isMoment(seen sighting, history []state) {
 	}
 }
 
-// fault is "" if the answer is right at a moment between the two reads, and its
-// effect is told exactly once if there is one.
+// fault is "" if the answer is right at a moment between the two reads, and its effect,
+// if any, is in the trail exactly once.
 func (m call) fault(t testing.TB, told moment, histories map[string][]state) string {
 	switch {
 	case told.version != 0 && m.status >= 300:
@@ -356,7 +357,7 @@ func (m call) fault(t testing.TB, told moment, histories map[string][]state) str
 }
 
 // noEffect looks for a moment at which the call changed nothing and its answer was
-// the right one.
+// right.
 func (m call) noEffect(t testing.TB, history []state) string {
 	want := ""
 	if m.status >= 300 {

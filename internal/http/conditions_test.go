@@ -79,7 +79,7 @@ func TestConditionalChange(t *testing.T) {
 	a.do(t, http.MethodPost, none+"/users", member(userOne), "If-Match", `"1"`).refused(t, 404, "not_found")
 }
 
-// Of twenty changes with one tag one is made.
+// Of twenty concurrent changes with the same tag, one is made.
 func TestConcurrentChangesWithOneTag(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -14,7 +14,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// wireOrg is the organization for encoding/json, the fields in the contract's
+// wireOrg is the organization for encoding/json, with its fields in the contract's
 // order.
 type wireOrg struct {
 	CreatedAt         string          `json:"createdAt"`

@@ -21,7 +21,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// fakes that fail as told.
+// Fakes that fail as configured.
 type fakeLister struct {
 	orgdhttp.Organizations
 	list func(context.Context) (orgs.Page, error)
@@ -94,7 +94,7 @@ func TestEveryMethodOfEveryPath(t *testing.T) {
 	}
 }
 
-// The text names everything that is wrong, within bounds: some clients show nothing
+// The text names everything that is wrong, up to a limit: some clients show nothing
 // else of an answer.
 func TestDetailNamesEveryWrongField(t *testing.T) {
 	t.Parallel()
@@ -136,7 +136,7 @@ func TestUnknownPaths(t *testing.T) {
 	a := newAPI(t)
 	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/org_00000000000000000000000000000000/members", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
 		a.get(t, path).refused(t, http.StatusNotFound, "not_found")
-		// A stranger learns no more.
+		// A client without a key learns no more.
 		a.call(t, http.MethodGet, path).refused(t, http.StatusNotFound, "not_found")
 	}
 	a.get(t, "/v1/orgs/").refused(t, http.StatusNotFound, "not_found")
@@ -168,13 +168,13 @@ func TestPanicIsAProblem(t *testing.T) {
 	if log := a.log.String(); !strings.Contains(log, "a secret of the program") || !strings.Contains(log, "errors_test.go") {
 		t.Errorf("the panic and its stack are not in the log: %s", log)
 	}
-	// The server lives on.
+	// The server keeps working.
 	if got := a.call(t, http.MethodGet, "/livez"); got.status != http.StatusOK {
 		t.Errorf("after a panic: %d", got.status)
 	}
 }
 
-func TestErrorsOfTheDomain(t *testing.T) {
+func TestDomainErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		err    error
@@ -194,8 +194,8 @@ func TestErrorsOfTheDomain(t *testing.T) {
 	}
 }
 
-// A key that cannot be looked up may be good: 503, and never 401.
-func TestKeyStoreThatCannotBeAsked(t *testing.T) {
+// A key that cannot be looked up may be valid: 503, never 401.
+func TestUnavailableKeyStore(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) {
 		cfg.Auth = fakeAuthenticator{fmt.Errorf("authenticate: %w", apikeys.ErrUnavailable)}
@@ -207,7 +207,7 @@ func TestKeyStoreThatCannotBeAsked(t *testing.T) {
 	}
 }
 
-func TestLargeBodyIsRefused(t *testing.T) {
+func TestLargeBodyIsRejected(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	request := a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 1<<20+1)), "Authorization", "Bearer "+a.key)
@@ -218,7 +218,7 @@ func TestLargeBodyIsRefused(t *testing.T) {
 	}
 }
 
-func TestClientThatLeavesIsNoError(t *testing.T) {
+func TestClientDisconnectIsNotAnError(t *testing.T) {
 	t.Parallel()
 	entered, left := make(chan struct{}), make(chan struct{})
 	a := newAPIThatLists(t, func(ctx context.Context) (orgs.Page, error) {
@@ -260,8 +260,8 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// One line a request, with what an operator asks for.
-func TestAccessLine(t *testing.T) {
+// Each request writes one log line with the fields that operators need.
+func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	a.call(t, http.MethodGet, "/v1/orgs?limit=0", "Authorization", "Bearer "+a.key, "X-Request-Id", "mine", "X-Stainless-Retry-Count", "2")
@@ -280,8 +280,8 @@ func TestAccessLine(t *testing.T) {
 	}
 }
 
-// A client that waits to be asked for its body is answered without.
-func TestBodyThatIsHeldBackIsNotWaitedFor(t *testing.T) {
+// A client that waits for 100 Continue gets an answer without sending its body.
+func TestWithheldBodyIsNotAwaited(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	head := a.raw(t, "GET /livez HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")

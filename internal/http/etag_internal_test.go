@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The tags that real proxies make of "12", and what must not pass for one.
+// The tags that real proxies make of "12", and tags that must not match it.
 func TestVersionOf(t *testing.T) {
 	t.Parallel()
 	for tag, version := range map[string]int64{
@@ -27,13 +27,13 @@ func TestVersionOf(t *testing.T) {
 		`"12.gz"`:               12,
 		`"12-x-gzip"`:           12,
 		`"12"-gzip`:             12, // old Apache
-		`W/"12-gzip"`:           12, // two proxies, one behind the other
+		`W/"12-gzip"`:           12, // two proxies in a row
 		`W/"12-br-gzip"`:        12,
 		`W/"12"-gzip`:           12,
 		`W/"12-GZIP"`:           12,
 		`"9223372036854775807"`: 9223372036854775807,
 
-		`"12-1"`:                 0, // another version would be added by a mark that begins with a digit
+		`"12-1"`:                 0, // a mark that starts with a digit would look like another version
 		`"12-3gzip"`:             0,
 		`"12gzip"`:               0,
 		`"12-gzip1"`:             0,

@@ -31,7 +31,7 @@ func Codes() []string {
 	return all
 }
 
-// Exported for the tests of the encoders.
+// Exported for the encoder tests.
 var (
 	AppendString = appendString
 	AppendPage   = appendPage

@@ -138,7 +138,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// A change tells what is not given from what is given empty, and from null.
+// A change distinguishes a missing field, an empty one and null.
 func TestOptionalFields(t *testing.T) {
 	t.Parallel()
 	type change struct {
@@ -176,14 +176,14 @@ func TestOptionalFields(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongIsNamedAtOnce(t *testing.T) {
+func TestAllWrongFieldsAreListed(t *testing.T) {
 	t.Parallel()
 	body := `{"orgname":"x","metadata":{"z":1,"a":null},"OrgName":"x","isActive":true,"":1}`
 	want := []string{
 		" unknown", "OrgName unknown", "isActive unknown", "metadata.a wrong_type", "metadata.z wrong_type",
 		"orgName required", "orgname unknown",
 	}
-	for range 20 { // the order is not the map's
+	for range 20 { // the order must not depend on the map
 		got := decoded(t, body, nameField(new(string)).must(), metadataField(new(map[string]string)))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
@@ -217,7 +217,7 @@ func TestDecodeBody(t *testing.T) {
 	}
 }
 
-func TestNoBodyHasNoFields(t *testing.T) {
+func TestMissingBodyHasNoFields(t *testing.T) {
 	t.Parallel()
 	server := newBodyServer(t, func(c echo.Context) error {
 		if err := decodeBody(c, false); err != nil {
@@ -233,8 +233,8 @@ func TestNoBodyHasNoFields(t *testing.T) {
 	wantProblem(t, serve(server, jsonRequest(`{"a":1}`)), http.StatusUnprocessableEntity, codeInvalidField)
 }
 
-// However wrong a body is, the answer stays small.
-func TestRefusalsStaySmall(t *testing.T) {
+// However many errors a body has, the answer stays small.
+func TestErrorsStaySmall(t *testing.T) {
 	t.Parallel()
 	var wrong []string
 	for i := range 900 {

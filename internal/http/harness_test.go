@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 const publicURL = "https://orgs.example.com"
 
-// api is a server on a database of its own, with one account and a key to it.
+// api is a server with its own database, one account and a key of that account.
 type api struct {
 	*dbtest.DB
 	server  *orgdhttp.Server
@@ -33,7 +33,7 @@ type api struct {
 	account uuid.UUID
 	key     string
 	log     *logBuffer
-	shapes  *shapes // unless nil, only exchanges of a new shape are held to the description
+	shapes  *shapes // unless nil, only exchanges of a new shape are checked against the description
 }
 
 func newAPI(t testing.TB) *api {
@@ -42,7 +42,7 @@ func newAPI(t testing.TB) *api {
 	return newAPIWith(t, d, func(*orgdhttp.Config) {})
 }
 
-// newAPIWith lets a test change what the server is made of.
+// newAPIWith lets a test change the server's configuration.
 func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api {
 	t.Helper()
 	a := &api{DB: d, account: d.Account(t), log: &logBuffer{}}
@@ -84,7 +84,7 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
-// answer is what a call got.
+// answer is the response to a call.
 type answer struct {
 	status int
 	header http.Header
@@ -97,8 +97,8 @@ func (a *api) get(t testing.TB, target string, headers ...string) answer {
 	return a.call(t, http.MethodGet, target, append([]string{"Authorization", "Bearer " + a.key}, headers...)...)
 }
 
-// call sends a request with the headers, name after value, and holds the answer
-// to the API's description.
+// call sends a request with the headers, given as name and value in turn, and checks
+// the answer against the API description.
 func (a *api) call(t testing.TB, method, target string, headers ...string) answer {
 	t.Helper()
 	return a.send(t, a.request(t, method, target, nil, headers...))
@@ -129,7 +129,8 @@ func (a *api) send(t testing.TB, request *http.Request) answer {
 	}
 	got := answer{status: response.StatusCode, header: response.Header, body: body}
 	if a.shapes == nil || a.shapes.isNew(request, got) {
-		// A server that answers early leaves the transport to read on in the body.
+		// When a server answers early, the transport may still be reading the request
+		// body.
 		sent := *request
 		if request.GetBody != nil {
 			if sent.Body, err = request.GetBody(); err != nil {

@@ -29,8 +29,8 @@ func limited(t testing.TB, limits orgdhttp.Limits) *api {
 	return newAPIWith(t, d, func(c *orgdhttp.Config) { c.Limits = limits })
 }
 
-// rateLimit reads the two fields as any client would (RFC 9651), and holds them to
-// draft-ietf-httpapi-ratelimit-headers.
+// rateLimit parses the two fields as any client would (RFC 9651), and checks them
+// against draft-ietf-httpapi-ratelimit-headers.
 func rateLimit(t testing.TB, policy string, h http.Header) (quota, window, remaining, reset int64) {
 	t.Helper()
 	read := func(name string, params ...string) (values []int64) {
@@ -56,13 +56,14 @@ func rateLimit(t testing.TB, policy string, h http.Header) (quota, window, remai
 	return limit[0], limit[1], state[0], state[1]
 }
 
-func TestRateLimitOfAKey(t *testing.T) {
+func TestKeyRateLimit(t *testing.T) {
 	t.Parallel()
 	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 5}})
 	reader := a.Key(t, a.account, apikeys.OrgsRead)
 	allowed := 0
 	for {
-		// Refusals of other kinds count too, and tell how much is left.
+		// Requests that fail for other reasons count too, and their answers say how
+		// much is left.
 		targets := []string{"/v1/orgs?limit=1", "/v1/orgs?limit=0", "/v1/orgs/org_1"}
 		got := a.get(t, targets[allowed%len(targets)])
 		quota, window, remaining, reset := rateLimit(t, "key", got.header)
@@ -93,8 +94,8 @@ func TestRateLimitOfAKey(t *testing.T) {
 	}
 }
 
-// A key may have a rate of its own; 0 is no limit, and says nothing of one.
-func TestOwnRateOfAKey(t *testing.T) {
+// A key may have its own rate. 0 means no limit and no RateLimit fields.
+func TestKeyWithOwnRate(t *testing.T) {
 	t.Parallel()
 	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 2}})
 	own, none := a.Key(t, a.account), a.Key(t, a.account)
@@ -112,9 +113,9 @@ func TestOwnRateOfAKey(t *testing.T) {
 	}
 }
 
-// The keys of an account share its rate too, and the fields tell of the limit that
-// is nearer. Other accounts have theirs.
-func TestRateLimitOfAnAccount(t *testing.T) {
+// The keys of an account also share its rate, and the fields describe the limit that is
+// nearer. Other accounts have their own.
+func TestAccountRateLimit(t *testing.T) {
 	t.Parallel()
 	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 6}, PerAccount: ratelimit.Rate{PerSecond: 1, Burst: 9}})
 	second, third := a.Key(t, a.account), a.Key(t, a.account)
@@ -143,9 +144,9 @@ func TestRateLimitOfAnAccount(t *testing.T) {
 	}
 }
 
-// Keys whose own rate an operator set above the account's have it, together; a key
-// without a limit has none.
-func TestFastKeysOfAnAccount(t *testing.T) {
+// Keys whose own rate is above the account's share that rate; a key without a limit is
+// not limited.
+func TestKeysFasterThanTheirAccount(t *testing.T) {
 	t.Parallel()
 	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 2}, PerAccount: ratelimit.Rate{PerSecond: 1, Burst: 3}})
 	one, two, none := a.Key(t, a.account), a.Key(t, a.account), a.Key(t, a.account)
@@ -178,7 +179,7 @@ func (a *api) rate(t testing.TB, key string, perSecond int) {
 	a.Exec(t, "UPDATE api_keys SET rate_limit = $1 WHERE digest = $2", perSecond, digest[:])
 }
 
-// counted counts what limits refused.
+// counted counts the requests that limits rejected.
 type counted struct {
 	orgdhttp.Unobserved
 	mu      sync.Mutex
@@ -191,7 +192,7 @@ func (c *counted) ObserveLimited(limit string) {
 	c.limited[limit]++
 }
 
-// held are organizations whose list waits until it is released.
+// held is an Organizations whose List blocks until it is released.
 type held struct {
 	*orgs.Repository
 	begun   chan struct{}
@@ -204,7 +205,7 @@ func (h *held) List(context.Context, uuid.UUID, orgs.ListParams) (orgs.Page, err
 	return orgs.Page{}, nil
 }
 
-// What is too much at once is refused at once, and what is under way goes on.
+// Requests above the limit are rejected at once, and those in flight continue.
 func TestRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -253,9 +254,8 @@ func TestRequestsInFlight(t *testing.T) {
 	}
 }
 
-// However many requests some accounts have in flight, there are places left for
-// the others.
-func TestRequestsInFlightOfAnAccount(t *testing.T) {
+// However many requests some accounts have in flight, places are left for the others.
+func TestRequestsInFlightPerAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	h := &held{Repository: orgs.NewRepository(d.Conns), begun: make(chan struct{}), release: make(chan struct{})}
@@ -265,10 +265,10 @@ func TestRequestsInFlightOfAnAccount(t *testing.T) {
 	})
 	var all sync.WaitGroup
 	refusals := 0
-	for _, most := range []int{5, 3, 1, 1} { // half of what is left, each time
+	for _, most := range []int{5, 3, 1, 1} { // half of what is left each time
 		account := a.Account(t)
 		for range most {
-			key := a.Key(t, account) // a limit of keys does not help here
+			key := a.Key(t, account) // a limit for each key does not help here
 			all.Go(func() {
 				if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key); got.status != 200 {
 					t.Errorf("%d %s", got.status, got.body)
@@ -289,9 +289,9 @@ func TestRequestsInFlightOfAnAccount(t *testing.T) {
 	}
 }
 
-// Bodies that do not arrive hold places of their own kind: neither the account's
-// other calls nor other accounts are refused for them.
-func TestBodiesThatDoNotArriveHoldNoPlace(t *testing.T) {
+// Bodies that do not arrive hold separate places: they do not block the account's other
+// calls or other accounts.
+func TestSlowBodiesHoldNoPlace(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) {
 		c.Limits = orgdhttp.Limits{InFlight: 8, InFlightPerKey: 3}
@@ -305,7 +305,7 @@ func TestBodiesThatDoNotArriveHoldNoPlace(t *testing.T) {
 		}
 	}
 	a.key = own
-	// There is half of all for those of one account.
+	// One account can hold half of these places.
 	for deadline := time.Now().Add(7 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`)
 		if got.status == http.StatusTooManyRequests {
@@ -335,8 +335,8 @@ func (a *api) forwarded(t testing.TB, key, client string) answer {
 	return a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key, "X-Forwarded-For", client)
 }
 
-// A client that tries keys is slowed down. Keys that are good work on from the same
-// address, whether the server knows them already or not.
+// A client that guesses keys is slowed down. Valid keys keep working from the same
+// address, cached or not.
 func TestFailuresAreLimited(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -348,7 +348,7 @@ func TestFailuresAreLimited(t *testing.T) {
 	exhaust := func(client string) {
 		refused := 0
 		for {
-			// An address of the client's own choice is not believed.
+			// A forged address is ignored.
 			got := a.forwarded(t, apikeys.NewKey().Reveal(), client)
 			if got.status == http.StatusTooManyRequests {
 				got.refused(t, 429, "rate_limited")
@@ -381,9 +381,9 @@ func TestFailuresAreLimited(t *testing.T) {
 	}
 }
 
-// Many who try keys at once, from one address, keep no good key from its answer, with
-// and without a cache of keys.
-func TestWrongKeysRefuseNoGoodOne(t *testing.T) {
+// Many clients that guess keys from one address do not block a valid key, with and
+// without a key cache.
+func TestWrongKeysDoNotBlockValidKeys(t *testing.T) {
 	t.Parallel()
 	for name, ttl := range map[string]time.Duration{"cached": time.Minute, "asked each time": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -429,8 +429,8 @@ func TestWrongKeysRefuseNoGoodOne(t *testing.T) {
 	}
 }
 
-// Behind proxies that are trusted each client has its own count; what a client
-// writes into the field itself is not believed.
+// Behind trusted proxies each client is counted separately; what a client itself writes
+// into X-Forwarded-For is ignored.
 func TestClientsBehindProxies(t *testing.T) {
 	t.Parallel()
 	_, loopback, _ := net.ParseCIDR("127.0.0.0/8")
@@ -468,7 +468,7 @@ func TestClientsBehindProxies(t *testing.T) {
 	}
 }
 
-// A key that stands where none belongs is not logged, nor told to anybody.
+// A key in the wrong place is neither logged nor returned.
 func TestKeysInTheWrongPlace(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -22,7 +22,7 @@ func (a *api) nameList(t testing.TB, query string) []string {
 	return names
 }
 
-// filtered has four organizations that differ in what filters ask for.
+// filtered has four organizations that differ in what filters test.
 func filtered(t *testing.T) *api {
 	t.Helper()
 	a := newAPI(t)
@@ -73,9 +73,9 @@ func TestFiltersCombine(t *testing.T) {
 	}
 }
 
-// A cursor is good for the filters that it was made with, however they are
-// ordered, and the Link repeats them all.
-func TestFiltersOfAWalk(t *testing.T) {
+// A cursor is valid for the filters that it was made with, in any order, and the Link
+// repeats them all.
+func TestFiltersInWalks(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for i := range 5 {
@@ -104,7 +104,7 @@ func TestFiltersOfAWalk(t *testing.T) {
 	}
 }
 
-func TestFiltersRefuse(t *testing.T) {
+func TestInvalidFilters(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	var many []string
@@ -154,7 +154,7 @@ func TestFiltersRefuse(t *testing.T) {
 	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")).page(t)
 }
 
-// A filter shows nothing of another account, and no member of its organizations.
+// A filter reveals nothing of another account or the members of its organizations.
 func TestFiltersKeepTenantsApart(t *testing.T) {
 	t.Parallel()
 	a := filtered(t)

@@ -16,8 +16,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// An account that holds its share waits and is refused; another is served.
-func TestMemoryOfAnAccount(t *testing.T) {
+// An account that has used its share waits and is rejected; another account is served.
+func TestMemoryPerAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	h := &held{Repository: orgs.NewRepository(d.Conns), begun: make(chan struct{}), release: make(chan struct{})}
@@ -55,7 +55,7 @@ func TestMemoryOfAnAccount(t *testing.T) {
 	}
 }
 
-// All that the rules of the fields allow fits into a body, however it is escaped.
+// Everything that the field rules allow fits into a body, however it is escaped.
 func TestLargestBody(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -75,7 +75,7 @@ func TestLargestBody(t *testing.T) {
 	}
 }
 
-// What a client does not read is not held for long.
+// An answer that a client does not read is not held for long.
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	large := orgs.Page{Bytes: 32 << 20, Orgs: []orgs.Org{{Metadata: orgs.Metadata(`{"a":"` + strings.Repeat("x", 32<<20) + `"}`)}}}

@@ -11,7 +11,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// What the clients of the model do, and what they draw for it.
+// The actions of the model's clients, and what they draw.
 
 const userThree = "usr_00000000000000000000000000000003"
 
@@ -20,7 +20,7 @@ var (
 	modelMetadata = []map[string]string{{"plan": "pro"}, {"plan": "free", "region": "eu"}, {"Ключ": "", "n": "\n\""}}
 )
 
-// draw returns a call of the operation that repeats none.
+// draw returns a new call of the operation, not a repeat.
 func (m *model) draw(t *rapid.T, op string) change {
 	c := change{op: op, by: rapid.SampledFrom(m.clients).Draw(t, "client")}
 	c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
@@ -56,8 +56,8 @@ func (c *change) drawBody(t *rapid.T) {
 	}
 }
 
-// drawID is mostly of one of the account's own organizations, and else of another
-// account's or of none.
+// drawID returns mostly one of the account's own organizations, otherwise another
+// account's or an unknown one.
 func (m *model) drawID(t *rapid.T, account *modelAccount) string {
 	whose := rapid.IntRange(0, 9).Draw(t, "whose")
 	of := account
@@ -84,7 +84,7 @@ func (m *model) drawMatch(t *rapid.T, c change) string {
 	return rapid.SampledFrom(values).Draw(t, "match")
 }
 
-// marked is a tag as a compressing proxy hands it on.
+// marked is a tag as a compressing proxy passes it on.
 func marked(tag string) string { return "W/" + strings.TrimSuffix(tag, `"`) + `-gzip"` }
 
 var unmarked = strings.NewReplacer("W/", "", "-gzip", "")
@@ -150,8 +150,8 @@ func (m *model) drawFirst(t *rapid.T, of func(*modelAccount) []change) change {
 	return rapid.SampledFrom(all).Draw(t, "first")
 }
 
-// refused makes calls that are refused before they are tried: nothing comes of
-// them, and the Idempotency-Key is as free as it was.
+// refused makes calls that are rejected before they run: they change nothing and do not
+// use up the Idempotency-Key.
 func (m *model) refused(t *rapid.T) {
 	c := m.draw(t, rapid.SampledFrom([]string{"create", "update"}).Draw(t, "op"))
 	c.key = fmt.Sprint("free-", m.calls)
@@ -174,7 +174,7 @@ func (m *model) refused(t *rapid.T) {
 	m.send(c)
 }
 
-// read is a GET that may know a state of the organization already.
+// read is a GET, sometimes with If-None-Match.
 func (m *model) read(t *rapid.T) {
 	by := rapid.SampledFrom(m.clients).Draw(t, "client")
 	id := m.drawID(t, by.account)
@@ -205,14 +205,14 @@ func (m *model) beginMemberWalk(t *rapid.T) {
 	m.walks = append(m.walks, rapid.SampledFrom(account.orgs).Draw(t, "org").memberWalk())
 }
 
-// page goes on with a walk, which any client of the account may.
+// page continues a walk. Any client of the account may do so.
 func (m *model) page(t *rapid.T) {
 	w := m.drawWalk(t, func(w *walk) bool { return !w.done })
 	by := rapid.SampledFrom(w.account.clients).Draw(t, "client")
 	w.page(m, by, rapid.IntRange(1, 3).Draw(t, "limit"))
 }
 
-// strayCursor: a cursor is good in its own list and for its own account only.
+// strayCursor checks that a cursor is valid only in its own list and account.
 func (m *model) strayCursor(t *rapid.T) {
 	w := m.drawWalk(t, func(w *walk) bool { return w.path == "/v1/orgs" && w.cursor != "" })
 	for _, c := range m.clients {

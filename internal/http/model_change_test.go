@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// operations are the calls that change something.
+// operations are the calls that make a change.
 var operations = map[string]struct{ method, suffix, event string }{
 	"create":     {http.MethodPost, "", "org.created"},
 	"update":     {http.MethodPatch, "", "org.updated"},
@@ -23,7 +23,7 @@ var operations = map[string]struct{ method, suffix, event string }{
 	"remove":     {http.MethodDelete, "/users", "org.member_removed"},
 }
 
-// change is a call that changes something.
+// change is a call that makes a change.
 type change struct {
 	op        string
 	by        *modelClient
@@ -78,7 +78,7 @@ func (c change) headers() []string {
 	return headers
 }
 
-// name is under which the first result is kept, "" if none is.
+// name is the name under which the first result is stored, "" if it is not stored.
 func (c change) name() string {
 	if c.key == "" || operations[c.op].method == http.MethodDelete {
 		return ""
@@ -86,8 +86,8 @@ func (c change) name() string {
 	return c.op + " " + c.key
 }
 
-// said is what the repeats of a named call have to say again. White space around a
-// name is not part of it, nor is the API key of the account.
+// said is what the repeats of a named call must repeat. White space around a name is
+// not part of it, nor is the API key.
 func (c change) said() string {
 	if c.orgName != nil {
 		name := strings.TrimSpace(*c.orgName)
@@ -96,7 +96,7 @@ func (c change) said() string {
 	return fmt.Sprintf("%s %s %s as %s if %s", c.op, c.orgID, c.body(nil), c.user, c.match)
 }
 
-// remember keeps what a repeat of the call will be answered.
+// remember stores the answer that a repeat of the call gets.
 func (c change) remember(got answer) {
 	account := c.by.account
 	switch {
@@ -108,8 +108,8 @@ func (c change) remember(got answer) {
 	}
 }
 
-// create adds the organization that the call has made, with what the server
-// chose for it. It is the newest of its account.
+// create adds the organization that the call created, with the values that the server
+// chose. It is the newest of its account.
 func (c change) create(t testing.TB, got answer) *modelOrg {
 	made := got.organization(t, 201)
 	o := &modelOrg{account: c.by.account, version: 1, members: map[string]time.Time{}, organization: organization{
@@ -125,7 +125,7 @@ func (c change) create(t testing.TB, got answer) *modelOrg {
 	return o
 }
 
-// apply changes the organization, or returns the code of the refusal.
+// apply changes the organization, or returns the error code.
 func (c change) apply(o *modelOrg) string {
 	if o == nil {
 		return "not_found"

@@ -14,11 +14,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The model is all that the API promises of two accounts, kept in memory. Random
-// sequences of calls are made by several clients; after each the answer, what can
-// be read then, and the walks under way must be what the model says. Only times
-// and ids are the server's to choose: they are learnt when they are first served,
-// held to their bounds, and never change from then on.
+// The model is an in-memory implementation of what the API promises, for two accounts.
+// Several clients make random sequences of calls. After each call the answer,
+// everything that can be read, and the walks in progress must agree with the model.
+// Only times and ids are chosen by the server: the model learns them when they are
+// first served, checks their bounds, and expects them not to change.
 type model struct {
 	*api
 	t        testing.TB
@@ -38,7 +38,7 @@ type modelAccount struct {
 	made    []change             // creations without a key, in order
 }
 
-// firstCall is the first of an Idempotency-Key, and what it got.
+// firstCall is the first call with an Idempotency-Key, and its answer.
 type firstCall struct {
 	said string
 	answer
@@ -137,8 +137,7 @@ func (m *model) send(c change) {
 	}
 }
 
-// isReplay: a refusal names the request that it refuses, so it is compared by its
-// code.
+// isReplay compares errors by their code, because they contain the request's id.
 func isReplay(t testing.TB, first firstCall, got answer) {
 	for _, name := range []string{"ETag", "Location", "Content-Type", "X-Should-Retry"} {
 		if got.header.Get(name) != first.header.Get(name) {
@@ -154,7 +153,7 @@ func isReplay(t testing.TB, first firstCall, got answer) {
 	}
 }
 
-// effect is that of a call that repeats none.
+// effect checks the effect of a call that is not a repeat.
 func (m *model) effect(c change, got answer) {
 	if c.op == "create" {
 		m.touched = c.create(m.t, got)
@@ -178,7 +177,7 @@ func (m *model) effect(c change, got answer) {
 	}
 }
 
-// made holds the answer to a creation to the organization that it made.
+// made checks the answer to a creation against the new organization.
 func (m *model) made(o *modelOrg, got answer) {
 	m.isServed(o, got, 201)
 	if location := got.header.Get("Location"); location != publicURL+o.path() || got.header.Get("Idempotency-Replayed") != "" {
@@ -186,7 +185,7 @@ func (m *model) made(o *modelOrg, got answer) {
 	}
 }
 
-// isServed holds an answer with the organization to the model, to the field.
+// isServed compares an answer that has the organization with the model, field by field.
 func (m *model) isServed(o *modelOrg, got answer, status int) {
 	served := got.organization(m.t, status)
 	if o.unread {
@@ -200,7 +199,7 @@ func (m *model) isServed(o *modelOrg, got answer, status int) {
 	}
 }
 
-// check runs after every step: whoever reads now, reads what was written.
+// check runs after every step: every read returns what was written.
 func (m *model) check(*rapid.T) {
 	o := m.touched
 	if m.touched = nil; o == nil {
@@ -227,8 +226,8 @@ func (m *model) isReadAlone(o *modelOrg) {
 	}
 }
 
-// learnMembers takes from the list when a new member was added: after what was
-// there before, and not after the change was made.
+// learnMembers takes the time of a new member from the list: it is after those of
+// earlier members, and not after the change.
 func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
 	for _, e := range served {
 		if known, isMember := o.members[e.id]; !isMember || !known.IsZero() {
@@ -242,7 +241,7 @@ func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
 	}
 }
 
-// finish compares all that there is, and the audit trail.
+// finish compares everything, including the audit trail.
 func (m *model) finish() {
 	for _, account := range m.accounts {
 		m.walkAll(account.walk(listFilter{}))
@@ -257,7 +256,7 @@ func (m *model) finish() {
 	}
 }
 
-// isTold: the audit trail tells exactly what happened to the organization.
+// isTold checks that the audit trail records exactly what happened to the organization.
 func (m *model) isTold(o *modelOrg, events []event) {
 	var told []deed
 	for _, e := range events {
@@ -306,7 +305,7 @@ func readTime(t testing.TB, s string) time.Time {
 	return at
 }
 
-// In rapid's account of what it drew.
+// For rapid's report of what it drew.
 func (o *modelOrg) GoString() string { return o.OrgID + " " + o.OrgName }
 
 func (c *modelClient) GoString() string { return c.id.String() }

@@ -39,23 +39,23 @@ type walk struct {
 	seen, owed  map[position]bool
 }
 
-// entry is one of a list: an organization, or a member.
+// entry is an entry of a list: an organization or a member.
 type entry struct {
 	position
 	org organization // zero for a member
 }
 
-// position is where an entry is, the time in microseconds. A member who is
-// removed and added again is a new entry.
+// position is an entry's place in the list, with its time in microseconds. A member who
+// is removed and added again is a new entry.
 type position struct {
 	at int64
 	id string
 }
 
-// precedes says whether a list has p before q.
+// precedes reports whether p comes before q in a list.
 func (p position) precedes(q position) bool { return p.at > q.at || p.at == q.at && p.id > q.id }
 
-// listFilter is what a list of organizations is asked for.
+// listFilter is the filters of a list of organizations.
 type listFilter struct {
 	name     string
 	active   *bool
@@ -184,7 +184,7 @@ func (w *walk) pageQuery(limit int) url.Values {
 	return query
 }
 
-// page asks for the next page and holds it to the model and to the promises.
+// page reads the next page and checks it against the model and the promises.
 func (w *walk) page(m *model, by *modelClient, limit int) {
 	answer := m.as(by, w.path+"?"+w.pageQuery(limit).Encode())
 	got, cursor := w.read(m.t, answer)
@@ -224,7 +224,7 @@ func (w *walk) pass(t testing.TB, e entry) {
 	w.seen[e.position], w.last = true, &e
 }
 
-// forgive: what did not keep matching is owed no more.
+// forgive drops the entries that stopped matching from those that must come.
 func (w *walk) forgive(t testing.TB) {
 	listed := map[position]bool{}
 	for _, e := range w.listed(t) {
@@ -237,7 +237,7 @@ func (w *walk) forgive(t testing.TB) {
 	}
 }
 
-// walkAll reads all pages of a walk that has not begun.
+// walkAll reads all pages of a new walk.
 func (m *model) walkAll(w *walk) {
 	for !w.done {
 		w.page(m, w.account.clients[0], 100)

@@ -37,9 +37,9 @@ var description = sync.OnceValues(func() (*openapi3.T, error) {
 	return doc, doc.Validate(context.Background())
 })
 
-// closedDescription is openapi.yaml, ready to check exchanges against. Its answers
-// are open, because later releases may add fields; those of this release have the
-// fields that it names and no others.
+// closedDescription is openapi.yaml, prepared for checking exchanges. The published
+// answers allow more fields, because later releases may add some; the answers of this
+// release must have exactly the fields that it names.
 var closedDescription = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(orgd.OpenAPIYAML)
 	if err != nil {
@@ -51,11 +51,11 @@ var closedDescription = sync.OnceValues(func() (*openapi3.T, error) {
 			s.AdditionalProperties.Has = &closed
 		}
 	}
-	doc.Components.Schemas["Description"].Value.AdditionalProperties.Has = nil // of this document only the head is described
+	doc.Components.Schemas["Description"].Value.AdditionalProperties.Has = nil // only the top level of this document is described
 	return doc, doc.Validate(context.Background())
 })
 
-// isOpen reports whether an object with described fields may have others too.
+// isOpen reports whether an object with described fields may also have others.
 func isOpen(s *openapi3.Schema) bool {
 	return len(s.Properties) > 0 && s.AdditionalProperties.Has == nil && s.AdditionalProperties.Schema == nil
 }
@@ -68,8 +68,8 @@ var descriptionRouter = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(doc)
 })
 
-// checkExchange holds a request and its answer to the description, and the
-// answer to the rules that every answer keeps.
+// checkExchange checks a request and its answer against the description, and the answer
+// against the rules for every answer.
 func checkExchange(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
 	checkCommonHeaders(t, request, got)
@@ -104,7 +104,8 @@ func checkExchange(t testing.TB, request *http.Request, got answer) {
 		if len(got.body) != 0 {
 			t.Errorf("HEAD %s has a body", request.URL)
 		}
-		// The validator passes every HEAD; asked as a GET it checks the headers.
+		// The validator accepts every HEAD. Checked as a GET, the headers are
+		// validated.
 		input.Request = request.Clone(context.Background())
 		input.Request.Method = http.MethodGet
 	}
@@ -141,8 +142,8 @@ func checkCommonHeaders(t testing.TB, request *http.Request, got answer) {
 	}
 }
 
-// checkProblem holds every error to RFC 9457 and to what the official clients
-// read, and looks for what must not leak.
+// checkProblem checks every error against RFC 9457 and what the official clients read,
+// and looks for text that must not leak.
 func checkProblem(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
 	if contentType := got.header.Get("Content-Type"); contentType != "application/problem+json" {
@@ -176,7 +177,7 @@ func checkProblem(t testing.TB, request *http.Request, got answer) {
 	}
 }
 
-// checkUndescribed holds the answers that belong to no operation to their
+// checkUndescribed checks the answers that belong to no operation against their
 // components.
 func checkUndescribed(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
@@ -203,8 +204,8 @@ func checkUndescribed(t testing.TB, request *http.Request, got answer) {
 	}
 }
 
-// checkPaging holds a page to what a schema cannot say: the fields' order, and a
-// Link exactly when more follows.
+// checkPaging checks what a schema cannot express: the order of the fields, and a Link
+// exactly when hasMore is true.
 func checkPaging(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
 	if got.status != http.StatusOK || request.URL.Path != "/v1/orgs" || request.Method == http.MethodHead {
@@ -252,8 +253,8 @@ func fieldNames(t testing.TB, object []byte) []string {
 	return names
 }
 
-// A description that took anything would make every other check idle.
-func TestDescriptionRefusesWrongPages(t *testing.T) {
+// If the description accepted anything, the other checks would test nothing.
+func TestDescriptionRejectsInvalidPages(t *testing.T) {
 	t.Parallel()
 	doc, err := closedDescription()
 	if err != nil {
@@ -284,8 +285,9 @@ func TestDescriptionRefusesWrongPages(t *testing.T) {
 	}
 }
 
-// Clients generated from the description accept fields that a later release adds,
-// pass a proxy that drops a static header, and have typed errors. Bodies are closed.
+// Clients that are generated from the description accept fields that a later release
+// adds, tolerate a proxy that drops a static header, and have typed errors. Bodies
+// allow no other fields.
 func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 	t.Parallel()
 	doc, err := description()
@@ -322,7 +324,7 @@ func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 	}
 }
 
-// What is served is described, and what is described is served.
+// Every served route is described, and every described route is served.
 func TestDescriptionHasTheRoutes(t *testing.T) {
 	t.Parallel()
 	doc, err := description()

@@ -43,7 +43,7 @@ func TestListGolden(t *testing.T) {
 	}
 }
 
-func TestListOfNothing(t *testing.T) {
+func TestListEmptyAccount(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	if got := string(a.get(t, "/v1/orgs").body); got != `{"hasMore":false,"organizations":[]}` {
@@ -68,7 +68,7 @@ func (a *api) walk(t testing.TB, query string) []string {
 	}
 }
 
-func TestWalkSeesEachOnce(t *testing.T) {
+func TestWalkReturnsEachOrgOnce(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	want := map[string]bool{}
@@ -94,8 +94,8 @@ func TestWalkSeesEachOnce(t *testing.T) {
 	}
 }
 
-// The Link names the configured address, whatever Host the request came by, and
-// leads on.
+// The Link uses the configured address, whatever Host the request has, and leads to the
+// next page.
 func TestLinkLeadsToTheNextPage(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -120,8 +120,8 @@ func TestLinkLeadsToTheNextPage(t *testing.T) {
 	}
 }
 
-// The Link repeats the query byte for byte, with the next cursor in the place of the
-// old one, and escapes what would end it. One that is too long is left out.
+// The Link repeats the query byte for byte, with the next cursor instead of the old
+// one, and escapes characters that would end it. A Link that is too long is left out.
 func TestLinkRepeatsTheQuery(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -245,7 +245,7 @@ func TestOtherParameters(t *testing.T) {
 	}
 }
 
-func TestCursorThatIsNotOurs(t *testing.T) {
+func TestForeignCursors(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for range 3 {
@@ -291,8 +291,8 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	}
 }
 
-// Two accounts never see each other, on any route there is.
-func TestTenantsNeverMeet(t *testing.T) {
+// Two accounts never see each other's data, on any route.
+func TestTenantIsolation(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	theirs := a.Account(t)

@@ -13,7 +13,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// largestOrg takes as many bytes in JSON as the rules of its fields allow.
+// largestOrg is as large in JSON as the field rules allow.
 func largestOrg(t testing.TB, n int) orgs.Org {
 	t.Helper()
 	metadata := map[string]string{}
@@ -31,8 +31,8 @@ func largestOrg(t testing.TB, n int) orgs.Org {
 	}
 }
 
-// A page of large organizations ends before it is larger than 1 MiB, and the walk
-// goes on behind it.
+// A page of large organizations ends before it exceeds 1 MiB, and the walk continues
+// after it.
 func TestPageOfLargeOrganizations(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -63,8 +63,8 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 	}
 }
 
-// The size that a page is cut by is never less than what is written.
-func TestSizeOfPages(t *testing.T) {
+// The size by which a page is cut is never below the written size.
+func TestPageSize(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for n, o := range []orgs.Org{

@@ -45,7 +45,7 @@ func readAnswer(t *testing.T, conn net.Conn) answer {
 	return answer{status: response.StatusCode, header: response.Header, body: body}
 }
 
-func TestBodyThatDoesNotArrive(t *testing.T) {
+func TestBodyTimeout(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for name, sent := range map[string]string{"nothing": "", "all but the last byte": `{"orgName":"x"`} {
@@ -60,7 +60,7 @@ func TestBodyThatDoesNotArrive(t *testing.T) {
 	}
 }
 
-// A body may come in pieces, and its connection serves on afterwards.
+// A body may arrive in pieces, and its connection can be reused afterwards.
 func TestBodyThatArrivesInPieces(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

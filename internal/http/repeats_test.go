@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Every POST and PATCH with a key is made once, and its repeat is answered as the
-// first was, to the byte.
+// Every POST and PATCH with a key runs once, and its repeat gets the first answer, byte
+// for byte.
 func TestKeyedCallsAreReplayed(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -37,7 +37,7 @@ func TestKeyedCallsAreReplayed(t *testing.T) {
 			t.Errorf("%s %s: %d %s", call.method, call.target, first.status, first.body)
 		}
 		a.do(t, http.MethodPatch, path, `{"metadata":{"meanwhile":"`+first.header.Get("Date")+call.method+`"}}`)
-		// Quoted or bare, it is the same key.
+		// A quoted and a bare key are the same key.
 		for _, spelling := range []string{`"` + key + `"`, key} {
 			if strings.Contains(key, " ") && spelling == key {
 				continue
@@ -70,19 +70,19 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	a.do(t, http.MethodPatch, one, `{"orgName":"One 3"}`, key...).refused(t, 422, "idempotency_key_reused")
 	a.do(t, http.MethodPatch, two, `{"orgName":"One 2"}`, key...).refused(t, 422, "idempotency_key_reused")
 	a.do(t, http.MethodPatch, one, `{"orgName":"One 2"}`, append(key, "Orgd-User", userOne)...).refused(t, 422, "idempotency_key_reused")
-	// The same, said in other words.
+	// The same call, written differently.
 	again := a.do(t, http.MethodPatch, one, ` { "orgName" : "\u004fne 2" } `, key...)
 	if again.organization(t, 200); again.header.Get("Idempotency-Replayed") != "true" {
 		t.Error("other white space is another call")
 	}
-	// Another route may use the key for itself.
+	// Another route may use the same key.
 	if got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"New"}`, key...); got.status != 201 || got.header.Get("Idempotency-Replayed") != "" {
 		t.Errorf("on another route: %d %s", got.status, got.body)
 	}
 }
 
-// What was refused before it was tried is not kept: the key is still free.
-func TestKeyOfARefusedCallIsFree(t *testing.T) {
+// An error from before the call ran is not stored: the key is still free.
+func TestKeyOfARejectedCallStaysFree(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":""}`, "Idempotency-Key", "k").refused(t, 422, "invalid_field")
@@ -109,7 +109,7 @@ func TestMalformedKeys(t *testing.T) {
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 3 { // the first two are one key
 		t.Errorf("%d organizations", len(page.Organizations))
 	}
-	// A DELETE is safe to repeat as it is: the header says nothing there.
+	// A DELETE is safe to repeat as it is: the header is ignored.
 	a.do(t, http.MethodDelete, a.create(t, "B")+"/users", member(userOne), "Idempotency-Key", "").ok(t)
 }
 

@@ -17,8 +17,8 @@ func (a *api) retry(t *testing.T, count string, headers ...string) answer {
 	return a.do(t, http.MethodPost, "/v1/orgs", radiology, append(headers, "X-Stainless-Retry-Count", count)...)
 }
 
-// A retry of what was answered makes another organization, whatever its count: an
-// official client counts its retries whatever the first try met.
+// A retry of an answered call creates another organization, whatever its count: the
+// official clients count retries regardless of what happened to the first attempt.
 func TestRetryOfAnAnsweredCreation(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -43,7 +43,8 @@ func (a *api) behind(t *testing.T, before func(http.ResponseWriter, *http.Reques
 	a.url = listener.URL
 }
 
-// isReturnedOnce wants the only organization for a retry, and a new one for the next.
+// isReturnedOnce wants the lost organization for the first retry, and a new one for the
+// next.
 func (a *api) isReturnedOnce(t *testing.T) {
 	t.Helper()
 	var made string
@@ -60,7 +61,7 @@ func (a *api) isReturnedOnce(t *testing.T) {
 	}
 }
 
-// The client is gone before the answer is written.
+// The client leaves before the answer is written.
 func TestRetryAfterTheClientLeft(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -97,7 +98,7 @@ func (a *api) holdCreations(t *testing.T) (proceed func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proceed = func() { _ = tx.Rollback(context.Background()) } // a second one finds it done
+	proceed = func() { _ = tx.Rollback(context.Background()) } // a second call does nothing
 	t.Cleanup(proceed)
 	if _, err := tx.Exec(context.Background(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
 		t.Fatal(err)
@@ -105,7 +106,7 @@ func (a *api) holdCreations(t *testing.T) (proceed func()) {
 	return proceed
 }
 
-// unwritable is a connection that has gone when the answer is to be sent.
+// unwritable is a connection that breaks before the answer is sent.
 type unwritable struct{ http.ResponseWriter }
 
 func (unwritable) Write(b []byte) (int, error)   { return len(b), nil } // into a buffer
@@ -127,7 +128,7 @@ func TestRetryAfterTheAnswerCouldNotBeWritten(t *testing.T) {
 		"Authorization", "Bearer "+a.key, "Content-Type", "application/json", "X-Stainless-Retry-Count", "0")
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err == nil {
-		response.Body.Close() // there is nothing in it
+		response.Body.Close() // it is empty
 	}
 	a.isReturnedOnce(t)
 }

@@ -12,7 +12,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// A server without limits is held open by whoever likes to.
+// Without timeouts a client could hold connections open for ever.
 func TestEveryLimitIsSet(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -38,7 +38,7 @@ func TestHandlersHaveADeadline(t *testing.T) {
 	a.get(t, "/v1/orgs")
 }
 
-func TestHugeHeadersAreRefused(t *testing.T) {
+func TestHugeHeadersAreRejected(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(*orgdhttp.Config) {})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -10,10 +10,10 @@ import (
 	"sync"
 )
 
-// shapes are those of the exchanges that were held to the API's description. To
-// compile its schemas anew for each is nine tenths of what the model check costs,
-// and an exchange that differs from an earlier one in its ids, times, texts and
-// numbers alone is nothing new to them. These are what the model compares.
+// shapes are the shapes of the exchanges that were checked against the API description.
+// Compiling its schemas for each exchange is nine tenths of the model check's cost, and
+// an exchange that differs from an earlier one only in ids, times, texts and numbers
+// tests nothing new. The model compares those values.
 type shapes struct{ sync.Map }
 
 func (s *shapes) isNew(r *http.Request, got answer) bool {
@@ -28,7 +28,7 @@ var (
 	anyValue = regexp.MustCompile(`:("(\\.|[^"\\])*"|[0-9]+)`)
 )
 
-// fixedHeaders are the headers with their values, where these do not vary.
+// fixedHeaders are the headers, with those values that do not vary.
 func fixedHeaders(h http.Header) string {
 	var all []string
 	for _, name := range sortedKeys(h) {

@@ -32,7 +32,7 @@ func TestTraceIDOf(t *testing.T) {
 	}
 }
 
-// All requests of a trace are in the log, or none; and as many traces as were asked.
+// All requests of a trace are logged or none, and the share of traces is as configured.
 func TestIsLeftOut(t *testing.T) {
 	t.Parallel()
 	const low, high = "4bf92f3577b34da6a300000000000001", "4bf92f3577b34da6a3ffffffffffffff"

@@ -15,7 +15,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// deed is what the audit trail tells of who did what.
+// deed is who did what, according to the audit trail.
 type deed struct {
 	Type, RequestID, KeyID, User string
 }
@@ -27,7 +27,7 @@ type event struct {
 	at            time.Time
 }
 
-// image is the part of an organization that an event shows.
+// image is the part of an organization that an event records.
 type image struct {
 	OrgName  *string            `json:"orgName"`
 	Metadata *map[string]string `json:"metadata"`
@@ -76,8 +76,8 @@ func readImage(t testing.TB, raw []byte) (i image) {
 	return i
 }
 
-// replay returns what the events made of the organization, one state for each. An
-// event that does not fit the state before it is a fault of the trail.
+// replay returns the organization's state after each event. An event that does not fit
+// the previous state is an error in the trail.
 func replay(t testing.TB, id string, events []event) []state {
 	t.Helper()
 	var states []state
@@ -92,7 +92,7 @@ func replay(t testing.TB, id string, events []event) []state {
 	return states
 }
 
-// after is what the event makes of s.
+// after is the state after the event.
 func (s state) after(e event) state {
 	s.UpdatedAt = string(orgdhttp.AppendTime(nil, e.at))
 	if e.Type == "org.created" {
@@ -124,8 +124,8 @@ func (s state) after(e event) state {
 	return s
 }
 
-// fault is "" if the event has the right type and tells what changed from was to
-// is, all of it and nothing else.
+// fault is "" if the event has the right type and records exactly what changed from was
+// to is.
 func (e event) fault(was, is state) string {
 	before, after := images(was, is)
 	kind := "org.updated"
@@ -148,7 +148,7 @@ func (e event) fault(was, is state) string {
 	return gocmp.Diff(kind, e.Type) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
 }
 
-// images are of what is different.
+// images are the differing parts of two states.
 func images(was, is state) (before, after image) {
 	if was.OrgName != is.OrgName {
 		before.OrgName, after.OrgName = &was.OrgName, &is.OrgName

@@ -14,14 +14,14 @@ import (
 	orgdhttp "orgd/internal/http"
 )
 
-// Changes of one organization take turns, also on several replicas. One that waited
-// for its turn is made to what the others left, not to what was there when it came.
+// Changes of one organization take turns, also on several replicas. A change that
+// waited applies to what the others left, not to what it found on arrival.
 func TestChangesThatWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	type step struct{ method, suffix, body string }
 	for name, test := range map[string]struct {
-		before, at []step // at: at the same time, in this order
+		before, at []step // at: concurrently, in this order
 		name       string
 		active     bool
 		tag        string
@@ -77,8 +77,8 @@ func (a *api) replica(t *testing.T) *api {
 	return b
 }
 
-// Those that wait for one organization's turn, or for that of the account's keys,
-// hold one connection together: the account's other calls go on.
+// Calls that wait for one organization's turn, or for that of the account's keys, hold
+// one connection together: the account's other calls continue.
 func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
 	t.Parallel()
 	const callers = 20
@@ -128,7 +128,7 @@ func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
 					t.Fatalf("beside them: %d %s", got.status, got.body)
 				}
 			}
-			if n := a.Pool.Stat().AcquiredConns(); n > 2 { // of the one that waits, and of the lock that is held here
+			if n := a.Pool.Stat().AcquiredConns(); n > 2 { // of the waiting call, and of the lock that the test holds
 				t.Errorf("%d connections are in use", n)
 			}
 			release()
@@ -160,12 +160,12 @@ func (a *api) hold(t *testing.T, lock, path string) (release func()) {
 	if _, err := tx.Exec(ctx, lock, a.account, strings.TrimPrefix(path, "/v1/orgs/org_")); err != nil {
 		t.Fatal(err)
 	}
-	release = func() { _ = tx.Rollback(ctx) } // a second one finds it done
-	t.Cleanup(release)                        // or the pool waits for ever for its end
+	release = func() { _ = tx.Rollback(ctx) } // a second call does nothing
+	t.Cleanup(release)                        // otherwise the pool's Close never returns
 	return release
 }
 
-// awaitWaiting waits until so many changes wait.
+// awaitWaiting waits until the given number of changes wait.
 func (a *api) awaitWaiting(t *testing.T, want int) {
 	t.Helper()
 	waiting := 0

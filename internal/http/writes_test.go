@@ -105,7 +105,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
+func TestCreateInvalid(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for body, want := range map[string]struct {
@@ -150,7 +150,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// runes are so many code points of four bytes and two UTF-16 units each.
+// runes returns n code points of four bytes and two UTF-16 units each.
 func runes(n int) string { return strings.Repeat("😀", n) }
 
 func TestUpdate(t *testing.T) {
@@ -282,8 +282,7 @@ func (g answer) members(t testing.TB) memberList {
 	return m
 }
 
-// A deactivated organization takes no new member, and says that repeating is no
-// use.
+// A deactivated organization takes no new member, and tells clients not to retry.
 func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -302,8 +301,8 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	}
 }
 
-// orgRoutes are the routes of one organization, from the table, so that a new one
-// cannot escape the tests below; call answers as the good call does.
+// orgRoutes runs call for every route of one organization, with a valid body. The
+// routes come from the route table, so that the tests below cover new ones.
 func (a *api) orgRoutes(t *testing.T, call func(method, suffix, body string)) {
 	t.Helper()
 	bodies := map[string]string{
@@ -331,9 +330,9 @@ func (a *api) orgRoutes(t *testing.T, call func(method, suffix, body string)) {
 	}
 }
 
-// What is another account's, and what is no id at all, answers as what does not
-// exist, to the byte.
-func TestWhatIsNotThereAnswersAlike(t *testing.T) {
+// Another account's organization and a malformed id get the same answer as an unknown
+// id, byte for byte.
+func TestMissingOrgsGetTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	theirs := a.Org(t, a.Account(t), orgs.Org{Name: "Theirs", IsActive: true})
@@ -371,7 +370,7 @@ func withoutDate(g answer) http.Header {
 	return h
 }
 
-// A key may do what its scopes say and no more, on every route there is.
+// A key may do only what its scopes allow, on every route.
 func TestEveryScopeOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -399,7 +398,7 @@ func TestEveryScopeOnEveryRoute(t *testing.T) {
 	}
 }
 
-// Every route refuses a query that it does not read, an acting user that is none,
+// Every route rejects query parameters that it does not take, an invalid acting user,
 // and an Accept that excludes JSON.
 func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 	t.Parallel()
@@ -432,7 +431,7 @@ func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 		}
 		large := a.request(t, method, path+suffix, strings.NewReader(`{"orgName":"`+strings.Repeat("x", 1<<20)+`"}`),
 			"Authorization", "Bearer "+a.key, "Content-Type", "application/json")
-		large.ContentLength = -1 // in chunks: nobody knows its length before
+		large.ContentLength = -1 // chunked, so its length is unknown
 		a.send(t, large).refused(t, 413, "body_too_large")
 	})
 	if o := a.get(t, path); o.header.Get("ETag") != `"1"` {
