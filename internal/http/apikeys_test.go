@@ -74,7 +74,9 @@ func TestKeyLifecycle(t *testing.T) {
 	}
 	a.do(t, http.MethodPost, path+"/rotate", "").refused(t, 409, "api_key_ended")
 	for _, body := range []string{`{"expiresAt":null}`, `{"expiresAt":"2999-01-01T00:00:00Z"}`} {
-		a.do(t, http.MethodPatch, path, body).refused(t, 409, "api_key_ended")
+		t.Run(body, func(t *testing.T) {
+			a.do(t, http.MethodPatch, path, body).refused(t, 409, "api_key_ended")
+		})
 	}
 	if named := a.do(t, http.MethodPatch, path, `{"description":"gone"}`).apiKey(t, 200); named.Description != "gone" || named.RevokedAt != revoked.RevokedAt {
 		t.Errorf("named %+v", named)
@@ -127,13 +129,13 @@ func TestListKeys(t *testing.T) {
 func TestRotateKey(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	create := func(extra string) apiKey {
+	create := func(t *testing.T, extra string) apiKey {
 		return a.do(t, http.MethodPost, "/v1/api-keys", strings.TrimSuffix(managing, "}")+extra+"}").apiKey(t, 201)
 	}
-	rotate := func(k apiKey, body string) apiKey {
+	rotate := func(t *testing.T, k apiKey, body string) apiKey {
 		return a.do(t, http.MethodPost, "/v1/api-keys/"+k.APIKeyID+"/rotate", body).apiKey(t, 201)
 	}
-	expiry := func(k apiKey) time.Time {
+	expiry := func(t *testing.T, k apiKey) time.Time {
 		read := a.get(t, "/v1/api-keys/"+k.APIKeyID).apiKey(t, 200)
 		at, err := time.Parse(time.RFC3339, read.ExpiresAt)
 		if err != nil {
@@ -141,41 +143,43 @@ func TestRotateKey(t *testing.T) {
 		}
 		return at
 	}
-	old := create("")
+	old := create(t, "")
 	for body, overlap := range map[string]time.Duration{"": 24 * time.Hour, "{}": 24 * time.Hour, `{"overlapSeconds":3600}`: time.Hour, `{"overlapSeconds":2592000}`: 30 * 24 * time.Hour} {
-		old := create("")
-		made := rotate(old, body)
-		if made.APIKeyID == old.APIKeyID || made.Description != old.Description || !slices.Equal(made.Scopes, old.Scopes) || made.ExpiresAt != "" {
-			t.Errorf("%s: made %+v", body, made)
-		}
-		if !a.works(t, made.Key) || !a.works(t, old.Key) {
-			t.Errorf("%s: one of the two does not work", body)
-		}
-		created, _ := time.Parse(time.RFC3339, made.CreatedAt)
-		if got := expiry(old).Sub(created); got < overlap || got > overlap+time.Minute {
-			t.Errorf("%s: the old key ends after %s", body, got)
-		}
+		t.Run("body "+body, func(t *testing.T) {
+			old := create(t, "")
+			made := rotate(t, old, body)
+			if made.APIKeyID == old.APIKeyID || made.Description != old.Description || !slices.Equal(made.Scopes, old.Scopes) || made.ExpiresAt != "" {
+				t.Errorf("%s: made %+v", body, made)
+			}
+			if !a.works(t, made.Key) || !a.works(t, old.Key) {
+				t.Errorf("%s: one of the two does not work", body)
+			}
+			created, _ := time.Parse(time.RFC3339, made.CreatedAt)
+			if got := expiry(t, old).Sub(created); got < overlap || got > overlap+time.Minute {
+				t.Errorf("%s: the old key ends after %s", body, got)
+			}
+		})
 	}
-	made := rotate(old, `{"overlapSeconds":0}`)
+	made := rotate(t, old, `{"overlapSeconds":0}`)
 	if a.works(t, old.Key) || !a.works(t, made.Key) {
 		t.Error("without overlap the old key works, or the new one does not")
 	}
 	// An earlier expiry stays; the new key has the lifetime that the old one was made
 	// with.
-	mortal := create(`,"expiresAt":"2099-01-01T00:00:00Z"`)
+	mortal := create(t, `,"expiresAt":"2099-01-01T00:00:00Z"`)
 	a.Exec(t, `UPDATE api_keys SET lifetime = interval '1 hour', expires_at = now() + interval '1 minute' WHERE id = $1`, mortal.APIKeyID)
-	before := expiry(mortal)
-	next := rotate(mortal, `{"overlapSeconds":3600}`)
-	if after := expiry(mortal); !after.Equal(before) {
+	before := expiry(t, mortal)
+	next := rotate(t, mortal, `{"overlapSeconds":3600}`)
+	if after := expiry(t, mortal); !after.Equal(before) {
 		t.Errorf("a rotation moved the end from %s to %s", before, after)
 	}
 	created, _ := time.Parse(time.RFC3339, next.CreatedAt)
-	if life := expiry(next).Sub(created); life != time.Hour {
+	if life := expiry(t, next).Sub(created); life != time.Hour {
 		t.Errorf("the next key lives for %s", life)
 	}
 	// The overlap of one rotation does not become the lifetime of the next key.
 	for range 2 {
-		if again := rotate(made, ""); again.ExpiresAt != "" {
+		if again := rotate(t, made, ""); again.ExpiresAt != "" {
 			t.Errorf("rotated again: %+v", again)
 		}
 	}
@@ -203,11 +207,13 @@ func TestCallerKeyIsCheckedAgain(t *testing.T) {
 		{http.MethodPatch, path, `{"expiresAt":"2999-01-01T00:00:00Z"}`},
 		{http.MethodPatch, path, `{"description":"mine"}`},
 	} {
-		got := a.doAs(t, c.method, c.target, c.body, "Authorization", "Bearer "+made.Key)
-		got.refused(t, 401, "invalid_api_key")
-		if challenge := got.header.Get("WWW-Authenticate"); !strings.Contains(challenge, "invalid_token") {
-			t.Errorf("%s", challenge)
-		}
+		t.Run(c.method+" "+c.target, func(t *testing.T) {
+			got := a.doAs(t, c.method, c.target, c.body, "Authorization", "Bearer "+made.Key)
+			got.refused(t, 401, "invalid_api_key")
+			if challenge := got.header.Get("WWW-Authenticate"); !strings.Contains(challenge, "invalid_token") {
+				t.Errorf("%s", challenge)
+			}
+		})
 	}
 	var keys int
 	if err := a.Pool.QueryRow(context.Background(), "SELECT count(*) FROM api_keys").Scan(&keys); err != nil || keys != 4 {
@@ -221,39 +227,43 @@ func TestKeysCannotExceedCallerScopes(t *testing.T) {
 	a := newAPI(t)
 	all := a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"all","scopes":["orgs:read","orgs:write","members:write","keys:manage","act-as-user"]}`).apiKey(t, 201)
 	manager := a.Key(t, a.account, apikeys.KeysManage, apikeys.OrgsRead)
-	as := func(key, method, target, body string) answer {
+	as := func(t *testing.T, key, method, target, body string) answer {
 		return a.doAs(t, method, target, body, "Authorization", "Bearer "+key)
 	}
-	got := as(manager, http.MethodPost, "/v1/api-keys", `{"description":"more","scopes":["orgs:read","orgs:write"]}`)
+	got := as(t, manager, http.MethodPost, "/v1/api-keys", `{"description":"more","scopes":["orgs:read","orgs:write"]}`)
 	got.refused(t, 403, "insufficient_scope")
 	if challenge := got.header.Get("WWW-Authenticate"); !strings.HasSuffix(challenge, `scope="orgs:write"`) {
 		t.Errorf("challenge %s", challenge)
 	}
-	as(manager, http.MethodPost, "/v1/api-keys/"+all.APIKeyID+"/rotate", "").refused(t, 403, "insufficient_scope")
-	as(manager, http.MethodPatch, "/v1/api-keys/"+all.APIKeyID, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_scope")
+	as(t, manager, http.MethodPost, "/v1/api-keys/"+all.APIKeyID+"/rotate", "").refused(t, 403, "insufficient_scope")
+	as(t, manager, http.MethodPatch, "/v1/api-keys/"+all.APIKeyID, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_scope")
 	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).ExpiresAt != "" {
 		t.Error("a refused call changed the key")
 	}
 	stranger := a.Key(t, a.Account(t))
 	nothing := "/v1/api-keys/01a20000-0000-7000-8000-000000000000"
 	for _, suffix := range []string{"", "/revoke", "/rotate"} {
-		method, body := http.MethodPost, ""
-		if suffix == "" {
-			method, body = http.MethodPatch, `{"description":"mine"}`
-		}
-		theirs := as(stranger, method, "/v1/api-keys/"+all.APIKeyID+suffix, body)
-		none := as(stranger, method, nothing+suffix, body)
-		theirs.refused(t, 404, "not_found")
-		if diff := cmp.Diff(withoutID(none), withoutID(theirs)); diff != "" {
-			t.Errorf("%s: another's key is not answered as one that does not exist:\n%s", suffix, diff)
-		}
+		t.Run("other account "+suffix, func(t *testing.T) {
+			method, body := http.MethodPost, ""
+			if suffix == "" {
+				method, body = http.MethodPatch, `{"description":"mine"}`
+			}
+			theirs := as(t, stranger, method, "/v1/api-keys/"+all.APIKeyID+suffix, body)
+			none := as(t, stranger, method, nothing+suffix, body)
+			theirs.refused(t, 404, "not_found")
+			if diff := cmp.Diff(withoutID(none), withoutID(theirs)); diff != "" {
+				t.Errorf("%s: another's key is not answered as one that does not exist:\n%s", suffix, diff)
+			}
+		})
 	}
-	as(stranger, http.MethodGet, "/v1/api-keys/"+all.APIKeyID, "").refused(t, 404, "not_found")
+	as(t, stranger, http.MethodGet, "/v1/api-keys/"+all.APIKeyID, "").refused(t, 404, "not_found")
 	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).Description != "all" {
 		t.Error("a stranger changed a key")
 	}
 	for _, id := range []string{strings.ToUpper(all.APIKeyID), strings.ReplaceAll(all.APIKeyID, "-", ""), all.APIKeyID + "0", "x", "..%2fx"} {
-		a.get(t, "/v1/api-keys/"+id).refused(t, 404, "not_found")
+		t.Run(id, func(t *testing.T) {
+			a.get(t, "/v1/api-keys/"+id).refused(t, 404, "not_found")
+		})
 	}
 }
 
@@ -267,15 +277,17 @@ func TestKeyLimitPerAccount(t *testing.T) {
 	a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
 	last := "/v1/api-keys/" + a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
 	for _, target := range []string{"/v1/api-keys", last + "/rotate"} {
-		body := ""
-		if target == "/v1/api-keys" {
-			body = managing
-		}
-		got := a.do(t, http.MethodPost, target, body, "Idempotency-Key", "again")
-		got.refused(t, 409, "too_many_keys")
-		if got.header.Get("X-Should-Retry") != "false" {
-			t.Errorf("%s: %v", target, got.header)
-		}
+		t.Run(target, func(t *testing.T) {
+			body := ""
+			if target == "/v1/api-keys" {
+				body = managing
+			}
+			got := a.do(t, http.MethodPost, target, body, "Idempotency-Key", "again")
+			got.refused(t, 409, "too_many_keys")
+			if got.header.Get("X-Should-Retry") != "false" {
+				t.Errorf("%s: %v", target, got.header)
+			}
+		})
 	}
 	a.do(t, http.MethodPost, last+"/rotate", `{"overlapSeconds":0}`).apiKey(t, 201)
 	var page struct{ APIKeys []apiKey }
@@ -296,21 +308,23 @@ func TestKeysCannotExceedCallerRate(t *testing.T) {
 	})
 	slow := a.Key(t, a.account)
 	a.Exec(t, "UPDATE api_keys SET rate_limit = 20 WHERE digest = sha256($1::text::bytea)", slow)
-	as := func(method, target, body string) answer {
+	as := func(t *testing.T, method, target, body string) answer {
 		return a.doAs(t, method, target, body, "Authorization", "Bearer "+slow)
 	}
 	fast := "/v1/api-keys/" + a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
 	for target, body := range map[string]string{"/v1/api-keys": managing, fast + "/rotate": ""} {
-		made := as(http.MethodPost, target, body).apiKey(t, 201)
-		got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+made.Key)
-		if policy := got.header.Get("RateLimit-Policy"); !strings.HasPrefix(policy, `"key";q=40;`) {
-			t.Errorf("%s: a key of 20 requests a second made one of %s", target, policy)
-		}
+		t.Run(target, func(t *testing.T) {
+			made := as(t, http.MethodPost, target, body).apiKey(t, 201)
+			got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+made.Key)
+			if policy := got.header.Get("RateLimit-Policy"); !strings.HasPrefix(policy, `"key";q=40;`) {
+				t.Errorf("%s: a key of 20 requests a second made one of %s", target, policy)
+			}
+		})
 	}
 	// It expires in a day now, because it was rotated.
-	as(http.MethodPatch, fast, `{"expiresAt":null}`).refused(t, 403, "insufficient_rate_limit")
-	as(http.MethodPatch, fast, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_rate_limit")
-	as(http.MethodPatch, fast, `{"description":"other"}`).apiKey(t, 200)
+	as(t, http.MethodPatch, fast, `{"expiresAt":null}`).refused(t, 403, "insufficient_rate_limit")
+	as(t, http.MethodPatch, fast, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_rate_limit")
+	as(t, http.MethodPatch, fast, `{"description":"other"}`).apiKey(t, 200)
 	a.do(t, http.MethodPatch, fast, `{"expiresAt":null}`).apiKey(t, 200)
 }
 
@@ -449,18 +463,20 @@ func TestBadKeyFields(t *testing.T) {
 		{"POST", path + "/rotate", `{"overlapSeconds":"60"}`, "overlapSeconds wrong_type"},
 		{"POST", path + "/revoke", `{"now":true}`, "now unknown"},
 	} {
-		target := c.target
-		if target == "" {
-			target = "/v1/api-keys"
-		}
-		p := a.do(t, c.method, target, c.body).refused(t, 422, "invalid_field")
-		var bad []string
-		for _, e := range p.Errors {
-			bad = append(bad, e.Field+" "+e.Code)
-		}
-		if got := joined(bad); got != c.want {
-			t.Errorf("%s %s: %s, want %s", c.method, c.body, got, c.want)
-		}
+		t.Run(c.method+" "+c.body, func(t *testing.T) {
+			target := c.target
+			if target == "" {
+				target = "/v1/api-keys"
+			}
+			p := a.do(t, c.method, target, c.body).refused(t, 422, "invalid_field")
+			var bad []string
+			for _, e := range p.Errors {
+				bad = append(bad, e.Field+" "+e.Code)
+			}
+			if got := joined(bad); got != c.want {
+				t.Errorf("%s %s: %s, want %s", c.method, c.body, got, c.want)
+			}
+		})
 	}
 	if read := a.get(t, path).apiKey(t, 200); read.Description != "Sync" || read.ExpiresAt != "" {
 		t.Errorf("a refused call changed it: %+v", read)

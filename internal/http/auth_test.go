@@ -34,15 +34,17 @@ func TestCredentials(t *testing.T) {
 		"list":          {[]string{"Bearer " + a.key + "," + a.key}, 401, "invalid_api_key", challenge + `, error="invalid_token"`},
 		"missing right": {[]string{"Bearer " + writeOnly}, 403, "insufficient_scope", challenge + `, error="insufficient_scope", scope="orgs:read"`},
 	} {
-		var headers []string
-		for _, h := range c.headers {
-			headers = append(headers, "Authorization", h)
-		}
-		got := a.call(t, http.MethodGet, "/v1/orgs", headers...)
-		got.refused(t, c.status, c.code)
-		if h := joined(got.header.Values("WWW-Authenticate")); h != c.challenge {
-			t.Errorf("%s: WWW-Authenticate %q, want %q", name, h, c.challenge)
-		}
+		t.Run(name, func(t *testing.T) {
+			var headers []string
+			for _, h := range c.headers {
+				headers = append(headers, "Authorization", h)
+			}
+			got := a.call(t, http.MethodGet, "/v1/orgs", headers...)
+			got.refused(t, c.status, c.code)
+			if h := joined(got.header.Values("WWW-Authenticate")); h != c.challenge {
+				t.Errorf("%s: WWW-Authenticate %q, want %q", name, h, c.challenge)
+			}
+		})
 	}
 	for _, scheme := range []string{"bearer ", "BEARER ", "Bearer  "} {
 		if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", scheme+a.key); got.status != http.StatusOK {

@@ -16,23 +16,25 @@ func TestConditionalRead(t *testing.T) {
 		`"2"`: 200, `"01"`: 200, `"a"`: 200, `W/"2", "3"`: 200, `"2-gzip"`: 200, `W/"1-x"`: 200,
 		``: 400, `"1 "`: 400, `1`: 400, `"1`: 400, `"1" "2"`: 400, `*, "1"`: 400, `W/`: 400,
 	} {
-		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			got := a.do(t, method, path, "", "If-None-Match", value)
-			if got.status != status {
-				t.Errorf("%s, If-None-Match %s: %d, want %d: %s", method, value, got.status, status, got.body)
-			}
-			if status == 400 {
-				continue
-			}
-			for name, want := range map[string]string{"ETag": `"1"`, "Cache-Control": "private, no-cache", "Vary": "Authorization"} {
-				if h := joined(got.header.Values(name)); h != want {
-					t.Errorf("%s, If-None-Match %s: %s %q", method, value, name, h)
+		t.Run(value, func(t *testing.T) {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				got := a.do(t, method, path, "", "If-None-Match", value)
+				if got.status != status {
+					t.Errorf("%s, If-None-Match %s: %d, want %d: %s", method, value, got.status, status, got.body)
+				}
+				if status == 400 {
+					continue
+				}
+				for name, want := range map[string]string{"ETag": `"1"`, "Cache-Control": "private, no-cache", "Vary": "Authorization"} {
+					if h := joined(got.header.Values(name)); h != want {
+						t.Errorf("%s, If-None-Match %s: %s %q", method, value, name, h)
+					}
+				}
+				if status == 304 && (len(got.body) > 0 || got.header.Get("Content-Type") != "") {
+					t.Errorf("%s, If-None-Match %s: a 304 with %s %q", method, value, got.header.Get("Content-Type"), got.body)
 				}
 			}
-			if status == 304 && (len(got.body) > 0 || got.header.Get("Content-Type") != "") {
-				t.Errorf("%s, If-None-Match %s: a 304 with %s %q", method, value, got.header.Get("Content-Type"), got.body)
-			}
-		}
+		})
 	}
 	if got := a.do(t, http.MethodGet, path, "", "If-None-Match", `"7"`, "If-None-Match", `"1"`); got.status != 304 {
 		t.Errorf("two headers: %d", got.status)
@@ -51,22 +53,30 @@ func TestConditionalChange(t *testing.T) {
 		{http.MethodPost, path + "/users", member(userOne)},
 		{http.MethodDelete, path + "/users", member(userOne)},
 	} {
-		for _, value := range []string{`"2"`, `W/"2"`, `"2-gzip"`, `"01"`, `"1x"`, `W/"1-x"`, `"x"`, `"-1"`, `"99999999999999999999"`} {
-			got := a.do(t, call.method, call.target, call.body, "If-Match", value)
-			got.refused(t, 412, "precondition_failed")
-			if tag := got.header.Get("ETag"); tag != `"1"` {
-				t.Errorf("%s %s, If-Match %s: ETag %q", call.method, call.target, value, tag)
+		t.Run(call.method+" "+call.target, func(t *testing.T) {
+			for _, value := range []string{`"2"`, `W/"2"`, `"2-gzip"`, `"01"`, `"1x"`, `W/"1-x"`, `"x"`, `"-1"`, `"99999999999999999999"`} {
+				t.Run("If-Match "+value, func(t *testing.T) {
+					got := a.do(t, call.method, call.target, call.body, "If-Match", value)
+					got.refused(t, 412, "precondition_failed")
+					if tag := got.header.Get("ETag"); tag != `"1"` {
+						t.Errorf("%s %s, If-Match %s: ETag %q", call.method, call.target, value, tag)
+					}
+				})
 			}
-		}
-		for _, value := range []string{``, ` `, `1`, `"1`, `*, "1"`, `"1";"2"`} {
-			a.do(t, call.method, call.target, call.body, "If-Match", value).refused(t, 400, "invalid_request")
-		}
+			for _, value := range []string{``, ` `, `1`, `"1`, `*, "1"`, `"1";"2"`} {
+				t.Run("malformed If-Match "+value, func(t *testing.T) {
+					a.do(t, call.method, call.target, call.body, "If-Match", value).refused(t, 400, "invalid_request")
+				})
+			}
+		})
 	}
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"1"` {
 		t.Errorf("a refused change made version %s", tag)
 	}
 	for i, value := range []string{`"1"`, `"7", "2"`, `W/"3"`, `"4-gzip"`, `W/"5--zstd"`, `"6"-gzip`, `*`} {
-		a.do(t, http.MethodPatch, path, `{"orgName":"Name `+string(rune('a'+i))+`"}`, "If-Match", value).organization(t, 200)
+		t.Run(value, func(t *testing.T) {
+			a.do(t, http.MethodPatch, path, `{"orgName":"Name `+string(rune('a'+i))+`"}`, "If-Match", value).organization(t, 200)
+		})
 	}
 	a.do(t, http.MethodPost, path+"/users", member(userOne), "If-Match", `W/"8"`).ok(t)
 	a.do(t, http.MethodPost, path+"/users", member(userTwo), "If-Match", `"8"`).refused(t, 412, "precondition_failed")

@@ -104,9 +104,11 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 		`{"orgName":"","metadata":{"a":1},"isActive":true}`: "isActive: Unknown field. This call takes metadata and orgName. " +
 			"metadata.a: Must be a string. orgName: Must not be empty or only white space.",
 	} {
-		if p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, 422, "invalid_field"); p.Detail != want {
-			t.Errorf("%s: %s, want %s", body, p.Detail, want)
-		}
+		t.Run(body, func(t *testing.T) {
+			if p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, 422, "invalid_field"); p.Detail != want {
+				t.Errorf("%s: %s, want %s", body, p.Detail, want)
+			}
+		})
 	}
 	p := a.do(t, http.MethodPost, a.create(t, "Acme")+"/deactivate", `{"b":1,"a":1}`).refused(t, 422, "invalid_field")
 	if want := "a: Unknown field. This call takes none. b: Unknown field. This call takes none."; p.Detail != want {
@@ -135,9 +137,11 @@ func TestUnknownPaths(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/org_00000000000000000000000000000000/members", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
-		a.get(t, path).refused(t, http.StatusNotFound, "not_found")
-		// A client without a key learns no more.
-		a.call(t, http.MethodGet, path).refused(t, http.StatusNotFound, "not_found")
+		t.Run(path, func(t *testing.T) {
+			a.get(t, path).refused(t, http.StatusNotFound, "not_found")
+			// A client without a key learns no more.
+			a.call(t, http.MethodGet, path).refused(t, http.StatusNotFound, "not_found")
+		})
 	}
 	a.get(t, "/v1/orgs/").refused(t, http.StatusNotFound, "not_found")
 }

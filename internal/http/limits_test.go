@@ -477,14 +477,16 @@ func TestKeysInTheWrongPlace(t *testing.T) {
 		"/v1/orgs?api_key=" + secret, "/v1/orgs?" + secret + "=1", "/v1/orgs?access_token=" + secret, "/v1/orgs?orgName=" + secret, "/v1/orgs?metadata[key]=" + secret, "/v1/orgs/" + secret[:38], "/orgd%255f" + secret[5:],
 		"/v1/orgs/" + secret, "/" + secret, "/v1/orgs?cursor=" + secret,
 	} {
-		got := a.get(t, target)
-		if got.status < 400 || strings.Contains(string(got.body), secret) {
-			t.Errorf("%s: %d %s", target, got.status, got.body)
-		}
-		without := a.call(t, http.MethodGet, target)
-		if strings.HasPrefix(target, "/v1/orgs") {
-			without.refused(t, 401, "missing_credentials")
-		}
+		t.Run(target, func(t *testing.T) {
+			got := a.get(t, target)
+			if got.status < 400 || strings.Contains(string(got.body), secret) {
+				t.Errorf("%s: %d %s", target, got.status, got.body)
+			}
+			without := a.call(t, http.MethodGet, target)
+			if strings.HasPrefix(target, "/v1/orgs") {
+				without.refused(t, 401, "missing_credentials")
+			}
+		})
 	}
 	for _, body := range []string{`{"` + secret + `":1}`, `{"orgName":"x","` + secret + `":1,"` + secret + `":2}`, secret} {
 		if got := a.do(t, http.MethodPost, "/v1/orgs", body); got.status < 400 || strings.Contains(string(got.body), secret) {
@@ -493,10 +495,14 @@ func TestKeysInTheWrongPlace(t *testing.T) {
 	}
 	const org, key = "/v1/orgs/org_00000000000000000000000000000001", "/v1/api-keys/00000000-0000-0000-0000-000000000001"
 	for _, target := range []string{"/v1/orgs", org + "/users", "/v1/api-keys", org, key} {
-		a.get(t, target+"?x="+secret).refused(t, 400, "invalid_parameter")
+		t.Run("GET "+target, func(t *testing.T) {
+			a.get(t, target+"?x="+secret).refused(t, 400, "invalid_parameter")
+		})
 	}
 	for _, target := range []string{"/v1/orgs", org + "/deactivate", org + "/users", "/v1/api-keys", key + "/revoke"} {
-		a.do(t, http.MethodPost, target+"?x="+secret, "{}").refused(t, 400, "invalid_parameter")
+		t.Run("POST "+target, func(t *testing.T) {
+			a.do(t, http.MethodPost, target+"?x="+secret, "{}").refused(t, 400, "invalid_parameter")
+		})
 	}
 	got := a.get(t, "/v1/orgs", "X-Request-Id", secret)
 	if got.header.Get("X-Request-Id") == secret {

@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,36 +26,38 @@ func TestKeyedCallsAreReplayed(t *testing.T) {
 		{http.MethodPost, path + "/reactivate", "{}", 200},
 		{http.MethodPatch, "/v1/orgs/org_00000000000000000000000000000000", `{}`, 404},
 	} {
-		key := "key-" + call.target + call.body
-		key = strings.Map(func(r rune) rune {
-			if r == '"' {
-				return '\''
+		t.Run(call.method+" "+call.target+" "+call.body, func(t *testing.T) {
+			key := "key-" + call.target + call.body
+			key = strings.Map(func(r rune) rune {
+				if r == '"' {
+					return '\''
+				}
+				return r
+			}, key)
+			first := a.do(t, call.method, call.target, call.body, "Idempotency-Key", `"`+key+`"`, "X-Request-Id", "same")
+			if first.status != call.status || first.header.Get("Idempotency-Replayed") != "" {
+				t.Errorf("%s %s: %d %s", call.method, call.target, first.status, first.body)
 			}
-			return r
-		}, key)
-		first := a.do(t, call.method, call.target, call.body, "Idempotency-Key", `"`+key+`"`, "X-Request-Id", "same")
-		if first.status != call.status || first.header.Get("Idempotency-Replayed") != "" {
-			t.Errorf("%s %s: %d %s", call.method, call.target, first.status, first.body)
-		}
-		a.do(t, http.MethodPatch, path, `{"metadata":{"meanwhile":"`+first.header.Get("Date")+call.method+`"}}`)
-		// A quoted and a bare key are the same key.
-		for _, spelling := range []string{`"` + key + `"`, key} {
-			if strings.Contains(key, " ") && spelling == key {
-				continue
-			}
-			again := a.do(t, call.method, call.target, call.body, "Idempotency-Key", spelling, "X-Request-Id", "same")
-			if again.status != first.status || string(again.body) != string(first.body) {
-				t.Errorf("%s %s again: %d %s\nfirst: %d %s", call.method, call.target, again.status, again.body, first.status, first.body)
-			}
-			if replayed := again.header.Get("Idempotency-Replayed"); replayed != "true" {
-				t.Errorf("%s %s again: Idempotency-Replayed %q", call.method, call.target, replayed)
-			}
-			for _, name := range []string{"ETag", "Location", "Content-Type", "X-Should-Retry"} {
-				if again.header.Get(name) != first.header.Get(name) {
-					t.Errorf("%s %s again: %s %q, first %q", call.method, call.target, name, again.header.Get(name), first.header.Get(name))
+			a.do(t, http.MethodPatch, path, `{"metadata":{"meanwhile":"`+first.header.Get("Date")+call.method+`"}}`)
+			// A quoted and a bare key are the same key.
+			for _, spelling := range []string{`"` + key + `"`, key} {
+				if strings.Contains(key, " ") && spelling == key {
+					continue
+				}
+				again := a.do(t, call.method, call.target, call.body, "Idempotency-Key", spelling, "X-Request-Id", "same")
+				if again.status != first.status || string(again.body) != string(first.body) {
+					t.Errorf("%s %s again: %d %s\nfirst: %d %s", call.method, call.target, again.status, again.body, first.status, first.body)
+				}
+				if replayed := again.header.Get("Idempotency-Replayed"); replayed != "true" {
+					t.Errorf("%s %s again: Idempotency-Replayed %q", call.method, call.target, replayed)
+				}
+				for _, name := range []string{"ETag", "Location", "Content-Type", "X-Should-Retry"} {
+					if again.header.Get(name) != first.header.Get(name) {
+						t.Errorf("%s %s again: %s %q, first %q", call.method, call.target, name, again.header.Get(name), first.header.Get(name))
+					}
 				}
 			}
-		}
+		})
 	}
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 2 {
 		t.Errorf("%d organizations", len(page.Organizations))
@@ -94,17 +97,21 @@ func TestMalformedKeys(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for _, keys := range [][]string{{""}, {`""`}, {`"a`}, {`a b`}, {`a"b`}, {`"a";p=1`}, {`"a\b"`}, {"é"}, {strings.Repeat("k", 256)}, {`"` + strings.Repeat("k", 256) + `"`}, {"a", "a"}, {"a\tb"}} {
-		var headers []string
-		for _, key := range keys {
-			headers = append(headers, "Idempotency-Key", key)
-		}
-		a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, headers...).refused(t, 400, "invalid_request")
+		t.Run(fmt.Sprintf("%.60q", keys), func(t *testing.T) {
+			var headers []string
+			for _, key := range keys {
+				headers = append(headers, "Idempotency-Key", key)
+			}
+			a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, headers...).refused(t, 400, "invalid_request")
+		})
 	}
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 0 {
 		t.Errorf("%d organizations were made", len(page.Organizations))
 	}
 	for _, key := range []string{strings.Repeat("k", 255), `"` + strings.Repeat("k", 255) + `"`, `"a \" b \\ c"`, "stainless-node-retry-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"} {
-		a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, "Idempotency-Key", key)
+		t.Run(fmt.Sprintf("%.60q", key), func(t *testing.T) {
+			a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, "Idempotency-Key", key)
+		})
 	}
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 3 { // the first two are one key
 		t.Errorf("%d organizations", len(page.Organizations))

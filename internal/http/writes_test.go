@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,14 +136,16 @@ func TestCreateInvalid(t *testing.T) {
 			422, "invalid_field", "isActive unknown, metadata. invalid, metadata.a invalid, orgName required",
 		},
 	} {
-		p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, want.status, want.code)
-		var fields []string
-		for _, e := range p.Errors {
-			fields = append(fields, e.Field+" "+e.Code)
-		}
-		if got := joined(fields); got != want.fields {
-			t.Errorf("%s: %s, want %s", body, got, want.fields)
-		}
+		t.Run(body[:min(len(body), 60)], func(t *testing.T) {
+			p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, want.status, want.code)
+			var fields []string
+			for _, e := range p.Errors {
+				fields = append(fields, e.Field+" "+e.Code)
+			}
+			if got := joined(fields); got != want.fields {
+				t.Errorf("%s: %s, want %s", body, got, want.fields)
+			}
+		})
 	}
 	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"`+runes(255)+`"}`).organization(t, 201)
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 1 {
@@ -172,20 +175,24 @@ func TestUpdate(t *testing.T) {
 		{`{"metadata":{"c":"e"},"orgName":"Acme 4"}`, "Acme 4", map[string]string{"c": "e"}, `"7"`},
 		{`{"metadata":{}}`, "Acme 4", nil, `"8"`},
 	} {
-		before := a.get(t, path).organization(t, 200)
-		got := a.do(t, http.MethodPatch, path, step.body)
-		o := got.organization(t, 200)
-		want := before
-		want.OrgName, want.Metadata, want.UpdatedAt = step.name, step.metadata, o.UpdatedAt
-		if diff := cmp.Diff(want, o); diff != "" || got.header.Get("ETag") != step.tag {
-			t.Errorf("step %d: ETag %s (-want +got):\n%s", i, got.header.Get("ETag"), diff)
-		}
-		if read := a.get(t, path); string(read.body) != string(got.body) || read.header.Get("ETag") != step.tag {
-			t.Errorf("step %d: read %s %s", i, read.header.Get("ETag"), read.body)
-		}
+		t.Run(strconv.Itoa(i)+" "+step.body, func(t *testing.T) {
+			before := a.get(t, path).organization(t, 200)
+			got := a.do(t, http.MethodPatch, path, step.body)
+			o := got.organization(t, 200)
+			want := before
+			want.OrgName, want.Metadata, want.UpdatedAt = step.name, step.metadata, o.UpdatedAt
+			if diff := cmp.Diff(want, o); diff != "" || got.header.Get("ETag") != step.tag {
+				t.Errorf("step %d: ETag %s (-want +got):\n%s", i, got.header.Get("ETag"), diff)
+			}
+			if read := a.get(t, path); string(read.body) != string(got.body) || read.header.Get("ETag") != step.tag {
+				t.Errorf("step %d: read %s %s", i, read.header.Get("ETag"), read.body)
+			}
+		})
 	}
 	for _, body := range []string{`{"orgName":null}`, `{"orgName":""}`, `{"metadata":[]}`, `{"userCount":3}`, `{"createdAt":"2026-01-01T00:00:00Z"}`} {
-		a.do(t, http.MethodPatch, path, body).refused(t, 422, "invalid_field")
+		t.Run(body, func(t *testing.T) {
+			a.do(t, http.MethodPatch, path, body).refused(t, 422, "invalid_field")
+		})
 	}
 	a.do(t, http.MethodPatch, path, "").refused(t, 400, "invalid_body")
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"8"` {
@@ -207,10 +214,12 @@ func TestDeactivateAndReactivate(t *testing.T) {
 		{"/deactivate", "{}", false, `"2"`},
 		{"/reactivate", " {} ", true, `"3"`},
 	} {
-		got := a.do(t, http.MethodPost, path+step.action, step.body)
-		if o := got.organization(t, 200); o.IsActive != step.active || got.header.Get("ETag") != step.tag {
-			t.Errorf("step %d: %s %s", i, got.header.Get("ETag"), got.body)
-		}
+		t.Run(strconv.Itoa(i)+" "+step.action, func(t *testing.T) {
+			got := a.do(t, http.MethodPost, path+step.action, step.body)
+			if o := got.organization(t, 200); o.IsActive != step.active || got.header.Get("ETag") != step.tag {
+				t.Errorf("step %d: %s %s", i, got.header.Get("ETag"), got.body)
+			}
+		})
 	}
 	p := a.do(t, http.MethodPost, path+"/deactivate", `{"reason":"x"}`).refused(t, 422, "invalid_field")
 	if len(p.Errors) != 1 || p.Errors[0].Code != "unknown" {
@@ -249,15 +258,19 @@ func TestMembers(t *testing.T) {
 		t.Errorf("userCount %d", o.UserCount)
 	}
 	for _, body := range []string{`{}`, `{"userId":null}`, `{"userId":"usr_1"}`, `{"userId":"USR_00000000000000000000000000000001"}`, member("usr_0000000000000000000000000000000A"), `{"userId":"` + userOne + `","role":"admin"}`} {
-		a.do(t, http.MethodPost, path+"/users", body).refused(t, 422, "invalid_field")
-		a.do(t, http.MethodDelete, path+"/users", body).refused(t, 422, "invalid_field")
+		t.Run(body, func(t *testing.T) {
+			a.do(t, http.MethodPost, path+"/users", body).refused(t, 422, "invalid_field")
+			a.do(t, http.MethodDelete, path+"/users", body).refused(t, 422, "invalid_field")
+		})
 	}
 	a.do(t, http.MethodDelete, path+"/users", "").refused(t, 400, "invalid_body")
 	for query, code := range map[string]string{
 		"limit=0": "invalid_parameter", "limit=101": "invalid_parameter", "cursor=x": "invalid_cursor", "cursor=": "invalid_cursor",
 		"orgName=a": "unknown_parameter", "limit=1&limit=1": "repeated_parameter",
 	} {
-		a.get(t, path+"/users?"+query).refused(t, 400, code)
+		t.Run(query, func(t *testing.T) {
+			a.get(t, path+"/users?"+query).refused(t, 400, code)
+		})
 	}
 	a.get(t, a.create(t, "Other")+"/users?cursor="+first.Cursor).refused(t, 400, "invalid_cursor")
 }
