@@ -238,7 +238,7 @@ func TestKeysCannotExceedCallerScopes(t *testing.T) {
 	as(t, manager, http.MethodPost, "/v1/api-keys/"+all.APIKeyID+"/rotate", "").refused(t, 403, "insufficient_scope")
 	as(t, manager, http.MethodPatch, "/v1/api-keys/"+all.APIKeyID, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_scope")
 	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).ExpiresAt != "" {
-		t.Error("a refused call changed the key")
+		t.Error("a rejected call changed the key")
 	}
 	stranger := a.Key(t, a.Account(t))
 	nothing := "/v1/api-keys/01a20000-0000-7000-8000-000000000000"
@@ -258,7 +258,7 @@ func TestKeysCannotExceedCallerScopes(t *testing.T) {
 	}
 	as(t, stranger, http.MethodGet, "/v1/api-keys/"+all.APIKeyID, "").refused(t, 404, "not_found")
 	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).Description != "all" {
-		t.Error("a stranger changed a key")
+		t.Error("another account changed a key")
 	}
 	for _, id := range []string{strings.ToUpper(all.APIKeyID), strings.ReplaceAll(all.APIKeyID, "-", ""), all.APIKeyID + "0", "x", "..%2fx"} {
 		t.Run(id, func(t *testing.T) {
@@ -479,6 +479,6 @@ func TestBadKeyFields(t *testing.T) {
 		})
 	}
 	if read := a.get(t, path).apiKey(t, 200); read.Description != "Sync" || read.ExpiresAt != "" {
-		t.Errorf("a refused call changed it: %+v", read)
+		t.Errorf("a rejected call changed it: %+v", read)
 	}
 }

@@ -339,7 +339,7 @@ func FuzzReadObject(f *testing.F) {
 		first, err := readBytes(body)
 		if err != nil {
 			if c := asAPIError(err).code; c != codeInvalidBody {
-				t.Fatalf("refused as %s: %v", c, err)
+				t.Fatalf("rejected as %s: %v", c, err)
 			}
 			return
 		}

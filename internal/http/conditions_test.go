@@ -71,7 +71,7 @@ func TestConditionalChange(t *testing.T) {
 		})
 	}
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"1"` {
-		t.Errorf("a refused change made version %s", tag)
+		t.Errorf("a rejected change made version %s", tag)
 	}
 	for i, value := range []string{`"1"`, `"7", "2"`, `W/"3"`, `"4-gzip"`, `W/"5--zstd"`, `"6"-gzip`, `*`} {
 		t.Run(value, func(t *testing.T) {

@@ -33,7 +33,7 @@ func decoded(t *testing.T, body string, fields ...field) []string {
 	var bad []string
 	for _, one := range refused.bad {
 		if one.Detail == "" {
-			t.Errorf("%s is refused without a detail", one.Field)
+			t.Errorf("%s is rejected without a detail", one.Field)
 		}
 		bad = append(bad, one.Field+" "+string(one.Code))
 	}

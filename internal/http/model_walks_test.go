@@ -17,11 +17,11 @@ import (
 )
 
 // A walk promises (docs/api.md), while others write:
-//  1. no entry comes twice;
+//  1. no entry appears twice;
 //  2. each that was there before the first page, was not deleted and kept
-//     matching comes exactly once;
+//     matching appears exactly once;
 //  3. the order is strict;
-//  4. nothing of another account comes, ever.
+//  4. nothing of another account ever appears.
 //
 // Over HTTP a new entry is always the newest, so what a page holds is known to
 // the last entry. The promises are held beside that, by themselves.

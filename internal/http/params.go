@@ -73,7 +73,7 @@ func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 		}
 	}
 	if len(bad) > 0 {
-		return p, refuseParams(bad)
+		return p, rejectParams(bad)
 	}
 	return p, nil
 }
@@ -109,8 +109,8 @@ func (ps parameters) unknown() string {
 	return "Unknown parameter. This call takes " + listOf(names) + "."
 }
 
-// refuseParams makes one error of everything that is wrong, with the code of the first.
-func refuseParams(bad []fieldError) error {
+// rejectParams makes one error of everything that is wrong, with the code of the first.
+func rejectParams(bad []fieldError) error {
 	code := map[fieldCode]code{
 		fieldUnknown:  codeUnknownParameter,
 		fieldRepeated: codeRepeatedParameter,

@@ -97,7 +97,7 @@ type Config struct {
 	Keys      Keys
 	Auth      Authenticator
 	Limits    Limits
-	Proxies   []*net.IPNet                // whose X-Forwarded-For is believed
+	Proxies   []*net.IPNet                // whose X-Forwarded-For is trusted
 	Ready     func(context.Context) error // nil error: requests can be served
 	PublicURL string                      // how clients reach the server, without a slash at the end
 	Logger    *slog.Logger

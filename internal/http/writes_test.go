@@ -149,7 +149,7 @@ func TestCreateInvalid(t *testing.T) {
 	}
 	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"`+runes(255)+`"}`).organization(t, 201)
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 1 {
-		t.Errorf("a refused creation made an organization: %v", page.Organizations)
+		t.Errorf("a rejected creation made an organization: %v", page.Organizations)
 	}
 }
 
@@ -196,7 +196,7 @@ func TestUpdate(t *testing.T) {
 	}
 	a.do(t, http.MethodPatch, path, "").refused(t, 400, "invalid_body")
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"8"` {
-		t.Errorf("a refused change made %s of the version", tag)
+		t.Errorf("a rejected change made %s of the version", tag)
 	}
 }
 
@@ -226,7 +226,7 @@ func TestDeactivateAndReactivate(t *testing.T) {
 		t.Errorf("errors %+v", p.Errors)
 	}
 	if !a.get(t, path).organization(t, 200).IsActive {
-		t.Error("a refused call deactivated it")
+		t.Error("a rejected call deactivated it")
 	}
 }
 
@@ -448,6 +448,6 @@ func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 		a.send(t, large).refused(t, 413, "body_too_large")
 	})
 	if o := a.get(t, path); o.header.Get("ETag") != `"1"` {
-		t.Errorf("a refused call changed it: %s", o.body)
+		t.Errorf("a rejected call changed it: %s", o.body)
 	}
 }
