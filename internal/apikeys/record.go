@@ -13,9 +13,8 @@ import (
 // version (see idempotency.Once) and a new file. A new format of a request changes the
 // digests: repeats across the upgrade would then fail with ErrKeyReused.
 
-// record is the result of a change, without the key itself. It is converted from
-// APIKey and to it, so a change of that type does not compile until this one is looked
-// at.
+// record is the result of a change, without the key itself. It is converted from and to
+// APIKey, so a field that only one of them has does not compile.
 type record struct {
 	ID          uuid.UUID `json:"ID"`
 	AccountID   uuid.UUID `json:"AccountID"`
@@ -29,7 +28,7 @@ type record struct {
 	LastUsedAt  time.Time `json:"LastUsedAt"`
 }
 
-// createRequest is a NewAPIKey.
+// createRequest is everything that a creation asks for, converted from NewAPIKey.
 type createRequest struct {
 	Description string        `json:"Description"`
 	Scopes      []Scope       `json:"Scopes"`
@@ -38,7 +37,7 @@ type createRequest struct {
 	RateLimit   *int32        `json:"RateLimit"`
 }
 
-// updateRequest is Changes.
+// updateRequest is everything that an update asks for, converted from Changes.
 type updateRequest struct {
 	Description *string       `json:"Description"`
 	ExpiresAt   *time.Time    `json:"ExpiresAt"`
@@ -46,9 +45,9 @@ type updateRequest struct {
 	RateLimit   **int32       `json:"RateLimit"`
 }
 
-// callText returns the text that a keyed call is compared by. The request of an update
-// is the id and an updateRequest, of a rotation the id and the overlap in nanoseconds,
-// and of a revocation the id.
+// callText returns the text whose digest identifies a call with an idempotency key. The
+// request is a createRequest for a creation, the id and an updateRequest for an update,
+// the id and the overlap in nanoseconds for a rotation, and the id for a revocation.
 func callText(c Call, request any) ([]byte, error) {
 	return json.Marshal([]any{c.KeyID, c.UserID, request})
 }

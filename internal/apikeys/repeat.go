@@ -12,13 +12,13 @@ import (
 // effect makes a change in a transaction, for a caller that can hand on the grants.
 type effect func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error)
 
-// change runs an effect, at most once for an idempotency key; said is all that
-// the call asks for. The key that was made is not kept, so a repeat is told all
-// but that.
+// change runs an effect, at most once for each idempotency key. The request is everything
+// that the call asks for. A new key is not stored, so a repeat returns everything except
+// the key.
 //
-// Changes of an account's keys take turns, or two managers could end each other;
-// and what the caller may do is read in its turn, since it may have been revoked
-// after it was authenticated.
+// Changes of an account's keys take turns, because otherwise two managing keys could revoke
+// each other. The caller's grants are read in its turn, because its key may have been
+// revoked since it was authenticated.
 func (r *Repository) change(ctx context.Context, c Call, operation string, request any, run effect) (changed Changed, err error) {
 	inTurn := func(ctx context.Context, q db.Querier) (made APIKey, err error) {
 		if _, err := q.Exec(ctx, accountLock, c.AccountID); err != nil {

@@ -1,6 +1,5 @@
-// Package cursor encodes and decodes the page token: where a walk over a list
-// that is ordered by (created_at, id) has come to, bound to the list it was made
-// for.
+// Package cursor encodes and decodes page tokens. A token is a position in a list ordered
+// by (created_at, id), and is valid only for the list that it was made for.
 package cursor
 
 import (
@@ -15,18 +14,18 @@ import (
 // malformed, altered, or was made for another tenant, route or filter.
 var ErrInvalid = errors.New("cursor: not a token of this list")
 
-// MaxLimit is the most entries of a page, in every list.
+// MaxLimit is the maximum number of entries on a page of any list.
 const MaxLimit = 100
 
-// Position is the key of the last row of a page. The next page begins after it,
-// whether or not the row still exists.
+// Position is the key of the last row of a page. The next page starts after it, whether or
+// not the row still exists.
 type Position struct {
 	CreatedAt time.Time // whole microseconds, as PostgreSQL stores them
 	ID        [16]byte
 }
 
-// The payload of version 1: the version, created_at in microseconds since 1970,
-// the id, and the first bytes of a SHA-256 over all of these and the scope.
+// The payload of version 1 is the version, created_at in microseconds since 1970, the id,
+// and the first bytes of a SHA-256 of all these and the scope.
 const (
 	version1 = 1
 
@@ -36,11 +35,11 @@ const (
 	size     = digestAt + 8
 )
 
-// Strict, so that one payload has one spelling.
+// Strict, so that each payload has exactly one encoding.
 var encoding = base64.RawURLEncoding.Strict()
 
-// Encode returns the token for the position in the list that scope names: at
-// least the tenant, the route and the filters. The token is 44 characters of
+// Encode returns the token for a position in the list that scope identifies. The scope
+// contains at least the tenant, the route and the filters. The token is 44 characters of
 // base64url (RFC 4648 section 5) without padding.
 func Encode(p Position, scope []byte) string {
 	var payload [size]byte
@@ -52,13 +51,13 @@ func Encode(p Position, scope []byte) string {
 	return encoding.EncodeToString(payload[:])
 }
 
-// Decode returns the position in a token that Encode made, in this release or
-// an earlier one, for the same scope. Anything else is ErrInvalid.
+// Decode returns the position in a token that Encode made for the same scope, in this
+// release or an earlier one. Any other token is ErrInvalid.
 //
-// The digest keeps honest clients from mistakes; it is no secret. A forged token
-// can name any position, and shows nothing that its bearer may not list anyway.
+// The digest catches mistakes of honest clients; it is not a secret. A forged token can
+// have any position, but shows nothing that its bearer could not list anyway.
 func Decode(token string, scope []byte) (Position, error) {
-	// The decoder skips line ends: without this a token had several spellings.
+	// The decoder skips line breaks. Without this check a token would have several encodings.
 	if len(token) != encoding.EncodedLen(size) {
 		return Position{}, ErrInvalid
 	}
@@ -82,8 +81,8 @@ func Decode(token string, scope []byte) (Position, error) {
 	}, nil
 }
 
-// The years 1 to 9999, which a timestamptz surely holds: a forged token must not
-// become an error of the database.
+// The years 1 to 9999, which fit into a timestamptz, so that a forged token cannot cause
+// a database error.
 const (
 	minMicros = -62_135_596_800_000_000
 	maxMicros = 253_402_300_799_999_999

@@ -34,18 +34,18 @@ func TestRoundTripKeepsMicroseconds(t *testing.T) {
 	})
 }
 
-func TestEveryFlippedBitIsRefused(t *testing.T) {
+func TestEveryFlippedBitIsRejected(t *testing.T) {
 	t.Parallel()
 	scope := []byte("scope")
 	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1), ID: [16]byte{1}}, scope)
 	for i := range len(token) * 8 {
 		altered := []byte(token)
 		altered[i/8] ^= 1 << (i % 8)
-		refused(t, string(altered), scope)
+		rejected(t, string(altered), scope)
 	}
 }
 
-func TestOtherSpellingsAreRefused(t *testing.T) {
+func TestOtherEncodingsAreRejected(t *testing.T) {
 	t.Parallel()
 	scope := []byte("scope")
 	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1), ID: [16]byte{1}}, scope)
@@ -53,34 +53,34 @@ func TestOtherSpellingsAreRefused(t *testing.T) {
 		"", "a", token[1:], token[:len(token)-1], token + "A", token + "=", token[:20] + "\n" + token[20:],
 		token[:len(token)-1] + "\n", strings.Repeat("A", len(token)), strings.Repeat("A", 1<<20),
 	} {
-		refused(t, s, scope)
+		rejected(t, s, scope)
 	}
 }
 
-func TestOtherScopeIsRefused(t *testing.T) {
+func TestOtherScopeIsRejected(t *testing.T) {
 	t.Parallel()
 	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1)}, []byte("mine"))
-	refused(t, token, []byte("yours"))
-	refused(t, token, nil)
+	rejected(t, token, []byte("yours"))
+	rejected(t, token, nil)
 }
 
-// Whoever knows the format can forge a token: it must not reach the database
-// with a time that it refuses, nor pass for another version.
-func TestForgedTokensAreRefused(t *testing.T) {
+// A client that knows the format can forge a token. The token must not have a time that
+// the database rejects, or another version.
+func TestForgedTokensAreRejected(t *testing.T) {
 	t.Parallel()
 	scope := []byte("scope")
 	for _, year := range []int{-4000, 0, 10_000, 200_000} {
-		refused(t, cursor.Encode(cursor.Position{CreatedAt: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}, scope), scope)
+		rejected(t, cursor.Encode(cursor.Position{CreatedAt: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}, scope), scope)
 	}
 	for _, version := range []byte{0, 2, 255} {
 		payload := make([]byte, 25, 33)
 		payload[0] = version
 		digest := sha256.Sum256(append(slices.Clone(payload), scope...))
-		refused(t, base64.RawURLEncoding.EncodeToString(append(payload, digest[:8]...)), scope)
+		rejected(t, base64.RawURLEncoding.EncodeToString(append(payload, digest[:8]...)), scope)
 	}
 }
 
-// A token of every version that a release has written must be read for ever.
+// Every version of the token that any release has written must stay readable.
 func TestFixturesOfEarlierVersions(t *testing.T) {
 	t.Parallel()
 	fixture, err := os.ReadFile("testdata/v1.token")
@@ -122,7 +122,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func refused(t *testing.T, token string, scope []byte) {
+func rejected(t *testing.T, token string, scope []byte) {
 	t.Helper()
 	if p, err := cursor.Decode(token, scope); !errors.Is(err, cursor.ErrInvalid) {
 		t.Errorf("Decode(%.80q) = %v, %v; want ErrInvalid", token, p, err)

@@ -1,6 +1,6 @@
-// Package idempotency keeps the first result of a call that its client has named
-// (Idempotency-Key, draft-ietf-httpapi-idempotency-key-header), so that a repeat
-// gets that result and has no effect of its own.
+// Package idempotency stores the first result of a call with an Idempotency-Key
+// (draft-ietf-httpapi-idempotency-key-header). A repeat gets that result and has no
+// effect.
 package idempotency
 
 import (
@@ -18,21 +18,21 @@ import (
 )
 
 var (
-	// ErrReused: the key has named another call before.
+	// ErrReused: the key belongs to a different call.
 	ErrReused = errors.New("idempotency: key reused for another call")
-	// ErrInProgress: the first call of this name still runs.
+	// ErrInProgress: the first call with this key is still running.
 	ErrInProgress = errors.New("idempotency: first call in progress")
 )
 
-// Key names a call of an account.
+// Key identifies a call of an account.
 type Key struct {
 	accountID uuid.UUID
 	name      [sha256.Size]byte
 	call      [sha256.Size]byte
 }
 
-// NewKey returns the name that a client gave to a call of an operation; call is
-// all that it said. Two operations may use one name.
+// NewKey returns the Key of a call with the client's idempotency key. The call is the text
+// of everything that it asks for. Two operations may use the same idempotency key.
 func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 	return Key{
 		accountID: accountID,
@@ -41,35 +41,35 @@ func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 	}
 }
 
-// Refusals are the errors that the state decides, by the names under which they
-// are kept: a repeat meets them again.
+// Refusals are the errors that depend on stored state, by the names under which they are
+// stored. A repeat returns them again.
 type Refusals map[string]error
 
-// outcome is the record of a first call: its result, or how it was refused. The JSON is
-// that of version 1, which the golden files of internal/orgs and internal/apikeys hold.
+// outcome is the stored result of a first call, or its refusal. Its JSON is version 1; the
+// golden files of internal/orgs and internal/apikeys show it.
 type outcome[T any] struct {
-	// Version is absent in version 1, as releases without this field write it. They do
-	// not look at it, so a release that writes version 2 needs one before it that reads
-	// version 2.
+	// Version is absent in version 1. The first releases neither write nor read it. So
+	// before a release writes version 2, the previous release must read version 2.
 	Version int    `json:"Version,omitzero"`
 	Result  T      `json:"Result"`
 	Refusal string `json:"Refusal"`
 }
 
-// read takes what an earlier call, perhaps of another release, has stored.
+// read decodes a stored outcome, which may be from another release.
 func (o *outcome[T]) read(stored []byte) error {
 	err := json.Unmarshal(stored, o)
 	if err == nil && o.Version > 1 {
-		err = fmt.Errorf("idempotency: stored result has version %d of a later release", o.Version)
+		err = fmt.Errorf("idempotency: stored result has version %d, from a later release", o.Version)
 	}
 	return err
 }
 
-// Once runs effect in a transaction and keeps its result there, or returns the
-// result that was kept for the key within the last 24 hours, and true. T goes
-// through JSON. A refusal is a result too; after any other error of effect nothing
-// has happened and nothing is kept. Errors: ErrReused, ErrInProgress,
-// db.ErrUnavailable, and those of effect.
+// Once runs effect in a transaction and stores its result in the same transaction. If the
+// last 24 hours have a result for the key, Once returns that result and true instead. T is
+// stored as JSON, so its fields need tags, and a test with a golden file. A refusal is
+// stored like a result. After any other error of effect, the transaction is rolled back
+// and nothing is stored. Errors: ErrReused, ErrInProgress, db.ErrUnavailable, and those of
+// effect.
 func Once[T any](ctx context.Context, share db.Share, key Key, refusals Refusals, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	var first outcome[T]
 	end, ok := share.TryTurn(key.lockID())
@@ -113,12 +113,12 @@ func (r Refusals) named(name string) error {
 	if refusal, known := r[name]; known {
 		return refusal
 	}
-	return fmt.Errorf("idempotency: a refusal of a later release was kept: %q", name)
+	return fmt.Errorf("idempotency: stored refusal %q is from a later release", name)
 }
 
-// lockID is the lock by which the calls of one name exclude each other, within the
-// process as its turn, and between replicas in the database. Without it the second
-// would wait for the first at the insert, and hold a connection meanwhile.
+// lockID is the lock of the calls with one key: a turn within the process, and an advisory
+// lock between replicas. Without it the second call would wait for the first at the insert
+// and hold a connection meanwhile.
 func (k Key) lockID() int64 { return db.LockID(k.accountID[:], k.name[:]) }
 
 func (k Key) lock(ctx context.Context, q db.Querier) error {
@@ -129,8 +129,8 @@ func (k Key) lock(ctx context.Context, q db.Querier) error {
 	return err
 }
 
-// find returns the kept result, or nil. It is a statement of its own, after the
-// lock: the snapshot of one that did both could be older than the lock.
+// find returns the stored result, or nil. It is a separate statement after the lock: one
+// statement for both could have a snapshot older than the lock.
 func (k Key) find(ctx context.Context, q db.Querier) ([]byte, error) {
 	rows, err := q.Query(ctx, keyFind, k.accountID, k.name[:])
 	if err != nil {
@@ -157,8 +157,8 @@ func (k Key) keep(ctx context.Context, q db.Querier, result any) error {
 	return err
 }
 
-// Sweep deletes the results whose time is over, unless another replica does, and
-// returns how many.
+// Sweep deletes the results that are older than 24 hours, unless another replica is doing
+// so, and returns their number.
 func Sweep(ctx context.Context, pool *db.Pool) (int64, error) {
 	swept, err := pool.Sweep(ctx, sweepLock, keySweep)
 	if err != nil {

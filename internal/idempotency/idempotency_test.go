@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// counter is an effect that can be counted: each run adds a row.
+// counter has an effect that can be counted: each run adds a row.
 type counter struct {
 	*dbtest.DB
 	account uuid.UUID
@@ -84,8 +84,8 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// An effect that failed has left nothing, and may be tried again.
-func TestFailureIsNotKept(t *testing.T) {
+// A failed effect leaves nothing behind and can be tried again.
+func TestFailureIsNotStored(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	broken := errors.New("broken")
@@ -103,7 +103,7 @@ func TestFailureIsNotKept(t *testing.T) {
 	}
 }
 
-func TestOnceAtOnce(t *testing.T) {
+func TestConcurrentCallsWithOneKey(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	var calls sync.WaitGroup
@@ -120,7 +120,7 @@ func TestOnceAtOnce(t *testing.T) {
 	}
 }
 
-// While the first call runs a repeat is told so at once, and holds nothing up.
+// While the first call runs, a repeat fails at once and blocks nothing.
 func TestRepeatOfACallInProgress(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -135,8 +135,8 @@ func TestRepeatOfACallInProgress(t *testing.T) {
 	}
 }
 
-// A name is free again after 24 hours, whether or not its row was swept.
-func TestResultsEnd(t *testing.T) {
+// A key can be used again after 24 hours, whether or not its row was swept.
+func TestResultsExpire(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	for _, name := range []string{"old", "older", "young"} {
@@ -160,8 +160,8 @@ func TestResultsEnd(t *testing.T) {
 	}
 }
 
-// During an upgrade the other release may store a version that this one cannot read. A
-// repeat then fails, and has no effect.
+// During an upgrade the other release may store a version that this one cannot read. The
+// repeat then fails and has no effect.
 func TestResultOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

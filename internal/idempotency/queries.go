@@ -1,7 +1,7 @@
 package idempotency
 
-// Time is the database's, the one that all replicas share. The lock on the row makes the
-// repeat's commit wait for a synchronous standby: the first call's may not have.
+// The clock is the database's, which all replicas share. The row lock makes the repeat's
+// commit wait for a synchronous standby, because the first call's commit may not have.
 const keyFind = `
 SELECT call_digest, result
 FROM idempotency_keys
@@ -9,7 +9,7 @@ WHERE account_id = $1 AND key_digest = $2
   AND created_at > now() - interval '24 hours'
 FOR NO KEY UPDATE`
 
-// A row that is there has outlived its time: find looked under the same lock.
+// An existing row has expired: keyFind looked under the same lock.
 const keyKeep = `
 INSERT INTO idempotency_keys (account_id, key_digest, call_digest, result)
 VALUES ($1, $2, $3, $4)

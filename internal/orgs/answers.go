@@ -11,17 +11,18 @@ import (
 	"orgd/internal/uuid"
 )
 
-// answer is the right to answer a call with an organization. One call has it at a
-// time, and gives it up when it has settled it or lost it.
+// answer is the right to answer a call with a new organization. One call at a time has
+// it. The call gives it up when it settles the answer or loses it.
 type answer struct {
 	accountID uuid.UUID
 	digest    digest
 	callID    uuid.UUID
 	orgID     uuid.UUID
-	unsure    bool // whether the call ever had the right: it was to take it from another
+	unsure    bool // whether the call has the right is unknown: the commit that takes it from another call may have failed
 }
 
-// answers are those that this process owes to calls that may be retried unnamed.
+// answers are those that this process owes to calls that may be retried without an
+// idempotency key.
 type answers struct {
 	db      *db.Pool
 	owner   int64
@@ -33,14 +34,14 @@ func newAnswers(pool *db.Pool) *answers {
 	return &answers{db: pool, owner: rand.Int64(), settles: settles{db: pool}, lost: newLostAnswers()}
 }
 
-// Owner is the advisory lock that the process has to hold, shared, while it lives.
-// While it is free, retries take over the creations that this process has not answered.
+// Owner returns the advisory lock that the process must hold, shared, while it runs. While
+// the lock is free, retries take over the creations that this process has not answered.
 func (r *Repository) Owner() int64 { return r.answers.owner }
 
-// settle returns what to answer with, once no retry can return it too. After an error
-// the call must not be answered with the organization, and a retry may be.
+// settle returns the result for the answer, once no retry can return the organization
+// too. After an error the call must not return the organization, because a retry may.
 func (a *answers) settle(ctx context.Context, due answer, org Org, replayed bool) (Changed, error) {
-	err := ctx.Err() // the client is gone, or was told to come again
+	err := ctx.Err() // the client has disconnected, or was told to retry
 	if err == nil {
 		err = a.settles.settle(ctx, due)
 	}
@@ -52,13 +53,13 @@ func (a *answers) settle(ctx context.Context, due answer, org Org, replayed bool
 }
 
 const (
-	// settleLimit is less than the deadline of a request.
+	// settleLimit is shorter than the deadline of a request.
 	settleLimit = 5 * time.Second
 	settleBatch = 100
 )
 
-// settles writes down that calls are about to be answered. It does so for one batch of
-// calls at a time: those that come meanwhile share the next commit.
+// settles records that calls are about to be answered. It writes one batch at a time, and
+// the calls that arrive meanwhile share the next commit.
 type settles struct {
 	db *db.Pool
 
@@ -72,15 +73,15 @@ type settling struct {
 	done chan<- error
 }
 
-// settle returns nil once no retry can have the organization. After an error nobody
-// knows.
+// settle returns nil once no retry can take the organization. After an error the outcome is
+// unknown.
 func (s *settles) settle(ctx context.Context, due answer) error {
 	done := make(chan error, 1)
 	s.mu.Lock()
 	s.waiting = append(s.waiting, settling{due, done})
 	if !s.running {
 		s.running = true
-		go s.run(context.Background()) // not for this call alone
+		go s.run(context.Background()) // for other calls too
 	}
 	s.mu.Unlock()
 	select {
@@ -107,10 +108,10 @@ func (s *settles) run(ctx context.Context) {
 	}
 }
 
-// errTaken: while the process did not hold its lock, a retry has taken over.
+// errTaken: a retry took over while the process did not hold its lock.
 var errTaken = fmt.Errorf("%w: a retry has taken over the creation", ErrUnavailable)
 
-// next returns the calls that wait, or ends the run if there are none.
+// next returns the waiting calls, or ends the run if there are none.
 func (s *settles) next() []settling {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,8 +135,8 @@ func (s *settles) write(ctx context.Context, batch []settling) (settled []int64,
 	return settled, nil
 }
 
-// Sweep forgets the creations that are too old to be retried, unless another
-// replica does, and returns how many.
+// Sweep deletes the rows of creations that are too old to be retried, unless another
+// replica is doing so, and returns their number.
 func (r *Repository) Sweep(ctx context.Context) (int64, error) {
 	swept, err := r.db.Sweep(ctx, sweepLock, answerSweep)
 	if err != nil {

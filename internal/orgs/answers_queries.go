@@ -1,22 +1,23 @@
 package orgs
 
-// A creation that a client may retry without naming it has one row for each call that
-// may, or might have, answered with its organization:
+// A creation that may be retried without an idempotency key has one row for each call that
+// may answer with its organization, or might have:
 //
-//	unanswered  the call still works on it; answerSettle then deletes the row
-//	lost        lost_at: the call's process knows that the answer did not arrive
-//	taken       a retry may answer in its place, under a row of its own; this one stays
-//	            so that the call that lost its right does not get it back
+//	unanswered  the call is in progress; answerSettle deletes the row at its end
+//	lost        lost_at is set: the call's process knows that the answer did not arrive
+//	taken       a retry answers instead, with its own row; this row stays, so that the
+//	            call that lost its right does not get it back
 //
-// Every statement names the call, so that one which arrives late, after its process
-// has given it up, changes nothing that another call has since taken.
+// Every statement names the call. A statement that arrives late, after its process gave
+// up, therefore changes nothing that another call has taken since.
 
 const answerSettle = `
 DELETE FROM unanswered_creations
 WHERE account_id = $1 AND call_digest = $2 AND call_id = $3 AND lost_at IS NULL AND NOT taken`
 
-// The row may be gone (it was settled, and the answer could not be written), or not be
-// there yet: then the creation, should it still arrive, fails on this one.
+// The row may be deleted already (the answer was settled, and could not be written), or not
+// exist yet. In the second case the creation, if it still arrives, fails because of this
+// row.
 const answerLose = `
 INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner, lost_at)
 VALUES ($1, $2, $3, $4, $5, now())
@@ -24,15 +25,15 @@ ON CONFLICT (account_id, call_digest, call_id) DO UPDATE
 SET lost_at = excluded.lost_at
 WHERE NOT unanswered_creations.taken`
 
-// For a row that may never have been taken: then another call still has the right.
+// For a call whose row may not exist: another call may still have the right.
 const answerLoseTaken = `
 UPDATE unanswered_creations
 SET lost_at = now()
 WHERE account_id = $1 AND call_digest = $2 AND call_id = $3 AND NOT taken`
 
-// What PostgreSQL knew before its last start or promotion is no evidence: it may have
-// lost that the call was settled or taken. An organization that was changed since is
-// known to somebody already.
+// Rows from before PostgreSQL's last start or promotion are not evidence: it may have lost
+// the commit that settled or took the call. An organization that has changed since its
+// creation is known to a client already.
 const answersOpen = `
 SELECT u.call_id, u.owner, u.lost_at IS NOT NULL,
   coalesce(u.lost_at, u.created_at) > greatest(pg_postmaster_start_time(), pg_last_xact_replay_timestamp())

@@ -17,32 +17,32 @@ type Call = idempotency.Call
 // Changed is the result of a change: the organization as the change left it.
 type Changed struct {
 	Org      Org
-	Replayed bool // it, or the error beside it, is the result of an earlier call, which this one repeats
+	Replayed bool // the result, or the error returned with it, is that of the earlier call that this one repeats
 
-	answer *answer // see AnswerLost; nil if the call cannot be retried without a name
+	answer *answer // for AnswerLost; nil if the call cannot be retried without an idempotency key
 }
 
-// Versions are those of Org.Version that a change may be made to; nil for any.
+// Versions are the values of Org.Version to which a change may be made; nil for any.
 type Versions []int64
 
 func (v Versions) has(version int64) bool { return v == nil || slices.Contains(v, version) }
 
-// effect makes a change by one statement, which is a transaction by itself.
+// effect makes a change with one statement.
 type effect func(context.Context, db.Querier) (Org, error)
 
-// Each change is one statement, and so a transaction by itself: the organization,
-// what counts on it and its event are written together or not at all, in one
-// round trip.
+// Each change is one statement, and therefore one transaction in one round trip: the
+// organization, its counts and its event are written together or not at all.
 //
-// A statement that changes an organization first waits for its turn, and then
-// locks the row, in the mode that leaves foreign keys alone. So kept is the row as
-// the one before left it, though the snapshot may be older; conditions are put to
-// kept, since the same row read again is that of the snapshot. The turn is an
-// advisory lock, because waiting for a row can fix the transaction id of the one
-// that waits, and events would then not be in the order of what happened.
+// A statement that changes an organization first waits for its turn, and then locks the
+// row in the mode that does not block foreign keys. `kept` is therefore the row as the
+// previous change left it, even if our snapshot is older. Conditions test `kept`: reading
+// the table again would return the snapshot's version.
+//
+// The turn is an advisory lock. A statement that waits for a row instead may already have
+// its transaction id, and the events would then not be in the order of the changes.
 
-// change runs an effect on the share, at most once for an idempotency key; said is all that
-// the call asks for. An error may be replayed too.
+// change runs an effect on the share, at most once for each idempotency key. The request is
+// everything that the call asks for. Errors can be replayed too.
 func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, request any, run effect) (Changed, error) {
 	var changed Changed
 	var err error
@@ -63,7 +63,7 @@ func (r *Repository) change(ctx context.Context, share db.Share, c Call, operati
 	return changed, nil
 }
 
-// refusals are what an organization's state decides.
+// refusals are the errors that depend on the organization's state.
 var refusals = idempotency.Refusals{
 	"not_found": ErrNotFound,
 	"inactive":  ErrInactive,
@@ -83,15 +83,15 @@ func changeOnce(ctx context.Context, share db.Share, c Call, operation string, r
 	return Changed{Org: Org(first), Replayed: replayed}, err
 }
 
-// inTurn is the account's share for a change of the organization.
+// inTurn returns the account's share, for a change of the organization in its turn.
 func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 	return r.db.For(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
 }
 
-// turnOf is the lock under which an organization is changed.
+// turnOf returns the lock that every change of the organization takes.
 func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
-// orNull makes NULL of the zero id.
+// orNull returns NULL for the zero id.
 func orNull(id uuid.UUID) *uuid.UUID {
 	if id == (uuid.UUID{}) {
 		return nil

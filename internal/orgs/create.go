@@ -11,15 +11,16 @@ import (
 	"orgd/internal/uuid"
 )
 
-// NewOrg is an organization to be made.
+// NewOrg is an organization to create.
 type NewOrg struct {
 	Name     string // as ValidName returns it
 	Metadata map[string]string
 }
 
-// Create makes an organization. If the client counts its retries and does not name the
-// call, a retry returns the organization of an equal call of the last 10 minutes whose
-// answer is known to be lost. Errors: ErrInProgress, ErrKeyReused, ErrUnavailable.
+// Create creates an organization. If the client counts its retries and sends no
+// idempotency key, a retry returns the organization of an equal call in the last 10
+// minutes whose answer is known to be lost. Errors: ErrInProgress, ErrKeyReused,
+// ErrUnavailable.
 func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, error) {
 	const operation = "create organization"
 	creation, err := r.newCreation(c, n)
@@ -36,13 +37,13 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 	return made, nil
 }
 
-// creation is an organization ready to be made.
+// creation is everything that the statement needs to create an organization.
 type creation struct {
 	Call
 	orgID    uuid.UUID
 	name     string
 	metadata string
-	due      *answer // nil unless the call may be retried without a name
+	due      *answer // nil unless the call may be retried without an idempotency key
 	owner    int64   // of due
 }
 
@@ -63,15 +64,15 @@ func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	return made, nil
 }
 
-// lockID is where equal creations meet: those that create share the lock, a retry that
-// looks for others wants it alone.
+// lockID is the lock of equal creations: each creation holds it shared, and a retry that
+// looks for earlier ones holds it exclusively.
 func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.digest[:])) }
 
-// The shared lock comes before the organization and is held until the creation is
-// committed: a retry that has the lock alone sees the creation, or comes before it.
+// The shared lock is taken before the insert and held until the commit. A retry with the
+// exclusive lock therefore either sees the creation or precedes it.
 const orgCreate = `
 WITH shared AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock_shared($10::bigint) -- which NULL does not lock
+  SELECT pg_advisory_xact_lock_shared($10::bigint) -- NULL takes no lock
 ), created AS (
   INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_by_api_key_id, created_by_user_id)
   SELECT $1, $2, $3, $4, $5, $6, $7 FROM shared
@@ -105,8 +106,8 @@ func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 	return pgx.CollectExactlyOneRow(rows, scanVersioned)
 }
 
-// create makes the organization of a call that may be retried without a name, or
-// returns that of an equal call.
+// create serves a call that may be retried without an idempotency key: it creates an
+// organization, or returns that of an equal call.
 func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
 	if c.IsRetry {
 		if found, changed, err := a.recover(ctx, c); err != nil || found {
@@ -117,14 +118,14 @@ func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
 	begun := false
 	err := a.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		begun = true
-		// Once it has begun the outcome is worth knowing, even if the client is gone.
+		// Wait for the outcome even if the client has disconnected.
 		ctx, cancel := untilDeadline(ctx)
 		defer cancel()
 		org, err = c.run(ctx, q)
 		return err
 	})
 	if err != nil {
-		if begun { // it may have been committed
+		if begun { // the commit may have succeeded
 			a.lost.add(*c.due)
 		}
 		return Changed{}, err
@@ -132,7 +133,7 @@ func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
 	return a.settle(ctx, *c.due, org, false)
 }
 
-// untilDeadline returns a context that ends with the deadline of ctx only.
+// untilDeadline returns a context that has the deadline of ctx but not its cancellation.
 func untilDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	detached := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {

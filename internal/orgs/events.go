@@ -1,6 +1,6 @@
 package orgs
 
-// The types of events, for the audit trail.
+// The types of events in the audit trail.
 const (
 	eventCreated       = "org.created"
 	eventUpdated       = "org.updated"

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold returns s without case and accents: the form in which names are stored
-// beside themselves and searched. Folding here and not in the database makes the
-// filter independent of the database's locale.
+// Fold returns s without case and accents. Names are also stored in this form, and the name
+// filter searches it. Because Go folds them and not the database, the filter does not
+// depend on the database's locale.
 //
-// It decomposes (NFKD), drops the marks that any script may carry (accents, not
-// the vowel signs that a script such as Devanagari owns), folds case in full
-// (ß becomes ss), and takes the base letter where Unicode has no decomposition
-// (ø, ł). Fold(Fold(s)) is Fold(s).
+// It decomposes (NFKD), removes the marks that any script may use (accents, but not the
+// vowel signs of a script such as Devanagari), applies full case folding (ß becomes ss),
+// and uses the base letter of letters that Unicode does not decompose (ø, ł).
+// Fold(Fold(s)) is Fold(s).
 func Fold(s string) string {
 	if isFoldedASCII(s) {
 		return s
@@ -23,7 +23,7 @@ func Fold(s string) string {
 	decomposed := norm.NFKD.String(s)
 	bare := strings.Map(dropMark, decomposed)
 	folded := cases.Fold().String(bare)
-	// Folding can bring marks back (ŉ folds to ʼn, İ to i and a dot).
+	// Case folding can add marks again (ŉ folds to ʼn, İ to i and a dot).
 	return baseLetters.Replace(strings.Map(dropMark, norm.NFKD.String(folded)))
 }
 
@@ -43,7 +43,7 @@ func dropMark(r rune) rune {
 	return r
 }
 
-// baseLetters are the letters that people type without their stroke.
+// baseLetters maps letters to those that people type instead of them.
 var baseLetters = strings.NewReplacer(
 	"ø", "o", "ł", "l", "đ", "d", "ð", "d", "ħ", "h", "ŧ", "t", "ı", "i",
 	"æ", "ae", "œ", "oe", "þ", "th",

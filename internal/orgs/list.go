@@ -11,31 +11,31 @@ import (
 	"orgd/internal/uuid"
 )
 
-// MaxPageBytes is the most that the organizations of a page take in JSON, as
-// internal/http writes it. A page that would be larger ends early.
+// MaxPageBytes is the maximum size of a page's organizations in the JSON that
+// internal/http writes. A page that would be larger ends early.
 const MaxPageBytes = 1 << 20
 
-// ListParams say which page of which list.
+// ListParams select a list of organizations and a page of it.
 type ListParams struct {
 	Limit    int    // 1 to cursor.MaxLimit
-	Cursor   string // Page.Cursor of the page before; empty for the first
-	Name     string // only names that contain it, whatever their case and accents; empty for all
-	IsActive *bool  // only the active, or only the inactive; nil for both
+	Cursor   string // Page.Cursor of the previous page; empty for the first page
+	Name     string // only names that contain it, regardless of case and accents; empty for all
+	IsActive *bool  // only active or only deactivated organizations; nil for both
 
-	UserID   *uuid.UUID        // only those that this user is a member of; nil for all
-	Metadata map[string]string // only those that have all these pairs; empty for all
+	UserID   *uuid.UUID        // only organizations that this user is a member of; nil for all
+	Metadata map[string]string // only organizations that have all these pairs; empty for all
 }
 
-// Page is a part of a list, newest first.
+// Page is one page of a list.
 type Page struct {
 	Orgs   []Org
-	Bytes  int    // at least what Orgs take in JSON
-	Cursor string // of the next page; empty if this is the last
+	Bytes  int    // an upper bound of the size of Orgs in JSON
+	Cursor string // for the next page; empty on the last page
 }
 
-// List returns a page, ordered by creation and then by id, newest first. A walk
-// from page to page sees no organization twice, and sees exactly once each that
-// was there before its first page, was not deleted and kept matching. Errors:
+// List returns a page of organizations, ordered by creation time and then by id, newest
+// first. A walk from page to page sees no organization twice. It sees every organization
+// that existed before the first page, was not deleted and kept matching. Errors:
 // ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
@@ -56,31 +56,32 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 	return newPage(found, p, accountID), nil
 }
 
-// nearby bounds the first look for what a filter asks for. What fills no page
-// there is mostly rare, and cheap to find by the index. What is common, but only
-// among older organizations, costs a sort of all that have it.
+// nearby limits how many organizations a list with filters reads in order before it uses
+// the index of the filters. If these do not fill a page, matches are usually rare, and
+// the index finds them cheaply. A filter that matches many organizations, but only old
+// ones, costs a sort of all its matches.
 //
-// A user's organizations cost a look-up each, so fewer are looked at; and what
-// fills no page there may still be common in the account, where the index finds
-// it all. So the walk goes on if reach is likely to be enough.
+// Each of a user's organizations costs a look-up, so the limit is lower. A filter that
+// does not fill a page there may still match much of the account, and the index would
+// return all of that. So the walk continues if reach is likely to be enough.
 type nearby struct {
-	orgs   int
-	ofUser int
-	reach  int
+	orgs   int // of the account
+	ofUser int // of a user
+	reach  int // the most of a user's organizations that are worth reading
 }
 
 var usualNearby = nearby{orgs: 10_000, ofUser: 2_500, reach: 12_000}
 
-// listQuery is a list ready to be asked for.
+// listQuery is everything that the statements of a list need.
 type listQuery struct {
 	ListParams
 	accountID uuid.UUID
 	after     *cursor.Position // nil for the first page
 	folded    string           // Name, folded
-	metadata  string           // Metadata as JSON; empty without
-	nearby    int              // how far orgListNearby looks
-	reach     int              // how far a user's organizations are worth walking
-	page      int              // the most bytes of the page
+	metadata  string           // Metadata as JSON; empty for none
+	nearby    int              // how many organizations orgListNearby reads
+	reach     int              // see nearby.reach
+	page      int              // the maximum size of the page in bytes
 }
 
 func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, error) {
@@ -114,8 +115,8 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 		}
 		return l.fetch(ctx, q, list(l))
 	}
-	// Each statement alone gives the whole answer where it counts; the walk's
-	// promises need no snapshot common to both.
+	// The page comes from one statement, so List's promises do not need one snapshot
+	// for both.
 	found, err := l.fetch(ctx, q, orgListNearby(l))
 	if err != nil || found.full || !found.goesOn {
 		return found, err
@@ -127,8 +128,8 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	return l.fetch(ctx, q, beyond(l))
 }
 
-// walksOn says whether a user's organizations fill the page within reach, if those
-// that follow have what is asked for as often as those nearby.
+// walksOn reports whether reading on through a user's organizations is likely to fill the
+// page within reach: it assumes that as many match there as nearby.
 func (l listQuery) walksOn(found int) bool {
 	return l.ofUser() && l.nearby*(l.Limit+1) <= l.reach*found
 }
@@ -141,7 +142,7 @@ func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collec
 	return collectOrgs(rows, l.Limit+1, l.page)
 }
 
-// newPage cuts what was found, which is one more than the limit where there are more.
+// newPage cuts the result to the limit: the statements return one more if a page follows.
 func newPage(found collected, p ListParams, accountID uuid.UUID) Page {
 	page := Page{Orgs: found.orgs[:min(len(found.orgs), p.Limit)], Bytes: found.bytes}
 	if !found.full && len(found.orgs) <= p.Limit {
@@ -152,8 +153,8 @@ func newPage(found collected, p ListParams, accountID uuid.UUID) Page {
 	return page
 }
 
-// scope names the list that a cursor belongs to: the route, the tenant and the
-// filters, but not the limit, which may change on the way.
+// scope identifies the list that a cursor belongs to: the route, the account and the
+// filters, but not the limit, which may change from page to page.
 func (p ListParams) scope(accountID uuid.UUID) []byte {
 	scope := append([]byte("orgs\x00"), accountID[:]...)
 	switch {
@@ -164,11 +165,11 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	default:
 		scope = append(scope, 'f')
 	}
-	// As it was given, because the folded form may change with a release.
+	// Not folded, because the folded form may change with a release.
 	scope = append(scope, p.Name...)
-	// What came after the first release follows only where it is given, so that
-	// the cursors of lists without it stay good. No two lists have one scope:
-	// names, keys and values hold no NUL, and an id has its 16 bytes.
+	// Later releases added the following filters. They are appended only if they are
+	// given, so older cursors stay valid. No two lists have the same scope: names, keys
+	// and values contain no NUL, and an id has 16 bytes.
 	if p.UserID != nil {
 		scope = append(append(scope, "\x00u"...), p.UserID[:]...)
 	}

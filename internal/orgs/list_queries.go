@@ -10,7 +10,7 @@ import (
 
 const orgOrder = `ORDER BY created_at DESC, org_id DESC`
 
-// statement is SQL and the arguments of its placeholders.
+// statement is SQL with the arguments for its placeholders.
 type statement struct {
 	sql  string
 	args []any
@@ -21,8 +21,8 @@ func (s *statement) bind(arg any) string {
 	return fmt.Sprintf("$%d", len(s.args))
 }
 
-// after returns the condition of a next page, nothing for the first. They are
-// two statements: one with "$1 IS NULL OR …" would filter where this seeks. The
+// after returns the condition for a next page, and nothing for the first page. These are
+// two statements because one with "$1 IS NULL OR …" would filter instead of seeking. The
 // row value is compared in the order of the index.
 func (s *statement) after(q listQuery, createdAt string) string {
 	if q.after == nil {
@@ -31,7 +31,7 @@ func (s *statement) after(q listQuery, createdAt string) string {
 	return fmt.Sprintf(" AND (%s, org_id) < (%s, %s)", createdAt, s.bind(q.after.CreatedAt), s.bind(q.after.ID))
 }
 
-// where returns the conditions that orgs_by_created and orgs_by_active serve.
+// where returns the conditions that orgs_by_created and orgs_by_active can answer.
 func (s *statement) where(q listQuery) string {
 	conditions := "account_id = " + s.bind(q.accountID)
 	if q.IsActive != nil {
@@ -40,8 +40,8 @@ func (s *statement) where(q listQuery) string {
 	return conditions + s.after(q, "created_at")
 }
 
-// walk returns what a list goes through, in its order, which an index has: the
-// account's organizations, or those of one user.
+// walk returns the FROM clause that reads a list in the order of an index: the account's
+// organizations, or those of one user.
 func (s *statement) walk(q listQuery) string {
 	if !q.ofUser() {
 		return "FROM orgs WHERE " + s.where(q) + " " + orgOrder
@@ -50,8 +50,8 @@ func (s *statement) walk(q listQuery) string {
 	return "FROM org_members WHERE " + conditions + " ORDER BY org_created_at DESC, org_id DESC"
 }
 
-// walked returns, for a FROM, the organizations of the walk as far as the limit.
-// OFFSET 0 keeps the planner to one look-up for each of a user's: anything else
+// walked returns a FROM item with the organizations of the walk, up to the limit. With
+// OFFSET 0 the planner makes one look-up for each of a user's organizations; other plans
 // would read and sort them all.
 func (s *statement) walked(q listQuery, walk, limit string) string {
 	columns := orgColumns
@@ -66,7 +66,7 @@ func (s *statement) walked(q listQuery, walk, limit string) string {
 		walk, limit, columns, s.bind(q.accountID))
 }
 
-// residual returns the conditions that the index of the walk does not serve.
+// residual returns the conditions that the index of the walk cannot answer.
 func (s *statement) residual(q listQuery) string {
 	var conditions []string
 	if q.folded != "" {
@@ -81,11 +81,11 @@ func (s *statement) residual(q listQuery) string {
 	return strings.Join(conditions, " AND ")
 }
 
-// orgList lists where nothing is residual.
+// orgList is for a list without residual conditions.
 //
-// The inner limit is a literal, so that the planner knows how little is wanted
-// when it makes the generic plan. With a parameter there it expects a tenth of
-// the table, and plans anew for every call, which costs as much as the rows.
+// The inner limit is a literal, so that the planner knows how few rows the generic plan
+// needs. With a parameter it would expect a tenth of the table and plan every call
+// again, which costs as much as reading the rows.
 func orgList(q listQuery) statement {
 	var s statement
 	walked := s.walked(q, s.walk(q), strconv.Itoa(cursor.MaxLimit+1))
@@ -93,12 +93,12 @@ func orgList(q listQuery) statement {
 	return s
 }
 
-// orgListByActivity lists a user's active or deactivated organizations. Those whose
-// members' rows say the activity are a range of org_members_by_activity; the large ones
-// are looked up one by one. Both conditions hold on the organization's own row too.
+// orgListByActivity lists a user's active or deactivated organizations. If the members'
+// rows have the activity, these are a range of org_members_by_activity. The large ones
+// are looked up one by one. Both parts also test the organization's own row.
 //
-// Each range has its limit, so that the cost is bounded even if the planner sorts what
-// they give instead of merging it.
+// Each part has a limit, so the cost is bounded even if the planner sorts the parts
+// instead of merging them.
 func orgListByActivity(q listQuery) statement {
 	var s statement
 	known, asked := activityNo, activityAsk
@@ -110,8 +110,8 @@ func orgListByActivity(q listQuery) statement {
 	return s
 }
 
-// ofActivity walks the user's memberships that say this of the activity. The user is
-// compared as bytes, which org_members_by_activity alone has.
+// ofActivity reads the user's memberships with this value of org_activity. It compares
+// the user as bytes, which only org_members_by_activity can answer.
 func (s *statement) ofActivity(q listQuery, activity int) string {
 	walk := fmt.Sprintf("FROM org_members WHERE account_id = %s AND uuid_send(user_id) = uuid_send(%s) AND org_activity = %d%s ORDER BY org_created_at DESC, org_id DESC",
 		s.bind(q.accountID), s.bind(*q.UserID), activity, s.after(q, "org_created_at"))
@@ -119,12 +119,12 @@ func (s *statement) ofActivity(q listQuery, activity int) string {
 	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", orgColumns, walked, s.bind(*q.IsActive), orgOrder, s.bind(q.Limit+1))
 }
 
-// orgListNearby looks among the next nearby organizations of the walk only. It
-// finds what is common in a bounded time, whatever the planner believes of it.
+// orgListNearby reads only the next q.nearby organizations of the walk. It finds common
+// matches in a bounded time, whatever the planner's estimates are.
 //
-// If they do not fill the page and the walk goes on behind them, a row of NULLs
-// says so: what they lack is known in the snapshot that they were read in. The
-// parts of a UNION ALL come in turn, so the second costs a full page nothing.
+// If these do not fill the page and the walk continues after them, the last row is all
+// NULLs. It comes from the same snapshot. PostgreSQL runs the parts of a UNION ALL one
+// after the other, so the second part costs nothing if the first fills the page.
 func orgListNearby(q listQuery) statement {
 	var s statement
 	walk := s.walk(q)
@@ -135,11 +135,11 @@ func orgListNearby(q listQuery) statement {
 	return s
 }
 
-// orgNulls stand for orgColumns in the row that says that the walk goes on.
+// orgNulls replaces orgColumns in the row that reports that the walk continues.
 var orgNulls = strings.Repeat("NULL, ", strings.Count(orgColumns, ",")) + "NULL"
 
-// orgListIndexed finds what is rare by its name and metadata: MATERIALIZED keeps
-// the planner from walking the whole account in order instead.
+// orgListIndexed finds rare matches by name and metadata. MATERIALIZED prevents the
+// planner from reading the whole account in order instead.
 func orgListIndexed(q listQuery) statement {
 	var s statement
 	where := "account_id = " + s.bind(q.accountID) + s.indexed(q) + s.after(q, "created_at")
@@ -148,9 +148,9 @@ func orgListIndexed(q listQuery) statement {
 	return s
 }
 
-// indexed returns the conditions that orgs_by_filter serves. A name without a
-// trigram is found by its grams, and then compared by strpos: with LIKE the
-// planner would expect to read the whole index for the lack of trigrams.
+// indexed returns the conditions that orgs_by_filter can answer. A name without a trigram
+// is found by its grams and then compared with strpos: with LIKE the planner would expect
+// to read the whole index, because there are no trigrams.
 func (s *statement) indexed(q listQuery) string {
 	var conditions string
 	if q.IsActive != nil {
@@ -169,7 +169,7 @@ func (s *statement) indexed(q listQuery) string {
 	return conditions
 }
 
-// member returns the condition that the user is a member of what was named.
+// member returns the condition that the user is a member of an organization in `named`.
 func (s *statement) member(q listQuery) string {
 	if !q.ofUser() {
 		return ""
@@ -178,8 +178,8 @@ func (s *statement) member(q listQuery) string {
 		s.bind(q.accountID), s.bind(*q.UserID))
 }
 
-// orgListWalked looks at every organization of a user in order, for a name or metadata
-// that are common among them.
+// orgListWalked reads all organizations of a user in order, for filters that match many
+// of them.
 func orgListWalked(q listQuery) statement {
 	var s statement
 	walked := s.walked(q, s.walk(q), "ALL")
@@ -188,16 +188,16 @@ func orgListWalked(q listQuery) statement {
 	return s
 }
 
-// namePattern is the LIKE pattern for names that contain the filter literally.
+// namePattern returns the LIKE pattern for names that contain the filter literally.
 func (l listQuery) namePattern() string {
 	return "%" + likeLiteral.Replace(l.folded) + "%"
 }
 
 var likeLiteral = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// hasTrigram says whether pg_trgm can look s up: it takes three letters or
-// digits in a row. Which of those beyond ASCII it knows depends on the
-// database's locale, so they do not count.
+// hasTrigram reports whether pg_trgm can look s up: it needs three letters or digits in a
+// row. Which characters beyond ASCII are letters depends on the database's locale, so
+// they do not count.
 func hasTrigram(s string) bool {
 	run := 0
 	for _, r := range s {
@@ -216,8 +216,8 @@ func isASCIIAlphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-// grams returns those of org_name_grams that a name which contains s has: each
-// pair of adjacent characters, or the only one.
+// grams returns the values of org_name_grams that every name containing s has: each pair
+// of adjacent characters, or the only character.
 func grams(s string) []string {
 	runes := []rune(s)
 	if len(runes) == 1 {

@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// maxLost bounds what a process remembers while the database is away. An answer
-	// beyond it costs a second organization at worst.
+	// maxLost limits what a process remembers while the database is unavailable. A lost
+	// answer beyond the limit can cause a second organization.
 	maxLost = 10_000
-	// lostExpiry is well within the 10 minutes for which a row stays that a retry has
-	// taken: without it a late record would let a second retry have the organization.
+	// lostExpiry is well below the 10 minutes for which the row of a taken creation
+	// stays. Without that row a late record would give the organization to a second
+	// retry.
 	lostExpiry = 5 * time.Minute
 )
 
-// lostAnswers are those that the database has yet to be told of.
+// lostAnswers are lost answers that are not recorded in the database yet.
 type lostAnswers struct {
 	mu    sync.Mutex
 	due   map[uuid.UUID]lostAnswer // by call
@@ -43,7 +44,7 @@ func (l *lostAnswers) add(due answer) {
 	}
 	select {
 	case l.added <- struct{}{}:
-	default: // it has a message already
+	default: // a message is waiting already
 	}
 }
 
@@ -53,7 +54,7 @@ func (l *lostAnswers) remove(due answer) {
 	delete(l.due, due.callID)
 }
 
-// all returns those with the digest, or of any if it is nil.
+// all returns the lost answers with the digest, or all of them if it is nil.
 func (l *lostAnswers) all(of *digest) (found []answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,26 +69,25 @@ func (l *lostAnswers) all(of *digest) (found []answer) {
 	return found
 }
 
-// AnswerLost says that the client did not get the answer with the organization, so that
-// a retry may return it. Call it only if that is certain.
+// AnswerLost reports that the client did not receive the organization, so a retry may
+// return it. Call it only if that is certain.
 func (r *Repository) AnswerLost(c Changed) {
 	if c.answer != nil {
 		r.answers.lost.add(*c.answer)
 	}
 }
 
-// Lost is sent to when there is something for RecordLost to do.
+// Lost returns a channel that receives when RecordLost has something to do.
 func (r *Repository) Lost() <-chan struct{} { return r.answers.lost.added }
 
-// RecordLost tells the database which answers are known to be lost, so that retries
-// which come to other processes learn of them. What it could not record it tries again
-// next time.
+// RecordLost records in the database which answers are lost, for retries that reach other
+// processes. What it cannot record, the next call tries again.
 func (r *Repository) RecordLost(ctx context.Context) error {
 	return r.answers.recordLost(ctx, nil)
 }
 
 func (a *answers) recordLost(ctx context.Context, of *digest) error {
-	var failed error // one account's must not hold up the others'
+	var failed error // an error of one account must not stop the others
 	for _, due := range a.lost.all(of) {
 		if err := a.lose(ctx, due); err != nil {
 			failed = errors.Join(failed, err)
@@ -98,7 +98,7 @@ func (a *answers) recordLost(ctx context.Context, of *digest) error {
 	return failed
 }
 
-// lose records that the answer did not arrive.
+// lose records one lost answer.
 func (a *answers) lose(ctx context.Context, due answer) error {
 	sql, args := answerLose, []any{due.accountID, due.digest[:], due.callID, due.orgID, a.owner}
 	if due.unsure {

@@ -19,34 +19,35 @@ type Member struct {
 	AddedAt time.Time
 }
 
-// MemberListParams say which page of the members of an organization.
+// MemberListParams select a page of an organization's members.
 type MemberListParams struct {
 	OrgID  uuid.UUID
 	Limit  int    // 1 to cursor.MaxLimit
-	Cursor string // MemberPage.Cursor of the page before; empty for the first
+	Cursor string // MemberPage.Cursor of the previous page; empty for the first page
 }
 
-// MemberPage is a part of the members of an organization, the latest first.
+// MemberPage is one page of an organization's members.
 type MemberPage struct {
 	Members []Member
-	Cursor  string // of the next page; empty if this is the last
+	Cursor  string // for the next page; empty on the last page
 }
 
-// AddMember makes the user a member; one who is stays so. Errors: ErrNotFound,
-// VersionError, ErrInactive, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// AddMember makes the user a member. If the user is a member already, nothing changes.
+// Errors: ErrNotFound, VersionError, ErrInactive, ErrInProgress, ErrKeyReused,
+// ErrUnavailable.
 func (r *Repository) AddMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
 	m := membership{memberRequest{orgID, userID, match}, memberAdd, eventMemberAdded}
 	return r.change(ctx, r.inTurn(c, orgID), c, "add member", m.memberRequest, m.effect(c))
 }
 
-// RemoveMember ends the user's membership; it is no error if there is none. It
-// returns the errors of AddMember except ErrInactive.
+// RemoveMember ends the user's membership. If there is none, nothing changes. Errors:
+// those of AddMember except ErrInactive.
 func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
 	m := membership{memberRequest{orgID, userID, match}, memberRemove, eventMemberRemoved}
 	return r.change(ctx, r.inTurn(c, orgID), c, "remove member", m.memberRequest, m.effect(c))
 }
 
-// membership is a change of one.
+// membership is a change of a membership.
 type membership struct {
 	memberRequest
 	statement, event string
@@ -67,7 +68,7 @@ func (m membership) effect(c Call) effect {
 			return Org{}, ErrNotFound
 		case !m.Match.has(found[0].Version):
 			return Org{Version: found[0].Version}, ErrVersion
-		case found[0].OK == nil: // it waited, and its snapshot is too old to tell
+		case found[0].OK == nil: // the statement waited, and its snapshot is too old
 			return m.effect(c)(ctx, q)
 		case !*found[0].OK:
 			return Org{}, ErrInactive
@@ -76,15 +77,15 @@ func (m membership) effect(c Call) effect {
 	}
 }
 
-// joined is what a statement of a membership returns.
+// joined is the row that memberAdd and memberRemove return.
 type joined struct {
 	Version int64 // before the change
-	OK      *bool // false: deactivated, and not a member; nil: unknown
+	OK      *bool // false: deactivated, and the user is not a member; nil: unknown
 }
 
-// ListMembers returns a page of the organization's members, by the time they were
-// added and then by id, the latest first. A walk keeps the promises of List.
-// Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
+// ListMembers returns a page of the organization's members, ordered by the time they were
+// added and then by id, latest first. It makes the promises of List. Errors: ErrNotFound,
+// ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
 		return MemberPage{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
@@ -115,7 +116,7 @@ func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p Mem
 	return newMemberPage(found, p, accountID), nil
 }
 
-// foundMember has nothing in it where the organization has no member.
+// foundMember is empty if the organization has no members.
 type foundMember struct {
 	UserID  *uuid.UUID
 	AddedAt *time.Time

@@ -1,11 +1,11 @@
 package orgs
 
-// Both statements return the version that the change met, which If-Match is checked
-// against in the same step. Whether somebody is a member of a deactivated
-// organization is known only if the snapshot is as new as the row; otherwise the
-// answer is NULL.
+// memberAdd and memberRemove return the version before the change, and test If-Match
+// against it in the same statement. Whether the user is a member of a deactivated
+// organization is known only if the snapshot is as new as the row. Otherwise the result
+// is NULL.
 //
-// org_activity is kept by a trigger afterwards (migration 00014).
+// After the insert, a trigger maintains org_activity (migration 00014).
 const memberAdd = `
 WITH turn AS MATERIALIZED (
   SELECT pg_advisory_xact_lock($9)
@@ -70,8 +70,9 @@ WITH turn AS MATERIALIZED (
 SELECT version, true
 FROM kept`
 
-// One row without a member tells an organization that has none from one that does
-// not exist. The first page and the next are two statements, as for orgList.
+// An organization without members returns one row without a member, and an unknown
+// organization returns no row. The first page and the next pages are two statements, as
+// in statement.after.
 const memberList = `
 SELECT member.user_id, member.added_at
 FROM orgs

@@ -1,5 +1,5 @@
-// Package orgs is the domain: organizations, how they are listed, and where
-// they are kept.
+// Package orgs is the domain: organizations and their members, the lists of them, and
+// the repository that stores them in PostgreSQL.
 package orgs
 
 import (
@@ -13,38 +13,38 @@ import (
 )
 
 var (
-	// ErrInvalidCursor: the cursor was not made by this list with these filters.
+	// ErrInvalidCursor: the cursor is not from this list with these filters.
 	ErrInvalidCursor = errors.New("orgs: invalid cursor")
-	// ErrNotFound: the account has no organization of this id.
+	// ErrNotFound: the account has no organization with this id.
 	ErrNotFound = errors.New("orgs: no such organization")
-	// ErrInactive: the organization is deactivated and takes no new member.
+	// ErrInactive: the organization is deactivated and takes no new members.
 	ErrInactive = errors.New("orgs: organization is deactivated")
-	// ErrVersion: the organization has another version than the change is meant for.
-	// It comes as a VersionError.
+	// ErrVersion: the organization's version is not one of those that the change is for.
+	// The error is a VersionError.
 	ErrVersion = errors.New("orgs: another version")
-	// ErrInProgress: the call that this one repeats still runs.
+	// ErrInProgress: the call that this one repeats is still running.
 	ErrInProgress = idempotency.ErrInProgress
-	// ErrKeyReused: the idempotency key has named another call before.
+	// ErrKeyReused: the idempotency key belongs to a different call.
 	ErrKeyReused = idempotency.ErrReused
-	// ErrUnavailable: the database cannot be asked now.
+	// ErrUnavailable: the database is unavailable.
 	ErrUnavailable = db.ErrUnavailable
 )
 
-// VersionError is an ErrVersion with the version that the organization has.
+// VersionError is an ErrVersion with the organization's present version.
 type VersionError struct {
 	Current int64 // 0 in the replay of a result that an earlier release stored
 }
 
 func (e VersionError) Error() string { return ErrVersion.Error() }
 
-// Is makes it an ErrVersion.
+// Is reports whether target is ErrVersion.
 func (e VersionError) Is(target error) bool { return target == ErrVersion }
 
-// Metadata is a JSON object of strings as PostgreSQL writes it, "{}" when empty.
-// It is not parsed on its way from the database to the wire.
+// Metadata is a JSON object of strings as PostgreSQL writes it, "{}" when empty. It goes
+// from the database to the response without being parsed.
 type Metadata string
 
-// encodeMetadata writes a JSON object for PostgreSQL, its keys in order.
+// encodeMetadata returns a JSON object for PostgreSQL, with sorted keys.
 func encodeMetadata(m map[string]string) (string, error) {
 	if len(m) == 0 {
 		return "{}", nil
@@ -63,10 +63,10 @@ type Org struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
-	// Who made it; zero if unknown.
+	// The API key and the user that created it; zero if unknown.
 	CreatedByAPIKeyID uuid.UUID
 	CreatedByUserID   uuid.UUID
 
-	// Version rises with every change. A list leaves it zero.
+	// Version rises with every change. Lists leave it zero.
 	Version int64
 }

@@ -14,8 +14,8 @@ import (
 // version (see idempotency.Once) and a new file. A new format of a request changes the
 // digests: repeats across the upgrade would then fail with ErrKeyReused.
 
-// record is the result of a change. It is converted from Org and to it, so a change of
-// that type does not compile until this one is looked at.
+// record is the result of a change. It is converted from and to Org, so a field that only
+// one of them has does not compile.
 type record struct {
 	ID                uuid.UUID `json:"ID"`
 	Name              string    `json:"Name"`
@@ -29,10 +29,10 @@ type record struct {
 	Version           int64     `json:"Version"`
 }
 
-// createRequest is all that a creation asks for: the name and the metadata as JSON.
+// createRequest is everything that a creation asks for: the name, and the metadata as JSON.
 type createRequest [2]string
 
-// updateRequest is all that a change of an organization's own fields asks for; nil
+// updateRequest is everything that an update, deactivation or reactivation asks for; nil
 // leaves a field as it is.
 type updateRequest struct {
 	OrgID    uuid.UUID `json:"OrgID"`
@@ -42,20 +42,20 @@ type updateRequest struct {
 	IsActive *bool     `json:"IsActive"`
 }
 
-// memberRequest is all that a change of a membership asks for.
+// memberRequest is everything that a change of a membership asks for.
 type memberRequest struct {
 	OrgID  uuid.UUID `json:"OrgID"`
 	UserID uuid.UUID `json:"UserID"`
-	// Absent without If-Match, so that the digest is the one of releases that had no Match.
+	// Absent if nil, so that the digest equals that of releases without this field.
 	Match Versions `json:"Match,omitzero"`
 }
 
-// callText returns the text that a keyed call is compared by.
+// callText returns the text whose digest identifies a call with an idempotency key.
 func callText(c Call, request any) ([]byte, error) {
 	return json.Marshal([]any{c.UserID, request})
 }
 
-// digest identifies a creation that may be retried without a key.
+// digest identifies a creation that may be retried without an idempotency key.
 type digest [sha256.Size]byte
 
 func digestOf(c Call, request createRequest) (digest, error) {

@@ -10,16 +10,16 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Repository keeps organizations in PostgreSQL. Every method takes the account,
-// and sees nothing of any other.
+// Repository stores organizations in PostgreSQL. Every method that reads or changes them
+// takes an account, and reaches only that account's organizations.
 type Repository struct {
 	db      *db.Pool
 	nearby  nearby
-	page    int // the most bytes of a page
+	page    int // the maximum size of a page in bytes
 	answers *answers
 }
 
-// NewRepository returns a repository on the pool.
+// NewRepository returns a repository that uses the pool.
 func NewRepository(pool *db.Pool) *Repository {
 	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes, answers: newAnswers(pool)}
 }

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// retryLockLimit is how long a retry waits for equal creations that PostgreSQL
-	// works on.
+	// retryLockLimit is how long a retry waits for equal creations that PostgreSQL is
+	// executing.
 	retryLockLimit = time.Second
-	// retryLimit is how long it waits for equal creations to be answered or lost, which
-	// mostly takes a few milliseconds.
+	// retryLimit is how long a retry waits until equal creations are answered or lost.
+	// This usually takes a few milliseconds.
 	retryLimit = 2 * time.Second
 
 	firstRetryWait = 20 * time.Millisecond
@@ -24,9 +24,9 @@ const (
 
 // recover returns the organization of an equal creation if there is evidence that its
 // answer did not arrive: its process recorded that, or died before it settled the
-// answer. No other retry gets that organization. Without evidence it finds none, and
-// the caller creates another: somebody can remove a duplicate, but nobody can part two
-// tenants that share one organization.
+// answer. No other retry gets that organization. Without evidence recover finds none, and
+// the caller creates another organization. A duplicate can be deleted, but two tenants
+// that share one organization cannot be separated.
 func (a *answers) recover(ctx context.Context, c creation) (found bool, changed Changed, err error) {
 	var first []uuid.UUID
 	started := time.Now()
@@ -42,7 +42,7 @@ func (a *answers) recover(ctx context.Context, c creation) (found bool, changed 
 		if wait == firstRetryWait {
 			first = seen.unanswered
 		}
-		// Those that began after this call are not its first try.
+		// A creation that began after this call is not its first try.
 		stillOpen := slices.ContainsFunc(seen.unanswered, func(callID uuid.UUID) bool { return slices.Contains(first, callID) })
 		if !stillOpen || time.Since(started) > retryLimit {
 			return false, Changed{}, nil
@@ -55,16 +55,16 @@ func (a *answers) recover(ctx context.Context, c creation) (found bool, changed 
 	}
 }
 
-// sight is what a retry finds of equal creations.
+// sight is what a retry finds about equal creations.
 type sight struct {
-	taken      *answer     // the right to one whose answer was lost; nil if there is none
-	org        Org         // of taken
-	unanswered []uuid.UUID // the calls that may yet be answered
+	taken      *answer     // the right to answer with one whose answer was lost; nil if there is none
+	org        Org         // the organization of taken
+	unanswered []uuid.UUID // the calls that may still be answered
 }
 
-// look takes one equal creation whose answer was lost. The lock comes first, in a
-// statement of its own: the next one's snapshot then has all that was committed before,
-// and nothing is being committed.
+// look takes one equal creation whose answer was lost. It locks first, in a separate
+// statement: the snapshot of the next statement then has every earlier commit, and no
+// equal creation can commit.
 func (a *answers) look(ctx context.Context, c creation) (seen sight, err error) {
 	if err := a.recordLost(ctx, &c.due.digest); err != nil {
 		return sight{}, err
@@ -88,7 +88,7 @@ func (a *answers) look(ctx context.Context, c creation) (seen sight, err error) 
 		return a.takeOne(ctx, q, c, all, &seen)
 	})
 	if seen.taken != nil {
-		if err != nil { // at the commit, which may have been done
+		if err != nil { // the commit may have succeeded
 			a.lost.add(*seen.taken)
 		}
 		seen.taken.unsure = false
@@ -96,12 +96,12 @@ func (a *answers) look(ctx context.Context, c creation) (seen sight, err error) 
 	return seen, err
 }
 
-// openAnswer is one that may be owed still.
+// openAnswer is an answer that is neither settled nor taken.
 type openAnswer struct {
 	CallID  uuid.UUID
 	Owner   int64
 	Lost    bool
-	Trusted bool // what PostgreSQL knows of it is evidence
+	Trusted bool // the row is evidence, see answersOpen
 }
 
 func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []openAnswer, seen *sight) error {
@@ -126,7 +126,8 @@ func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []o
 	return nil
 }
 
-// take gives the right of another call to this one, unless it was used meanwhile.
+// take moves the right from another call to this one, unless the other call has used it
+// meanwhile.
 func (a *answers) take(ctx context.Context, q db.Querier, c creation, from uuid.UUID, seen *sight) error {
 	due := *c.due
 	due.unsure = true

@@ -11,27 +11,28 @@ import (
 	"orgd/internal/uuid"
 )
 
-// binaryResults asks for every column in PostgreSQL's binary format, which
-// readOrg takes apart. An any already, or each call would make it one.
+// binaryResults requests every column in PostgreSQL's binary format, which readOrg
+// decodes. It is stored as any, so that calls do not allocate the interface.
 var binaryResults any = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
 const orgColumns = `org_id, org_name, is_active, metadata, user_count, created_at, updated_at, ` +
 	`created_by_api_key_id, created_by_user_id`
 
-// collected is what a statement of a list has returned.
+// collected is the result of a statement of a list.
 type collected struct {
 	orgs   []Org
-	bytes  int  // at least what the organizations take in JSON
-	full   bool // the page has no room for the organization that follows
-	goesOn bool // orgListNearby: the walk goes on
+	bytes  int  // an upper bound of the size of the organizations in JSON
+	full   bool // the next organization does not fit into the page
+	goesOn bool // orgListNearby: the walk continues
 }
 
-// collectOrgs reads at most want rows of orgColumns, and no more than fit into
-// maxBytes; the first always fits. It stands in for pgx's collecting generics on
-// the one hot path, and allocates for a page, not for each row of it
-// (BenchmarkList: 26 times for 100 rows, statement and all).
+// collectOrgs reads at most want rows of orgColumns, and only as many as fit into
+// maxBytes; the first always fits. On this hot path it replaces pgx's collecting
+// generics. It allocates for each page, not for each row (BenchmarkList: 27 allocations
+// for 100 rows, including the statement).
 //
-// A row of NULLs (orgListNearby) is no organization: it says that the walk goes on.
+// A row of NULLs is not an organization: orgListNearby reports so that the walk
+// continues.
 func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 	defer rows.Close()
 	found := collected{orgs: make([]Org, 0, want)}
@@ -54,29 +55,29 @@ func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 		found.orgs = append(found.orgs, o)
 		found.bytes += size
 	}
-	rows.Close() // an error shows only when the rest of the rows has been read
+	rows.Close() // reads the remaining rows, which may report an error
 	return found, rows.Err()
 }
 
-// encodedSize is at least what internal/http writes for a row. An escape takes at
-// most six bytes for one; metadata stays as it is.
+// encodedSize returns an upper bound of the size that internal/http writes for a row. An
+// escape takes at most six bytes for one byte. Metadata is written as it is.
 func encodedSize(column [][]byte) int {
 	const (
-		names  = 330 // of the fields, and the values that have a fixed size
+		names  = 330 // the names of the fields, and the values of a fixed size
 		escape = 6
 	)
 	return names + escape*len(column[1]) + len(column[3])
 }
 
-// typicalText is the bytes of a common name and its metadata.
+// typicalText is the size in bytes of a typical name and its metadata.
 const typicalText = 160
 
-// arena keeps the texts of a page in a few large allocations. A string that it
-// returned stays valid: a strings.Builder only ever appends.
+// arena stores the texts of a page in a few large allocations. The strings that it returns
+// stay valid, because a strings.Builder only appends.
 type arena struct{ strings.Builder }
 
-// An arena grows by a new piece, so that nothing is copied: each twice the size of the
-// one before, since most hold one organization and some a page.
+// An arena grows by new pieces, so that nothing is copied. Each piece is twice as large as
+// the previous one: most arenas hold one organization, and some hold a page.
 const (
 	firstPiece   = 256
 	largestPiece = 32 << 10
@@ -95,7 +96,7 @@ func (a *arena) keep(text []byte) string {
 
 func scanVersioned(row pgx.CollectableRow) (Org, error) { return readVersioned(row.RawValues()) }
 
-// readVersioned reads orgColumns and the version.
+// readVersioned reads orgColumns followed by the version.
 func readVersioned(columns [][]byte) (o Org, err error) {
 	var texts arena
 	last := len(columns) - 1
@@ -125,7 +126,7 @@ func readOrg(column [][]byte, o *Org, texts *arena) error {
 	return nil
 }
 
-// readTime reads microseconds since 2000, in UTC.
+// readTime reads a time in microseconds since 2000, in UTC.
 func readTime(b []byte) time.Time {
 	const epoch = 946_684_800_000_000
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + epoch).UTC()

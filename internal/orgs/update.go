@@ -10,14 +10,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Changes are what shall be different; nil leaves as it is.
+// Changes are new values of an organization's fields; nil leaves a field as it is.
 type Changes struct {
 	Name     *string
-	Metadata *map[string]string // the whole map
+	Metadata *map[string]string // replaces the whole map
 }
 
-// Update makes the changes; those that change nothing leave the version as it is.
-// Errors: ErrNotFound, VersionError, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// Update makes the changes. If they change nothing, the version stays the same. Errors:
+// ErrNotFound, VersionError, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match Versions, changes Changes) (Changed, error) {
 	u := update{updateRequest{OrgID: orgID, Match: match, Name: changes.Name}, eventUpdated}
 	if changes.Metadata != nil {
@@ -30,8 +30,8 @@ func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match 
 	return r.update(ctx, c, "update organization", u)
 }
 
-// SetActive deactivates or reactivates the organization; one that is so already
-// stays as it is. Once a deactivation is acknowledged no member enters. Errors as
+// SetActive deactivates or reactivates the organization. If it is in that state already,
+// nothing changes. After a deactivation has returned, no member is added. Errors: those
 // of Update.
 func (r *Repository) SetActive(ctx context.Context, c Call, orgID uuid.UUID, match Versions, active bool) (Changed, error) {
 	request := updateRequest{OrgID: orgID, Match: match, IsActive: &active}
@@ -53,7 +53,7 @@ type update struct {
 	event string
 }
 
-// updated_at always rises, whatever the clock does.
+// updated_at always rises, even if the clock goes back.
 const orgUpdate = `
 WITH turn AS MATERIALIZED (
   SELECT pg_advisory_xact_lock($12)

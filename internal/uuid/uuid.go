@@ -1,4 +1,4 @@
-// Package uuid makes and reads the 16-byte identifiers of orgd (RFC 9562).
+// Package uuid creates and parses orgd's 16-byte identifiers (RFC 9562).
 package uuid
 
 import (
@@ -12,18 +12,18 @@ import (
 // UUID is any 16 bytes; pgx reads and writes it as PostgreSQL's uuid.
 type UUID [16]byte
 
-// ErrMalformed says that a text is not 8-4-4-4-12 hexadecimal digits.
+// ErrMalformed: a text does not consist of 8-4-4-4-12 hexadecimal digits.
 var ErrMalformed = errors.New("uuid: want 32 hexadecimal digits as 8-4-4-4-12")
 
-// NewV7 returns a UUIDv7 of the present millisecond (RFC 9562 section 5.7). It
-// tells its time of birth, and is neither a secret nor an order of commits.
+// NewV7 returns a UUIDv7 of the current millisecond (RFC 9562 section 5.7). Anybody can read
+// the time from it, so it is not a secret, and ids are not in the order of the commits.
 func NewV7() UUID {
 	var random [10]byte
-	rand.Read(random[:]) // never fails: the program is stopped instead
+	rand.Read(random[:]) // never returns an error: it ends the program instead
 	return V7(time.Now(), random)
 }
 
-// V7 returns the UUIDv7 of t, in milliseconds, and 74 of the random bits.
+// V7 returns the UUIDv7 of t, with a precision of milliseconds, and 74 of the random bits.
 func V7(t time.Time, random [10]byte) UUID {
 	var u UUID
 	binary.BigEndian.PutUint64(u[:8], uint64(t.UnixMilli())<<16)
@@ -33,7 +33,7 @@ func V7(t time.Time, random [10]byte) UUID {
 	return u
 }
 
-// Parse reads the form with dashes, in any case; anything else is ErrMalformed.
+// Parse parses the form with dashes, in upper or lower case. Any other text is ErrMalformed.
 func Parse(s string) (UUID, error) {
 	var u UUID
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
@@ -46,7 +46,7 @@ func Parse(s string) (UUID, error) {
 	return u, nil
 }
 
-// UnmarshalText reads what Parse reads, for flags and JSON.
+// UnmarshalText parses like Parse, for flags and JSON.
 func (u *UUID) UnmarshalText(text []byte) error {
 	parsed, err := Parse(string(text))
 	if err != nil {
@@ -56,7 +56,7 @@ func (u *UUID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes what String returns, for JSON.
+// MarshalText returns the result of String, for JSON.
 func (u UUID) MarshalText() ([]byte, error) { return u.Append(nil), nil }
 
 // String returns the form with dashes, in lower case.
@@ -64,7 +64,7 @@ func (u UUID) String() string {
 	return string(u.Append(make([]byte, 0, 36)))
 }
 
-// Append appends what String returns.
+// Append appends the result of String to b.
 func (u UUID) Append(b []byte) []byte {
 	b = hex.AppendEncode(b, u[:4])
 	b = append(b, '-')
