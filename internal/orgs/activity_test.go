@@ -16,7 +16,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// crowd adds members by SQL, with an activity that their organization's count calls for.
+// crowd adds members with SQL. Their org_activity is the one for the new count.
 func (b bundle) crowd(t *testing.T, org uuid.UUID, count int) {
 	t.Helper()
 	b.Exec(t, `
@@ -29,7 +29,7 @@ SELECT $1, $2, gen_random_uuid(), created_at, CASE WHEN user_count > 1000 THEN -
 FROM grown, generate_series(1, $3::integer)`, b.account, org, count)
 }
 
-// activities counts the members of the organization by what their rows say.
+// activities counts the organization's members by their org_activity.
 func (b bundle) activities(t *testing.T, org uuid.UUID) map[int16]int {
 	t.Helper()
 	counted := map[int16]int{}
@@ -51,7 +51,7 @@ func TestMembersFollowTheActivity(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		members int
-		old     bool // the rows of a release that does not know the column
+		old     bool // the rows of a release without this column
 		change  func(t *testing.T, b bundle, org uuid.UUID)
 		want    map[int16]int
 	}{
@@ -114,9 +114,9 @@ func (b bundle) setActive(t *testing.T, org uuid.UUID, active bool) {
 	}
 }
 
-// At every commit a member's row says the activity of its organization, or nothing,
-// whatever two servers do to the organization at once: also about the size at which
-// the rows stop to say it.
+// At every commit, a member's row has the activity of its organization, or -1, whatever two
+// servers do to the organization concurrently. This includes changes around the size from
+// which rows have -1.
 func TestConcurrentChangesKeepTheActivity(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -147,7 +147,7 @@ func TestConcurrentChangesKeepTheActivity(t *testing.T) {
 	}
 }
 
-// changeMembership makes one change that someone may make.
+// changeMembership makes one random change of the organization or its members.
 func changeMembership(t fataler, c orgs.Call, r *orgs.Repository, org uuid.UUID) {
 	ctx, user := context.Background(), uuid.UUID{15: byte(rand.IntN(8))}
 	var err error
@@ -166,7 +166,7 @@ func changeMembership(t fataler, c orgs.Call, r *orgs.Repository, org uuid.UUID)
 	}
 }
 
-// wantActivity wants no row to say what its organization does not.
+// wantActivity fails if a member's row contradicts its organization.
 func (b bundle) wantActivity(t fataler) {
 	t.Helper()
 	var wrong, large int
@@ -174,12 +174,12 @@ func (b bundle) wantActivity(t fataler) {
 SELECT count(*) FILTER (WHERE org_activity NOT IN (-1, is_active::integer)), count(*) FILTER (WHERE user_count > 1000 AND org_activity <> -1)
 FROM org_members JOIN orgs USING (account_id, org_id)`).Scan(&wrong, &large)
 	if err != nil || wrong > 0 || large > 0 {
-		t.Fatalf("%d rows say what is not so, %d of large organizations say anything: %v", wrong, large, err)
+		t.Fatalf("%d rows contradict their organization, %d rows of large organizations have an activity: %v", wrong, large, err)
 	}
 }
 
-// A user's organizations are listed by activity whether their members' rows say it or
-// not, and as the change before left it.
+// A user's organizations are listed by activity whether or not their members' rows have it,
+// and with the effect of the previous change.
 func TestActivityOfAUserReadsItsOwnWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

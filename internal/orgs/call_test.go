@@ -11,7 +11,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Each change with a key is made once, and its repeat has the same result.
+// A change with an idempotency key is made once, and its repeat has the same result.
 func TestKeyedChangesAreReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -31,7 +31,7 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 		"reactivate": func(c orgs.Call) (orgs.Changed, error) { return b.repository.SetActive(ctx, c, id, nil, true) },
 		"remove":     func(c orgs.Call) (orgs.Changed, error) { return b.repository.RemoveMember(ctx, c, id, nil, user) },
 	} {
-		// Two operations may use one key, but deactivation and reactivation are one.
+		// This "create" repeats the call above.
 		key := "k-" + name
 		if name == "create" {
 			key = "k"
@@ -58,7 +58,7 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 	}
 }
 
-// A key belongs to one call: whatever else it said would not be done.
+// A key belongs to one call. A different call with the same key is rejected.
 func TestKeyReusedForAnotherCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -84,14 +84,14 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Another account's key of the same text is another key.
+	// The same text in another account is another key.
 	theirs := orgs.Call{AccountID: b.Account(t), RequestID: "r", IdempotencyKey: "k"}
 	if made, err := b.repository.Create(ctx, theirs, orgs.NewOrg{Name: "Acme"}); err != nil || made.Replayed {
 		t.Errorf("another account: %+v, %v", made, err)
 	}
 }
 
-// What an organization's state refused, its repeat is refused too, even if the
+// If the organization's state caused a refusal, the repeat is refused too, even if the
 // state has changed since.
 func TestRefusalsAreReplayed(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ func TestCreateReturnsWhatIsStored(t *testing.T) {
 	}
 }
 
-// Creations that say the same in other words are one call.
+// A creation without metadata and one with empty metadata are the same call.
 func TestKeyedCreationWithoutMetadata(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -44,8 +44,8 @@ func TestKeyedCreationWithoutMetadata(t *testing.T) {
 	}
 }
 
-// Of many creations with one key at once one is made; the others get it, or are
-// told to wait.
+// Of many concurrent creations with one key, one creates the organization. The others
+// return it, or are told to retry.
 func TestConcurrentCreationsWithOneKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -67,6 +67,6 @@ func TestConcurrentCreationsWithOneKey(t *testing.T) {
 		}
 	})
 	if page := b.list(t, orgs.ListParams{Limit: 10}); fresh != 1 || len(made) != 1 || len(page.Orgs) != 1 {
-		t.Errorf("%d were made: %v; %d organizations", fresh, made, len(page.Orgs))
+		t.Errorf("%d creations were not replayed, returned %v; %d organizations", fresh, made, len(page.Orgs))
 	}
 }

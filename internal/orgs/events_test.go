@@ -12,14 +12,13 @@ import (
 	"orgd/internal/uuid"
 )
 
-// event is a row of the audit trail but for its order and time.
+// event is a row of the audit trail without its position and time.
 type event struct {
 	Type, Before, After, RequestID string
 	KeyID, UserID                  *uuid.UUID
 }
 
-// events returns what the audit trail holds of the organization, in the order
-// that a feed gives.
+// events returns the organization's events in the order of a feed.
 func (b bundle) events(t testing.TB, orgID uuid.UUID) []event {
 	t.Helper()
 	rows, err := b.Pool.Query(context.Background(), `
@@ -35,7 +34,7 @@ FROM org_events WHERE account_id = $1 AND org_id = $2 ORDER BY epoch, xact_id, i
 	return got
 }
 
-// Every change leaves one event with who, what it was and what it became.
+// Every change writes one event with its actor and the values before and after.
 func TestEachChangeIsAudited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -84,8 +83,8 @@ FROM orgs WHERE org_id = $1`, id).Scan(&same)
 	}
 }
 
-// The reader that the migration describes misses nothing and sees nothing twice,
-// though the event with the smaller transaction id is committed last.
+// The reader that the migration describes misses no event and sees none twice, even if the
+// event with the smaller transaction id is committed last.
 func TestEventsCanBeReadWithoutGaps(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -103,14 +102,14 @@ func TestEventsCanBeReadWithoutGaps(t *testing.T) {
 
 	reader := feed{bundle: b}
 	if got := reader.next(t); len(got) != 0 {
-		t.Errorf("while the first is under way: %v", got)
+		t.Errorf("while the first is in progress: %v", got)
 	}
 	if err := slow.Commit(ctx); err != nil {
 		t.Fatal(err)
 	}
 	b.Exec(t, insert, b.account, "third")
 	var seen []string
-	// Transactions of other databases hold the horizon back too.
+	// Transactions in other databases also delay the events.
 	for deadline := time.Now().Add(time.Minute); len(seen) < 3 && time.Now().Before(deadline); {
 		seen = append(seen, reader.next(t)...)
 	}
@@ -119,7 +118,7 @@ func TestEventsCanBeReadWithoutGaps(t *testing.T) {
 	}
 }
 
-// feed reads the events of the account from where it has come to.
+// feed reads the account's events from its last position.
 type feed struct {
 	bundle
 	epoch  int

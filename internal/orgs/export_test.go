@@ -5,21 +5,21 @@ import (
 	"orgd/internal/uuid"
 )
 
-// WithNearby returns a repository that looks only so far before it goes on.
+// WithNearby returns a repository whose lists read n organizations nearby.
 func (r *Repository) WithNearby(n int) *Repository {
 	other := *r
 	other.nearby = nearby{orgs: n, ofUser: n, reach: 4 * n}
 	return &other
 }
 
-// WithPageBytes returns a repository whose pages have at most so many bytes.
+// WithPageBytes returns a repository whose pages have at most n bytes.
 func (r *Repository) WithPageBytes(n int) *Repository {
 	other := *r
 	other.page = n
 	return &other
 }
 
-// The statements of a list, to be explained.
+// The statements of a list, for EXPLAIN.
 var (
 	ListStatement    = exported(orgList)
 	NearbyStatement  = exported(orgListNearby)
@@ -33,11 +33,11 @@ type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Posit
 
 func exported(make func(listQuery) statement) exportedStatement {
 	return func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any) {
-		// As small a part of the thousands explained as is usual of a million.
+		// The same proportion of the test's thousands as the defaults are of a million.
 		r := Repository{nearby: nearby{orgs: 1000, ofUser: 250, reach: 1200}}
 		q, err := r.newQuery(account, p)
 		if err != nil {
-			panic(err) // metadata is JSON, and there is no cursor
+			panic(err) // cannot happen: metadata can be encoded, and there is no cursor
 		}
 		q.after = after
 		s := make(q)
@@ -45,8 +45,8 @@ func exported(make func(listQuery) statement) exportedStatement {
 	}
 }
 
-// Scope returns what a cursor of the list is bound to.
+// Scope returns the scope of the list's cursors.
 func (p ListParams) Scope(account uuid.UUID) []byte { return p.scope(account) }
 
-// Grams returns what a short name is looked up by.
+// Grams returns the values by which a short name is looked up.
 var Grams = grams

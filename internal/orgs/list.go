@@ -39,7 +39,7 @@ type Page struct {
 // ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return Page{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
+		return Page{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
 	}
 	query, err := r.newQuery(accountID, p)
 	if err != nil {

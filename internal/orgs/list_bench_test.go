@@ -8,7 +8,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// BenchmarkList reads a full page, from the statement to the organizations.
+// BenchmarkList reads a full page: it runs the statement and decodes the organizations.
 func BenchmarkList(b *testing.B) {
 	s := setup(b)
 	s.Exec(b, `

@@ -18,8 +18,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// choices are the values of each filter that the tests combine: none, common,
-// rare and absent ones.
+// choices are the values that the tests combine for each filter: none, common, rare and
+// absent ones.
 var choices = struct {
 	names    []string
 	metadata []map[string]string
@@ -32,7 +32,7 @@ var choices = struct {
 	users: []*uuid.UUID{nil, {}, {15: 1}, {15: 2}, {15: 3}},
 }
 
-// everyList calls fn with each combination of the filters.
+// everyList calls fn with every combination of the filters.
 func everyList(fn func(orgs.ListParams)) {
 	yes, no := true, false
 	for _, name := range choices.names {
@@ -46,7 +46,7 @@ func everyList(fn func(orgs.ListParams)) {
 	}
 }
 
-// manyOrgs are in the list's order, with the members of each.
+// manyOrgs makes organizations. It returns them in the list's order, with their members.
 func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[uuid.UUID][]uuid.UUID) {
 	t.Helper()
 	stored := []string{"Acme", "ACME Holding", "Café 1", "100% Café", "10 % Café", "東京ガス", "京東", "Other", "Zzyzx"}
@@ -63,7 +63,7 @@ func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[
 			Metadata:  pairs[random.IntN(len(pairs))],
 			CreatedAt: time.Unix(int64(-i/3), 0).UTC(),
 		})
-		for n, user := range choices.users[1:] { // of some, of a half, of a fifth, of none
+		for n, user := range choices.users[1:] { // members of some, half, a fifth and none of the organizations
 			if random.IntN(20) < []int{5, 10, 4, 0}[n] {
 				b.Member(t, b.account, o, *user)
 				if random.IntN(4) == 0 { // as an older release writes it
@@ -83,8 +83,8 @@ func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[
 	return made, members
 }
 
-// Whatever filters are combined, and whichever statement finds what they ask
-// for, the list is what a look at each organization gives.
+// For every combination of filters, and whichever statement finds the matches, the list
+// equals the result of testing each organization in memory.
 func TestEveryCombinationOfFilters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -114,7 +114,7 @@ func ids(found []orgs.Org) []uuid.UUID {
 	return list
 }
 
-// Pages of every size end where the first look does, or beside it.
+// Pages of every size work around the number of organizations that are nearby.
 func TestFiltersAtTheEdgeOfTheNearby(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -135,8 +135,8 @@ func TestFiltersAtTheEdgeOfTheNearby(t *testing.T) {
 	}
 }
 
-// What a request has committed the next one finds, by every filter and on every
-// way to it.
+// A request finds what the previous one has committed, with every filter and every
+// statement.
 func TestFiltersReadTheirOwnWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -157,7 +157,7 @@ func TestFiltersReadTheirOwnWrites(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !slices.Contains(ids(page.Orgs), o.ID) {
-					t.Fatalf("nearby %d, %+v: %s is not there", nearby, p, name)
+					t.Fatalf("nearby %d, %+v: %s is missing", nearby, p, name)
 				}
 			}
 		}
@@ -183,8 +183,8 @@ func TestFiltersNeverLeaveTheAccount(t *testing.T) {
 	}
 }
 
-// What a part of a name is looked up by, the index has of the whole name.
-func TestGramsOfAPartAreTheWholes(t *testing.T) {
+// The grams of a part of a name are among those of the whole name.
+func TestGramsOfAPartAreGramsOfTheWhole(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	text := rapid.StringOfN(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("ab京😀\u0301\\&, "))), 1, 12, -1).
@@ -201,7 +201,7 @@ func TestGramsOfAPartAreTheWholes(t *testing.T) {
 	})
 }
 
-// A name of accents alone asks for nothing; internal/http refuses it.
+// A name of only accents does not filter. internal/http rejects it.
 func TestNameThatFoldsToNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -211,7 +211,7 @@ func TestNameThatFoldsToNothing(t *testing.T) {
 	}
 }
 
-// Cursors of the first release, by this list and filters, and by the plain list.
+// Cursors of the first release are valid, with and without filters.
 func TestCursorsOfTheFirstRelease(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -226,15 +226,15 @@ func TestCursorsOfTheFirstRelease(t *testing.T) {
 		{Limit: 5, Cursor: "AQAGR172V081AAAAAAAAAAAAAAAAAAAACXorbvE6dP1b"},
 	} {
 		if page := b.list(t, p); !slices.Equal(ids(page.Orgs), []uuid.UUID{next.ID}) {
-			t.Errorf("%+v goes on with %v", p, ids(page.Orgs))
+			t.Errorf("%+v continues with %v", p, ids(page.Orgs))
 		}
 	}
 }
 
-// No two lists have one scope: the scope can be read back.
-func TestScopeNamesOneList(t *testing.T) {
+// No two lists have the same scope: a scope can be decoded.
+func TestScopesAreUnique(t *testing.T) {
 	t.Parallel()
-	// The letters that a scope is put together with, and no NUL.
+	// The characters that a scope itself uses, without NUL.
 	text := rapid.StringOfN(rapid.SampledFrom([]rune("umtf*a\x01é")), 0, 20, -1)
 	id := rapid.Custom(func(t *rapid.T) uuid.UUID {
 		return uuid.UUID(rapid.SliceOfN(rapid.SampledFrom([]byte("\x00um*t\x01")), 16, 16).Draw(t, "id"))
@@ -262,7 +262,7 @@ func TestScopeNamesOneList(t *testing.T) {
 func readScope(t *rapid.T, scope []byte) (account uuid.UUID, p orgs.ListParams) {
 	rest, ok := bytes.CutPrefix(scope, []byte("orgs\x00"))
 	if !ok {
-		t.Fatalf("a scope of another route: %q", scope)
+		t.Fatalf("not a scope of this route: %q", scope)
 	}
 	account, rest = uuid.UUID(rest[:16]), rest[16:]
 	if rest[0] != '*' {

@@ -14,15 +14,15 @@ import (
 	"orgd/internal/uuid"
 )
 
-// A walk promises (docs/api.md), while others write:
-//  1. no organization comes twice;
-//  2. each that was committed before the first page, was not deleted and kept
-//     matching comes exactly once;
+// A walk makes these promises (docs/api.md) while others write:
+//  1. no organization is returned twice;
+//  2. every organization that was committed before the first page, was not deleted and
+//     kept matching is returned exactly once;
 //  3. the order is strict;
-//  4. nothing of another account comes, ever.
+//  4. no organization of another account is returned.
 //
-// The model keeps every organization in memory, and for each walk under way the
-// organizations that it owes.
+// The model keeps every organization in memory, and the organizations that each walk still
+// has to return.
 
 type model struct {
 	bundle
@@ -56,7 +56,8 @@ func (m *model) create(t *rapid.T) {
 		Name:     rapid.SampledFrom(modelNames).Draw(t, "name"),
 		IsActive: rapid.Bool().Draw(t, "active"),
 		Metadata: rapid.SampledFrom(modelMetadata).Draw(t, "metadata"),
-		// Few times, so that ties are common and rows appear before and behind walks.
+		// Few different times, so that ties are common and rows appear before and after the
+		// position of a walk.
 		CreatedAt: time.UnixMicro(1_767_225_600_000_000 + rapid.Int64Range(0, 5).Draw(t, "micros")).UTC(),
 	}
 	if _, taken := m.rows[o.ID]; taken {
@@ -181,9 +182,9 @@ func (m *model) page(t *rapid.T) {
 		want, ours := m.rows[o.ID]
 		switch {
 		case !ours:
-			t.Fatalf("the page holds %s, which this account has not", o.ID)
+			t.Fatalf("the page has %s, which is not in this account", o.ID)
 		case !m.matches(w, o) || o.Name != want.Name || o.IsActive != want.IsActive || o.Metadata != want.Metadata:
-			t.Fatalf("the page holds %+v, stored is %+v, asked was %+v", o, want, w.params)
+			t.Fatalf("the page has %+v, stored is %+v, the list is %+v", o, want, w.params)
 		case w.last != nil && !precedes(*w.last, o):
 			t.Fatalf("%s at %s came after %s at %s", o.ID, o.CreatedAt, w.last.ID, w.last.CreatedAt)
 		}
@@ -235,8 +236,8 @@ func TestWalkKeepsItsPromises(t *testing.T) {
 	})
 }
 
-// The same promises while writers really run at the same time: rows that nobody
-// touches are seen exactly once by every walk, whatever happens around them.
+// The promises also hold with concurrent writers: every walk returns the unchanged rows
+// exactly once, whatever happens around them.
 func TestWalkAmongConcurrentWriters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -269,14 +270,14 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 	for n := range 6 * len(lists) {
 		p := lists[n%len(lists)]
 		p.Limit = 1 + n%11*3
-		// The writers keep about so many in front that rows come and go at this edge.
+		// With about this number nearby, the writers add and delete rows around the limit.
 		reader := bundle{DB: b.DB, repository: b.repository.WithNearby(1 + n%5*75), account: b.account}
 		seen := map[uuid.UUID]bool{}
 		unmoved := 0
 		var last *orgs.Org
 		for _, o := range reader.walk(t, p) {
 			if seen[o.ID] || last != nil && !precedes(*last, o) {
-				t.Fatalf("walk %d: %s came twice or out of order", n, o.ID)
+				t.Fatalf("walk %d: %s is repeated or out of order", n, o.ID)
 			}
 			seen[o.ID], last = true, &o
 			if o.Name == "stable" {
@@ -284,14 +285,14 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 			}
 		}
 		if unmoved != stable {
-			t.Fatalf("walk %d: saw %d of %d organizations that nobody touched", n, unmoved, stable)
+			t.Fatalf("walk %d: saw %d of %d unchanged organizations", n, unmoved, stable)
 		}
 	}
 	cancel()
 	writers.Wait()
 }
 
-// churn makes an organization in the midst of the others, changes and deletes it.
+// churn adds an organization among the others, changes it and deletes it.
 func (b bundle) churn(ctx context.Context, name string) error {
 	id := uuid.NewV7()
 	for _, step := range []struct {

@@ -18,8 +18,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The statements are explained under the generic plan, the one that a prepared
-// statement of a busy server runs with, on an account beside others.
+// The tests explain the generic plan, which a prepared statement on a busy server uses, for
+// one of several accounts.
 func TestPlansSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account, _ := explainable(t)
@@ -39,7 +39,7 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 			if depth > 0 && !strings.Contains(plan.indexCond, "ROW(created_at, org_id) < ROW(") {
 				t.Errorf("depth %d, by activity %v: the index condition %q does not seek", depth, active != nil, plan.indexCond)
 			}
-			// 101 rows lie on at most 101 pages of the table, and a few of the index.
+			// 101 rows are on at most 101 pages of the table, plus a few pages of the index.
 			if plan.buffers > 120 {
 				t.Errorf("depth %d, by activity %v: read %d buffers", depth, active != nil, plan.buffers)
 			}
@@ -47,8 +47,8 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 	}
 }
 
-// A user's organizations are sought in the list's order too, and looked up one by
-// one: as many as a page holds.
+// A user's organizations are read in the list's order too, and looked up one by one, at
+// most as many as a page has.
 func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -72,7 +72,7 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 				if depth > 0 && !strings.Contains(plan.indexCond, "ROW(org_created_at, org_id) < ROW(") {
 					t.Errorf("%s, %s at depth %d: the index condition %q does not seek", mode, name, depth, plan.indexCond)
 				}
-				// A look-up reads three or four pages, and two of three match.
+				// A look-up reads three or four pages, and two of three organizations match.
 				if plan.buffers > 101*3/2*5 {
 					t.Errorf("%s, %s at depth %d: read %d buffers", mode, name, depth, plan.buffers)
 				}
@@ -81,8 +81,8 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 	}
 }
 
-// A user's active or deactivated organizations are found at a cost that depends on the
-// page alone: neither on how many the user has, nor on how rare the activity is.
+// The cost of a page of a user's active or deactivated organizations depends only on the
+// page, not on how many the user has or how many match.
 func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -100,8 +100,8 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 				if depth > 0 && strings.Count(plan.text, "ROW(org_created_at, org_id) < ROW(") != 2 {
 					t.Errorf("%s: the ranges do not seek:\n%s", name, plan.text)
 				}
-				// A look-up reads three or four pages: 101 of those that match, and the 10
-				// whose activity the organization has to say.
+				// A look-up reads three or four pages. There are 101 for the matches, and 10 for
+				// members whose rows do not have the activity.
 				if plan.buffers > (101+10)*5 {
 					t.Errorf("%s: read %d buffers", name, plan.buffers)
 				}
@@ -110,8 +110,8 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 	}
 }
 
-// The first look reads no more than is nearby, and where a page is full asks no
-// more.
+// The nearby statement reads no more than the nearby organizations, and stops at a full
+// page.
 func TestPlansOfTheNearbyWalkInOrder(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -137,13 +137,13 @@ func TestPlansOfTheNearbyWalkInOrder(t *testing.T) {
 				t.Errorf("%s, %+v: not a walk in order:\n%s", mode, c.params, plan.text)
 			}
 			if c.full && (plan.buffers > 500 || !strings.Contains(plan.text, `"Actual Loops": 0`)) {
-				t.Errorf("%s, %+v: looked on behind a full page, %d buffers:\n%s", mode, c.params, plan.buffers, plan.text)
+				t.Errorf("%s, %+v: read on after a full page, %d buffers:\n%s", mode, c.params, plan.buffers, plan.text)
 			}
 		}
 	}
 }
 
-// What is rare is looked up in the one index of all filters, whatever they are.
+// Rare matches are looked up in the one index for all filters.
 func TestPlansOfTheRareUseTheirIndex(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -171,7 +171,7 @@ func TestPlansOfTheRareUseTheirIndex(t *testing.T) {
 			for _, after := range []*cursor.Position{nil, positionAt(t, d, account, 1000)} {
 				sql, args := orgs.IndexedStatement(account, c.params, after)
 				plan := explain(t, conn, sql, args)
-				// Who is a member may be read in any way.
+				// Any plan is fine for the members.
 				if !strings.Contains(plan.text, "orgs_by_filter") || slices.Contains(plan.seqScans, "orgs") {
 					t.Errorf("%s, %+v: not looked up in orgs_by_filter:\n%s", mode, c.params, plan.text)
 				}
@@ -180,7 +180,7 @@ func TestPlansOfTheRareUseTheirIndex(t *testing.T) {
 						t.Errorf("%s, %+v: the index condition %q lacks %q", mode, c.params, plan.indexCond, condition)
 					}
 				}
-				// Those of the user may be read for the comparison, in their index.
+				// The user's memberships may be read from their index for the comparison.
 				if plan.buffers > 500 {
 					t.Errorf("%s, %+v: read %d buffers", mode, c.params, plan.buffers)
 				}
@@ -189,11 +189,11 @@ func TestPlansOfTheRareUseTheirIndex(t *testing.T) {
 	}
 }
 
-// planModes are the plans that a prepared statement may run with: the first few
-// calls of a connection make the one, a busy connection the other.
+// planModes are the plans of a prepared statement: the first few calls of a connection make
+// custom plans, and a busy connection uses the generic plan.
 var planModes = []string{"force_generic_plan", "force_custom_plan"}
 
-// connWithPlans returns a connection of its own that makes one kind of plan.
+// connWithPlans returns a new connection that makes only this kind of plan.
 func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), d.URL)
@@ -207,8 +207,9 @@ func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
 	return conn
 }
 
-// explainable has 20,000 organizations in one account and as many in others. The
-// user it returns is a member of every second, and many others of a few each.
+// explainable makes 20,000 organizations in one account and as many in others. The user
+// that it returns is a member of every second one, and many other users are members of a
+// few.
 func explainable(t *testing.T) (d *dbtest.DB, account, user uuid.UUID) {
 	t.Helper()
 	d = dbtest.New(t)
@@ -252,8 +253,8 @@ type plan struct {
 	buffers   int
 }
 
-// explain shows how the statement runs as a prepared one: EXPLAIN of the
-// statement itself would be given its arguments as constants.
+// explain returns the plan of the statement as a prepared one. EXPLAIN of the statement
+// itself would see its arguments as constants.
 func explain(t *testing.T, conn *pgx.Conn, sql string, args []any) plan {
 	t.Helper()
 	ctx := context.Background()

@@ -47,7 +47,7 @@ func TestListOfAnEmptyAccount(t *testing.T) {
 	}
 }
 
-// A cursor is there exactly when another organization follows.
+// A page has a cursor if and only if another organization follows.
 func TestCursorOnlyWhenMoreFollows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -62,17 +62,17 @@ func TestCursorOnlyWhenMoreFollows(t *testing.T) {
 	}
 }
 
-func TestLimitOutOfRangeIsRefused(t *testing.T) {
+func TestLimitOutOfRangeIsRejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, limit := range []int{-1, 0, 101} {
 		if _, err := b.repository.List(context.Background(), b.account, orgs.ListParams{Limit: limit}); err == nil {
-			t.Errorf("limit %d was let through", limit)
+			t.Errorf("limit %d was accepted", limit)
 		}
 	}
 }
 
-// Ties are broken by the id, whatever the limit cuts.
+// The id breaks ties, wherever the limit ends a page.
 func TestWalkOfEqualTimesAtEveryLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -93,7 +93,7 @@ SELECT $1, gen_random_uuid(), 'Acme', 'acme', '2026-01-01T00:00:00.000001Z' FROM
 	}
 }
 
-// precedes is the order of the list, strict: newest first, then the greater id.
+// precedes is the strict order of the list: newest first, then the greater id.
 func precedes(a, b orgs.Org) bool {
 	if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
 		return c > 0
@@ -175,7 +175,7 @@ func TestFilterByName(t *testing.T) {
 	}
 }
 
-// A name that is not among the newest is found by the index, page after page.
+// Names that are not nearby are found by the index, page after page.
 func TestFilterByNameBeyondTheNearby(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -195,7 +195,7 @@ FROM (SELECT i, CASE WHEN i % 1000 = 0 THEN 'needle ' ELSE 'hay ' END || i AS n 
 	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "ne"}); len(got) != 15 {
 		t.Errorf("a name without a trigram: %v", names(got))
 	}
-	// The last page but one lies wholly beyond the nearby, and is full.
+	// The second to last page is full, and none of it is nearby.
 	b.Exec(t, "UPDATE orgs SET org_name_folded = 'zz' || org_name_folded WHERE created_at < '2026-01-01'::timestamptz - interval '10010 seconds'")
 	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "zz"}); len(got) != 4990 {
 		t.Errorf("a short name beyond the nearby: saw %d, want 4990", len(got))
@@ -231,7 +231,7 @@ func TestCursorIsBoundToItsList(t *testing.T) {
 			to.Limit, to.Cursor = 2, cursor
 			_, err := b.repository.List(context.Background(), b.account, to)
 			if i == j && err != nil {
-				t.Errorf("list %d goes on with another limit: %v", i, err)
+				t.Errorf("list %d with another limit: %v", i, err)
 			}
 			if i != j && !errors.Is(err, orgs.ErrInvalidCursor) {
 				t.Errorf("cursor of list %d in list %d: %v, want ErrInvalidCursor", i, j, err)
@@ -244,7 +244,7 @@ func TestCursorIsBoundToItsList(t *testing.T) {
 	}
 }
 
-// A walk goes on from a row that is gone.
+// A walk continues after a row that was deleted.
 func TestCursorSurvivesItsRow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -254,7 +254,7 @@ func TestCursorSurvivesItsRow(t *testing.T) {
 	first := b.list(t, orgs.ListParams{Limit: 1})
 	b.Exec(t, "DELETE FROM orgs WHERE org_id = $1", first.Orgs[0].ID)
 	if rest := b.walk(t, orgs.ListParams{Limit: 1, Cursor: first.Cursor}); !slices.Equal(names(rest), []string{"1", "0"}) {
-		t.Errorf("the walk went on with %v", names(rest))
+		t.Errorf("the walk continued with %v", names(rest))
 	}
 }
 
@@ -274,8 +274,8 @@ func TestOtherAccountsAreNotSeen(t *testing.T) {
 	}
 }
 
-// Every statement of the list ends its page where the next organization would make
-// it too large, and the walk goes on behind it.
+// Every statement ends its page before the organization that would make it too large, and
+// the walk continues there.
 func TestPageOfLargeOrganizations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -309,7 +309,7 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 	}
 }
 
-// storeLarge makes active organizations of 305 KB each, of which the user is a member.
+// storeLarge adds active organizations of 305 KB each, with the user as a member.
 func (b bundle) storeLarge(t testing.TB, count int, user uuid.UUID) {
 	t.Helper()
 	b.Exec(t, `
@@ -323,7 +323,7 @@ WITH made AS (
 INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT account_id, org_id, $3, created_at FROM made`, b.account, count, user)
 }
 
-// One organization makes a page, however large it is.
+// A page has at least one organization, however large it is.
 func TestPageIsNeverEmpty(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// bundle is what a test of the repository needs.
+// bundle has everything that a test of the repository needs.
 type bundle struct {
 	*dbtest.DB
 	repository *orgs.Repository
@@ -80,7 +80,7 @@ func (b bundle) list(t fataler, p orgs.ListParams) orgs.Page {
 	return page
 }
 
-// walk reads page after page and returns what it saw, in order.
+// walk reads page after page and returns all organizations in order.
 func (b bundle) walk(t fataler, p orgs.ListParams) []orgs.Org {
 	t.Helper()
 	var seen []orgs.Org
@@ -97,11 +97,11 @@ func (b bundle) walk(t fataler, p orgs.ListParams) []orgs.Org {
 	}
 }
 
-// matches is a list's filters in memory: what they say, not how they are served.
+// matches applies a list's filters in memory.
 func matches(p orgs.ListParams, o orgs.Org, members []uuid.UUID) bool {
 	var pairs map[string]string
 	if err := json.Unmarshal([]byte(o.Metadata), &pairs); err != nil {
-		panic(err) // the tests' own metadata
+		panic(err) // cannot happen: it is the metadata of the tests
 	}
 	for key, value := range p.Metadata {
 		if got, ok := pairs[key]; !ok || got != value {
@@ -125,7 +125,7 @@ func ptr[T any](v T) *T { return &v }
 
 func second[T any](_ T, err error) error { return err }
 
-// together runs fn so many times at once.
+// together runs fn n times concurrently.
 func together(n int, fn func(i int)) {
 	var group sync.WaitGroup
 	start := make(chan struct{})
@@ -136,7 +136,7 @@ func together(n int, fn func(i int)) {
 	group.Wait()
 }
 
-// tb is a test that goroutines beside its own may fail.
+// tb is a test that other goroutines may fail.
 type tb struct{ *testing.T }
 
 func (t tb) Fatalf(format string, args ...any) { t.Errorf(format, args...) }

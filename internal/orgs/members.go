@@ -88,7 +88,7 @@ type joined struct {
 // ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return MemberPage{}, fmt.Errorf("orgs: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
+		return MemberPage{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
 	}
 	sql, args := memberList, []any{accountID, p.OrgID, p.Limit + 1}
 	if p.Cursor != "" {

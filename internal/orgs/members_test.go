@@ -30,7 +30,7 @@ func (b bundle) drop(t fataler, id, user uuid.UUID) {
 	}
 }
 
-// members walks the organization's members, in pages of limit.
+// members returns all members of the organization, read in pages of limit.
 func (b bundle) members(t fataler, id uuid.UUID, limit int) []orgs.Member {
 	t.Helper()
 	var all []orgs.Member
@@ -50,7 +50,7 @@ func (b bundle) members(t fataler, id uuid.UUID, limit int) []orgs.Member {
 	}
 }
 
-// counted wants the count, the rows and the list of an organization to agree.
+// counted returns the organization's users, and fails unless userCount is their number.
 func (b bundle) counted(t fataler, id uuid.UUID) []uuid.UUID {
 	t.Helper()
 	var users []uuid.UUID
@@ -93,8 +93,7 @@ func TestMembersAreCounted(t *testing.T) {
 	}
 }
 
-// A deactivated organization takes no new member, keeps those it has, and lets
-// them go.
+// A deactivated organization takes no new members, and its members can be removed.
 func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -118,8 +117,8 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	}
 }
 
-// A change of a membership meant for another version is refused, even if it would
-// change nothing, and before anything else is said of it.
+// A change of a membership for another version is rejected, even if it would change
+// nothing, and before any other check.
 func TestMembershipOfAVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -143,7 +142,7 @@ func TestMembershipOfAVersion(t *testing.T) {
 			}
 		}
 		if got := b.counted(t, made.ID); len(got) != 1 || b.get(t, made.ID).Version != current {
-			t.Errorf("a refused change changed: %v", got)
+			t.Errorf("a rejected change had an effect: %v", got)
 		}
 	}
 	refused(2)
@@ -164,7 +163,7 @@ func TestMembershipOfAVersion(t *testing.T) {
 	}
 }
 
-// Of many changes of memberships meant for one version one is made.
+// Of many concurrent changes of memberships for one version, one is made.
 func TestConcurrentMembershipsOfOneVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -212,7 +211,7 @@ SELECT $1, $2, gen_random_uuid(), '2026-01-01'::timestamptz + (i / 3) * interval
 	}
 }
 
-func TestListMembersRefuses(t *testing.T) {
+func TestListMembersRejects(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
@@ -240,12 +239,12 @@ func TestListMembersRefuses(t *testing.T) {
 	}
 	for _, limit := range []int{-1, 0, 101} {
 		if _, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: one.ID, Limit: limit}); err == nil {
-			t.Errorf("limit %d was let through", limit)
+			t.Errorf("limit %d was accepted", limit)
 		}
 	}
 }
 
-// Adding and removing one member from many sides at once leaves the count right.
+// After concurrent additions and removals of one member, the count is right.
 func TestConcurrentAddAndRemoveOfOneMember(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -261,17 +260,17 @@ func TestConcurrentAddAndRemoveOfOneMember(t *testing.T) {
 		})
 		b.counted(t, made.ID)
 	}
-	// Each event is a step: an addition, a removal, an addition …
+	// Additions and removals alternate.
 	want := "org.member_added"
 	for _, e := range b.events(t, made.ID)[1:] {
 		if e.Type != want {
-			t.Fatalf("%s where %s is due", e.Type, want)
+			t.Fatalf("event %s, want %s", e.Type, want)
 		}
 		want = map[string]string{"org.member_added": "org.member_removed", "org.member_removed": "org.member_added"}[want]
 	}
 }
 
-// Members that come at once all enter, and are counted.
+// All members that are added concurrently are stored and counted.
 func TestConcurrentAdditionsLoseNone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -289,8 +288,8 @@ func TestConcurrentAdditionsLoseNone(t *testing.T) {
 	}
 }
 
-// Once a deactivation is acknowledged nobody enters, whatever was under way.
-func TestNobodyEntersAfterDeactivation(t *testing.T) {
+// After a deactivation has returned, no member is added, whatever was in progress.
+func TestNoMemberIsAddedAfterDeactivation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
@@ -320,14 +319,14 @@ func TestNobodyEntersAfterDeactivation(t *testing.T) {
 				if err == nil {
 					entered++
 					if !deactivated.IsZero() && begun.After(deactivated) {
-						t.Error("a member entered after the deactivation was acknowledged")
+						t.Error("a member was added after the deactivation returned")
 					}
 				}
 				mu.Unlock()
 			}
 		})
 		if got := b.counted(t, made.ID); len(got) != entered {
-			t.Errorf("%d members, %d were let in", len(got), entered)
+			t.Errorf("%d members, %d were added", len(got), entered)
 		}
 		events := b.events(t, made.ID)
 		if last := events[len(events)-1]; last.Type != "org.deactivated" {

@@ -21,7 +21,7 @@ var (
 	ErrInactive = errors.New("orgs: organization is deactivated")
 	// ErrVersion: the organization's version is not one of those that the change is for.
 	// The error is a VersionError.
-	ErrVersion = errors.New("orgs: another version")
+	ErrVersion = errors.New("orgs: version does not match")
 	// ErrInProgress: the call that this one repeats is still running.
 	ErrInProgress = idempotency.ErrInProgress
 	// ErrKeyReused: the idempotency key belongs to a different call.

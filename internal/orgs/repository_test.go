@@ -9,9 +9,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Nothing tells another account's organization from one that does not exist, and
-// nothing changes it.
-func TestWritesMissWhatIsNotThere(t *testing.T) {
+// Another account's organization looks like one that does not exist, and cannot be
+// changed.
+func TestOtherAccountsOrganizationIsNotFound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()

@@ -16,7 +16,7 @@ import (
 
 var radiology = orgs.NewOrg{Name: "Radiology", Metadata: map[string]string{"a": "b"}}
 
-// firstTry is a first try of a client that counts its retries.
+// firstTry is the first try of a client that counts its retries.
 func (b bundle) firstTry() orgs.Call {
 	c := b.caller()
 	c.CountsRetries = true
@@ -38,7 +38,7 @@ func (b bundle) mustCreate(t fataler, c orgs.Call) orgs.Changed {
 	return made
 }
 
-// wantNew creates, and wants an organization that is none of the others.
+// wantNew creates, and fails unless the organization is a new one.
 func (b bundle) wantNew(t fataler, c orgs.Call, others ...uuid.UUID) orgs.Changed {
 	t.Helper()
 	made := b.mustCreate(t, c)
@@ -53,7 +53,7 @@ func (b bundle) wantNew(t fataler, c orgs.Call, others ...uuid.UUID) orgs.Change
 	return made
 }
 
-// wantOld retries, and wants the organization.
+// wantOld retries, and fails unless the result is the organization.
 func (b bundle) wantOld(t fataler, c orgs.Call, id uuid.UUID) orgs.Changed {
 	t.Helper()
 	made := b.mustCreate(t, c)
@@ -71,7 +71,7 @@ func (b bundle) count(t testing.TB, sql string) (n int) {
 	return n
 }
 
-// What was answered is never returned again, and leaves nothing behind.
+// An organization that was returned to a client is never returned again, and leaves no row.
 func TestRetryOfAnAnsweredCreation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -80,15 +80,15 @@ func TestRetryOfAnAnsweredCreation(t *testing.T) {
 	b.wantNew(t, b.retry(), first.ID, second.ID)
 	b.wantNew(t, b.caller(), first.ID, second.ID)
 	if n := b.count(t, "SELECT count(*) FROM unanswered_creations"); n != 0 {
-		t.Errorf("%d rows are left of answered creations", n)
+		t.Errorf("answered creations left %d rows", n)
 	}
 	if n := b.count(t, "SELECT count(*) FROM orgs"); n != 4 {
 		t.Errorf("%d organizations", n)
 	}
 }
 
-// An answer that did not arrive is returned to one retry, and to the next one if that
-// retry's answer did not arrive either.
+// A lost answer is returned to one retry, and to the next retry if that answer is lost
+// too.
 func TestRetryOfALostAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -105,7 +105,7 @@ func TestRetryOfALostAnswer(t *testing.T) {
 	b.wantOld(t, b.retry(), first.Org.ID)
 }
 
-// Only a call that says the same can be a retry of it.
+// Only an equal call can be a retry.
 func TestRetryOfAnotherCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -135,8 +135,8 @@ func TestRetryOfAnotherCall(t *testing.T) {
 	b.wantOld(t, b.retry(), first.Org.ID)
 }
 
-// Evidence ends after ten minutes, when somebody has changed the organization, and when
-// PostgreSQL may have lost what came after it.
+// Evidence ends after 10 minutes, when the organization is changed, and when PostgreSQL
+// may have lost later commits.
 func TestRetryWithoutEvidence(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
@@ -159,7 +159,7 @@ func TestRetryWithoutEvidence(t *testing.T) {
 	}
 }
 
-// holdCreations makes every creation wait as soon as it has begun.
+// holdCreations makes every creation wait after it has begun.
 func (b bundle) holdCreations(t *testing.T) (proceed func()) {
 	t.Helper()
 	b.Exec(t, `
@@ -174,7 +174,7 @@ func (b bundle) hold(t *testing.T) (proceed func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proceed = func() { _ = holder.Rollback(context.Background()) } // once more does nothing
+	proceed = func() { _ = holder.Rollback(context.Background()) } // a second rollback does nothing
 	t.Cleanup(proceed)
 	if _, err := holder.Exec(context.Background(), "SELECT pg_advisory_xact_lock(1)"); err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func (b bundle) hold(t *testing.T) (proceed func()) {
 	return proceed
 }
 
-// begin sends a call, and returns what comes of it.
+// begin starts a call and returns a channel for its result.
 func (b bundle) begin(ctx context.Context, r *orgs.Repository, c orgs.Call) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -195,7 +195,7 @@ func (b bundle) begin(ctx context.Context, r *orgs.Repository, c orgs.Call) <-ch
 	return done
 }
 
-// answered is an organization in the place of an error.
+// answered is a result in place of an error: the organization's id.
 type answered uuid.UUID
 
 func (a answered) Error() string { return "answered with " + uuid.UUID(a).String() }
@@ -208,8 +208,8 @@ func (b bundle) only(t *testing.T) (id uuid.UUID) {
 	return id
 }
 
-// A client that goes away does not stop what has begun, and its retry gets it.
-func TestClientLeavesDuringACreation(t *testing.T) {
+// A client that disconnects does not stop its creation, and its retry gets it.
+func TestClientDisconnectsDuringACreation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	proceed := b.holdCreations(t)
@@ -226,8 +226,8 @@ func TestClientLeavesDuringACreation(t *testing.T) {
 	b.wantNew(t, b.retry(), made)
 }
 
-// A call whose deadline passes is answered with an error. Whether PostgreSQL then gives
-// up the creation or not, its retry makes no second organization.
+// A call whose deadline passes returns an error. Whether PostgreSQL completes the creation
+// or not, the retry makes no second organization.
 func TestDeadlineDuringACreation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -244,8 +244,8 @@ func TestDeadlineDuringACreation(t *testing.T) {
 	}
 }
 
-// A creation that arrives after its process has given it up fails: a retry may have
-// made another already.
+// A creation that arrives after its process gave up fails, because a retry may have created
+// another organization already.
 func TestCreationThatArrivesLate(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -255,14 +255,15 @@ func TestCreationThatArrivesLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Exec(t, "DELETE FROM orgs")
-	b.wantNew(t, b.retry(), made.Org.ID) // no organization, no evidence
+	b.wantNew(t, b.retry(), made.Org.ID) // no organization, so no evidence
 	_, err := b.Pool.Exec(context.Background(), "INSERT INTO unanswered_creations SELECT * FROM unanswered_creations")
 	if err == nil {
-		t.Error("a creation that was given up is made")
+		t.Error("a creation succeeded after its process gave up")
 	}
 }
 
-// A retry that meets an equal creation in PostgreSQL waits, and is told to come again.
+// A retry waits for an equal creation that PostgreSQL is executing, and then fails with
+// ErrInProgress.
 func TestRetryWhileTheFirstTryRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -279,7 +280,7 @@ func TestRetryWhileTheFirstTryRuns(t *testing.T) {
 	b.wantOld(t, b.retry(), b.only(t))
 }
 
-// holdSettles makes every creation wait before it is settled.
+// holdSettles makes every creation wait before its answer is settled.
 func (b bundle) holdSettles(t *testing.T) (proceed func()) {
 	t.Helper()
 	b.Exec(t, `
@@ -288,7 +289,7 @@ CREATE TRIGGER hold BEFORE DELETE ON unanswered_creations FOR EACH STATEMENT EXE
 	return b.hold(t)
 }
 
-// live holds the lock of a process until it is called again.
+// live holds the lock of a process until die is called.
 func (b bundle) live(t *testing.T, r *orgs.Repository) (die func()) {
 	t.Helper()
 	conn, err := b.Pool.Acquire(context.Background())
@@ -309,9 +310,9 @@ func (b bundle) live(t *testing.T, r *orgs.Repository) (die func()) {
 	return die
 }
 
-// While the process of an equal creation lives, a retry elsewhere waits for it, and in
-// doubt makes another organization. When it has died, the retry gets the creation, and
-// what is left of the process cannot answer with it any more.
+// While the process of an equal creation lives, a retry in another process waits for it, and
+// in doubt creates another organization. If that process dies, the retry gets its
+// organization, and calls that still run there can no longer return it.
 func TestProcessDiesBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	for name, died := range map[string]bool{"alive": false, "dead": true} {
@@ -336,7 +337,7 @@ func TestProcessDiesBeforeTheAnswer(t *testing.T) {
 			proceed()
 			first, again := <-done, <-retried
 			if (again == error(answered(made))) != died {
-				t.Errorf("the retry was %v, the first try made %s", again, made)
+				t.Errorf("the retry returned %v, the first try created %s", again, made)
 			}
 			if died && !errors.Is(first, orgs.ErrUnavailable) || !died && first != error(answered(made)) {
 				t.Errorf("the first try: %v", first)
@@ -346,7 +347,7 @@ func TestProcessDiesBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// await waits for a count that is not zero.
+// await waits until the count is not zero.
 func (b bundle) await(t *testing.T, failure, sql string) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); b.count(t, sql) == 0; time.Sleep(time.Millisecond) {
@@ -356,8 +357,8 @@ func (b bundle) await(t *testing.T, failure, sql string) {
 	}
 }
 
-// A settle of which nobody knows whether it was done loses the answer: the call is
-// refused, and its retry gets the organization.
+// If the outcome of a settle is unknown, the answer is lost: the call fails, and its retry
+// gets the organization.
 func TestSettleFails(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -372,8 +373,8 @@ func TestSettleFails(t *testing.T) {
 	b.wantOld(t, b.retry(), b.only(t))
 }
 
-// The client leaves while its answer is settled, and the settle is done.
-func TestClientLeavesDuringASettle(t *testing.T) {
+// The client disconnects while its answer is being settled, and the settle succeeds.
+func TestClientDisconnectsDuringASettle(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	proceed := b.holdSettles(t)
@@ -390,7 +391,8 @@ func TestClientLeavesDuringASettle(t *testing.T) {
 	b.wantNew(t, b.retry(), made)
 }
 
-// Each lost answer is returned to one retry, however many come at once and wherever.
+// Each lost answer is returned to one retry, however many retries run at once in any
+// process.
 func TestConcurrentRetries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -431,9 +433,9 @@ func TestConcurrentRetries(t *testing.T) {
 	}
 }
 
-// While the database is away, lost answers wait in the process, and a retry there gets
-// them as soon as it is back.
-func TestLostWhileTheDatabaseIsAway(t *testing.T) {
+// While the database is unavailable, the process remembers lost answers. A retry in the
+// same process gets them as soon as the database is back.
+func TestLostWhileTheDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.mustCreate(t, b.firstTry())
@@ -442,16 +444,16 @@ func TestLostWhileTheDatabaseIsAway(t *testing.T) {
 	select {
 	case <-b.repository.Lost():
 	default:
-		t.Error("nobody is told that there is something to record")
+		t.Error("Lost received nothing")
 	}
 	if err := b.repository.RecordLost(context.Background()); err == nil {
-		t.Error("it is recorded nowhere")
+		t.Error("the lost answer is not recorded")
 	}
 	b.Exec(t, "ALTER TABLE away RENAME TO unanswered_creations")
 	b.wantOld(t, b.retry(), made.Org.ID)
 }
 
-// awaitWaiter waits until a statement of this database waits for a lock.
+// awaitWaiter waits until a statement in this database waits for a lock.
 func (b bundle) awaitWaiter(t *testing.T) {
 	t.Helper()
 	for waiting := false; !waiting; {
@@ -467,7 +469,7 @@ SELECT EXISTS (
 	}
 }
 
-func TestSweepForgetsOldCreations(t *testing.T) {
+func TestSweepDeletesOldCreations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()

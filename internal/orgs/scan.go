@@ -109,7 +109,7 @@ func readOrg(column [][]byte, o *Org, texts *arena) error {
 	if len(column) != 9 || len(column[0]) != 16 || len(column[2]) != 1 ||
 		len(column[3]) < 3 || column[3][0] != jsonbVersion ||
 		len(column[4]) != 4 || len(column[5]) != 8 || len(column[6]) != 8 {
-		return fmt.Errorf("orgs: a row that is not %s in binary", orgColumns)
+		return fmt.Errorf("orgs: row does not have %s in binary format", orgColumns)
 	}
 	o.ID = uuid.UUID(column[0])
 	o.Name = texts.keep(column[1])

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A single organization must not cost, or keep in memory, a piece for a page.
+// A single organization must not allocate a piece as large as for a page.
 func TestArenaGrowsWithItsTexts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ texts, size, mostPieces, mostMemory int }{
@@ -31,7 +31,7 @@ func TestArenaGrowsWithItsTexts(t *testing.T) {
 				}
 			}
 			if pieces > c.mostPieces || memory > c.mostMemory {
-				t.Errorf("%d pieces of %d bytes; at most %d of %d are wanted", pieces, memory, c.mostPieces, c.mostMemory)
+				t.Errorf("%d pieces of %d bytes in all, want at most %d of %d", pieces, memory, c.mostPieces, c.mostMemory)
 			}
 		})
 	}

@@ -37,7 +37,7 @@ func TestUpdateChangesOnlyWhatIsGiven(t *testing.T) {
 	}
 }
 
-// What changes nothing leaves version, time and audit trail as they are.
+// An update that changes nothing leaves the version, the time and the audit trail as they are.
 func TestUpdateOfNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -75,11 +75,11 @@ func TestUpdateOfAVersion(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(made, b.get(t, made.ID)); diff != "" {
-		t.Errorf("a refused change changed (-before +after):\n%s", diff)
+		t.Errorf("a rejected change had an effect (-before +after):\n%s", diff)
 	}
 	var other orgs.VersionError
 	if _, err := b.repository.Update(ctx, b.caller(), made.ID, orgs.Versions{2}, orgs.Changes{}); !errors.As(err, &other) || other.Current != 1 {
-		t.Errorf("the refusal %v does not name version 1", err)
+		t.Errorf("the error %v does not have version 1", err)
 	}
 	changed, err := b.repository.Update(ctx, b.caller(), made.ID, orgs.Versions{7, 1}, orgs.Changes{Name: ptr("Other")})
 	if err != nil || changed.Org.Version != 2 {
@@ -87,7 +87,7 @@ func TestUpdateOfAVersion(t *testing.T) {
 	}
 }
 
-// Of many changes meant for one version one is made.
+// Of many concurrent changes for one version, one is made.
 func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -115,7 +115,7 @@ func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
 	}
 }
 
-// A change of the name and one of the metadata at once are both kept.
+// Concurrent changes of the name and of the metadata are both kept.
 func TestConcurrentUpdatesOfDifferentFields(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -140,8 +140,8 @@ func TestConcurrentUpdatesOfDifferentFields(t *testing.T) {
 	}
 }
 
-// updated_at rises even where the clock does not.
-func TestUpdatedAtRisesWhenTheClockSteppedBack(t *testing.T) {
+// updated_at rises even if the clock goes back.
+func TestUpdatedAtRisesWhenTheClockGoesBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ahead := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)

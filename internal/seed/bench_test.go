@@ -2,7 +2,7 @@ package seed
 
 import "testing"
 
-// BenchmarkOrg is the making of one organization, without its encoding.
+// BenchmarkOrg makes one organization, without encoding it.
 func BenchmarkOrg(b *testing.B) {
 	g := newGenerator(Options{Orgs: 1_000_000, Members: 5})
 	var o org

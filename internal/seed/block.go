@@ -11,14 +11,14 @@ import (
 	"orgd/internal/db"
 )
 
-// A block is the organizations from..to-1, which one transaction adds, in this order:
-// so two runs side by side wait for each other's rows, but never in a circle.
+// A block is the organizations from..to-1. One transaction adds them in this order, so
+// concurrent runs wait for each other's rows without a deadlock.
 type block struct {
 	from, to int64
 }
 
-// add adds a block. The common case is that none of it is there, which a plain
-// COPY does fastest; where some of it is, another transaction adds the rest.
+// add adds a block. Usually none of it exists, and a plain COPY is the fastest way. If some
+// of it exists, a second transaction adds the rest.
 func (s *seeder) add(ctx context.Context, b block) error {
 	err := s.inTx(ctx, b, s.copyAll)
 	if errors.Is(db.Translate(err), db.ErrConflict) {
@@ -30,15 +30,14 @@ func (s *seeder) add(ctx context.Context, b block) error {
 	return nil
 }
 
-// A long list of what is not yet in orgs_by_filter is sorted into it with less
-// work for each row.
+// A longer pending list makes each insert into orgs_by_filter, a GIN index, cheaper.
 const settings = `
 	SET LOCAL statement_timeout = 0;
 	SET LOCAL gin_pending_list_limit = '64MB';
 	SET LOCAL work_mem = '128MB'`
 
-// inTx runs fn in a transaction that no statement_timeout ends: the one that the
-// pool may have is meant for requests.
+// inTx runs fn in a transaction without statement_timeout, because the timeout of the pool
+// is for requests.
 func (s *seeder) inTx(ctx context.Context, b block, fn func(context.Context, pgx.Tx, block) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, settings); err != nil {
@@ -52,9 +51,9 @@ func (s *seeder) copyAll(ctx context.Context, tx pgx.Tx, b block) error {
 	return s.copyInto(ctx, tx, b, "orgs", "org_members")
 }
 
-// copyMissing adds those organizations of the block that are not there, with their
-// members. One that is there may have been changed since, and has the members that
-// its user_count says: neither it nor they are touched.
+// copyMissing adds the organizations of the block that do not exist, with their members. An
+// existing organization may have been changed since, so it and its members stay as they
+// are.
 func (s *seeder) copyMissing(ctx context.Context, tx pgx.Tx, b block) error {
 	if _, err := tx.Exec(ctx, tempTables); err != nil {
 		return fmt.Errorf("create the temporary tables: %w", err)
@@ -63,7 +62,7 @@ func (s *seeder) copyMissing(ctx context.Context, tx pgx.Tx, b block) error {
 		return err
 	}
 	if _, err := tx.Exec(ctx, orgInsertMissing); err != nil {
-		return fmt.Errorf("insert what is missing: %w", err)
+		return fmt.Errorf("insert the missing organizations: %w", err)
 	}
 	return nil
 }
@@ -87,8 +86,8 @@ const tempTables = `
 	CREATE TEMP TABLE seed_orgs (LIKE orgs INCLUDING DEFAULTS) ON COMMIT DROP;
 	CREATE TEMP TABLE seed_org_members (LIKE org_members) ON COMMIT DROP`
 
-// orgInsertMissing lets no conflict of members pass: an organization that this very
-// statement adds cannot have any, and one left out would make its user_count wrong.
+// orgInsertMissing does not ignore conflicts of members: an organization that the same
+// statement adds cannot have any, and a missing member would make its user_count wrong.
 var orgInsertMissing = strings.NewReplacer(
 	"{orgs}", strings.Join(orgColumns, ", "),
 	"{members}", strings.Join(memberColumns, ", "),

@@ -9,7 +9,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Count returns how many organizations the account has, by counting them.
+// Count counts the account's organizations.
 func Count(ctx context.Context, pool *pgxpool.Pool, account uuid.UUID) (int, error) {
 	var n int
 	if err := pool.QueryRow(ctx, "SELECT count(*) FROM orgs WHERE account_id = $1", account).Scan(&n); err != nil {

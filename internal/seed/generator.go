@@ -8,14 +8,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The window in which the organizations were created, in microseconds since 1970.
+// The period in which the organizations were created, in microseconds since 1970.
 var (
 	windowStart = time.Date(2022, time.January, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 	windowEnd   = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 )
 
-// Each kind of choice has its own stream of numbers, so that one can be made
-// without the others: members need the organization's id, but not its name.
+// Each kind of choice has its own stream of numbers and does not depend on the others:
+// members need the organization's id, but not its name.
 const (
 	streamCreated = iota
 	streamPlace
@@ -24,15 +24,15 @@ const (
 	streams
 )
 
-// A generator makes organizations. Each is a pure function of the options and its
-// index; a generator holds only what they have in common.
+// A generator makes organizations. Each is a pure function of the options and its index;
+// the generator holds only what they share.
 type generator struct {
 	orgs    int64
 	members int64
 	spacing int64 // microseconds from one organization to the next
 
 	orgSeed  uint64
-	userSeed uint64 // without orgs, so that runs of different sizes share their users
+	userSeed uint64 // does not depend on Orgs, so that runs of different sizes have the same users
 }
 
 func newGenerator(o Options) generator {
@@ -46,15 +46,15 @@ func newGenerator(o Options) generator {
 	}
 }
 
-// stream starts one of the streams of the organization i.
+// stream returns one of the streams of organization i.
 func (g *generator) stream(kind, i int64) rng {
 	return rng(g.orgSeed + mix(uint64(i*streams+kind)))
 }
 
-// place is what an organization's members know of it.
+// place is the part of an organization that its members depend on.
 type place struct {
 	id        uuid.UUID
-	createdAt int64 // microseconds since 1970, as all times here
+	createdAt int64 // microseconds since 1970, like all times here
 	updatedAt int64
 	isActive  bool
 }
@@ -62,8 +62,8 @@ type place struct {
 func (g *generator) place(i int64) place {
 	r := g.stream(streamPlace, i)
 	p := place{createdAt: g.createdAt(i)}
-	// The id comes first: it makes a second run find what is there, whatever else
-	// a release changes.
+	// The id is drawn first. A second run then finds the existing rows, whatever else a
+	// release changes.
 	p.id = r.uuidV7(p.createdAt)
 	p.isActive = r.percent(92)
 	p.updatedAt = p.createdAt
@@ -73,8 +73,8 @@ func (g *generator) place(i int64) place {
 	return p
 }
 
-// createdAt rises with i. One in 50 organizations was created at the same moment
-// as the one before it, as in a transaction that makes several.
+// createdAt rises with i. One in 50 organizations has the same time as the previous one,
+// like those that one transaction creates.
 func (g *generator) createdAt(i int64) int64 {
 	for {
 		r := g.stream(streamCreated, i)
@@ -85,7 +85,7 @@ func (g *generator) createdAt(i int64) int64 {
 	}
 }
 
-// org is a row of orgs without the columns that all rows share.
+// org is a row of orgs without the columns that are equal in all rows.
 type org struct {
 	place
 	name      string
@@ -95,7 +95,7 @@ type org struct {
 	createdBy *uuid.UUID // a user, or nil
 }
 
-// make fills o with the organization i. It reuses o's metadata.
+// make fills o with organization i. It reuses the memory of o's metadata.
 func (g *generator) make(i int64, o *org) {
 	r := g.stream(streamContent, i)
 	var name [128]byte

@@ -9,7 +9,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// generate returns the organizations that o asks for.
+// generate returns the organizations of the options.
 func generate(o Options) []org {
 	g := newGenerator(o)
 	all := make([]org, o.Orgs)
@@ -56,7 +56,7 @@ func TestOtherOptionsMakeOtherOrgs(t *testing.T) {
 	}
 }
 
-// A release that moved the ids would make a repeated run add everything again.
+// If a release changed the ids, a repeated run would add everything again.
 func TestIDsArePinned(t *testing.T) {
 	t.Parallel()
 	made := generate(Options{Orgs: 3})
@@ -146,7 +146,7 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// share fails unless about percent in a hundred of n are so.
+// share fails unless got is about the percentage of n.
 func share(t *testing.T, what string, got, n int, percent float64) {
 	t.Helper()
 	if p := 100 * float64(got) / float64(n); p < percent*0.9 || p > percent*1.1 {

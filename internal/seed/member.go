@@ -2,13 +2,11 @@ package seed
 
 import "orgd/internal/uuid"
 
-// MaxMembers is the number of users that a seeded account has, and so the most
-// that one organization can have as members. It is a power of two, which the walk
-// of a membership needs.
+// MaxMembers is the number of users of a seeded account, and so the largest number of
+// members of an organization. It is a power of two, as membership requires.
 const MaxMembers = 1 << 14
 
-// user returns the id of the user n, who joined in the year before the first
-// organization.
+// user returns the id of user n. Its time is in the year before the first organization.
 func (g *generator) user(n int64) uuid.UUID {
 	const year = 365 * 24 * 3600 * 1_000_000
 	r := rng(g.userSeed + mix(uint64(n)))
@@ -21,10 +19,9 @@ func (g *generator) userCount(i int64) int64 {
 	return r.below(g.members + 1)
 }
 
-// A membership walks through the users of one organization: from some user on, an
-// odd number of users further each time. Modulo a power of two such a walk meets
-// no user twice before it has met them all, which costs less than to remember who
-// was drawn.
+// A membership iterates over the users of one organization. It starts at some user and
+// moves on by an odd number of users each time. Modulo a power of two, this returns every
+// user once before it repeats one, without remembering which users it has returned.
 type membership struct {
 	place
 	r    rng
@@ -42,8 +39,8 @@ func (g *generator) membership(i int64) membership {
 	return m
 }
 
-// next goes to the next member and returns the number of the user and when they
-// were added; left says whether there is one.
+// next returns the number of the next user and the time at which the user was added. left
+// reports whether there is one.
 func (m *membership) next() (user, addedAt int64) {
 	user = m.user
 	addedAt = m.createdAt + m.r.below(m.updatedAt-m.createdAt+1)

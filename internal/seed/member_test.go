@@ -6,7 +6,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// walk returns the users of the organization i, each with the time of joining.
+// walk returns the users of organization i, with the times at which they were added.
 func walk(g *generator, i int64) map[int64]int64 {
 	users := map[int64]int64{}
 	for m := g.membership(i); m.left > 0; {

@@ -2,12 +2,12 @@ package seed
 
 import "strconv"
 
-// fields are the metadata that a customer's systems would attach. Their values are
-// plain ASCII without quotes and backslashes, so that they are JSON as they stand.
+// fields are metadata that a customer's systems might attach. The values are ASCII without
+// quotes and backslashes, so they need no escapes in JSON.
 var fields = [...]struct {
 	key    string
-	prefix string   // before a number, where there are no values
-	values []string // or one of these
+	prefix string   // of a number, if there are no values
+	values []string // one of these
 }{
 	{key: "plan", values: []string{"free", "starter", "team", "business", "enterprise"}},
 	{key: "region", values: []string{
@@ -24,13 +24,13 @@ var fields = [...]struct {
 	{key: "tier", values: []string{"bronze", "silver", "gold", "platinum"}},
 }
 
-// appendMetadata appends a JSON object: empty for a quarter of the organizations,
-// otherwise with at least one of the fields.
+// appendMetadata appends a JSON object. A quarter of the organizations have an empty one,
+// the others have at least one of the fields.
 func appendMetadata(b []byte, r *rng) []byte {
 	if r.percent(25) {
 		return append(b, "{}"...)
 	}
-	chosen := 1 + r.below(1<<len(fields)-1) // one bit for each field
+	chosen := 1 + r.below(1<<len(fields)-1) // one bit per field
 	b = append(b, '{')
 	for i := range fields {
 		if chosen&(1<<i) == 0 {

@@ -2,12 +2,12 @@ package seed
 
 import "strconv"
 
-// A locale makes the names of one part of the world: a pattern, and for some a
-// branch behind it. In both, a dollar sign and a letter stand for a word:
+// A locale generates the names of one part of the world, from a pattern and sometimes a
+// branch after it. In both, a dollar sign and a letter are a placeholder:
 //
 //	$s surname   $c city   $t trade   $l legal form   $b brand   $n number
 type locale struct {
-	percent  int64 // of all names; together the locales have 100
+	percent  int64 // share of all names; the sum over the locales is 100
 	patterns []string
 	branches []string
 

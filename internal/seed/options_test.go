@@ -20,7 +20,7 @@ func TestOptionsOutOfRange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// Without a pool: they are refused before the database is asked.
+			// No pool: the options are rejected before the database is used.
 			err := Run(t.Context(), nil, c.options)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)

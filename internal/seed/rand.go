@@ -8,9 +8,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// rng is a splitmix64 generator. It is our own because its numbers decide which
-// organizations exist: they must be the same with every release of Go, and
-// starting one for each organization must cost nothing.
+// rng is a splitmix64 generator. math/rand does not fit: the numbers must be the same in
+// every release of Go, because they determine the organizations, and starting a generator
+// for each organization must cost nothing.
 type rng uint64
 
 func (r *rng) next() uint64 {
@@ -24,15 +24,15 @@ func (r *rng) below(n int64) int64 {
 	return int64(hi)
 }
 
-// skewed returns a number from 0 to n-1 of which small ones come much more
-// often: half of them are below n/8.
+// skewed returns a number from 0 to n-1 and prefers small ones: half of the numbers are
+// below n/8.
 func (r *rng) skewed(n int64) int64 {
 	u := r.next() >> 43 // 21 bits, so that the cube fits in 63
 	hi, _ := bits.Mul64(u*u*u<<1, uint64(n))
 	return int64(hi)
 }
 
-// percent is true p times in a hundred.
+// percent returns true with a probability of p percent.
 func (r *rng) percent(p int64) bool {
 	return r.below(100) < p
 }
@@ -41,7 +41,7 @@ func (r *rng) pick(from []string) string {
 	return from[r.below(int64(len(from)))]
 }
 
-// uuidV7 returns a UUIDv7 of a time in microseconds since 1970.
+// uuidV7 returns a UUIDv7 for a time in microseconds since 1970.
 func (r *rng) uuidV7(micros int64) uuid.UUID {
 	var random [10]byte
 	binary.BigEndian.PutUint64(random[:8], r.next())
@@ -49,8 +49,8 @@ func (r *rng) uuidV7(micros int64) uuid.UUID {
 	return uuid.V7(time.UnixMicro(micros), random)
 }
 
-// mix is splitmix64's finalizer: a bijection in which each bit of x changes about
-// half the bits of the result.
+// mix is splitmix64's finalizer, a bijection in which each bit of x affects about half the
+// bits of the result.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -15,8 +15,8 @@ var (
 	memberColumns = []string{"account_id", "org_id", "user_id", "added_at", "org_created_at", "org_activity"}
 )
 
-// orgRows is the pgx.CopyFromSource of the organizations of a block. pgx encodes a
-// row before it asks for the next, so one row is enough for all.
+// orgRows is a pgx.CopyFromSource of the organizations of a block. pgx encodes each row
+// before it requests the next one, so all rows can share one slice.
 type orgRows struct {
 	gen  *generator
 	left block
@@ -58,7 +58,7 @@ func (s *orgRows) Values() ([]any, error) {
 
 func (*orgRows) Err() error { return nil }
 
-// memberRows is the pgx.CopyFromSource of the members of a block's organizations.
+// memberRows is a pgx.CopyFromSource of the members of a block's organizations.
 type memberRows struct {
 	gen  *generator
 	left block

@@ -1,5 +1,5 @@
-// Package seed fills an account with sample organizations: as many as one likes,
-// like real ones, and the same ones each time.
+// Package seed fills an account with any number of realistic sample organizations. The same
+// options always give the same organizations.
 package seed
 
 import (
@@ -16,54 +16,51 @@ import (
 )
 
 const (
-	// blockOrgs is how many organizations one transaction adds: enough that its
-	// commit costs nothing, few enough that little is lost when it fails.
+	// blockOrgs is the number of organizations that one transaction adds: large enough
+	// that the commit costs little, small enough that a failure loses little.
 	blockOrgs = 10_000
-	// defaultWorkers each keep one core of the database busy.
+	// Each of the defaultWorkers keeps one core of the database busy.
 	defaultWorkers = 2
 )
 
-// ErrUnknownAccount is returned (wrapped, with the account's id) when the account
-// to be filled does not exist.
+// ErrUnknownAccount: the account does not exist. It is returned wrapped, with the account's
+// id.
 var ErrUnknownAccount = errors.New("no such account")
 
-// Options say what to make. Everything about an organization follows from Account,
-// Orgs, Seed and its index, but for its members, which follow from Members as well.
+// Options say which organizations to make. An organization depends only on Account, Orgs,
+// Seed and its index, and its members also on Members.
 type Options struct {
 	// Account is the account that gets the organizations. It must exist.
 	Account uuid.UUID
-	// From is the index of the first organization to make. To add to an earlier
-	// run, give the Orgs of that run: with other Orgs, all are other organizations.
+	// From is the index of the first organization to make. To continue an earlier run,
+	// give the same Orgs: a different number makes different organizations.
 	From int
-	// Orgs is the number of organizations that there are to be in all: those from
-	// From to Orgs-1 are made.
+	// Orgs is the total number of organizations. Run makes those from From to Orgs-1.
 	Orgs int
-	// Members is the most members that an organization gets, from 0 (none) to
+	// Members is the maximum number of members of an organization, from 0 (none) to
 	// MaxMembers.
 	Members int
-	// Seed tells apart what the same numbers would make the same.
+	// Seed makes different organizations from otherwise equal options.
 	Seed uint64
-	// APIKey is the API key that the organizations are said to be created by. The
-	// zero value leaves it out.
+	// APIKey is stored as the API key that created the organizations; zero for none.
 	APIKey uuid.UUID
-	// Workers is how many transactions run at once; 0 for the usual two. With one,
-	// the blocks come in order: a run that was cut has left the first so many
-	// organizations, and From can go on behind them.
+	// Workers is the number of concurrent transactions; 0 for the default, two. With one
+	// worker the blocks are added in order: a run that ended early has added the first
+	// organizations, and From can continue after them.
 	Workers int
-	// Progress, unless nil, is called after each block with the number of
-	// organizations that this run has done, one call at a time.
+	// Progress, if not nil, is called after each block with the number of organizations
+	// that this run has processed. Calls are not concurrent.
 	Progress func(done int)
 }
 
-// Run makes the organizations that the options describe, with their members.
+// Run makes the organizations of the options, with their members.
 //
-// They come in blocks, and each block is added wholly or not at all, so that a run
-// which ended early (ctx done, connection lost) can be repeated: what is there
-// already, even if it was changed since, is left as it is and is not an error.
+// It adds them in blocks, each completely or not at all. A run that ended early (ctx is
+// done, the connection is lost) can be repeated: organizations that exist, even if they
+// were changed since, stay as they are and are not an error.
 //
-// It returns an error that wraps ErrUnknownAccount if the account does not exist,
-// the context's error if ctx ended it, and others for options out of range and
-// failures of the database.
+// Errors: ErrUnknownAccount, the context's error if ctx ended the run, and others for
+// options out of range and for database errors.
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) error {
 	if err := o.check(); err != nil {
 		return fmt.Errorf("seed: %w", err)
@@ -79,7 +76,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, o Options) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	// The planner must know of so much at once, not when autovacuum comes round.
+	// Without this the planner would know nothing of these rows until autovacuum runs.
 	if _, err := pool.Exec(ctx, "ANALYZE orgs, org_members"); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
@@ -93,21 +90,21 @@ func (o Options) check() error {
 	case o.From < 0 || o.From > o.Orgs:
 		return fmt.Errorf("from organization %d: must be from 0 to their number, %d", o.From, o.Orgs)
 	case o.Workers < 0:
-		return fmt.Errorf("%d workers: must be 1 or more, or 0 for the usual", o.Workers)
+		return fmt.Errorf("%d workers: must be 1 or more, or 0 for the default", o.Workers)
 	case o.Members < 0 || o.Members > MaxMembers:
 		return fmt.Errorf("%d members: must be from 0 to %d", o.Members, MaxMembers)
 	}
 	return nil
 }
 
-// seeder is one run. Its workers share it.
+// seeder is one run, shared by its workers.
 type seeder struct {
 	pool    *pgxpool.Pool
 	options Options
 	gen     generator
 
-	mu   sync.Mutex // guards what follows, and calls of Progress
-	next int64      // the first organization that no worker has taken
+	mu   sync.Mutex // guards the following fields and the calls of Progress
+	next int64      // the first organization that no worker has taken yet
 	done int64
 }
 
@@ -123,7 +120,7 @@ func (s *seeder) findAccount(ctx context.Context) error {
 	return nil
 }
 
-// work adds blocks until there are no more.
+// work adds blocks until none are left.
 func (s *seeder) work(ctx context.Context) error {
 	for b := s.take(); b.from < b.to; b = s.take() {
 		if err := s.add(ctx, b); err != nil {
@@ -134,7 +131,7 @@ func (s *seeder) work(ctx context.Context) error {
 	return nil
 }
 
-// take returns the next block, which is empty at the end.
+// take returns the next block, or an empty one at the end.
 func (s *seeder) take() block {
 	s.mu.Lock()
 	defer s.mu.Unlock()

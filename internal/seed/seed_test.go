@@ -15,7 +15,7 @@ import (
 
 var testAccount = uuid.UUID{0x01, 0x90, 6: 0x70, 8: 0x80, 15: 0x01}
 
-// newAccount returns a pool on a database of its own, which has testAccount.
+// newAccount returns a pool on a new database that has testAccount.
 func newAccount(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	pool := dbtest.New(t).Pool
@@ -64,7 +64,7 @@ func checkUserCounts(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// digest is a hash of every column of every row.
+// digest returns a hash of every column of every row.
 func digest(t *testing.T, pool *pgxpool.Pool) string {
 	t.Helper()
 	return query[string](t, pool, `
@@ -136,8 +136,8 @@ func TestRunTwiceInTwoDatabases(t *testing.T) {
 	}
 }
 
-// Runs from elsewhere than a block's start leave blocks in part, which the next
-// one fills up.
+// A run that does not start at the start of a block leaves an incomplete block. The next
+// run completes it.
 func TestRunAddsTheRest(t *testing.T) {
 	t.Parallel()
 	whole, parts := newAccount(t), newAccount(t)
@@ -269,7 +269,8 @@ func TestCancelLeavesWholeBlocks(t *testing.T) {
 		t.Fatalf("error %v, want context.Canceled", err)
 	}
 	checkUserCounts(t, pool)
-	// Who finishes a block first cancels; the other worker's may still be added.
+	// The worker that finishes a block first cancels. The other one's block may still be
+	// added.
 	if n := countOrgs(t, pool); n != blockOrgs && n != 2*blockOrgs {
 		t.Errorf("%d organizations, want one block or two", n)
 	}
@@ -297,7 +298,7 @@ func TestCancelledBeforeItBegins(t *testing.T) {
 func TestFailedMembersLeaveNoOrgs(t *testing.T) {
 	t.Parallel()
 	pool := newAccount(t)
-	// The second block begins at noon of 2024-01-01, as its organizations' ids tell.
+	// By the ids of its organizations, the second block starts at noon of 2024-01-01.
 	exec(t, pool, "ALTER TABLE org_members ADD CONSTRAINT second_half CHECK (org_id < '018cc4e5-2200-7000-8000-000000000000')")
 	err := Run(t.Context(), pool, Options{Account: testAccount, Orgs: 2 * blockOrgs, Members: 1})
 	if err == nil || !strings.Contains(err.Error(), "organizations 10000 to 19999: copy into org_members:") {
@@ -309,9 +310,9 @@ func TestFailedMembersLeaveNoOrgs(t *testing.T) {
 	}
 }
 
-// With one worker a run that was cut is gone on with by the number that is
-// there: `server dev` does so.
-func TestOneWorkerLeavesThoseInFront(t *testing.T) {
+// With one worker, a run that ended early can continue from the number of existing
+// organizations, as `server dev` does.
+func TestOneWorkerAddsBlocksInOrder(t *testing.T) {
 	t.Parallel()
 	pool := newAccount(t)
 	o := Options{Account: testAccount, Orgs: 3*blockOrgs + 7, Workers: 1}
