@@ -190,11 +190,13 @@ func TestDomainErrors(t *testing.T) {
 		{fmt.Errorf("list: %w", context.DeadlineExceeded), 503, "unavailable"},
 		{errors.New("SQLSTATE 42P01"), 500, "internal"},
 	} {
-		a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { return orgs.Page{}, c.err })
-		a.get(t, "/v1/orgs").refused(t, c.status, c.code)
-		if !strings.Contains(a.log.String(), c.err.Error()) {
-			t.Errorf("the cause %q is not in the log: %s", c.err, a.log.String())
-		}
+		t.Run(c.err.Error(), func(t *testing.T) {
+			a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { return orgs.Page{}, c.err })
+			a.get(t, "/v1/orgs").refused(t, c.status, c.code)
+			if !strings.Contains(a.log.String(), c.err.Error()) {
+				t.Errorf("the cause %q is not in the log: %s", c.err, a.log.String())
+			}
+		})
 	}
 }
 

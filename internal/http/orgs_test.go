@@ -77,17 +77,19 @@ func TestWalkReturnsEachOrgOnce(t *testing.T) {
 		want["org_"+hex.EncodeToString(o.ID[:])] = true
 	}
 	for _, limit := range []string{"1", "7", "20", "44", "45", "100"} {
-		ids := a.walk(t, "limit="+limit)
-		if len(ids) != len(want) {
-			t.Errorf("limit %s: saw %d, want %d", limit, len(ids), len(want))
-		}
-		seen := map[string]bool{}
-		for _, id := range ids {
-			if seen[id] || !want[id] {
-				t.Errorf("limit %s: %s is wrong here", limit, id)
+		t.Run("limit="+limit, func(t *testing.T) {
+			ids := a.walk(t, "limit="+limit)
+			if len(ids) != len(want) {
+				t.Errorf("limit %s: saw %d, want %d", limit, len(ids), len(want))
 			}
-			seen[id] = true
-		}
+			seen := map[string]bool{}
+			for _, id := range ids {
+				if seen[id] || !want[id] {
+					t.Errorf("limit %s: %s is wrong here", limit, id)
+				}
+				seen[id] = true
+			}
+		})
 	}
 	if p := a.get(t, "/v1/orgs").page(t); len(p.Organizations) != 20 {
 		t.Errorf("the default page has %d", len(p.Organizations))
@@ -142,15 +144,19 @@ func TestLinkRepeatsTheQuery(t *testing.T) {
 		"metadata[a]=ö&limit=1":                      "metadata[a]=%C3%B6&limit=1&cursor=",
 		"metadata[b]=&limit=1&orgName=" + "%" + "61": "metadata[b]=&limit=1&orgName=%61&cursor=",
 	} {
-		if got := a.linkOf(t, query); got != want {
-			t.Errorf("%s: the link has %s, want %s", query, got, want)
-		}
+		t.Run(query, func(t *testing.T) {
+			if got := a.linkOf(t, query); got != want {
+				t.Errorf("%s: the link has %s, want %s", query, got, want)
+			}
+		})
 	}
 	cursor := a.get(t, "/v1/orgs?limit=1").page(t).Cursor
 	for _, query := range []string{"limit=1&cursor=" + cursor, "cursor=" + cursor + "&limit=1", "%63ursor=" + cursor + "&limit=1"} {
-		if got := a.linkOf(t, query); got != "limit=1&cursor=" {
-			t.Errorf("%s: the link has %s", query, got)
-		}
+		t.Run(query, func(t *testing.T) {
+			if got := a.linkOf(t, query); got != "limit=1&cursor=" {
+				t.Errorf("%s: the link has %s", query, got)
+			}
+		})
 	}
 	var filters []string
 	for i := range 50 {
@@ -165,13 +171,15 @@ func TestLinkRepeatsTheQuery(t *testing.T) {
 		a.Org(t, a.account, orgs.Org{Name: "long", Metadata: orgs.Metadata(metadata + "}")})
 	}
 	for pairs, want := range map[int]bool{40: true, 50: false} {
-		got := a.get(t, "/v1/orgs?limit=1&"+strings.Join(filters[:pairs], "&"))
-		if !got.page(t).HasMore {
-			t.Fatalf("%d filters: one page", pairs)
-		}
-		if link := got.header.Get("Link"); (link != "") != want || len(link) > 4096 {
-			t.Errorf("%d filters: a link of %d bytes", pairs, len(link))
-		}
+		t.Run(fmt.Sprint(pairs, " filters"), func(t *testing.T) {
+			got := a.get(t, "/v1/orgs?limit=1&"+strings.Join(filters[:pairs], "&"))
+			if !got.page(t).HasMore {
+				t.Fatalf("%d filters: one page", pairs)
+			}
+			if link := got.header.Get("Link"); (link != "") != want || len(link) > 4096 {
+				t.Errorf("%d filters: a link of %d bytes", pairs, len(link))
+			}
+		})
 	}
 }
 

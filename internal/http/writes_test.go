@@ -316,7 +316,7 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 
 // orgRoutes runs call for every route of one organization, with a valid body. The
 // routes come from the route table, so that the tests below cover new ones.
-func (a *api) orgRoutes(t *testing.T, call func(method, suffix, body string)) {
+func (a *api) orgRoutes(t *testing.T, call func(t *testing.T, method, suffix, body string)) {
 	t.Helper()
 	bodies := map[string]string{
 		"PATCH ": `{"orgName":"Stolen"}`, "POST /users": member(userTwo), "DELETE /users": member(userOne),
@@ -332,10 +332,10 @@ func (a *api) orgRoutes(t *testing.T, call func(method, suffix, body string)) {
 		if !ok && r.Method != http.MethodGet {
 			t.Errorf("%s %s has no body here", r.Method, r.Path)
 		}
-		call(r.Method, suffix, body)
+		t.Run(r.Method+" "+r.Path, func(t *testing.T) { call(t, r.Method, suffix, body) })
 		called++
 		if r.Method == http.MethodGet {
-			call(http.MethodHead, suffix, "")
+			t.Run("HEAD "+r.Path, func(t *testing.T) { call(t, http.MethodHead, suffix, "") })
 		}
 	}
 	if called < 7 {
@@ -352,7 +352,7 @@ func TestMissingOrgsGetTheSameAnswer(t *testing.T) {
 	mine := strings.TrimPrefix(a.create(t, "Mine"), "/v1/orgs/")
 	hexID := strings.TrimPrefix(mine, "org_")
 	dashed := hexID[:8] + "-" + hexID[8:12] + "-" + hexID[12:16] + "-" + hexID[16:20] + "-" + hexID[20:]
-	a.orgRoutes(t, func(method, suffix, body string) {
+	a.orgRoutes(t, func(t *testing.T, method, suffix, body string) {
 		want := a.do(t, method, "/v1/orgs/"+orgID(uuid.NewV7())+suffix, body, "X-Request-Id", "same")
 		if want.status != 404 {
 			t.Errorf("%s %s of a random id: %d %s", method, suffix, want.status, want.body)
@@ -417,7 +417,7 @@ func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	path := a.create(t, "Acme")
-	a.orgRoutes(t, func(method, suffix, body string) {
+	a.orgRoutes(t, func(t *testing.T, method, suffix, body string) {
 		if got := a.do(t, method, path+suffix+"?force=true", body); got.status != 400 || method != http.MethodHead && got.problem(t).Code != "unknown_parameter" {
 			t.Errorf("%s %s with a parameter: %d %s", method, suffix, got.status, got.body)
 		}
