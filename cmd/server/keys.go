@@ -71,7 +71,7 @@ func (c *keysCreate) Run(ctx context.Context, std streams) error {
 		n := apikeys.NewAPIKey{Description: c.Description, Scopes: slices.Compact(slices.Sorted(slices.Values(c.Scope)))}
 		n.RateLimit = c.RateLimit
 		if c.ExpiresIn != nil {
-			n.ExpiresIn = *c.ExpiresIn
+			n.Expiry = apikeys.ExpiresIn(*c.ExpiresIn)
 		}
 		made, err := apikeys.NewRepository(pool).Create(ctx, showing(apikeys.ByOperator(c.Account), std, c.JSON), n)
 		if err != nil {
@@ -206,12 +206,12 @@ func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 	changes := apikeys.Changes{Description: c.Description}
 	switch {
 	case c.NeverExpires:
-		changes.ExpiresAt = &time.Time{}
+		changes.Expiry = &apikeys.Expiry{}
 	case c.ExpiresIn != nil:
-		changes.ExpiresAt, changes.ExpiresIn = &time.Time{}, *c.ExpiresIn
+		changes.Expiry = new(apikeys.ExpiresIn(*c.ExpiresIn))
 	}
 	if c.RateLimit != nil || c.UsualRate {
-		changes.RateLimit = &c.RateLimit
+		changes.RateLimit = apikeys.Some(c.RateLimit)
 	}
 	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
 		return r.Update(ctx, call, c.ID, changes)

@@ -74,7 +74,7 @@ func TestLifeOfAKey(t *testing.T) {
 	keys := apikeys.NewRepository(d.Conns)
 	verifier := apikeys.NewVerifier(keys, 0, nil)
 	made, err := keys.Create(ctx, call, apikeys.NewAPIKey{
-		Description: "CI", Scopes: []apikeys.Scope{apikeys.OrgsRead, apikeys.ActAsUser}, ExpiresIn: time.Hour,
+		Description: "CI", Scopes: []apikeys.Scope{apikeys.OrgsRead, apikeys.ActAsUser}, Expiry: apikeys.ExpiresIn(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)

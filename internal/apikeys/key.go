@@ -1,5 +1,5 @@
-// Package apikeys holds the keys that open orgd: their format, what the
-// database keeps of them, and who a key speaks for.
+// Package apikeys has the API keys: their format, their records in the database, and
+// the authentication of requests.
 package apikeys
 
 import (
@@ -15,10 +15,9 @@ import (
 // ErrMalformed says that a text is not a key: its form or its checksum is wrong.
 var ErrMalformed = errors.New("apikeys: not a key")
 
-// A key is "orgd_", 30 random base62 characters (178 bits), and 6 base62
-// characters of the CRC-32 (IEEE) over all that stands before them. The checksum
-// lets a scanner find keys offline, and junk be refused without a query; it is
-// no protection.
+// A key is "orgd_", 30 random base62 characters (178 bits), and 6 base62 characters of
+// the CRC-32 (IEEE) of everything before them. The checksum lets scanners find keys
+// offline, and lets orgd reject garbage without a query. It is not a protection.
 const (
 	prefix      = "orgd_"
 	randomSize  = 30
@@ -29,19 +28,19 @@ const (
 	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// Key is a key in clear. It prints as its hint; only Reveal tells it.
+// Key is a key in clear. It prints as its hint; only Reveal returns it.
 type Key struct{ text string }
 
-// NewKey makes a key that nobody can guess.
+// NewKey returns a new random key.
 func NewKey() Key {
 	text := make([]byte, 0, keySize)
 	text = append(text, prefix...)
 	var random [randomSize]byte
 	for len(text) < checkedSize {
-		rand.Read(random[:]) // never fails: the program is stopped instead
+		rand.Read(random[:]) // never fails: the program crashes instead
 		for _, b := range random {
-			// 248 is the largest multiple of 62 in a byte: beyond it the first
-			// characters would come more often.
+			// 248 is the largest multiple of 62 in a byte. Larger bytes would make the first
+			// characters more frequent.
 			if b < 248 && len(text) < checkedSize {
 				text = append(text, base62[b%62])
 			}
@@ -50,7 +49,7 @@ func NewKey() Key {
 	return Key{text: string(appendChecksum(text))}
 }
 
-// ParseKey returns the key in s, or ErrMalformed. It asks no database.
+// ParseKey returns the key in s, or ErrMalformed. It does not query the database.
 func ParseKey(s string) (Key, error) {
 	if len(s) != keySize || !strings.HasPrefix(s, prefix) {
 		return Key{}, ErrMalformed
@@ -69,16 +68,16 @@ func ParseKey(s string) (Key, error) {
 
 var (
 	keyForm = regexp.MustCompile(prefix + `[0-9A-Za-z]{` + strconv.Itoa(randomSize+crcSize) + `}`)
-	// Also a key that lacks its end, which can be found by trying, and one whose
-	// underscore is escaped.
+	// This also matches a truncated key, whose end can be guessed, and a key with an
+	// escaped underscore.
 	keyLike = regexp.MustCompile(`orgd(_|(%25)*%5[Ff])[0-9A-Za-z]{8,}`)
 )
 
-// HasKey says whether a key is in the text.
+// HasKey reports whether the text contains a key.
 func HasKey(text string) bool { return strings.Contains(text, prefix) && keyForm.MatchString(text) }
 
-// Redact returns the text with every key in it, or what looks like one, cut to its
-// prefix, for what is logged or answered.
+// Redact returns the text with everything that looks like a key cut to its prefix, for
+// logs and responses.
 func Redact(text string) string {
 	if !strings.Contains(text, "orgd") {
 		return text
@@ -96,18 +95,17 @@ func appendChecksum(text []byte) []byte {
 	return append(text, digits[:]...)
 }
 
-// Reveal returns the key in clear, to be shown to its owner once.
+// Reveal returns the key in clear, to show it to its owner once.
 func (k Key) Reveal() string { return k.text }
 
-// Digest returns what the database keeps: a key has far more bits than can be
-// tried, so one fast hash is enough.
+// Digest returns the hash that the database stores. A key has too many random bits for a
+// brute-force search, so one fast hash is enough.
 func (k Key) Digest() [sha256.Size]byte { return sha256.Sum256([]byte(k.text)) }
 
-// Hint returns the prefix and the last four characters, by which its owner
-// tells one key from another.
+// Hint returns the prefix and the last four characters, by which owners recognize a key.
 func (k Key) Hint() string { return prefix + "…" + k.text[keySize-4:] }
 
-// String returns the hint, so that a key that is printed by mistake stays secret.
+// String returns the hint, so a key that is printed by mistake stays secret.
 func (k Key) String() string { return k.Hint() }
 
 // GoString is String, for %#v.

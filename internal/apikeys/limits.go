@@ -9,17 +9,18 @@ import (
 	"orgd/internal/db"
 )
 
-// Limits bound what a key can do to the keys of its account. An operator is not bound.
+// Limits restrict what callers with a key can do to the keys of their account. They do
+// not apply to an operator.
 type Limits struct {
-	KeysPerAccount int   // keys that are neither revoked nor expired; 0 for no limit
-	RateLimit      int32 // requests a second of a key without its own rate; 0 for no limit
+	KeysPerAccount int   // active keys: neither revoked nor expired; 0 for no limit
+	RateLimit      int32 // requests per second of a key without its own rate; 0 for no limit
 }
 
-// WithLimits returns the repository for callers that have keys.
+// WithLimits returns a repository with limits.
 func (r *Repository) WithLimits(l Limits) *Repository { return &Repository{db: r.db, limits: l} }
 
-// makesRoom refuses one more key in an account that has enough. Made in the account's
-// turn, it is exact.
+// makesRoom returns ErrTooMany if the account has the maximum number of keys. In the
+// account's turn, the count is exact.
 func (r *Repository) makesRoom(ctx context.Context, q db.Querier, c Call) error {
 	if c.byOperator() || r.limits.KeysPerAccount == 0 {
 		return nil
@@ -32,15 +33,14 @@ func (r *Repository) makesRoom(ctx context.Context, q db.Querier, c Call) error 
 	return err
 }
 
-// grants are what a caller can hand on.
+// grants are what a caller may give to another key.
 type grants struct {
 	scopes   []Scope
 	rate     *int32 // as APIKey.RateLimit
-	operator bool   // any rate
+	operator bool   // may grant any rate
 }
 
-// handOn returns the rate of a key that takes over rate: the lower one of that and the
-// caller's. nil stands for the server's own.
+// handOn returns the lower of rate and the caller's rate. nil is the server's default.
 func (l Limits) handOn(g grants, rate *int32) *int32 {
 	if g.operator || l.perSecond(rate) <= l.perSecond(g.rate) {
 		return rate
@@ -48,7 +48,7 @@ func (l Limits) handOn(g grants, rate *int32) *int32 {
 	return g.rate
 }
 
-// mayKeep refuses a caller that would keep a key with a higher rate than its own.
+// mayKeep returns ErrExceedsRate if the rate is higher than the caller's.
 func (l Limits) mayKeep(g grants, rate *int32) error {
 	if !g.operator && l.perSecond(rate) > l.perSecond(g.rate) {
 		return ErrExceedsRate
@@ -56,7 +56,7 @@ func (l Limits) mayKeep(g grants, rate *int32) error {
 	return nil
 }
 
-// perSecond makes rates comparable.
+// perSecond returns a rate as a number that can be compared.
 func (l Limits) perSecond(rate *int32) int32 {
 	perSecond := l.RateLimit
 	if rate != nil {
@@ -68,7 +68,7 @@ func (l Limits) perSecond(rate *int32) int32 {
 	return perSecond
 }
 
-// grants returns what the caller can hand on, or ErrInvalidKey.
+// grants returns the caller's grants, or ErrInvalidKey.
 func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 	if c.byOperator() {
 		return grants{scopes: Scopes, operator: true}, nil
@@ -80,12 +80,12 @@ func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 	return g, err
 }
 
-// LacksScopeError says that the caller lacks a scope that it would hand on.
+// LacksScopeError: the caller lacks a scope that it tries to grant.
 type LacksScopeError struct{ Scope Scope }
 
 func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }
 
-// mayGrant refuses the first of the scopes that the caller lacks.
+// mayGrant returns a LacksScopeError for the first scope that the caller lacks.
 func (g grants) mayGrant(scopes []Scope) error {
 	for _, scope := range scopes {
 		if !slices.Contains(g.scopes, scope) {

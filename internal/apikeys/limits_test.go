@@ -104,7 +104,7 @@ func TestRatesAreNotExceeded(t *testing.T) {
 			if _, err := m.keys.Update(ctx, m.call, old.ID, apikeys.Changes{Description: new("y")}); err != nil {
 				t.Errorf("described: %v", err)
 			}
-			if _, err := m.keys.Update(ctx, m.call, old.ID, apikeys.Changes{RateLimit: &c.old}); !errors.Is(err, want) {
+			if _, err := m.keys.Update(ctx, m.call, old.ID, apikeys.Changes{RateLimit: apikeys.Some(c.old)}); !errors.Is(err, want) {
 				t.Errorf("given its own rate: %v, want %v", err, want)
 			}
 		})
@@ -114,11 +114,11 @@ func TestRatesAreNotExceeded(t *testing.T) {
 // moveEnd lets the key end so far from now; 0 is never.
 func (m manager) moveEnd(t *testing.T, id uuid.UUID, from time.Duration, want error) {
 	t.Helper()
-	var end time.Time
+	var end apikeys.Expiry
 	if from > 0 {
-		end = time.Now().Add(from)
+		end = apikeys.ExpiresAt(time.Now().Add(from))
 	}
-	if _, err := m.keys.Update(context.Background(), m.call, id, apikeys.Changes{ExpiresAt: &end}); !errors.Is(err, want) {
+	if _, err := m.keys.Update(context.Background(), m.call, id, apikeys.Changes{Expiry: &end}); !errors.Is(err, want) {
 		t.Errorf("moved to %s from now: %v, want %v", from, err, want)
 	}
 }
@@ -133,7 +133,7 @@ func TestAnOperatorHandsOnAnyRate(t *testing.T) {
 	if err != nil || printRate(rotated.APIKey.RateLimit) != "1000" {
 		t.Errorf("rotated to %s, %v", printRate(rotated.APIKey.RateLimit), err)
 	}
-	if _, err := m.keys.Update(ctx, m.operator, old.ID, apikeys.Changes{ExpiresAt: &time.Time{}, RateLimit: new(rate(0))}); err != nil {
+	if _, err := m.keys.Update(ctx, m.operator, old.ID, apikeys.Changes{Expiry: &apikeys.Expiry{}, RateLimit: apikeys.Some(rate(0))}); err != nil {
 		t.Error(err)
 	}
 }

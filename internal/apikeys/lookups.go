@@ -12,39 +12,39 @@ import (
 )
 
 const (
-	// lookUpBatch is the most keys that one statement looks up.
+	// lookUpBatch is the maximum number of keys that one statement looks up.
 	lookUpBatch = 500
-	// lookUpPatience is how long a statement may keep the next one waiting. One that
-	// takes longer hangs on its connection, which says nothing of the others.
+	// lookUpPatience is how long a statement may delay the next one. A slower statement
+	// probably hangs on its connection, which says nothing about other connections.
 	lookUpPatience = 250 * time.Millisecond
-	// lookUpStatements bounds the connections that hanging statements hold.
+	// lookUpStatements bounds the number of connections that hanging statements hold.
 	lookUpStatements = 3
 )
 
-// lookUps joins what is asked about keys at the same time into one statement: what is
-// asked while one runs goes into the next. Alone, a look-up waits for nothing. However
-// many wrong keys come, they cost one connection, and a good key among them waits for
-// one statement more.
+// lookUps combines concurrent look-ups of keys in one statement: those that arrive while
+// a statement runs go into the next. A single look-up does not wait. However many wrong
+// keys arrive, they use one connection, and a valid key among them waits for one extra
+// statement.
 type lookUps struct {
-	// find returns, for each digest, the good key or nil.
+	// find returns, for each digest, the valid key or nil.
 	find func(context.Context, []digest) ([]*goodKey, error)
 
 	mu      sync.Mutex
 	waiting []*lookUp
-	turn    bool // a statement keeps the next one waiting
-	running int  // statements
+	turn    bool // a statement delays the next one
+	running int  // number of statements
 }
 
-// lookUp is the question about one key.
+// lookUp is the look-up of one key.
 type lookUp struct {
 	ctx    context.Context // of its caller, for the trace
 	digest digest
-	done   chan struct{} // closed when found and err are there
+	done   chan struct{} // closed when found and err are set
 	found  *goodKey
 	err    error
 }
 
-// lookUp returns the good key with this digest, or db.ErrNoRows.
+// lookUp returns the valid key with this digest, or db.ErrNoRows.
 func (l *lookUps) lookUp(ctx context.Context, d digest) (goodKey, error) {
 	asked := &lookUp{ctx: ctx, digest: d, done: make(chan struct{})}
 	l.mu.Lock()
@@ -65,8 +65,8 @@ func (l *lookUps) lookUp(ctx context.Context, d digest) (goodKey, error) {
 	return *asked.found, nil
 }
 
-// startNext starts a statement for those that wait, unless another has the turn. The
-// caller holds mu.
+// startNext starts a statement for the waiting look-ups, unless another statement has
+// the turn. The caller holds mu.
 func (l *lookUps) startNext() {
 	if l.turn || l.running == lookUpStatements || len(l.waiting) == 0 {
 		return
@@ -100,7 +100,7 @@ func (l *lookUps) answer(batch []*lookUp) {
 	for i, asked := range batch {
 		digests[i] = asked.digest
 	}
-	// The first may leave while the others wait on.
+	// The first caller may be canceled while the others still wait.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(batch[0].ctx), askLimit)
 	defer cancel()
 	found, err := l.find(ctx, digests)
@@ -114,14 +114,14 @@ func (l *lookUps) answer(batch []*lookUp) {
 	}
 }
 
-// goodKey is a key that opens its account now.
+// goodKey is a key that is valid now.
 type goodKey struct {
 	principal  Principal
 	lastUsedAt time.Time
-	goodFor    time.Duration // at most the limit that was given
+	goodFor    time.Duration // how long it stays valid, at most the given limit
 }
 
-// lookUp returns, for each digest, the good key that has it, or nil.
+// lookUp returns, for each digest, the valid key that has it, or nil.
 func (r *Repository) lookUp(ctx context.Context, wanted []digest, limit time.Duration) (found []*goodKey, err error) {
 	digests := make([][]byte, len(wanted))
 	for i := range wanted {
@@ -144,7 +144,7 @@ func (r *Repository) lookUp(ctx context.Context, wanted []digest, limit time.Dur
 	return found, err
 }
 
-// placedKey is the good key that has the digest at a place, counted from 1.
+// placedKey is the valid key for the digest at a place, counted from 1.
 type placedKey struct {
 	place  int64
 	digest []byte

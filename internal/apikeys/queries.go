@@ -1,7 +1,7 @@
 package apikeys
 
-// Expiry is by the database's clock, the one that all replicas share: what is left
-// of each key's life, or $2 if that is less. place counts from 1 in $1.
+// Expiry is by the database's clock, which all replicas share. The last column is the
+// rest of the key's life, at most $2 seconds. place is the position in $1, from 1.
 const apiKeyLookUp = `
 SELECT place, account_id, id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
 FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (digest, place)
@@ -9,7 +9,7 @@ JOIN api_keys USING (digest)
 WHERE revoked_at IS NULL
   AND (expires_at IS NULL OR expires_at > now())`
 
-// In the order of the ids, so that two that write the same keys do not deadlock.
+// In id order, so two statements that write the same keys do not deadlock.
 const apiKeyUsed = `
 WITH used AS MATERIALIZED (
   SELECT api_keys.id, given.at
@@ -27,8 +27,8 @@ WHERE api_keys.id = used.id`
 const apiKeyColumns = `
   id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at`
 
-// isGood is in the form that api_keys_live serves. Statements of a change have it after
-// they have waited for the account's turn, so the time is that of the statement.
+// isGood has the form that the index api_keys_live supports. A change evaluates it after
+// it has waited for the account's turn, so it uses the time of the statement.
 const isGood = `(revoked_at IS NULL AND coalesce(expires_at, 'infinity') > statement_timestamp())`
 
 const apiKeyCountLive = `
@@ -36,7 +36,7 @@ SELECT count(*)
 FROM api_keys
 WHERE account_id = $1 AND ` + isGood
 
-// No row comes back of a key that would end before it begins.
+// It returns no row if the expiry is in the past.
 const apiKeyCreate = `
 INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime)
 SELECT $1, $2, $3, $4, $5, $6, $7, given.expires_at, given.expires_at - now()
@@ -66,7 +66,7 @@ SELECT` + apiKeyColumns + `
 FROM api_keys
 WHERE id = $1`
 
-// The first page and the next are two statements, as for the list of
+// The first page and the following pages have different statements, as for the list of
 // organizations.
 const apiKeyList = `
 SELECT` + apiKeyColumns + `
@@ -93,8 +93,8 @@ SELECT ` + isGood + `
 FROM api_keys
 WHERE account_id = $1 AND id = $2`
 
-// $4 says that the end changes: to $5, or to $6 from now, or else to never. No row
-// comes back of a key that would have ended.
+// $4 is whether the expiry changes: to $5, to $6 seconds from now, or to never. It returns
+// no row if the expiry is in the past.
 const apiKeyUpdate = `
 UPDATE api_keys
 SET description = coalesce($3, description),
@@ -116,7 +116,7 @@ FROM accounts
 WHERE id = $1
 FOR NO KEY UPDATE`
 
-// True of the account's only good key with the right to manage keys.
+// True for the account's only active key with the scope keys:manage.
 const apiKeyIsLastManager = `
 SELECT coalesce(bool_or(id = $2), false) AND count(*) = 1
 FROM api_keys

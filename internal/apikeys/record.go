@@ -11,7 +11,7 @@ import (
 // for its repeats. During an upgrade other releases read and write the same rows, so
 // version 1 stays as testdata/v1.json has it. A new format of a record needs a new
 // version (see idempotency.Once) and a new file. A new format of a request changes the
-// digests: repeats across the upgrade would then fail with ErrKeyReused.
+// digests: repeats across the upgrade would then fail with idempotency.ErrReused.
 
 // record is the result of a change, without the key itself. It is converted from and to
 // APIKey, so a field that only one of them has does not compile.
@@ -28,7 +28,7 @@ type record struct {
 	LastUsedAt  time.Time `json:"LastUsedAt"`
 }
 
-// createRequest is everything that a creation asks for, converted from NewAPIKey.
+// createRequest is everything that a creation asks for.
 type createRequest struct {
 	Description string        `json:"Description"`
 	Scopes      []Scope       `json:"Scopes"`
@@ -37,12 +37,25 @@ type createRequest struct {
 	RateLimit   *int32        `json:"RateLimit"`
 }
 
-// updateRequest is everything that an update asks for, converted from Changes.
+func newCreateRequest(n NewAPIKey) createRequest {
+	return createRequest{n.Description, n.Scopes, n.Expiry.at, n.Expiry.after, n.RateLimit}
+}
+
+// updateRequest is everything that an update asks for. It does not distinguish an
+// unchanged rate limit from the server's default.
 type updateRequest struct {
 	Description *string       `json:"Description"`
 	ExpiresAt   *time.Time    `json:"ExpiresAt"`
 	ExpiresIn   time.Duration `json:"ExpiresIn"` // in nanoseconds
-	RateLimit   **int32       `json:"RateLimit"`
+	RateLimit   *int32        `json:"RateLimit"`
+}
+
+func newUpdateRequest(c Changes) updateRequest {
+	request := updateRequest{Description: c.Description, RateLimit: c.RateLimit.value}
+	if c.Expiry != nil {
+		request.ExpiresAt, request.ExpiresIn = &c.Expiry.at, c.Expiry.after
+	}
+	return request
 }
 
 // callText returns the text whose digest identifies a call with an idempotency key. The

@@ -61,21 +61,21 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	}{
 		"create": {
 			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
-				return r.Create(ctx, c, apikeys.NewAPIKey{Description: live.Description, Scopes: live.Scopes, ExpiresAt: live.ExpiresAt, RateLimit: rate})
+				return r.Create(ctx, c, apikeys.NewAPIKey{Description: live.Description, Scopes: live.Scopes, Expiry: apikeys.ExpiresAt(live.ExpiresAt), RateLimit: rate})
 			},
 			random: "{ID,Hint,CreatedAt}",
 			want:   made,
 		},
 		"create for an hour": {
 			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
-				return r.Create(ctx, c, apikeys.NewAPIKey{Description: live.Description, Scopes: live.Scopes, ExpiresIn: time.Hour})
+				return r.Create(ctx, c, apikeys.NewAPIKey{Description: live.Description, Scopes: live.Scopes, Expiry: apikeys.ExpiresIn(time.Hour)})
 			},
 			random: "{ID,Hint,CreatedAt,ExpiresAt}",
 			want:   usual,
 		},
 		"update of every field": {
 			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
-				return r.Update(ctx, c, live.ID, apikeys.Changes{Description: &live.Description, ExpiresAt: &live.ExpiresAt, RateLimit: &rate})
+				return r.Update(ctx, c, live.ID, apikeys.Changes{Description: &live.Description, Expiry: new(apikeys.ExpiresAt(live.ExpiresAt)), RateLimit: apikeys.Some(rate)})
 			},
 			want: live,
 		},
@@ -87,14 +87,14 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 		},
 		"update for an hour": {
 			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
-				return r.Update(ctx, c, live.ID, apikeys.Changes{ExpiresAt: &time.Time{}, ExpiresIn: time.Hour})
+				return r.Update(ctx, c, live.ID, apikeys.Changes{Expiry: new(apikeys.ExpiresIn(time.Hour))})
 			},
 			random: "{ExpiresAt}",
 			want:   live,
 		},
 		"update of a revoked key": {
 			change: func(r *apikeys.Repository, c apikeys.Call) (apikeys.Changed, error) {
-				return r.Update(ctx, c, revoked.ID, apikeys.Changes{ExpiresAt: &live.ExpiresAt, RateLimit: &usualRate})
+				return r.Update(ctx, c, revoked.ID, apikeys.Changes{Expiry: new(apikeys.ExpiresAt(live.ExpiresAt)), RateLimit: apikeys.Some(usualRate)})
 			},
 			err: apikeys.ErrEnded,
 		},

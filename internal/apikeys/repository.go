@@ -13,7 +13,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Repository keeps keys in PostgreSQL.
+// Repository stores keys in PostgreSQL.
 type Repository struct {
 	db     *db.Pool
 	limits Limits
@@ -22,20 +22,20 @@ type Repository struct {
 // NewRepository returns a repository on the pool, without limits.
 func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
 
-// ListParams say which page of an account's keys.
+// ListParams select a page of an account's keys.
 type ListParams struct {
 	Limit  int    // 1 to cursor.MaxLimit
-	Cursor string // Page.Cursor of the page before; empty for the first
+	Cursor string // Page.Cursor of the previous page; empty for the first page
 }
 
 // Page is a part of an account's keys, newest first.
 type Page struct {
 	APIKeys []APIKey
-	Cursor  string // of the next page; empty if this is the last
+	Cursor  string // for the next page; empty on the last page
 }
 
-// List returns a page of the account's keys, also of those that have ended. An
-// account that does not exist has none. Errors: ErrInvalidCursor, ErrUnavailable.
+// List returns a page of the account's keys, including ended ones. An account that does
+// not exist has none. Errors: ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
 		return Page{}, fmt.Errorf("apikeys: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
@@ -58,13 +58,12 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 	return Page{APIKeys: keys, Cursor: cursor.Encode(cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}, scope)}, nil
 }
 
-// ListAll returns every key, or every key of one account, newest first, for an
-// operator.
+// ListAll returns all keys, or all keys of one account, newest first, for an operator.
 func (r *Repository) ListAll(ctx context.Context, accountID *uuid.UUID) ([]APIKey, error) {
 	return list(ctx, r.db, apiKeyListAll, accountID)
 }
 
-// reader is an account's share of the connections, or the server's.
+// reader is an account's share of the pool, or the pool itself.
 type reader interface {
 	Read(ctx context.Context, fn func(context.Context, db.Querier) error) error
 }
@@ -108,6 +107,23 @@ func one(ctx context.Context, from reader, sql string, args ...any) (key APIKey,
 		return APIKey{}, fmt.Errorf("find key: %w", err)
 	}
 	return key, nil
+}
+
+// presentKey is a key as a change sees it in its turn.
+type presentKey struct {
+	APIKey
+	isGood bool
+}
+
+func read(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (present presentKey, err error) {
+	present.APIKey, err = collectOne(q.Query(ctx, apiKeyGet, accountID, id))
+	if errors.Is(err, db.ErrNoRows) {
+		return presentKey{}, ErrNotFound
+	}
+	if err == nil {
+		err = q.QueryRow(ctx, apiKeyIsGood, accountID, id).Scan(&present.isGood)
+	}
+	return present, err
 }
 
 func collectOne(rows pgx.Rows, err error) (APIKey, error) {

@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	// MaxDescription is the most code points of a key's description.
+	// MaxDescription is the maximum length of a key's description, in code points.
 	MaxDescription = 255
-	// MaxRateLimit is the highest rate that a key can have, in requests a second.
+	// MaxRateLimit is the highest rate limit of a key, in requests per second.
 	MaxRateLimit = 1_000_000
-	// MaxOverlap is the longest time for which a rotated key stays good.
+	// MaxOverlap is the longest time that a rotated key keeps working.
 	MaxOverlap = 30 * 24 * time.Hour
 )
 

@@ -13,18 +13,18 @@ import (
 	"orgd/internal/uuid"
 )
 
-// usageBatch is how many keys one statement writes the use of.
+// usageBatch is the maximum number of keys per statement.
 const usageBatch = 1000
 
-// Usage gathers when keys were used, to the hour, and writes it in batches: a
-// request waits for no write.
+// Usage collects when keys were last used, to the hour, and writes it in batches, so no
+// request waits for a write.
 type Usage struct {
 	db      *db.Pool
 	mu      sync.Mutex
 	pending map[uuid.UUID]int64 // hours since 1970
 }
 
-// NewUsage returns one that has gathered nothing.
+// NewUsage returns an empty Usage.
 func NewUsage(pool *db.Pool) *Usage {
 	return &Usage{db: pool, pending: map[uuid.UUID]int64{}}
 }
@@ -42,8 +42,8 @@ func (u *Usage) note(key uuid.UUID, hour int64) {
 	u.pending[key] = max(u.pending[key], hour)
 }
 
-// Flush writes what was gathered. What it cannot write, the next one will.
-// Errors: ErrUnavailable.
+// Flush writes what was collected. What it cannot write, the next Flush retries. Errors:
+// ErrUnavailable.
 func (u *Usage) Flush(ctx context.Context) error {
 	u.mu.Lock()
 	pending := u.pending
@@ -56,7 +56,7 @@ func (u *Usage) Flush(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		failed = errors.Join(failed, fmt.Errorf("write when keys were used: %w", err))
+		failed = errors.Join(failed, fmt.Errorf("write the last use of keys: %w", err))
 		for _, key := range batch {
 			u.note(key, pending[key])
 		}

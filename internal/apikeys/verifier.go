@@ -14,51 +14,49 @@ import (
 	"orgd/internal/db"
 )
 
-// cachedKeys bounds the memory of a Verifier to some 30 MiB. An entry that is
-// asked for once does not displace those in use, so that made-up keys cost the
-// others nothing.
+// cachedKeys bounds the memory of a Verifier to about 30 MiB. An entry that is used once
+// does not evict frequently used ones, so made-up keys do not affect the others.
 const cachedKeys = 100_000
 
-// askLimit is more than a statement may take, and less than a request.
+// askLimit is longer than the statement timeout and shorter than a request's deadline.
 const askLimit = 9 * time.Second
 
-// ChangesChannel is the channel on which the database tells of a key that is changed;
-// the payload is for Verifier.Forget.
+// ChangesChannel is the channel on which the database reports changed keys. The payload
+// is the argument of Verifier.Forget.
 const ChangesChannel = "orgd_api_keys"
 
-// Verifier tells whom a key speaks for, from memory where it knows: also that a
-// key is not good. What it knows is never older than its TTL, in the worst case;
-// Forget and ForgetAll make it ask anew before.
+// Verifier authenticates keys. It caches results, also for invalid keys. No cached result
+// is older than the TTL; Forget and ForgetAll drop results earlier.
 type Verifier struct {
 	lookUp   func(context.Context, digest) (goodKey, error)
 	ttl      time.Duration
 	usage    *Usage
 	verdicts *otter.Cache[digest, *verdict]
-	epoch    atomic.Uint64 // what was asked before it rose does not count
+	epoch    atomic.Uint64 // results of an earlier epoch are not used
 
 	fromMemory, fromDatabase atomic.Uint64
 }
 
-// Stats returns how many keys were verified from memory and looked up in the
-// database since the start, and of how many something is known now.
+// Stats returns how many keys were verified from the cache and from the database since
+// the start, and how many results are cached now.
 func (v *Verifier) Stats() (fromMemory, fromDatabase uint64, remembered int) {
 	return v.fromMemory.Load(), v.fromDatabase.Load(), v.verdicts.EstimatedSize()
 }
 
 type digest = [sha256.Size]byte
 
-// verdict is what the database said of a digest.
+// verdict is the database's answer for a digest.
 type verdict struct {
 	principal Principal
 	good      bool
 	epoch     uint64
 	until     time.Time
-	// usedHour is the last hour of use that is known to the database, or will be.
+	// usedHour is the last hour of use that the database knows or will know.
 	usedHour atomic.Int64
 }
 
-// NewVerifier returns a verifier that knows nothing yet. With a TTL of 0 it asks
-// the database each time. Uses of keys are noted in usage, unless it is nil.
+// NewVerifier returns a verifier with an empty cache. With a TTL of 0 it looks up each
+// key. It records the use of keys in usage, unless usage is nil.
 func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verifier {
 	find := func(ctx context.Context, digests []digest) ([]*goodKey, error) {
 		return repository.lookUp(ctx, digests, ttl)
@@ -71,8 +69,8 @@ func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verif
 	}
 }
 
-// Authenticate returns whom the key in token speaks for. A token that cannot be a
-// key is never looked up. Errors: ErrInvalidKey, ErrUnavailable.
+// Authenticate returns the principal of the key in token. It does not look up a token
+// that cannot be a key. Errors: ErrInvalidKey, ErrUnavailable.
 func (v *Verifier) Authenticate(ctx context.Context, token string) (Principal, error) {
 	key, err := ParseKey(token)
 	if err != nil {
@@ -108,7 +106,7 @@ func (v *Verifier) verdict(ctx context.Context, d digest) (*verdict, error) {
 			return v.ask(ctx, d)
 		}
 		found, err := v.verdicts.Get(ctx, d, otter.LoaderFunc[digest, *verdict](load))
-		// What was asked for this call is good for it, however long it took.
+		// A look-up that this call started is valid for it, however long it took.
 		if err != nil || asked || v.holds(found, begun) {
 			return found, err
 		}
@@ -116,12 +114,12 @@ func (v *Verifier) verdict(ctx context.Context, d digest) (*verdict, error) {
 	}
 }
 
-// holds says whether a verdict still counts at a time.
+// holds reports whether a verdict is still valid at a time.
 func (v *Verifier) holds(known *verdict, at time.Time) bool {
 	return at.Before(known.until) && known.epoch == v.epoch.Load()
 }
 
-// drop forgets this verdict, but none that another has got meanwhile.
+// drop removes this verdict from the cache, but not a newer one.
 func (v *Verifier) drop(d digest, old *verdict) {
 	v.verdicts.ComputeIfPresent(d, func(now *verdict) (*verdict, otter.ComputeOp) {
 		if now == old {
@@ -131,8 +129,8 @@ func (v *Verifier) drop(d digest, old *verdict) {
 	})
 }
 
-// ask counts the time from before the question, since the answer may be older
-// than its arrival. It goes on when the client leaves: one who leaves costs the
+// ask counts the TTL from before the look-up, because the answer may be older than its
+// arrival. It continues if the client cancels: a canceled statement costs its
 // connection, and others may wait for the answer.
 func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askLimit)
@@ -144,7 +142,7 @@ func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 		return &verdict{epoch: epoch, until: asked.Add(v.ttl)}, nil
 	}
 	if err != nil {
-		// Whatever it is, it says nothing of the key.
+		// No error says anything about the key.
 		return nil, fmt.Errorf("authenticate: %w: %w", ErrUnavailable, err)
 	}
 	answer := &verdict{principal: found.principal, good: true, epoch: epoch, until: asked.Add(found.goodFor)}
@@ -152,7 +150,7 @@ func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 	return answer, nil
 }
 
-// note takes part in no lock but for the first use of a key in an hour.
+// note takes a lock only for the first use of a key in an hour.
 func (v *Verifier) note(used *verdict) {
 	if v.usage == nil {
 		return
@@ -162,9 +160,8 @@ func (v *Verifier) note(used *verdict) {
 	}
 }
 
-// Forget makes the next use of a key ask the database: payload names the key as
-// a notification on ChangesChannel does. One that names none is no notification of ours,
-// and forgets all.
+// Forget drops a key from the cache. payload is that of a notification on
+// ChangesChannel. Forget drops all keys if payload is anything else.
 func (v *Verifier) Forget(payload string) {
 	var d digest
 	if len(payload) != hex.EncodedLen(len(d)) {
@@ -178,6 +175,5 @@ func (v *Verifier) Forget(payload string) {
 	v.verdicts.Invalidate(d)
 }
 
-// ForgetAll makes every key's next use ask the database, also where an answer is
-// on its way.
+// ForgetAll drops all keys from the cache, including the results of look-ups in flight.
 func (v *Verifier) ForgetAll() { v.epoch.Add(1) }

@@ -33,7 +33,7 @@ func (s *Server) listAPIKeys(c echo.Context) error {
 
 func (s *Server) createAPIKey(c echo.Context) error {
 	var n apikeys.NewAPIKey
-	call, err := readKeyCall(c, true, descriptionField(&n.Description).must(), scopesField(&n.Scopes).must(), expiryField(&n.ExpiresAt))
+	call, err := readKeyCall(c, true, descriptionField(&n.Description).must(), scopesField(&n.Scopes).must(), expiryField(&n.Expiry))
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *Server) updateAPIKey(c echo.Context) error {
 	update := func(ctx context.Context, call apikeys.Call, id uuid.UUID) (apikeys.Changed, error) {
 		return s.cfg.Keys.Update(ctx, call, id, changes)
 	}
-	return s.changeAPIKey(c, update, optional(&changes.Description, descriptionField), optional(&changes.ExpiresAt, clearableExpiryField))
+	return s.changeAPIKey(c, update, optional(&changes.Description, descriptionField), optional(&changes.Expiry, clearableExpiryField))
 }
 
 func (s *Server) revokeAPIKey(c echo.Context) error {

@@ -56,7 +56,7 @@ var latestExpiry = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // expiryField is when a key expires, in whole microseconds. The database's clock
 // decides whether that is in the future.
-func expiryField(into *time.Time) field {
+func expiryField(into *apikeys.Expiry) field {
 	return textField("expiresAt", func(value string) *fieldError {
 		t, err := time.Parse(time.RFC3339, value)
 		if err != nil || strings.ContainsAny(value, ",") {
@@ -65,7 +65,7 @@ func expiryField(into *time.Time) field {
 		if t.Before(time.Unix(0, 0)) || !t.Before(latestExpiry) {
 			return &fieldError{Code: fieldOutOfRange, Detail: expiryPast}
 		}
-		*into = t.UTC().Truncate(time.Microsecond)
+		*into = apikeys.ExpiresAt(t.UTC().Truncate(time.Microsecond))
 		return nil
 	})
 }
@@ -73,12 +73,12 @@ func expiryField(into *time.Time) field {
 const expiryPast = "Must be in the future and before the year 9999."
 
 // clearableExpiryField accepts null for a key that never expires.
-func clearableExpiryField(into *time.Time) field {
+func clearableExpiryField(into *apikeys.Expiry) field {
 	f := expiryField(into)
 	read := f.read
 	f.read = func(raw json.RawMessage) []fieldError {
 		if string(raw) == "null" {
-			*into = time.Time{}
+			*into = apikeys.Expiry{}
 			return nil
 		}
 		return read(raw)

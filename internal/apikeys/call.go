@@ -9,7 +9,31 @@ import (
 	"orgd/internal/uuid"
 )
 
-// effect makes a change in a transaction, for a caller that can hand on the grants.
+// Call is who asks for a change of an account's keys. The key of the call must still be
+// valid. An operator has no key, and may make every change.
+type Call struct {
+	idempotency.Call
+
+	// Show gets the result before it is committed. If it fails, nothing is changed. It
+	// may be nil, and is not called for a repeat.
+	Show func(Changed) error
+}
+
+// ByOperator returns a call of an operator about an account's keys.
+func ByOperator(accountID uuid.UUID) Call {
+	return Call{Call: idempotency.Call{AccountID: accountID}}
+}
+
+func (c Call) byOperator() bool { return c.KeyID == uuid.UUID{} }
+
+// Changed is the result of a change.
+type Changed struct {
+	APIKey   APIKey
+	Key      Key  // in clear, if this call created one
+	Replayed bool // the result, or the error, is that of an earlier call
+}
+
+// effect makes a change in a transaction. The caller can grant g to another key.
 type effect func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error)
 
 // change runs an effect, at most once for each idempotency key. The request is everything
@@ -49,11 +73,11 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, reque
 	return changed, nil
 }
 
-// turnOf names the turn of an account's keys within a process; between replicas it is
-// the lock of the account's row.
+// turnOf returns the lock of an account's keys within a process. Between replicas, the
+// lock is that of the account's row.
 func turnOf(accountID uuid.UUID) int64 { return db.LockID([]byte("api_keys\x00"), accountID[:]) }
 
-// refusals are what the state of an account's keys decides.
+// refusals are the errors that depend on the state of the account's keys.
 var refusals = idempotency.Refusals{
 	"not_found":    ErrNotFound,
 	"ended":        ErrEnded,

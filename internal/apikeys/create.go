@@ -1,0 +1,49 @@
+package apikeys
+
+import (
+	"context"
+	"errors"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// NewAPIKey describes a key to create.
+type NewAPIKey struct {
+	Description string  // as ValidDescription returns it
+	Scopes      []Scope // at least one, each once
+	Expiry      Expiry
+	RateLimit   *int32 // 0 to MaxRateLimit requests per second, 0 for no limit; nil for the server's default
+}
+
+// Create creates a key. Changed.Key is not stored. A key that was created with another
+// key has that key's rate, or n.RateLimit if it is lower. Errors: LacksScopeError,
+// ErrTooMany, ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrUnavailable, and those
+// of idempotency.Once.
+func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
+	changed, err := r.change(ctx, c, "create key", newCreateRequest(n), func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
+		if err := g.mayGrant(n.Scopes); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		if err := r.makesRoom(ctx, q, c); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		rate := n.RateLimit
+		if rate == nil {
+			rate = g.rate
+		}
+		key := NewKey()
+		digest := key.Digest()
+		at, seconds := n.Expiry.params()
+		made, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
+			r.limits.handOn(g, rate), at, seconds))
+		if errors.Is(err, db.ErrNoRows) {
+			err = ErrExpiryPast
+		}
+		return made, key, err
+	})
+	if errors.Is(err, db.ErrReference) {
+		err = ErrUnknownAccount
+	}
+	return changed, err
+}

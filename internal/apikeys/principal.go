@@ -1,0 +1,33 @@
+package apikeys
+
+import (
+	"slices"
+
+	"orgd/internal/uuid"
+)
+
+// Scope is a permission of a key.
+type Scope string
+
+// The scopes, with their names in the contract and the schema.
+const (
+	OrgsRead     Scope = "orgs:read"
+	OrgsWrite    Scope = "orgs:write"
+	MembersWrite Scope = "members:write"
+	KeysManage   Scope = "keys:manage"
+	ActAsUser    Scope = "act-as-user"
+)
+
+// Scopes lists every scope.
+var Scopes = []Scope{OrgsRead, OrgsWrite, MembersWrite, KeysManage, ActAsUser}
+
+// Principal is the identity of a request. It can access only what belongs to AccountID.
+type Principal struct {
+	AccountID uuid.UUID
+	KeyID     uuid.UUID
+	Scopes    []Scope
+	RateLimit *int32 // requests per second; 0 for no limit; nil for the server's default
+}
+
+// Has reports whether the principal has the scope.
+func (p Principal) Has(s Scope) bool { return slices.Contains(p.Scopes, s) }

@@ -1,0 +1,39 @@
+package apikeys
+
+import (
+	"context"
+	"errors"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Revoke revokes a key now. It does not change a key that is already revoked. Errors:
+// ErrNotFound, ErrLastManager, ErrInvalidKey, ErrUnavailable, and those of
+// idempotency.Once.
+func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed, error) {
+	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier, _ grants) (APIKey, Key, error) {
+		if err := c.keepsManager(ctx, q, id); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		revoked, err := collectOne(q.Query(ctx, apiKeyRevoke, c.AccountID, id))
+		if errors.Is(err, db.ErrNoRows) {
+			err = ErrNotFound
+		}
+		return revoked, Key{}, err
+	})
+}
+
+// keepsManager returns ErrLastManager for the account's last active key with KeysManage,
+// except to an operator: without that key, nobody could create another over HTTP.
+func (c Call) keepsManager(ctx context.Context, q db.Querier, id uuid.UUID) error {
+	if c.byOperator() {
+		return nil
+	}
+	var last bool
+	err := q.QueryRow(ctx, apiKeyIsLastManager, c.AccountID, id).Scan(&last)
+	if err == nil && last {
+		err = ErrLastManager
+	}
+	return err
+}

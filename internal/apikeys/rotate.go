@@ -1,0 +1,41 @@
+package apikeys
+
+import (
+	"context"
+	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Rotate creates a key with the description and the scopes of another key, which then
+// expires after the overlap (0 to MaxOverlap) or at its own expiry, whichever is first.
+// The new key has the lifetime that the old one was created with, and the lower of the
+// old key's and the caller's rate. Errors: ErrNotFound, ErrEnded, LacksScopeError,
+// ErrTooMany, ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
+func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
+	request := []any{id, overlap}
+	return r.change(ctx, c, "rotate key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
+		old, err := read(ctx, q, c.AccountID, id)
+		if err != nil {
+			return APIKey{}, Key{}, err
+		}
+		if !old.isGood {
+			return APIKey{}, Key{}, ErrEnded
+		}
+		if err := g.mayGrant(old.Scopes); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		// End the old key first: without an overlap, the number of keys does not change.
+		if _, err := q.Exec(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds()); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		if err := r.makesRoom(ctx, q, c); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		key := NewKey()
+		digest := key.Digest()
+		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(), r.limits.handOn(g, old.RateLimit)))
+		return made, key, err
+	})
+}

@@ -1,0 +1,83 @@
+package apikeys
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Changes are the fields of a key to change. Nil and the zero Optional leave a field
+// unchanged.
+type Changes struct {
+	Description *string // as ValidDescription returns it
+	Expiry      *Expiry
+	RateLimit   Optional[*int32] // as in NewAPIKey
+}
+
+// Optional is a value that may be absent, also if T is a pointer that may be nil.
+type Optional[T any] struct {
+	value     T
+	isPresent bool
+}
+
+// Some returns an Optional that has the value.
+func Some[T any](value T) Optional[T] { return Optional[T]{value: value, isPresent: true} }
+
+// Update changes a key's description, expiry and rate limit. It cannot change the expiry
+// of a key that has ended. To change an expiry, the caller needs all scopes of the key;
+// to move it later, also a rate at least as high as the key's. Errors: ErrNotFound,
+// ErrEnded, ErrExpiryPast, LacksScopeError, ErrExceedsRate, ErrLastManager,
+// ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
+func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
+	request := []any{id, newUpdateRequest(changes)}
+	return r.change(ctx, c, "update key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
+		old, err := read(ctx, q, c.AccountID, id)
+		if err != nil {
+			return APIKey{}, Key{}, err
+		}
+		var expiry Expiry
+		if changes.Expiry != nil {
+			expiry = *changes.Expiry
+			if err := r.mayMoveEnd(ctx, q, c, g, old, expiry.at); err != nil {
+				return APIKey{}, Key{}, err
+			}
+		}
+		rate := changes.RateLimit
+		if rate.isPresent {
+			if err := r.limits.mayKeep(g, rate.value); err != nil {
+				return APIKey{}, Key{}, err
+			}
+		}
+		at, seconds := expiry.params()
+		updated, err := collectOne(q.Query(ctx, apiKeyUpdate, c.AccountID, id, changes.Description,
+			changes.Expiry != nil, at, seconds, rate.isPresent, rate.value))
+		if errors.Is(err, db.ErrNoRows) {
+			err = ErrExpiryPast
+		}
+		return updated, Key{}, err
+	})
+}
+
+func (r *Repository) mayMoveEnd(ctx context.Context, q db.Querier, c Call, g grants, old presentKey, end time.Time) error {
+	if !old.isGood {
+		return ErrEnded
+	}
+	if err := g.mayGrant(old.Scopes); err != nil {
+		return err
+	}
+	switch {
+	case isBefore(end, old.ExpiresAt):
+		return c.keepsManager(ctx, q, old.ID)
+	case isBefore(old.ExpiresAt, end):
+		return r.limits.mayKeep(g, old.RateLimit)
+	}
+	return nil
+}
+
+// isBefore compares two times of expiry. Zero means never.
+func isBefore(end, other time.Time) bool {
+	return !end.IsZero() && (other.IsZero() || end.Before(other))
+}
