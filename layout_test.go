@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// mayImport says which of our packages each package of the product may import.
-// What knows connections knows no table, and what knows HTTP knows no database.
+// mayImport lists which of our packages each package of the product may import.
+// Packages for connections know no table, and packages for HTTP know no database.
 var mayImport = map[string][]string{
 	"internal/uuid":        {},
 	"internal/text":        {},
@@ -33,8 +33,8 @@ var mayImport = map[string][]string{
 	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid"},
 }
 
-// onlyIn says which packages may import a library whose change of version is to
-// stay a day's work in one place.
+// onlyIn lists the only packages that may import a library, so an upgrade of the library
+// stays a small change in one place.
 var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"internal/http"},
 	"github.com/pressly/goose/v3":         {"internal/db"},

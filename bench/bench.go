@@ -15,16 +15,16 @@ import (
 
 const (
 	connections = 16 // of a comparison
-	poolSize    = 8  // connections of each server to the database, unless pgbench is beside it
+	poolSize    = 8  // database connections of each server, except next to pgbench
 	pageSize    = 100
 )
 
-// bench is the benchmark with all that it has started.
+// bench is the benchmark and everything that it started.
 type bench struct {
 	options
 	out      io.Writer // the report
-	outErr   error     // why not all of it could be written
-	dir      string    // for what is built and logged
+	outErr   error     // the first error of writing the report
+	dir      string    // for programs and logs
 	programs programs
 	tenant   tenant
 	client   *client
@@ -32,7 +32,7 @@ type bench struct {
 	floor    *server
 }
 
-// tenant is the account that is worked on, and where.
+// tenant is the account under load and the server that it uses.
 type tenant struct {
 	databaseURL string
 	accountID   string
@@ -40,7 +40,7 @@ type tenant struct {
 	keyID       string
 }
 
-// run sets everything up, measures, and takes everything down.
+// run sets everything up, measures, and cleans up.
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{options: o, out: os.Stdout}
 	if b.programs, err = findPrograms(); err != nil {
@@ -130,7 +130,7 @@ func (b *bench) measureChanges(ctx context.Context) error {
 	return b.measureHot(ctx)
 }
 
-// depth is how many organizations stand before the deep page.
+// depth returns the number of organizations before the deep page.
 func (b *bench) depth() int { return b.orgs / 2 / pageSize * pageSize }
 
 func listURL(s *server, limit int, cursor, name string) string {
@@ -151,7 +151,7 @@ func (b *bench) printf(format string, args ...any) {
 	b.outErr = cmp.Or(b.outErr, err)
 }
 
-// progress tells whoever waits what is going on.
+// progress prints the current step.
 func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// client asks one thing after the other.
+// client sends one request after the other.
 type client struct {
 	http *http.Client
 	key  string
-	from string // the address that a proxy would name; empty for none
+	from string // client address for X-Forwarded-For; empty for none
 }
 
-// page is what the benchmark reads of an answer.
+// page is the part of a page that the benchmark reads.
 type page struct {
 	Cursor        string
 	Organizations []struct{ OrgID string }
@@ -29,7 +29,7 @@ func newClient(key string) *client {
 	return &client{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: time.Minute}, key: key}
 }
 
-// get returns the body, and how long it took until all of it was there.
+// get returns the body and the time until it was complete.
 func (c *client) get(ctx context.Context, url string) ([]byte, time.Duration, error) {
 	start := time.Now()
 	status, body, err := c.do(ctx, http.MethodGet, url, "")
@@ -40,7 +40,7 @@ func (c *client) get(ctx context.Context, url string) ([]byte, time.Duration, er
 	return body, took, err
 }
 
-// do sends a request, with a body in JSON unless it is empty.
+// do sends a request, with a JSON body unless body is empty.
 func (c *client) do(ctx context.Context, method, url, body string) (status int, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
@@ -71,8 +71,7 @@ func (c *client) page(ctx context.Context, url string) (page, error) {
 	return p, json.Unmarshal(body, &p)
 }
 
-// walk goes from page to page, as deep as the deep page lies, and returns that
-// page's cursor.
+// walk reads page after page up to the deep page and returns the deep page's cursor.
 func (b *bench) walk(ctx context.Context) (cursor string, err error) {
 	progress("walking to the page behind %d organizations", b.depth())
 	start := time.Now()
@@ -91,7 +90,7 @@ func (b *bench) walk(ctx context.Context) (cursor string, err error) {
 	return cursor, nil
 }
 
-// checkAlike makes sure that the two servers list the same.
+// checkAlike checks that the two servers return the same list.
 func (b *bench) checkAlike(ctx context.Context) error {
 	ours, err := b.client.page(ctx, listURL(b.orgd, pageSize, "", ""))
 	if err != nil {

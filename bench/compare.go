@@ -12,11 +12,11 @@ import (
 	"orgd/internal/child"
 )
 
-// comparison is two URLs that are loaded in turn, so that what else the machine
-// does meets both.
+// comparison is two URLs that are loaded in turn, so other work on the machine affects
+// both.
 type comparison struct{ title, a, b string }
 
-// load is what wrk saw in one run.
+// load is the result of one run of wrk.
 type load struct {
 	perSecond float64
 	p50, p99  time.Duration
@@ -83,8 +83,8 @@ var (
 	wrkP99  = regexp.MustCompile(`(?m)^\s+99%\s+(\S+)`)
 )
 
-// parseWrk reads what wrk printed. One answer that is not good is an error: those
-// are often the fastest.
+// parseWrk parses the output of wrk. Any unsuccessful response is an error, because
+// these are often the fastest.
 func parseWrk(printed string) (load, error) {
 	if strings.Contains(printed, "Non-2xx") || strings.Contains(printed, "Socket errors") {
 		return load{}, errors.New("not all answers were good")

@@ -13,13 +13,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// choice is a filter's value, or none, with how common it is.
+// choice is a value of a filter, or none, and how common it is.
 type choice struct {
 	what  string // empty if the filter is left out
 	query url.Values
 }
 
-// filters are every value that each filter is tried with; each begins with none.
+// filters returns the values to try for each filter. The first of each is none.
 func filters(busiest, ordinary string) [][]choice {
 	metadata := func(pairs ...string) url.Values {
 		query := url.Values{}
@@ -82,15 +82,15 @@ func (c choice) and(next choice) choice {
 	return both
 }
 
-// filtered is how long the first page of a combination takes.
+// filtered is the time of the first page for a combination.
 type filtered struct {
 	what     string
 	found    int
 	p50, p99 float64
 }
 
-// measureFilters asks for first pages, one after the other: for each combination
-// of the filters, and for each as often as for a name.
+// measureFilters requests first pages, one after the other, for each combination of the
+// filters, each as often as for a name.
 func (b *bench) measureFilters(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
 	if err != nil {
@@ -131,7 +131,7 @@ func (b *bench) printFiltered(f filtered) {
 	b.printf("  %-56s  %3d found  p50 %8.2f ms  p99 %8.2f ms\n", f.what, f.found, f.p50, f.p99)
 }
 
-// printWorst prints those that take the longest at the 99th percentile.
+// printWorst prints the combinations with the highest 99th percentile.
 func (b *bench) printWorst(seen []filtered) {
 	const shown = 10
 	sorted := slices.SortedFunc(slices.Values(seen), func(x, y filtered) int { return -cmp.Compare(x.p99, y.p99) })
@@ -141,8 +141,7 @@ func (b *bench) printWorst(seen []filtered) {
 	}
 }
 
-// users returns the one with the most organizations, and one with as many as half
-// of the others exceed.
+// users returns the user with the most organizations, and one with the median number.
 func users(ctx context.Context, conn *pgx.Conn, accountID string) (busiest, ordinary string, err error) {
 	err = conn.QueryRow(ctx, `
 WITH counted AS (

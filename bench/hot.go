@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// measureHot adds members to one organization from all connections at once, and
-// makes sure that none is lost. wrk drops the last answers of a run, so this load
-// is our own: its requests wait for each other most of the time.
+// measureHot adds members to one organization from all connections at once, and checks
+// that none is lost. wrk drops the last answers of a run, so this load does not use it.
+// Its requests wait for each other most of the time.
 func (b *bench) measureHot(ctx context.Context) error {
 	progress("members of one organization")
 	orgID, err := b.createOrg(ctx)
@@ -52,8 +52,8 @@ func (b *bench) createOrg(ctx context.Context) (orgID string, err error) {
 	return org.OrgID, err
 }
 
-// addMembers returns how many additions were acknowledged. What is sent before the
-// end is waited for.
+// addMembers returns the number of acknowledged additions. It waits for the requests
+// that were sent before the end.
 func (b *bench) addMembers(ctx context.Context, orgID string, end time.Time) (added int, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	each := make([]int, connections)
@@ -83,7 +83,7 @@ func (b *bench) addMember(ctx context.Context, orgID string) error {
 	return err
 }
 
-// countMembers returns what the organization says of itself, and what is stored.
+// countMembers returns the organization's user count and the number of stored members.
 func (b *bench) countMembers(ctx context.Context, orgID string) (counted, rows int, err error) {
 	body, _, err := b.client.get(ctx, "http://"+b.orgd.addr+"/v1/orgs/"+orgID)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// measureLimits compares orgd with itself without its limits, both just started.
+// measureLimits compares orgd with and without its limits, both freshly started.
 func (b *bench) measureLimits(ctx context.Context) (err error) {
 	limited, err := b.startOrgd(ctx, "limited.log", poolSize)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// describe prints what the figures depend on.
+// describe prints the machine and the versions that the figures depend on.
 func (b *bench) describe(ctx context.Context, databaseURL string) error {
 	version, err := postgresVersion(ctx, databaseURL)
 	if err != nil {
@@ -42,8 +42,8 @@ func postgresVersion(ctx context.Context, databaseURL string) (version string, e
 	return version, err
 }
 
-// fromProc returns what the pattern finds in a file that only Linux has, behind
-// the text before; else "".
+// fromProc returns what the pattern finds in a file of Linux, with before in front, or ""
+// if it finds nothing.
 func fromProc(before, file, pattern string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {

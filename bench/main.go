@@ -1,9 +1,8 @@
-// Bench measures orgd under load, beside a bare handler on the same database, and
-// prints a report; docs/performance.md has the targets. It starts all that it
-// needs, but for wrk and PostgreSQL's programs, on loopback, and removes it again.
+// Bench measures orgd under load, next to a bare handler on the same database, and
+// prints a report. docs/performance.md has the targets. It needs wrk and the programs of
+// PostgreSQL. It starts everything else on loopback, and cleans up afterwards.
 //
-// It judges nothing: any figure is a success, and only what could not be measured
-// is a failure.
+// It does not judge the figures: it fails only if it cannot measure.
 package main
 
 import (
@@ -34,10 +33,10 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
-	// The second signal must not have to wait for the first.
+	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	// A reader that leaves (| head) is an error of the write; the signal would end us
-	// before we have ended what we started.
+	// If the reader exits (| head), the write fails. Without this, SIGPIPE would end the
+	// program before it cleans up.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err = run(ctx, o)
 	if ctx.Err() != nil {

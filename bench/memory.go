@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// measureMemory loads the server, which has done all the rest before, and prints
-// how much of it is in memory.
+// measureMemory loads the server after all other measurements and prints its resident
+// memory.
 func (b *bench) measureMemory(ctx context.Context) error {
 	const connections = 64
 	progress("memory with %d connections", connections)
@@ -33,7 +33,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	return errors.Join(peakErr, nowErr)
 }
 
-// mebibytes reads a line such as "VmRSS:	   30012 kB".
+// mebibytes parses a line such as "VmRSS:	   30012 kB".
 func mebibytes(status []byte, field string) (float64, error) {
 	match := regexp.MustCompile(`(?m)^` + field + `:\s+(\d+) kB$`).FindSubmatch(status)
 	if match == nil {

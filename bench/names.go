@@ -5,19 +5,19 @@ import (
 	"encoding/json"
 )
 
-// names are parts of names to look for, with how common they are among a million
-// that the seed makes.
+// names are parts of names to search for, and how common they are among a million sample
+// names.
 var names = []struct{ text, what string }{
 	{"group", "1 in 65"},
 	{"reykja", "1 in 1,000"},
 	{"opticore studios", "hardly any"},
 	{"zzyzx", "in none"},
 	{"zx", "two letters, in none"},
-	{"co", "two letters, 1 in 6"}, // by a plan that the one before may have spoilt
+	{"co", "two letters, 1 in 6"}, // may use a bad plan cached by the search before
 }
 
-// measureNames looks for one name after the other: the question is how long a
-// search takes, not how many run at once.
+// measureNames searches for one name after the other: it measures the time of a search,
+// not the throughput.
 func (b *bench) measureNames(ctx context.Context) error {
 	progress("first pages by name")
 	b.printf("\norgd, first page by name, limit=100, %d requests one after the other\n", b.requests)
@@ -33,8 +33,8 @@ func (b *bench) measureNames(ctx context.Context) error {
 	return nil
 }
 
-// repeat asks for one page again and again, and returns how many organizations it
-// has, and the times in milliseconds.
+// repeat requests one page repeatedly. It returns the number of organizations on it and
+// the times in milliseconds.
 func (b *bench) repeat(ctx context.Context, url string) (found int, took []float64, err error) {
 	var p page
 	for range b.requests {

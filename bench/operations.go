@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// operation is loaded twice: as a request to orgd, and as the SQL that it sends.
+// operation is measured twice: as a request to orgd, and as the SQL that orgd sends.
 type operation struct {
 	name   string
 	method string
-	// In path and body, {id} stands for an organization's id, and {n} for a number of
-	// nine digits. They are drawn anew for each request.
+	// In path and body, {id} stands for an organization's id and {n} for a number of nine
+	// digits. Each request gets new ones.
 	path, body string
-	// params are $1, $2 … of the operation's statement, as pgbench shall fill them.
+	// params are the values of $1, $2 … of the statement for pgbench.
 	params []string
 	status int // of the answer
 }
@@ -25,7 +25,7 @@ var operations = []operation{
 		body:   `{"orgName":"Kvarnby Logistics {n}","metadata":{"plan":"team","crm_id":"CRM-{n}"}}`,
 		params: []string{
 			sqlAccount, sqlNewID, sqlName, sqlFolded, sqlMetadata, sqlKeyID, sqlNull, ":created", ":request",
-			sqlNull, sqlNull, sqlNull, sqlNull, // since the requests do not count their retries
+			sqlNull, sqlNull, sqlNull, sqlNull, // because the requests do not count their retries
 		},
 		status: http.StatusCreated,
 	},
@@ -49,9 +49,8 @@ var operations = []operation{
 	},
 }
 
-// What pgbench fills parameters with. Its variables are numbers, but for those
-// that never change, so the rest is put together in SQL; that is too little to be
-// seen in the time of a statement.
+// Values of parameters for pgbench. Its variables are numbers, except constants, so SQL
+// builds the other types. Its cost is too small to show in the time of a statement.
 const (
 	sqlAccount  = ":account"
 	sqlKeyID    = ":key"
@@ -63,7 +62,7 @@ const (
 	sqlNull     = ":nothing" // a variable that is never set is NULL, given --protocol prepared
 )
 
-// sample is one request of the operation.
+// sample returns one request of the operation.
 func (o operation) sample(id string) (path, body string) {
 	replace := strings.NewReplacer("{id}", id, "{n}", "123456789").Replace
 	return replace(o.path), replace(o.body)

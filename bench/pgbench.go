@@ -12,14 +12,14 @@ import (
 	"orgd/internal/child"
 )
 
-// pgbench runs a script, and returns how often it ran in a second.
+// pgbench runs a script and returns the transactions per second.
 func (b *bench) pgbench(ctx context.Context, script string, seconds int) (perSecond float64, err error) {
 	database, err := url.Parse(b.tenant.databaseURL)
 	if err != nil {
 		return 0, errors.New("the database's URL cannot be parsed") // the error itself would show the password
 	}
 	password, _ := database.User.Password()
-	database.User = url.User(database.User.Username()) // what stands in arguments, everybody can read
+	database.User = url.User(database.User.Username()) // arguments are visible to other users
 	args := []string{
 		"--no-vacuum", "--protocol", "prepared", "--client", strconv.Itoa(connections), "--jobs", "1",
 		"--time", strconv.Itoa(seconds), "--file", script,
@@ -28,7 +28,7 @@ func (b *bench) pgbench(ctx context.Context, script string, seconds int) (perSec
 		args = append(args, "--define", name+"="+value)
 	}
 	cmd := child.Command(ctx, b.programs.pgbench, append(args, database.String())...)
-	cmd.Env = append(os.Environ(), "PGPASSWORD="+password, "PGOPTIONS=-c jit=off") // as orgd
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+password, "PGOPTIONS=-c jit=off") // as orgd sets it
 	printed, err := child.Output(cmd)
 	if err != nil {
 		return 0, err
@@ -44,8 +44,8 @@ var (
 	pgbenchFailed = regexp.MustCompile(`(?m)^number of failed transactions: (\d+)`)
 )
 
-// parsePgbench reads what pgbench printed. Before version 15 it had no failed
-// transactions: an error ended it.
+// parsePgbench parses the output of pgbench. Before version 15, pgbench did not count
+// failed transactions: it ended on an error.
 func parsePgbench(printed string) (perSecond float64, err error) {
 	if failed := pgbenchFailed.FindStringSubmatch(printed); failed != nil && failed[1] != "0" {
 		return 0, errors.New("not all transactions were good")

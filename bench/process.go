@@ -6,7 +6,7 @@ import (
 	"os/exec"
 )
 
-// programs are the paths of those that make the load.
+// programs are the paths of the load generators.
 type programs struct{ wrk, pgbench string }
 
 func findPrograms() (p programs, err error) {

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// profileContest loads orgd once more, and keeps what its processor was busy with;
-// the runs that are measured pay for no profile.
+// profileContest loads orgd once more and keeps a CPU profile. The measured runs are not
+// profiled.
 func (b *bench) profileContest(ctx context.Context, c contest) error {
 	if b.profile == "" {
 		return nil
 	}
 	progress("%s: profile", c.name)
-	const margin = 1 // for the load to begin before and end after
+	const margin = 1 // the load starts before the profile and ends after it
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		_, err := b.loadOperation(ctx, c, b.seconds+2*margin)

@@ -14,23 +14,23 @@ import (
 
 const (
 	revocations = 200
-	// lostTTL is how long a key may be remembered by the server that measures what a
-	// revocation costs whose news is lost.
+	// lostTTL is the TTL of the key cache in the measurement of a revocation whose
+	// notification is lost.
 	lostTTL         = 2 * time.Second
 	lostRevocations = 10
 )
 
-// behindProxy lets each key come from an address of its own: else the refusals
-// would soon be limited.
+// behindProxy lets each key use its own client address. Otherwise the failed
+// authentications would soon be limited.
 const behindProxy = "ORGD_TRUSTED_PROXIES=127.0.0.0/8"
 
 func randomAddress() string {
 	return fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), rand.IntN(256))
 }
 
-// measureRevocations revokes keys at one server, and sees how long another, which
-// is loaded, still takes them: from before the revocation is sent, so that the
-// time to its commit is in it, to the first refusal.
+// measureRevocations revokes keys at one server, and measures how long another server,
+// under load, still accepts them: from before the revocation is sent, so the time
+// includes the commit, to the first rejection.
 func (b *bench) measureRevocations(ctx context.Context) (err error) {
 	progress("%d revocations", revocations)
 	other, err := b.startOrgd(ctx, "other.log", poolSize, "ORGD_KEY_CACHE_TTL="+lostTTL.String(), behindProxy)
@@ -64,8 +64,8 @@ func (b *bench) measureRevocations(ctx context.Context) (err error) {
 	return execute(ctx, b.tenant.databaseURL, "ALTER TABLE api_keys ENABLE TRIGGER api_keys_updated")
 }
 
-// revokeUnderLoad revokes keys one after the other while a run of wrk lasts, at
-// most so many.
+// revokeUnderLoad revokes at most the given number of keys, one after the other, during
+// one run of wrk.
 func (b *bench) revokeUnderLoad(ctx context.Context, other *server, most int) (took []float64, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	end := time.Now().Add(time.Duration(b.seconds) * time.Second)
@@ -87,8 +87,8 @@ func (b *bench) revokeUnderLoad(ctx context.Context, other *server, most int) (t
 	return took, err
 }
 
-// revokeOnce makes a key, has the other server learn of it, revokes it, and asks
-// the other until it refuses.
+// revokeOnce creates a key, uses it at the other server, revokes it, and polls the other
+// server until it rejects the key.
 func (b *bench) revokeOnce(ctx context.Context, other *server) (took time.Duration, err error) {
 	keys := "http://" + b.orgd.addr + "/v1/api-keys"
 	status, answer, err := b.client.do(ctx, http.MethodPost, keys, `{"description":"bench","scopes":["orgs:read"]}`)

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// variable is one that pgbench draws anew for each transaction.
+// variable is a variable that pgbench sets anew for each transaction.
 type variable struct{ name, value string }
 
 func variables(targets []target) []variable {
 	return []variable{
 		{"n", "random(100000000, 999999999)"},
 		{"random", "-9223372036854775808 + random(0, 4611686018427387903)"}, // the lower half of a UUID
-		{"born", fmt.Sprintf(":born + %d", 1<<16)},                          // a millisecond after the one before
+		{"born", fmt.Sprintf(":born + %d", 1<<16)},                          // one millisecond after the previous one
 		{"target", fmt.Sprintf("random(0, %d)", len(targets)-1)},
 		{"high", choose(targets, 0, func(t target) int64 { return t.high })},
 		{"low", choose(targets, 0, func(t target) int64 { return t.low })},
@@ -26,7 +26,7 @@ func variables(targets []target) []variable {
 func pgbenchScript(targets []target, statement string) string {
 	body := statement + ";\n"
 	drawn := variables(targets)
-	for i := len(drawn) - 1; i >= 0; i-- { // one may need those above it
+	for i := len(drawn) - 1; i >= 0; i-- { // a variable may use those above it
 		v := drawn[i]
 		if regexp.MustCompile(`:` + v.name + `\b`).MatchString(body) {
 			body = "\\set " + v.name + " " + v.value + "\n" + body
@@ -35,9 +35,9 @@ func pgbenchScript(targets []target, statement string) string {
 	return body
 }
 
-// choose is an expression for a value of the target number :target, which are
-// counted from first. pgbench has no tables to look things up in, but halves
-// quickly.
+// choose returns an expression for a value of the target with the number :target. The
+// targets are numbered from first. pgbench has no tables, so the expression is a binary
+// search.
 func choose(targets []target, first int, value func(target) int64) string {
 	if len(targets) == 1 {
 		return strconv.FormatInt(value(targets[0]), 10)
@@ -47,7 +47,7 @@ func choose(targets []target, first int, value func(target) int64) string {
 		choose(targets[:middle], first, value), choose(targets[middle:], first+middle, value))
 }
 
-// constants are the variables of a script that never change.
+// constants returns the variables of a script that never change.
 func (b *bench) constants() map[string]string {
 	return map[string]string{
 		"account": b.tenant.accountID,
@@ -55,7 +55,7 @@ func (b *bench) constants() map[string]string {
 		"request": "0123456789abcdef0123456789abcdef",
 		"created": "org.created",
 		"updated": "org.updated",
-		// Ids are born in order, as UUIDv7 are.
+		// Ids are created in order, as UUIDv7 are.
 		"born": strconv.FormatInt(time.Now().UnixMilli()<<16|0x7000, 10),
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// members is the most that an organization gets.
+// members is the maximum number of members of an organization.
 const members = 8
 
-// fill makes an account and its organizations by the server's own commands. The
-// figure for organizations alone is taken first, in a database that is dropped
-// again: it stays comparable, and the tables that are measured hold nothing else.
+// fill creates an account and its organizations with the server's own commands. It first
+// measures organizations without members in a database that it drops again, so the
+// figure stays comparable and the measured tables have no other rows.
 func (b *bench) fill(ctx context.Context, databaseURL string) error {
 	if err := b.seedAside(ctx, databaseURL); err != nil {
 		return err
@@ -45,8 +45,8 @@ func (b *bench) seedAside(ctx context.Context, databaseURL string) (err error) {
 	return b.seed(ctx)
 }
 
-// seed makes the tables, an account and its organizations, and prints how long
-// these took.
+// seed creates the tables, an account and its organizations, and prints how long the
+// organizations took.
 func (b *bench) seed(ctx context.Context, flags ...string) error {
 	if _, err := b.operate(ctx, "migrate", "up"); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (b *bench) seed(ctx context.Context, flags ...string) error {
 	return nil
 }
 
-// vacuum does now what autovacuum would do in the midst of a measurement.
+// vacuum does what autovacuum would otherwise do during a measurement.
 func (b *bench) vacuum(ctx context.Context) error {
 	progress("vacuuming")
 	return execute(ctx, b.tenant.databaseURL, "VACUUM (ANALYZE)")

@@ -20,12 +20,12 @@ type server struct {
 	cmd       *exec.Cmd
 	addr      string
 	adminAddr string        // of orgd
-	log       string        // the file that has its output
+	log       string        // file with its output
 	done      chan struct{} // closed when it has ended
 }
 
-// startOrgd starts orgd as an operator would, logs and metrics and limits and all,
-// but with a limit that no load here reaches; env goes before all that.
+// startOrgd starts orgd as an operator would, with logs, metrics and limits, but with
+// rate limits that no load here reaches. env overrides the other variables.
 func (b *bench) startOrgd(ctx context.Context, log string, conns int, env ...string) (*server, error) {
 	cmd := exec.Command(b.path("server"), "serve")
 	cmd.Env = append([]string{
@@ -50,14 +50,14 @@ func (b *bench) startFloor(ctx context.Context) (*server, error) {
 	return start(ctx, cmd, b.path("floor.log"))
 }
 
-// start starts a server and waits until it says where it listens.
+// start starts a server and waits until it logs its address.
 func start(ctx context.Context, cmd *exec.Cmd, log string) (*server, error) {
 	s := &server{cmd: cmd, log: log, done: make(chan struct{})}
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() // the child has its own
+	defer file.Close() // the child has its own copy
 	cmd.Stdout, cmd.Stderr = file, file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C reaches only us
 	if err := cmd.Start(); err != nil {
@@ -94,7 +94,7 @@ func (s *server) awaitAddr(ctx context.Context) error {
 	}
 }
 
-// findAddrs returns the addresses in the log line that tells them, or "".
+// findAddrs returns the addresses from the log, or "".
 func findAddrs(log []byte) (addr, adminAddr string) {
 	for line := range bytes.Lines(log) {
 		var event struct{ Msg, Addr, AdminAddr string }
@@ -105,15 +105,15 @@ func findAddrs(log []byte) (addr, adminAddr string) {
 	return "", ""
 }
 
-// stop ends the server. It is an error if it had ended by itself, or had to be
-// forced.
+// stop stops the server. It returns an error if the server had ended by itself or had to
+// be killed.
 func (s *server) stop() error {
 	select {
 	case <-s.done:
 		return s.failure("ended by itself: " + s.cmd.ProcessState.String())
 	default:
 	}
-	// It may be ending this moment: then there is nobody to be told.
+	// The server may have just ended, which is not an error here.
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *server) stop() error {
 	return s.failure(fmt.Sprintf("did not stop within %v, and was killed", limit))
 }
 
-// failure is an error with the end of the log.
+// failure returns an error with the end of the log.
 func (s *server) failure(what string) error {
 	const tail = 2000
 	log, err := os.ReadFile(s.log)

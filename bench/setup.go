@@ -11,7 +11,7 @@ import (
 	"orgd/internal/localpg"
 )
 
-// build makes the two servers in the way of the Dockerfile.
+// build builds the two servers as the Dockerfile does.
 func (b *bench) build(ctx context.Context) error {
 	if b.server != "" {
 		given, err := filepath.Abs(b.server)
@@ -27,7 +27,8 @@ func (b *bench) build(ctx context.Context) error {
 	return err
 }
 
-// openDatabase returns the database given, or a private one, and what removes it.
+// openDatabase returns the configured database, or a private one, and a function that
+// removes it.
 func (b *bench) openDatabase(ctx context.Context) (databaseURL string, remove func() error, err error) {
 	if b.databaseURL != "" {
 		return b.databaseURL, func() error { return nil }, nil
@@ -60,7 +61,7 @@ func (b *bench) createTenant(ctx context.Context) error {
 	return nil
 }
 
-// operate runs one of the server's commands, and returns what it printed.
+// operate runs a command of the server and returns its output.
 func (b *bench) operate(ctx context.Context, args ...string) (string, error) {
 	cmd := child.Command(ctx, b.path("server"), args...)
 	cmd.Env = []string{"DATABASE_URL=" + b.tenant.databaseURL}

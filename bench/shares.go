@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	others       = 4 // accounts that call at a steady pace
+	others       = 4 // accounts that send requests at a steady pace
 	othersPeriod = time.Second / 60
 	greedyKeys   = 5
-	// everywhere is a user who is a member of each of the greedy account's organizations.
+	// everywhere is a user who is a member of every organization of the greedy account.
 	everywhere = "00000000-0000-0000-0000-000000000001"
 )
 
-// runShares measures only how accounts share a server that has its default limits:
-// what others get beside one that takes all it can.
+// runShares measures only how accounts share a server with default limits: the service
+// for other accounts while one account takes all it can.
 func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 	b.tenant.databaseURL = databaseURL
 	if err := b.seed(ctx); err != nil {
@@ -62,9 +62,9 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 	return b.outErr
 }
 
-// joinEverywhere makes one user a member of all organizations, of which one in a
-// thousand is deactivated. Each is changed after the user is there, as by the API, so
-// that a release that keeps more about members keeps it for these.
+// joinEverywhere makes one user a member of all organizations, and deactivates one in a
+// thousand. Each is changed after the user has joined, as through the API, so a release
+// that stores more about members stores it for these too.
 func (b *bench) joinEverywhere(ctx context.Context) error {
 	for _, sql := range []string{
 		`UPDATE orgs SET is_active = hashtext(org_id::text) % 1000 = 0`,
@@ -79,8 +79,8 @@ SELECT account_id, org_id, '` + everywhere + `', created_at, created_at FROM org
 	return b.vacuum(ctx)
 }
 
-// attack is what one account does, in so many places at once. A call says whether it
-// was answered.
+// attack is the load of one account, from several callers at once. A call reports
+// whether it was answered.
 type attack struct {
 	name    string
 	callers int
@@ -103,7 +103,7 @@ func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a att
 	}
 	defer all.Wait()
 	defer stop()
-	time.Sleep(time.Second) // until it is under way
+	time.Sleep(time.Second) // until the attack has started
 	var got outcome
 	before := served.Load()
 	calls, callsCtx := errgroup.WithContext(ctx)
@@ -118,7 +118,7 @@ func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a att
 	return nil
 }
 
-// outcome is how the neighbours fare.
+// outcome is the service that the neighbours get.
 type outcome struct {
 	mu      sync.Mutex
 	took    []float64 // ms
@@ -158,7 +158,7 @@ func (b *bench) newNeighbours(ctx context.Context, s *server) ([]*neighbour, err
 	return made, nil
 }
 
-// create makes an organization, and returns its address.
+// create creates an organization and returns its URL.
 func (c *client) create(ctx context.Context, s *server) (string, error) {
 	orgs := "http://" + s.addr + "/v1/orgs"
 	status, answer, err := c.do(ctx, http.MethodPost, orgs, `{"orgName":"Acme"}`)
@@ -172,7 +172,7 @@ func (c *client) create(ctx context.Context, s *server) (string, error) {
 	return orgs + "/" + made.Organizations[0].OrgID, nil
 }
 
-// call sends requests at a steady pace, each when the one before is answered.
+// call sends requests at a steady pace, each after the answer to the one before.
 func (n *neighbour) call(ctx context.Context, got *outcome, length time.Duration) error {
 	pace := time.NewTicker(othersPeriod)
 	defer pace.Stop()
@@ -195,7 +195,7 @@ func (n *neighbour) call(ctx context.Context, got *outcome, length time.Duration
 	return nil
 }
 
-// greedy is the account that takes what it can.
+// greedy is the account that takes all it can.
 type greedy struct {
 	clients      []*client
 	addr, single string
@@ -218,7 +218,8 @@ func (b *bench) newGreedy(ctx context.Context, s *server) (*greedy, error) {
 
 func (g *greedy) client(caller int) *client { return g.clients[caller%len(g.clients)] }
 
-// send goes on at once, but not after a refusal: that would measure this program.
+// send continues at once, except after a rejection: otherwise this program would be
+// measured.
 func (g *greedy) send(ctx context.Context, caller int, method, url, body string) bool {
 	status, _, err := g.client(caller).do(ctx, method, url, body)
 	served := err == nil && status == http.StatusOK
@@ -236,7 +237,7 @@ func (g *greedy) list(ctx context.Context, caller int) bool {
 	return g.send(ctx, caller, http.MethodGet, "http://"+g.addr+"/v1/orgs?isActive=false&userId=usr_"+strings.ReplaceAll(everywhere, "-", ""), "")
 }
 
-// stall begins a request, sends no body, and waits until it is refused.
+// stall starts a request, sends no body, and waits until it is rejected.
 func (g *greedy) stall(ctx context.Context, caller int) bool {
 	conn, err := net.Dial("tcp", g.addr)
 	if err != nil {
@@ -247,8 +248,8 @@ func (g *greedy) stall(ctx context.Context, caller int) bool {
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST /v1/orgs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n", g.client(caller).key)
 	var one [1]byte
-	_, _ = conn.Read(one[:])  // whatever the answer is, it is the end of this one
-	sleep(ctx, 2*time.Second) // so that it is not a flood of connections that is measured
+	_, _ = conn.Read(one[:])  // any answer ends this request
+	sleep(ctx, 2*time.Second) // otherwise this would measure a flood of connections
 	return false
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// measureStarts prints the time from the start of the program to its first 200 of
-// /readyz, on a database that is migrated.
+// measureStarts prints the time from the start of the program to the first 200 from
+// /readyz, on a migrated database.
 func (b *bench) measureStarts(ctx context.Context) error {
 	progress("%d starts", b.starts)
 	var took []float64
@@ -59,10 +59,10 @@ func isReady(ctx context.Context, s *server) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	request.Close = true // the connection is of no further use
+	request.Close = true // the connection is not reused
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false, err // it listens before it says so
+		return false, err // it listens before it logs that
 	}
 	defer response.Body.Close()
 	return response.StatusCode == http.StatusOK, nil

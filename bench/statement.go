@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// capture returns the operation's statement for pgbench. The server sweeps once in
-// a minute, and a statement of that can come last.
+// capture returns the operation's statement for pgbench. It tries again if the server's
+// sweep, once a minute, sent the last statement.
 func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id string) (sql string, err error) {
 	for range 3 {
 		if sql, err = b.captureOnce(ctx, conn, o, id); err == nil {
@@ -21,9 +21,8 @@ func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id str
 	return sql, err
 }
 
-// captureOnce sends one request of the operation to orgd, and returns the last
-// statement that PostgreSQL got for it. So what pgbench runs is what orgd sends,
-// and no copy of it.
+// captureOnce sends one request of the operation to orgd and returns the last statement
+// that PostgreSQL received, so pgbench runs exactly what orgd sends.
 func (b *bench) captureOnce(ctx context.Context, conn *pgx.Conn, o operation, id string) (string, error) {
 	path, body := o.sample(id)
 	status, answer, err := b.client.do(ctx, o.method, "http://"+b.orgd.addr+path, body)
@@ -52,7 +51,7 @@ LIMIT 1`).Scan(&sql, &truncated)
 
 var parameter = regexp.MustCompile(`\$\d+`)
 
-// forPgbench puts the operation's params in the place of $1, $2 …
+// forPgbench replaces $1, $2 … by the operation's params.
 func (o operation) forPgbench(sql string) (string, error) {
 	used := 0
 	filled := parameter.ReplaceAllStringFunc(sql, func(name string) string {

@@ -13,7 +13,7 @@ func median(xs []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// quantile returns the least of xs that is not exceeded by the share q of them.
+// quantile returns the smallest of xs that the share q of xs does not exceed.
 func quantile(xs []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(xs))
 	rank := int(math.Ceil(q * float64(len(sorted))))

@@ -12,7 +12,7 @@ type target struct{ high, low int64 }
 
 const maxTargets = 1 << 14
 
-// pickTargets returns organizations from everywhere in the account.
+// pickTargets returns organizations spread over the whole account.
 func pickTargets(ctx context.Context, conn *pgx.Conn, accountID string) ([]target, error) {
 	rows, err := conn.Query(ctx, `
 SELECT ('x' || left(hex, 16))::bit(64)::bigint, ('x' || right(hex, 16))::bit(64)::bigint

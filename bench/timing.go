@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// wrongKeys is how many keys of each kind are tried.
+// wrongKeys is how many keys of each kind the test sends.
 const wrongKeys = 10_000
 
-// measureTiming tries wrong keys with a right checksum, in turn those that begin as a
-// real one and those that begin as one that does not exist, and looks for a difference
-// in the time of their refusal. Both kinds share as many characters with their model:
-// keys of one beginning are some microseconds faster than random ones, whether it
-// exists or not.
+// measureTiming sends wrong keys with a valid checksum. They alternately begin like a
+// real key and like a key that does not exist. It tests whether the time of their
+// rejection differs. Both kinds share the same number of characters with their model:
+// keys with a common beginning are some microseconds faster than random ones, whether
+// the model exists or not.
 func (b *bench) measureTiming(ctx context.Context) (err error) {
 	progress("%d wrong keys", 2*wrongKeys)
 	s, err := b.startOrgd(ctx, "timing.log", poolSize, behindProxy)
@@ -32,8 +32,7 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 	try := &client{http: b.client.http}
 	for i := range wrongKeys {
 		shared := len(absent) - 6 - 1 - i%20
-		// Both keys are made before the first is sent, so that making one is not measured
-		// as a part of its refusal.
+		// Both keys are created before the first is sent, so the time does not include it.
 		tries := []struct {
 			key  string
 			took *[]float64
@@ -41,7 +40,7 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 			{wrongKey(b.tenant.key, shared), &alike},
 			{wrongKey(absent, shared), &other},
 		}
-		if i%2 == 1 { // the one that goes first changes
+		if i%2 == 1 { // alternate which goes first
 			slices.Reverse(tries)
 		}
 		for _, t := range tries {
@@ -54,15 +53,14 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 		}
 	}
 	t := welch(alike, other)
-	// With so many, t is normal.
+	// For this many samples, t has a normal distribution.
 	p := math.Erfc(math.Abs(t) / math.Sqrt2)
 	b.printf("\norgd, refusals of %d wrong keys that begin as a real one, and of as many that begin as an absent one: medians %.4f and %.4f ms, t %.2f, p %.3f\n",
 		wrongKeys, median(alike), median(other), t, p)
 	return nil
 }
 
-// wrongKey returns a key with a right checksum that begins with as many characters
-// of the real one.
+// wrongKey returns a key with a valid checksum that shares its first characters with key.
 func wrongKey(key string, shared int) string {
 	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	shared = max(shared, len("orgd_"))
@@ -93,7 +91,7 @@ func (c *client) refused(ctx context.Context, s *server) (time.Duration, error) 
 	return took, err
 }
 
-// welch is the t of Welch's test of two means.
+// welch returns the t of Welch's test of two means.
 func welch(a, b []float64) float64 {
 	meanA, varianceA := moments(a)
 	meanB, varianceB := moments(b)

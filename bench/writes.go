@@ -8,21 +8,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// contest is an operation with all that loads it on both sides.
+// contest is an operation with its load for both sides.
 type contest struct {
 	operation
 	targets []target
-	script  string // the file in which pgbench finds the operation's statement
+	script  string // file with the script for pgbench
 }
 
 // round is one run of each side.
 type round struct {
 	orgd    load
-	pgbench float64 // transactions in a second
+	pgbench float64 // transactions per second
 }
 
-// measureOperations compares what orgd does with what PostgreSQL does if nothing
-// but the SQL is asked of it.
+// measureOperations compares orgd with PostgreSQL alone, which only runs the SQL.
 func (b *bench) measureOperations(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
 	if err != nil {
@@ -62,7 +61,7 @@ func (b *bench) newContest(ctx context.Context, conn *pgx.Conn, o operation, tar
 
 func writeFile(name, text string) error { return os.WriteFile(name, []byte(text), 0o600) }
 
-// hold runs the two in turn, and prints how they stand to each other.
+// hold runs both sides in turn and prints the comparison.
 func (b *bench) hold(ctx context.Context, c contest) error {
 	progress("%s: orgd, pgbench", c.name)
 	const warmUp = 1
@@ -100,7 +99,7 @@ func (b *bench) playRound(ctx context.Context, c contest, seconds int) (r round,
 	return r, err
 }
 
-// loadOperation has wrk send the operation's requests to orgd.
+// loadOperation sends the operation's requests to orgd with wrk.
 func (b *bench) loadOperation(ctx context.Context, c contest, seconds int) (load, error) {
 	script := b.path(c.name + ".lua")
 	if err := writeFile(script, c.wrkScript(c.targets)); err != nil {

@@ -11,8 +11,8 @@ import (
 //go:embed wrk.lua
 var wrkTemplate string
 
-// wrkScript makes wrk send the operation's requests. Each script draws its own
-// numbers, or a second run would change nothing that the first has changed.
+// wrkScript returns a script that sends the operation's requests. Each script uses its
+// own random numbers: with the same ones, a second run would change nothing.
 func (o operation) wrkScript(targets []target) string {
 	ids := make([]string, len(targets))
 	for i, t := range targets {
@@ -32,8 +32,8 @@ func (o operation) wrkScript(targets []target) string {
 	).Replace(wrkTemplate)
 }
 
-// luaText is a Lua expression for a text with {id} and {n} in it; of an empty one,
-// nil.
+// luaText returns a Lua expression for a text that contains {id} and {n}, or nil for an
+// empty text.
 func luaText(text string) string {
 	if text == "" {
 		return "nil"

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// crowd adds workers, which note what they do where the others do. They leave with
-// disperse, or at the end.
+// crowd adds workers, which record their calls in the same ledger as the others. They
+// stop with disperse, or at the end.
 func (s *stage) crowd(ctx context.Context, workers int) {
 	s.guests = newLoad(s.load.name+"-crowd", pace{workers: workers, every: s.load.every}, s.urls(), s.tenant.keys[0])
 	s.guests.ledger = s.load.ledger
@@ -40,7 +40,7 @@ func (s *stage) lock(ctx context.Context, sql string) (release func() error, err
 	return func() error { return conn.Close(ctx) }, nil
 }
 
-// hoard takes every connection that PostgreSQL has left.
+// hoard takes all remaining connections of PostgreSQL.
 func (s *stage) hoard(ctx context.Context) (release func() error, err error) {
 	var hogs []*pgx.Conn
 	release = func() error {
@@ -63,7 +63,7 @@ func (s *stage) hoard(ctx context.Context) (release func() error, err error) {
 	}
 }
 
-// cancelWaits cancels each commit that waits for the standby, for so long.
+// cancelWaits cancels every wait of a commit for the standby, for the duration d.
 func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
 	conn, err := s.primary.connect(ctx, "postgres")
 	if err != nil {
@@ -81,8 +81,8 @@ func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// killReplica kills the first replica so many times at any moment; the last time it is
-// not started again.
+// killReplica kills the first replica the given number of times at random moments. After
+// the last kill it does not restart it.
 func (s *stage) killReplica(ctx context.Context, times int) error {
 	r := s.replicas[0]
 	for range times - 1 {
@@ -94,7 +94,7 @@ func (s *stage) killReplica(ctx context.Context, times int) error {
 	return r.kill()
 }
 
-// stepDown has the primary refuse changes, and waits for the standby to have all.
+// stepDown makes the primary read-only, and waits until the standby has caught up.
 func (s *stage) stepDown(ctx context.Context) error {
 	if err := s.primary.exec(ctx, "postgres", "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (s *stage) stepDown(ctx context.Context) error {
 		"SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_flush_lsn()")
 }
 
-// Commits of creations take a while, so that one can be met in it.
+// Commits of creations are slowed down, so the fault can hit one.
 const (
 	slowCommits = `CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END $$;
@@ -112,8 +112,8 @@ const (
 	quickCommits = "DROP TRIGGER slow_commit ON orgs; DROP FUNCTION slow_commit()"
 )
 
-// killInCommit kills a process of PostgreSQL that commits, upon which PostgreSQL ends
-// all others and recovers.
+// killInCommit kills a PostgreSQL process during a commit. PostgreSQL then ends all
+// other processes and recovers.
 func (s *stage) killInCommit(ctx context.Context) error {
 	if err := s.primary.exec(ctx, database, slowCommits); err != nil {
 		return err
@@ -133,15 +133,15 @@ func (s *stage) killInCommit(ctx context.Context) error {
 	return syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// quicken waits for PostgreSQL to be back, and takes the slowness of commits away.
+// quicken waits until PostgreSQL is back, and stops slowing down commits.
 func (s *stage) quicken(ctx context.Context) error {
 	return await(ctx, "PostgreSQL is back", 20*time.Second, func() (bool, error) {
 		return s.primary.exec(ctx, database, quickCommits) == nil, nil
 	})
 }
 
-// fillWAL fills the disk of the log of changes, and has PostgreSQL ask for more of it
-// until it cannot go on.
+// fillWAL fills the disk of the write-ahead log, and makes PostgreSQL write more of it
+// until it fails.
 func (s *stage) fillWAL(ctx context.Context) error {
 	if err := s.disk.fill(); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (s *stage) fillWAL(ctx context.Context) error {
 	})
 }
 
-// freeWAL makes room, and starts PostgreSQL if it has ended, as an operator does.
+// freeWAL frees the disk, and starts PostgreSQL if it has ended, as an operator would.
 func (s *stage) freeWAL(ctx context.Context) error {
 	if err := s.disk.free(); err != nil {
 		return err
@@ -177,7 +177,7 @@ func (s *stage) freeWAL(ctx context.Context) error {
 	return s.primary.start(ctx)
 }
 
-// useSecondKey has every replica know the tenant's second key.
+// useSecondKey makes every replica cache the tenant's second key.
 func (s *stage) useSecondKey(ctx context.Context) error {
 	for _, r := range s.replicas {
 		var page any
@@ -188,13 +188,14 @@ func (s *stage) useSecondKey(ctx context.Context) error {
 	return nil
 }
 
-// revokeSecondKey ends it in the database.
+// revokeSecondKey revokes the second key in the database.
 func (s *stage) revokeSecondKey(ctx context.Context) error {
 	return s.primary.exec(ctx, database, fmt.Sprintf(
 		"UPDATE api_keys SET revoked_at = now() WHERE account_id = '%s' AND digest = sha256('%s')", s.tenant.id, s.tenant.keys[1]))
 }
 
-// revokeUnheard revokes a key that every replica knows while none can hear of it.
+// revokeUnheard revokes a key that every replica has cached, while no replica receives
+// the notification.
 func (s *stage) revokeUnheard(ctx context.Context) error {
 	if err := s.useSecondKey(ctx); err != nil {
 		return err
@@ -205,7 +206,7 @@ func (s *stage) revokeUnheard(ctx context.Context) error {
 	return s.revokeSecondKey(ctx)
 }
 
-// secondKeyRefused wants every replica to refuse it soon.
+// secondKeyRefused checks that every replica soon rejects the second key.
 func secondKeyRefused(ctx context.Context, e *episode) error {
 	for _, r := range e.replicas {
 		err := await(ctx, fmt.Sprintf("replica %d refuses a revoked key", r.number), 10*time.Second, func() (bool, error) {
@@ -220,7 +221,7 @@ func secondKeyRefused(ctx context.Context, e *episode) error {
 	return nil
 }
 
-// revocationHeard wants the replicas to hear of changes of keys from the new primary.
+// revocationHeard checks that the replicas receive key changes from the new primary.
 func revocationHeard(ctx context.Context, e *episode) error {
 	if err := errors.Join(e.useSecondKey(ctx), e.revokeSecondKey(ctx)); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// runAll runs the faults as often as asked, several at once, and prints each result.
+// runAll runs each fault o.runs times, several at once, and prints each result.
 func runAll(ctx context.Context, o options) (err error) {
 	faults, err := find(o.names)
 	if err != nil {
@@ -52,12 +52,12 @@ func runAll(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// each runs everything: what needs the machine for itself comes last, one at a time.
+// each runs all faults. Those that need the whole machine come last, one at a time.
 func each(ctx context.Context, t *template, faults []*fault, o options) (results []result) {
 	var mu sync.Mutex
 	note := func(r result) {
 		if ctx.Err() != nil {
-			return // it was broken off
+			return // it was interrupted
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -105,7 +105,7 @@ func (r result) String() string {
 	return text + describe(r.violations)
 }
 
-// describe prints violations, of each kind a few: a fault may break one promise for
+// describe returns a few violations of each kind: a fault may break one promise for
 // hundreds of calls.
 func describe(violations []string) string {
 	const each = 3
@@ -133,7 +133,7 @@ func printTable(faults []*fault) error {
 	return w.Flush()
 }
 
-// progress prints what goes on, with the time.
+// progress prints a line with the time.
 func progress(format string, args ...any) {
 	text := cmp.Or(strings.TrimSpace(fmt.Sprintf(format, args...)), "-")
 	fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format(time.TimeOnly), text)

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// attack is what another account does to the replicas. Its answers are counted, and
-// are not held to any promise but one: success, or a refusal that says when to come
-// again.
+// attack is the load of another account on the replicas. Its answers are counted and
+// checked for one promise only: success, or a refusal with Retry-After.
 type attack struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -29,7 +28,7 @@ func (s *stage) newAttack(ctx context.Context) (context.Context, *attack) {
 	return ctx, s.attack
 }
 
-// stopAttack ends it, once.
+// stopAttack ends the attack. Later calls do nothing.
 func (s *stage) stopAttack() {
 	if s.attack != nil {
 		s.attack.cancel()
@@ -37,7 +36,7 @@ func (s *stage) stopAttack() {
 	}
 }
 
-// ask sends one request, and counts the answer.
+// ask sends one request and counts the answer.
 func (k *attack) ask(ctx context.Context, c *client, r request) {
 	a := attempt{requestID: fmt.Sprint("attack-", k.sent.Add(1))}
 	c.send(ctx, r, &a)
@@ -50,7 +49,7 @@ func (k *attack) ask(ctx context.Context, c *client, r request) {
 	}
 }
 
-// sentAtLeast wants the attack to have been one, and its answers to be right.
+// sentAtLeast checks that the attack sent at least n requests and got correct answers.
 func sentAtLeast(n int64) func(*episode) error {
 	return func(e *episode) error {
 		if sent := e.attack.sent.Load(); sent < n {
@@ -63,8 +62,8 @@ func sentAtLeast(n int64) func(*episode) error {
 	}
 }
 
-// changeOne has so many clients of the other account change one organization, at each
-// replica, without a pause.
+// changeOne makes the given number of clients of the other account change one
+// organization at each replica, without a pause.
 func (s *stage) changeOne(ctx context.Context, clients int) error {
 	made := attempt{requestID: "attack-target"}
 	newClient(s.other.keys[0]).send(ctx, request{
@@ -91,8 +90,8 @@ func (s *stage) changeOne(ctx context.Context, clients int) error {
 	return nil
 }
 
-// stallBodies has the other account begin so many requests with each of its keys, at
-// each replica, whose bodies do not come.
+// stallBodies makes the other account start the given number of requests with each of
+// its keys at each replica, and withhold their bodies.
 func (s *stage) stallBodies(ctx context.Context, requests int) error {
 	ctx, k := s.newAttack(ctx)
 	for _, r := range s.replicas {
@@ -113,8 +112,8 @@ func (s *stage) stallBodies(ctx context.Context, requests int) error {
 	return nil
 }
 
-// flood measures how much the replicas can do, and then asks for a multiple of it, at
-// a fixed rate, whatever the answers.
+// flood measures the capacity of the replicas, and then sends a multiple of it at a fixed
+// rate, whatever the answers.
 func (s *stage) flood(ctx context.Context, times float64) error {
 	s.capacity = s.measureCapacity(ctx, 2*time.Second)
 	if s.capacity == 0 {
@@ -150,8 +149,7 @@ func (s *stage) floodRequest(n int) request {
 	return request{method: http.MethodGet, url: s.replicas[n%len(s.replicas)].url() + "/v1/orgs?limit=20"}
 }
 
-// measureCapacity returns how many requests a second are answered with success when
-// as many are asked as can be.
+// measureCapacity returns the successful requests per second at full load.
 func (s *stage) measureCapacity(ctx context.Context, d time.Duration) float64 {
 	limited, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -168,8 +166,8 @@ func (s *stage) measureCapacity(ctx context.Context, d time.Duration) float64 {
 	return float64(k.good.Load()) / d.Seconds()
 }
 
-// muchServed wants a flood to leave much of what can be done. The flood takes its part
-// of the processor too.
+// muchServed checks that much of the capacity remains during a flood. The flood itself
+// uses the processor too.
 func muchServed(d time.Duration) func(context.Context, *episode) error {
 	return func(_ context.Context, e *episode) error {
 		served := float64(e.attack.good.Load()) / d.Seconds()
@@ -181,7 +179,7 @@ func muchServed(d time.Duration) func(context.Context, *episode) error {
 	}
 }
 
-// undisturbed wants an attack to cost the others no answer, and little time.
+// undisturbed checks that an attack costs other accounts no answer and little time.
 func undisturbed(ctx context.Context, e *episode) error {
 	alone, beside := percentile(e.before(), 0.99), percentile(e.during(), 0.99)
 	e.remark = fmt.Sprintf("p99 of the others %v alone, %v beside", alone.Round(time.Millisecond), beside.Round(time.Millisecond))

@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// allowance is what a fault excuses.
+// allowance is what a fault may cause without violating a promise.
 type allowance struct {
-	breaks  bool // connections of clients may break: the server itself is the victim
-	limited bool // requests may be refused with 429
+	breaks  bool // client connections may break, because the fault hits the server itself
+	limited bool // requests may be rejected with 429
 }
 
-// verify holds what the clients were told to what the database has. It returns every
-// violation; none is a proof only as far as the ledger is complete.
+// verify compares the answers that clients got with the database. It returns every
+// violation. It finds only what the ledger records.
 func verify(l *ledger, s state, allowed allowance) (violations []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -46,7 +46,7 @@ func (v *verifier) add(format string, args ...any) {
 	v.violations = append(v.violations, fmt.Sprintf(format, args...))
 }
 
-// answers holds each answer by itself to what every answer promises.
+// answers checks each answer by itself.
 func (v *verifier) answers(c *call) {
 	for _, a := range c.attempts {
 		v.sent[a.requestID] = c
@@ -67,8 +67,8 @@ func (v *verifier) answers(c *call) {
 	}
 }
 
-// creation checks that an acknowledged organization is there, that no call made more
-// than its rule allows, and that no organization was given to two calls.
+// creation checks that an acknowledged organization exists, that no call created more
+// organizations than its rule allows, and that no two calls got the same organization.
 func (v *verifier) creation(c *call) {
 	made, answer := v.made[c.value], c.answer()
 	if answer != nil {
@@ -84,7 +84,7 @@ func (v *verifier) creation(c *call) {
 	if answer != nil {
 		allowed++
 	}
-	// A marked retry makes a second organization where nothing proves that the first
+	// A marked retry creates a second organization if nothing proves that the first
 	// answer was lost.
 	if c.kind != createMarked {
 		allowed = min(allowed, 1)
@@ -94,8 +94,8 @@ func (v *verifier) creation(c *call) {
 	}
 }
 
-// effects checks that events match changes: at most one for each attempt, none for
-// one that was refused, at least one for what was acknowledged.
+// effects checks that events match changes: at most one per attempt, none for a refused
+// attempt, at least one for an acknowledged change.
 func (v *verifier) effects(c *call) {
 	total := 0
 	for _, a := range c.attempts {
@@ -116,7 +116,7 @@ func (v *verifier) effects(c *call) {
 }
 
 // changes checks that an organization has the metadata of its last acknowledged
-// change, or of a later or unanswered attempt, which may come into effect late.
+// change, or of a later or unanswered attempt, which may take effect late.
 func (v *verifier) changes(calls []*call) {
 	last, late := map[string]string{}, map[string][]string{}
 	for _, c := range calls {
@@ -142,7 +142,7 @@ func (v *verifier) changes(calls []*call) {
 	}
 }
 
-// memberships checks that who was added and not removed is a member, and the reverse.
+// memberships checks that exactly the users who were added and not removed are members.
 // Each user is added once.
 func (v *verifier) memberships(calls []*call) {
 	type history struct{ added, removed *call }
@@ -180,7 +180,7 @@ func (v *verifier) memberships(calls []*call) {
 	}
 }
 
-// unsent finds what nobody asked for.
+// unsent finds changes that nobody requested.
 func (v *verifier) unsent(calls []*call) {
 	asked := map[string]bool{}
 	for _, c := range calls {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// scenario is a small ledger and the database that it describes.
+// scenario returns a small ledger and the state of the database that matches it.
 func scenario() (*ledger, state) {
 	answered := func(id, org string) []attempt { return []attempt{{requestID: id, status: 201, orgID: org}} }
 	l := &ledger{calls: []*call{
@@ -60,13 +60,12 @@ func TestVerifyFindsNothingWrong(t *testing.T) {
 	}
 }
 
-// unsure puts an attempt of unknown outcome before the others.
+// unsure prepends an attempt with an unknown outcome.
 func unsure(then []attempt) []attempt {
 	return append([]attempt{{requestID: "unsure", status: 503, code: "unavailable"}}, then...)
 }
 
-// Each mutation is a way to lose or invent something; the check that is named must
-// find it.
+// Each mutation loses or invents something. The named check must find it.
 func TestVerifyFindsEachMutation(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -120,7 +119,7 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 	}
 }
 
-// The faults are told apart by their names, and each says how it is felt.
+// Each fault has a unique name and a check that it affected the service.
 func TestTableIsComplete(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}

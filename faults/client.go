@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// hangLimit is how long a client waits: longer than the server's own deadline for a
-// request (10 s) by what a busy machine adds. An attempt that reaches it has hung.
+// hangLimit is how long a client waits: the server's deadline for a request (10 s) plus a
+// margin for a busy machine. An attempt that reaches it has hung.
 const hangLimit = 14 * time.Second
 
 var errHung = errors.New("no answer within " + hangLimit.String())
 
-// client sends one request at a time, on a connection that it keeps.
+// client sends one request at a time on a persistent connection.
 type client struct {
 	http http.Client
 	key  string
@@ -45,7 +45,7 @@ func (c *client) send(ctx context.Context, r request, a *attempt) {
 		a.err = err
 		return
 	}
-	// Without GetBody net/http does not repeat a request by itself.
+	// Without GetBody, net/http does not retry a request by itself.
 	sent.GetBody = nil
 	if r.body != "" {
 		sent.Header.Set("Content-Type", "application/json")
@@ -72,8 +72,8 @@ func (c *client) send(ctx context.Context, r request, a *attempt) {
 	a.readAnswer(answer, body)
 }
 
-// readAnswer takes what the checks need, and holds the answer to what every answer
-// promises (docs/api.md, Errors).
+// readAnswer records what the checks need, and checks the answer against the rules for
+// all answers (docs/api.md, Errors).
 func (a *attempt) readAnswer(answer *http.Response, body []byte) {
 	a.status = answer.StatusCode
 	a.replayed = answer.Header.Get("Idempotency-Replayed") == "true"
@@ -102,7 +102,7 @@ func (a *attempt) readAnswer(answer *http.Response, body []byte) {
 	}
 }
 
-// mayComeAgain reports whether the answer tells the client to repeat the call later.
+// mayComeAgain reports whether the answer tells the client to retry later.
 func mayComeAgain(status int, code string) bool {
 	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests ||
 		status == http.StatusConflict && code == "idempotency_in_progress"

@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// disk is a small file system in memory, which can be filled.
+// disk is a small file system in memory that can be filled.
 type disk struct{ dir string }
 
 const diskSize = "96m"
 
-// openDisk mounts the disk, if there is to be one. That takes root.
+// openDisk mounts the disk, if the fault needs one. It requires root.
 func (s *stage) openDisk(ctx context.Context) error {
 	if s.smallDisk == "" {
 		return nil
@@ -38,7 +38,7 @@ func (s *stage) openDisk(ctx context.Context) error {
 	return chownAll(d.dir, filepath.Join(cluster, "PG_VERSION"))
 }
 
-// moveToDisk puts the database, but not the log of PostgreSQL, on the disk.
+// moveToDisk moves the database, without the write-ahead log, to the disk.
 func (s *stage) moveToDisk(ctx context.Context) error {
 	if s.smallDisk != "data" {
 		return nil
@@ -50,7 +50,7 @@ func (s *stage) moveToDisk(ctx context.Context) error {
 
 func (d *disk) filler() string { return filepath.Join(d.dir, "filler") }
 
-// fill leaves no byte free.
+// fill fills the disk completely.
 func (d *disk) fill() error {
 	file, err := os.Create(d.filler())
 	if err != nil {
@@ -59,7 +59,7 @@ func (d *disk) fill() error {
 	defer file.Close()
 	for block := make([]byte, 1<<20); len(block) > 0; {
 		if _, err = file.Write(block); err != nil {
-			block = block[:len(block)/2] // the rest takes smaller pieces
+			block = block[:len(block)/2] // fill the rest in smaller blocks
 		}
 	}
 	if !errors.Is(err, syscall.ENOSPC) {

@@ -9,25 +9,26 @@ import (
 
 // fault is a row of the table.
 type fault struct {
-	name    string // of the command line and the report: lower case with dashes
+	name    string // for the command line and the report: lower case with hyphens
 	what    string // what happens, for people
-	promise string // what orgd promises then, for people
-	// within is how soon every replica answers reads and changes and is ready again,
-	// from heal on, or from inject if the fault stays. It has room for a busy machine
-	// beside the promise.
+	promise string // what orgd promises in that case, for people
+	// within is how soon after heal, or after inject if the fault stays, every replica
+	// must be ready and answer reads and changes again. It is the promise plus a margin
+	// for a busy machine.
 	within  time.Duration
 	setup   setup
 	load    pace
-	rest    time.Duration // how long nobody asks anything before the fault
+	rest    time.Duration // how long no requests are sent before the fault
 	allowed allowance
 	inject  func(context.Context, *stage) error
 	hold    time.Duration // between inject and heal
 	heal    func(context.Context, *stage) error
-	// felt is an error if the fault did nothing to the service: then nothing was tried.
+	// felt returns an error if the fault did not affect the service: then the run tested
+	// nothing.
 	felt func(*episode) error
-	// also are further checks, at the end; nil for none.
+	// also runs further checks at the end; nil for none.
 	also  func(context.Context, *episode) error
-	alone bool // needs the machine for itself
+	alone bool // needs the whole machine
 }
 
 // episode is one run of a fault, for its checks.
@@ -36,24 +37,24 @@ type episode struct {
 	*stage
 	began    time.Time // of the load, after the warm-up
 	injected time.Time
-	healed   time.Time // injected, if the fault stays
+	healed   time.Time // time of the injection, if the fault stays
 	ended    time.Time // of the recovery
-	remark   string    // what a check has measured
+	remark   string    // what a check measured
 }
 
-// during returns the attempts that were under way between the injection and recovery.
+// during returns the attempts in flight between the injection and the recovery.
 func (e *episode) during() []attempt {
 	return e.stage.load.ledger.attempts(func(_ *call, a attempt) bool {
 		return a.end.After(e.injected) && a.start.Before(e.ended)
 	})
 }
 
-// before returns the attempts that had ended when the fault came.
+// before returns the attempts that ended before the injection.
 func (e *episode) before() []attempt {
 	return e.stage.load.ledger.attempts(func(_ *call, a attempt) bool { return a.start.After(e.began) && a.end.Before(e.injected) })
 }
 
-// someFailed wants the fault to have cost somebody an answer.
+// someFailed checks that at least one attempt failed during the fault.
 func someFailed(e *episode) error {
 	for _, a := range e.during() {
 		if !a.succeeded() {
@@ -63,7 +64,7 @@ func someFailed(e *episode) error {
 	return errors.New("not one call failed")
 }
 
-// someTook wants the fault to have held somebody up.
+// someTook checks that at least one attempt took d or longer during the fault.
 func someTook(d time.Duration) func(*episode) error {
 	return func(e *episode) error {
 		longest := percentile(e.during(), 1)
@@ -74,7 +75,7 @@ func someTook(d time.Duration) func(*episode) error {
 	}
 }
 
-// counted wants every replica's proxy to have done something.
+// counted checks that every replica's proxy did something.
 func counted(what string, count func(*proxy) int64) func(*episode) error {
 	return func(e *episode) error {
 		for i, p := range e.proxies {
@@ -92,7 +93,7 @@ var (
 	refusals = counted("no connection was refused", func(p *proxy) int64 { return p.refusals.Load() })
 )
 
-// atLeast is an error if there are fewer.
+// atLeast returns an error if n is less than wanted.
 func atLeast(n, wanted int, what string) error {
 	if n < wanted {
 		return fmt.Errorf("%d %s, and %d are needed", n, what, wanted)
@@ -100,7 +101,7 @@ func atLeast(n, wanted int, what string) error {
 	return nil
 }
 
-// fewDials bounds how often each replica tried to connect during the fault.
+// fewDials checks how often each replica tried to connect during the fault.
 func fewDials(most int64) func(context.Context, *episode) error {
 	return func(_ context.Context, e *episode) error {
 		for i, p := range e.proxies {
@@ -112,7 +113,7 @@ func fewDials(most int64) func(context.Context, *episode) error {
 	}
 }
 
-// noneFailed is for what must cost nobody anything.
+// noneFailed checks that no attempt failed.
 func noneFailed(_ context.Context, e *episode) error {
 	failed := 0
 	var first attempt

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// kind says what a call does, and by which rule its client may repeat it.
+// kind is what a call does, and how its client may repeat it.
 type kind int
 
 const (
 	createKeyed  kind = iota // with an Idempotency-Key
-	createMarked             // as the official clients: repeats are counted, and nothing names the call
+	createMarked             // like the official clients: retries are counted, without an Idempotency-Key
 	createOnce               // never repeated
 	change                   // PATCH of the worker's own organization
 	addMember
 	removeMember
-	read // GET of an organization that the worker has made
+	read // GET of an organization that the worker created
 	list
 )
 
@@ -31,12 +31,12 @@ func (k kind) creates() bool { return k <= createOnce }
 // reads reports whether the call changes nothing.
 func (k kind) reads() bool { return k >= read }
 
-// call is one thing that a client wants, with all attempts to get it done. A client
-// has one call under way at a time.
+// call is one operation of a client, with all its attempts. A client has one call in
+// flight at a time.
 type call struct {
 	worker   int
 	kind     kind
-	org      string // the organization that it is about; empty for a creation and a list
+	org      string // the organization of the call; empty for a creation and a list
 	value    string // unique: the name, the metadata's value, or the user
 	attempts []attempt
 }
@@ -46,12 +46,12 @@ type attempt struct {
 	requestID  string // unique; the event of its change carries it
 	replica    int
 	start, end time.Time
-	status     int    // 0: no answer came
+	status     int    // 0 without an answer
 	code       string // of a problem document
 	orgID      string
 	replayed   bool
-	flaw       string // what is wrong with the answer in itself
-	err        error  // why no answer came
+	flaw       string // what is wrong with the answer itself
+	err        error  // why there is no answer
 }
 
 func (a attempt) succeeded() bool { return a.status >= 200 && a.status < 300 }
@@ -61,7 +61,7 @@ func (a attempt) refused() bool {
 	return a.status >= 300 && a.status < 500
 }
 
-// unknown reports whether the attempt may have taken effect without saying so.
+// unknown reports whether the attempt may have taken effect without an acknowledgment.
 func (a attempt) unknown() bool { return !a.succeeded() && !a.refused() }
 
 func (a attempt) took() time.Duration { return a.end.Sub(a.start) }
@@ -74,7 +74,7 @@ func (a attempt) String() string {
 	return fmt.Sprintf("%s: %d %s", text, a.status, a.code)
 }
 
-// answer returns the attempt that was answered with success, or nil.
+// answer returns the successful attempt, or nil.
 func (c *call) answer() *attempt {
 	for i := range c.attempts {
 		if c.attempts[i].succeeded() {
@@ -84,7 +84,7 @@ func (c *call) answer() *attempt {
 	return nil
 }
 
-// unknowns is how many attempts may have taken effect without saying so.
+// unknowns returns the number of attempts with an unknown outcome.
 func (c *call) unknowns() (n int) {
 	for _, a := range c.attempts {
 		if a.unknown() {
@@ -94,8 +94,8 @@ func (c *call) unknowns() (n int) {
 	return n
 }
 
-// ledger has every call of a run. Calls are added when they begin, attempts when
-// they end.
+// ledger records every call of a run. A call is added when it begins, an attempt when it
+// ends.
 type ledger struct {
 	mu    sync.Mutex
 	calls []*call
@@ -113,7 +113,7 @@ func (l *ledger) note(c *call, a attempt) {
 	c.attempts = append(c.attempts, a)
 }
 
-// attempts returns those that pass the filter, in the order of their starts.
+// attempts returns the attempts that pass the filter, by start time.
 func (l *ledger) attempts(filter func(*call, attempt) bool) (found []attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,7 +152,7 @@ func (l *ledger) firstSuccess(replica int, since time.Time) (at time.Time, ok bo
 	return at, len(first) == 2
 }
 
-// acknowledged counts the changes that were answered with success.
+// acknowledged returns the number of changes that were answered with success.
 func (l *ledger) acknowledged() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,7 +164,7 @@ func (l *ledger) acknowledged() (n int) {
 	return n
 }
 
-// percentile returns the time that a share of the attempts took at most.
+// percentile returns the duration that the given share of attempts did not exceed.
 func percentile(attempts []attempt, share float64) time.Duration {
 	if len(attempts) == 0 {
 		return 0

@@ -12,17 +12,18 @@ import (
 	"time"
 )
 
-// pace is how hard the load is: each worker asks, waits for the answer and for
-// every, and asks again. So a slow machine gets fewer requests, not more waiting ones.
+// pace is the intensity of the load: each worker sends a request, waits for the answer
+// and for every, and sends the next. So a slow machine gets fewer requests, not a longer
+// queue.
 type pace struct {
 	workers int
 	every   time.Duration
 }
 
-// retryPause is shorter than Retry-After asks for, so that recovery is seen at once.
+// retryPause is shorter than Retry-After, so the load sees the recovery at once.
 const retryPause = 50 * time.Millisecond
 
-// load is the workers of one account, each of which has its organizations to itself.
+// load is the workers of one account. Each worker uses only its own organizations.
 type load struct {
 	pace
 	name   string // part of every request id
@@ -48,7 +49,7 @@ func (l *load) start(ctx context.Context) {
 	}
 }
 
-// stop lets each worker get its last call done, for so long at most.
+// stop lets each worker finish its last call, within the limit.
 func (l *load) stop(limit time.Duration) {
 	close(l.stopped)
 	l.gate.open()
@@ -58,17 +59,17 @@ func (l *load) stop(limit time.Duration) {
 	l.cancel()
 }
 
-// worker does one call after another at one replica.
+// worker makes one call after another at one replica.
 type worker struct {
 	*load
 	number, replica int
 	client          *client
 	calls, sent     int
-	org             string // the newest that it has made
+	org             string // the newest one that it created
 	members         []string
 }
 
-// steps is what a worker does, again and again. It begins with an organization.
+// steps are the calls of a worker, in a loop. The first creates an organization.
 var steps = []kind{createKeyed, read, change, addMember, list, createMarked, change, addMember, read, removeMember, createOnce}
 
 func (w *worker) work(ctx context.Context) {
@@ -79,7 +80,7 @@ func (w *worker) work(ctx context.Context) {
 	for step := 0; ; step++ {
 		k := steps[step%len(steps)]
 		if w.org == "" && !k.creates() && k != list || len(w.members) == 0 && k == removeMember {
-			continue // the call before, which it needs, came to nothing
+			continue // the previous call, which it depends on, failed
 		}
 		if !w.do(ctx, w.next(k)) {
 			return
@@ -87,12 +88,12 @@ func (w *worker) work(ctx context.Context) {
 	}
 }
 
-// turn spreads the workers, so that they do not all begin at once.
+// turn returns the delay of a worker's first call, so they do not all start at once.
 func (w *worker) turn() time.Duration {
 	return w.every * time.Duration(w.number) / time.Duration(w.workers)
 }
 
-// next makes up a call.
+// next returns a new call.
 func (w *worker) next(k kind) *call {
 	w.calls++
 	c := &call{worker: w.number, kind: k, org: w.org, value: fmt.Sprintf("%s-%d-%d", w.name, w.number, w.calls)}
@@ -107,7 +108,7 @@ func (w *worker) next(k kind) *call {
 	return c
 }
 
-// do gets the call done, and returns false when there is to be no other.
+// do makes the call with all its retries. It returns false when the worker should stop.
 func (w *worker) do(ctx context.Context, c *call) (goOn bool) {
 	w.ledger.begin(c)
 	for {
@@ -201,7 +202,7 @@ func object(name string, value any) string {
 	return string(text)
 }
 
-// gate holds the workers between two attempts while it is shut.
+// gate stops the workers between two attempts while it is shut.
 type gate struct {
 	mu   sync.Mutex
 	shut chan struct{} // closed when the gate opens; nil while it is open
@@ -224,8 +225,8 @@ func (g *gate) open() {
 	}
 }
 
-// pass waits for the gate to be open, and says whether it had to. open is false if ctx
-// ends first.
+// pass waits until the gate is open. waited reports whether it had to wait; open is false
+// if ctx is done first.
 func (g *gate) pass(ctx context.Context) (waited, open bool) {
 	g.mu.Lock()
 	shut := g.shut

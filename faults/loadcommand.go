@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// loadOptions are those of `faults load`.
+// loadOptions are the options of `faults load`.
 type loadOptions struct {
 	url, keyFile string
 	pace
@@ -31,8 +31,8 @@ func readLoadOptions(args []string) (o loadOptions, err error) {
 	return o, nil
 }
 
-// runLoad reads and writes until ctx is done, and reports how it went. It is an error
-// if one call was not answered with success.
+// runLoad reads and writes until ctx is done, and prints a summary. It returns an error
+// if any call was not answered with success.
 func runLoad(ctx context.Context, o loadOptions) error {
 	key, err := os.ReadFile(o.keyFile)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// api is the least that the load takes for orgd. Every nth call fails, if n is not 0.
+// api is a minimal fake of orgd for the load. Every nth call fails, if n is not 0.
 func api(t *testing.T, n int64, status int, contentType string) (url string, calls *atomic.Int64) {
 	t.Helper()
 	calls = new(atomic.Int64)
@@ -38,7 +38,7 @@ func api(t *testing.T, n int64, status int, contentType string) (url string, cal
 	return s.URL, calls
 }
 
-// The verdict of the load is that of its worst answer.
+// The load fails if any answer does.
 func TestLoadCommand(t *testing.T) {
 	t.Parallel()
 	keyFile := filepath.Join(t.TempDir(), "key")
@@ -78,7 +78,7 @@ func TestLoadCommand(t *testing.T) {
 	}
 }
 
-// An answer that is not what the API promises is seen, whatever its status.
+// The load finds an answer that violates the API, whatever its status.
 func TestAnswersAreHeldToTheAPI(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -1,11 +1,11 @@
-// Faults breaks what orgd depends on, and the server itself, under load, and checks
-// that nothing acknowledged is lost and that service resumes by itself. It starts
-// replicas of the built server and a real PostgreSQL for each fault, on loopback, and
-// removes them again. docs/reliability.md has what was measured.
+// Faults injects faults into orgd and its dependencies under load, and checks that no
+// acknowledged change is lost and that service resumes by itself. For each fault it
+// starts replicas of the built server and a real PostgreSQL on loopback, and removes them
+// afterwards. docs/reliability.md has the results.
 //
-//	faults [--runs N] [--report FILE] [FAULT…]   every fault, or those that are named
-//	faults --list                                what there is
-//	faults load --url URL --key-file FILE        the load alone, until SIGINT: any failure is exit code 1
+//	faults [--runs N] [--report FILE] [FAULT…]   run the named faults, or all
+//	faults --list                                list the faults
+//	faults load --url URL --key-file FILE        only the load, until SIGINT; any failure is exit code 1
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// The second signal must not have to wait for the first.
+	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 	if err := work(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// readArguments returns what there is to do.
+// readArguments parses the arguments and returns the function to run.
 func readArguments(args []string) (work func(context.Context) error, err error) {
 	if len(args) > 0 && args[0] == "load" {
 		o, err := readLoadOptions(args[1:])

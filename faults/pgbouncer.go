@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// pgbouncer is PgBouncer in transaction mode before the primary.
+// pgbouncer is PgBouncer in transaction mode in front of the primary.
 type pgbouncer struct {
 	program string
 	addr    string
 	config  string
-	old     bool // it does not know prepared statements
+	old     bool // it does not support prepared statements
 	log     bytes.Buffer
 	cmd     *exec.Cmd
 	done    chan struct{}
@@ -27,7 +27,7 @@ type pgbouncer struct {
 
 func (s *stage) openPooler(ctx context.Context) error {
 	program, err := exec.LookPath("pgbouncer")
-	if err != nil { // where Debian has it
+	if err != nil { // Debian's location
 		if program, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
 			return fmt.Errorf("%w: PgBouncer is not installed", errNotHere)
 		}
@@ -57,7 +57,7 @@ func (s *stage) openPooler(ctx context.Context) error {
 	return nil
 }
 
-// configure writes the files, for a user who may do little if we are root.
+// configure writes the configuration, for an unprivileged user if we are root.
 func (b *pgbouncer) configure(s *stage) error {
 	host, port, err := net.SplitHostPort(s.primary.addr())
 	if err != nil {
@@ -95,7 +95,7 @@ func (b *pgbouncer) start(ctx context.Context) error {
 	b.cmd = exec.Command(b.program, b.config)
 	b.cmd.Stdout, b.cmd.Stderr = &b.log, &b.log
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if os.Geteuid() == 0 { // as which it refuses to run
+	if os.Geteuid() == 0 { // PgBouncer refuses to run as root
 		b.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	}
 	if err := b.cmd.Start(); err != nil {
@@ -104,7 +104,7 @@ func (b *pgbouncer) start(ctx context.Context) error {
 	done := make(chan struct{})
 	b.done = done
 	go func() {
-		_ = b.cmd.Wait() // it is ended by us
+		_ = b.cmd.Wait() // we killed it
 		close(done)
 	}()
 	return await(ctx, "PgBouncer answers", 10*time.Second, func() (bool, error) {
@@ -121,7 +121,7 @@ func (b *pgbouncer) start(ctx context.Context) error {
 	})
 }
 
-// stop ends it at once, with every connection.
+// stop kills PgBouncer and all its connections.
 func (b *pgbouncer) stop() error {
 	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -130,7 +130,7 @@ func (b *pgbouncer) stop() error {
 	return nil
 }
 
-// env is what a replica behind PgBouncer needs.
+// env returns the environment of a replica behind PgBouncer.
 func (b *pgbouncer) env(direct string) []string {
 	env := []string{"ORGD_DB_DIRECT_URL=" + direct}
 	if b.old {

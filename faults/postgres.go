@@ -21,13 +21,13 @@ import (
 	"orgd/internal/localpg"
 )
 
-// settings are those of a database that is meant to lose nothing.
+// settings are those of a database that must not lose data.
 var settings = map[string]string{
 	"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
 	"shared_buffers": "32MB", "max_connections": "40", "max_wal_size": "128MB",
 }
 
-// postgres is a PostgreSQL server to be maltreated.
+// postgres is a PostgreSQL server that faults act on.
 type postgres struct {
 	dir    string // localpg's
 	server *localpg.Server
@@ -35,7 +35,7 @@ type postgres struct {
 	port   int
 }
 
-// startPostgres starts the cluster in dir, or makes one there.
+// startPostgres starts the cluster in dir, or creates one there.
 func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 	p := &postgres{dir: dir}
 	if err := p.start(ctx); err != nil {
@@ -60,10 +60,10 @@ func (p *postgres) start(ctx context.Context) (err error) {
 	return err
 }
 
-// addr is where the server listens.
+// addr returns the address of the server.
 func (p *postgres) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
 
-// url is a database's, for the superuser.
+// url returns the URL of a database for the superuser.
 func (p *postgres) url(database string) string { return p.server.URL(database) }
 
 // copyTo copies the stopped cluster to dir, for another server.
@@ -71,14 +71,14 @@ func (p *postgres) copyTo(ctx context.Context, dir string) error {
 	return run(ctx, "cp", "-a", filepath.Dir(p.data), filepath.Join(dir, "cluster"))
 }
 
-// newDir makes a directory for a server in parent, with a port below those of
-// outgoing connections: one of these could have it while the server is down.
+// newDir creates a directory for a server in parent, with a port below the ephemeral
+// range: an outgoing connection could take an ephemeral port while the server is down.
 func newDir(parent string) (string, error) {
 	dir, err := os.MkdirTemp(parent, "server-")
 	if err != nil {
 		return "", err
 	}
-	// Another user, whom PostgreSQL runs as, passes through.
+	// PostgreSQL may run as another user, who must traverse the directory.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return "", err
 	}
@@ -112,7 +112,7 @@ func (p *postgres) standby(ctx context.Context, parent string) (*postgres, error
 	if err != nil {
 		return nil, err
 	}
-	// On PATH may be links to the two programs that a server needs.
+	// PATH may have links to the two programs that a server needs.
 	program, err := filepath.EvalSymlinks(filepath.Join(programs, "postgres"))
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (p *postgres) standby(ctx context.Context, parent string) (*postgres, error
 	return startPostgres(ctx, dir)
 }
 
-// chownAll gives all in dir to the owner of the other file.
+// chownAll changes the owner of everything in dir to that of the other file.
 func chownAll(dir, like string) error {
 	info, err := os.Stat(like)
 	if err != nil {
@@ -193,14 +193,14 @@ func (p *postgres) signal(signal syscall.Signal) error {
 	return nil
 }
 
-// pause stops all processes, so that the postmaster has no child that is overlooked.
+// pause stops all processes, including children that the postmaster starts meanwhile.
 func (p *postgres) pause() error {
 	return errors.Join(p.signal(syscall.SIGSTOP), p.signal(syscall.SIGSTOP))
 }
 
 func (p *postgres) resume() error { return p.signal(syscall.SIGCONT) }
 
-// kill ends all processes at once.
+// kill kills all processes.
 func (p *postgres) kill() error {
 	if err := errors.Join(p.pause(), p.signal(syscall.SIGKILL)); err != nil {
 		return err
@@ -209,7 +209,7 @@ func (p *postgres) kill() error {
 	return p.ended("signal: killed")
 }
 
-// ended gives up the server that has ended by itself, in the way that how says.
+// ended cleans up after a server that ended by itself.
 func (p *postgres) ended(how string) error {
 	if err := p.server.Stop(); err == nil || !strings.Contains(err.Error(), how) {
 		return fmt.Errorf("PostgreSQL ended otherwise: %v", err)
@@ -250,7 +250,7 @@ func (p *postgres) query(ctx context.Context, database, sql string, into ...any)
 	return conn.QueryRow(ctx, sql, pgx.QueryExecModeSimpleProtocol).Scan(into...)
 }
 
-// until waits for a query of one boolean to be true.
+// until waits until a query of one boolean returns true.
 func (p *postgres) until(ctx context.Context, what, sql string) error {
 	return await(ctx, what, 20*time.Second, func() (bool, error) {
 		var yes bool
@@ -259,7 +259,7 @@ func (p *postgres) until(ctx context.Context, what, sql string) error {
 	})
 }
 
-// await calls done until it is true, fails, or the limit is over.
+// await calls done until it returns true, fails, or the limit expires.
 func await(ctx context.Context, what string, limit time.Duration, done func() (bool, error)) error {
 	for deadline := time.Now().Add(limit); ; {
 		yes, err := done()

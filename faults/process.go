@@ -6,7 +6,7 @@ import (
 	"orgd/internal/child"
 )
 
-// run runs a program; its error has what the program complained of.
+// run runs a program. Its error includes the program's standard error.
 func run(ctx context.Context, name string, args ...string) error {
 	_, err := output(ctx, name, args...)
 	return err

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// proxy stands between one replica and PostgreSQL. Each way to fail is a method, and
-// counts what it has done, so that a fault which does nothing is noticed.
+// proxy stands between one replica and PostgreSQL. Each kind of failure is a method that
+// counts its effects, so a fault without an effect is noticed.
 type proxy struct {
 	addr   string
 	target string
 
-	dials    atomic.Int64 // connections that the replica has opened or tried to
+	dials    atomic.Int64 // connections that the replica opened or tried to open
 	refusals atomic.Int64 // dials that were refused
-	withheld atomic.Int64 // bytes that came while their link was held
+	withheld atomic.Int64 // bytes that arrived while their link was held
 	broken   atomic.Int64 // links that were cut or reset
 
 	mu       sync.Mutex
@@ -26,24 +26,24 @@ type proxy struct {
 	links    map[*link]bool
 	hold     side          // of new links
 	delay    time.Duration // of everything
-	refuseBy []byte        // what a new connection is told before it is closed; nil for none
+	refuseBy []byte        // the answer to a new connection before it is closed; nil for none
 	refuse   bool
 }
 
-// side is what a link holds back.
+// side is the direction that a link holds back.
 type side int
 
 const (
 	nothing side = iota
-	answers      // what PostgreSQL says
+	answers      // from PostgreSQL
 	everything
 )
 
-// link is one connection of the replica and its other half.
+// link is one connection of the replica and the matching one to PostgreSQL.
 type link struct {
 	*proxy
 	client, database net.Conn
-	listener         bool // it listens to changes of keys
+	listener         bool // it listens for key changes
 
 	mu     sync.Mutex
 	held   side
@@ -110,8 +110,8 @@ func (p *proxy) join(client net.Conn) {
 	l.copy(database, client, everything, startup)
 }
 
-// turnAway refuses a connection: with an answer of PostgreSQL's protocol, or as a
-// port on which nobody listens.
+// turnAway rejects a connection: with an answer in PostgreSQL's protocol, or like a port
+// on which nobody listens.
 func (p *proxy) turnAway(client net.Conn, answer []byte) {
 	if answer == nil {
 		reset(client)
@@ -119,13 +119,13 @@ func (p *proxy) turnAway(client net.Conn, answer []byte) {
 	}
 	defer client.Close()
 	if _, err := readStartup(client); err == nil {
-		_, _ = client.Write(answer) // who has left needs no answer
+		_, _ = client.Write(answer) // the client may be gone
 	}
 }
 
-// readStartup reads the first message: its length, and the rest.
+// readStartup reads the first message: its length and the rest.
 func readStartup(client net.Conn) ([]byte, error) {
-	const longest = 10_000 // as PostgreSQL has it
+	const longest = 10_000 // PostgreSQL's limit
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(client, head); err != nil {
 		return nil, err
@@ -139,8 +139,8 @@ func readStartup(client net.Conn) ([]byte, error) {
 	return message, err
 }
 
-// copy passes on what from says, unless the link holds it. held is the least that
-// holds this direction.
+// copy forwards bytes from one connection to the other, unless the link holds the
+// direction held.
 func (l *link) copy(to, from net.Conn, held side, first []byte) {
 	defer l.end(false)
 	buffer := make([]byte, 32<<10)
@@ -160,7 +160,7 @@ func (l *link) copy(to, from net.Conn, held side, first []byte) {
 	}
 }
 
-// await waits until the direction is not held, and returns false if the link ends.
+// await waits until the direction is not held. It returns false if the link ends.
 func (l *link) await(direction side, bytes int) bool {
 	counted := false
 	for {
@@ -182,7 +182,7 @@ func (l *link) await(direction side, bytes int) bool {
 	}
 }
 
-// wait is the delay of a slow network.
+// wait waits for the delay of a slow network.
 func (l *link) wait() bool {
 	l.proxy.mu.Lock()
 	delay := l.delay
@@ -206,7 +206,7 @@ func (l *link) setHeld(s side) {
 	l.opened = make(chan struct{})
 }
 
-// end closes both halves, by a reset if it is abrupt.
+// end closes both connections, with a reset if abrupt is true.
 func (l *link) end(abrupt bool) {
 	l.once.Do(func() {
 		close(l.gone)
@@ -221,7 +221,7 @@ func (l *link) end(abrupt bool) {
 	})
 }
 
-// reset closes with RST. The errors are those of a connection that is closed already.
+// reset closes with RST. It ignores errors, which mean that the connection is closed.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -243,15 +243,15 @@ func (p *proxy) chosen(which func(*link) bool) (found []*link) {
 	return found
 }
 
-// silence holds back everything on the links there are; new ones work.
+// silence holds back everything on the existing links. New links work.
 func (p *proxy) silence() {
 	for _, l := range p.chosen(all) {
 		l.setHeld(everything)
 	}
 }
 
-// holdBack holds back one side or both, on new links too. With nothing, what was held
-// flows again.
+// holdBack holds back one or both sides, on new links too. With no side, held bytes flow
+// again.
 func (p *proxy) holdBack(s side) {
 	p.mu.Lock()
 	p.hold = s
@@ -269,22 +269,21 @@ func (p *proxy) cut(which func(*link) bool) {
 	}
 }
 
-// slow delays everything by so much in each direction.
+// slow delays everything by d in each direction.
 func (p *proxy) slow(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// turnAwayNew refuses new connections, with PostgreSQL's answer or, where it is nil,
-// with a reset.
+// turnAwayNew rejects new connections with the answer, or with a reset if it is nil.
 func (p *proxy) turnAwayNew(answer []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse, p.refuseBy = true, answer
 }
 
-// admit takes new connections again.
+// admit accepts new connections again.
 func (p *proxy) admit() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -294,7 +293,7 @@ func (p *proxy) admit() {
 // tooManyClients is PostgreSQL's ErrorResponse when max_connections is exhausted.
 var tooManyClients = errorResponse("FATAL", "53300", "sorry, too many clients already")
 
-// errorResponse writes the message of the protocol:
+// errorResponse returns an ErrorResponse message of the protocol:
 // https://www.postgresql.org/docs/current/protocol-message-formats.html
 func errorResponse(severity, sqlstate, message string) []byte {
 	var fields bytes.Buffer

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// replica is a server process as it ships.
+// replica is a process of the server as it ships.
 type replica struct {
 	number  int
 	program string
@@ -25,11 +25,11 @@ type replica struct {
 	addr    string // of the API, the same after a restart
 
 	cmd       *exec.Cmd
-	out       *os.File // the reader of its log
+	out       *os.File // reads its log
 	log       *tail
 	adminAddr string
 	done      chan struct{}
-	leaving   bool // we told it to end
+	leaving   bool // we told it to stop
 }
 
 // start starts the process and waits until it serves.
@@ -38,7 +38,7 @@ func (r *replica) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer writer.Close() // the child has its own
+	defer writer.Close() // the child has its own copy
 	r.cmd = exec.Command(r.program, "serve")
 	r.cmd.Env = append([]string{"ORGD_ADDR=" + r.addr, "ORGD_ADMIN_ADDR=127.0.0.1:0", "ORGD_DRAIN_DELAY=0s"}, r.env...)
 	r.cmd.Stdout, r.cmd.Stderr = writer, writer
@@ -71,13 +71,13 @@ func (r *replica) awaitReady(ctx context.Context) error {
 
 func (r *replica) url() string { return "http://" + r.addr }
 
-// ready asks the probe.
+// ready reports whether the readiness probe succeeds.
 func (r *replica) ready(ctx context.Context) bool {
 	_, err := getText(ctx, r.url()+"/readyz")
 	return err == nil
 }
 
-// getText reads what is answered with 200.
+// getText returns the body of an answer with status 200.
 func getText(ctx context.Context, url string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -97,7 +97,7 @@ func getText(ctx context.Context, url string) (string, error) {
 	return string(text), err
 }
 
-// alive is an error if the process has ended though nobody told it to.
+// alive returns an error if the process ended by itself.
 func (r *replica) alive() error {
 	select {
 	case <-r.done:
@@ -111,7 +111,7 @@ func (r *replica) alive() error {
 
 func (r *replica) signal(s syscall.Signal) error { return r.cmd.Process.Signal(s) }
 
-// kill ends the process at once.
+// kill kills the process.
 func (r *replica) kill() error {
 	r.leaving = true
 	if err := r.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -121,7 +121,7 @@ func (r *replica) kill() error {
 	return r.out.Close()
 }
 
-// stop ends the process in order. That it had to be forced is an error.
+// stop stops the process gracefully. It returns an error if it had to kill it.
 func (r *replica) stop() error {
 	if r.leaving {
 		return nil
@@ -130,7 +130,7 @@ func (r *replica) stop() error {
 		return err
 	}
 	r.leaving = true
-	// A process that was paused takes the signal when it goes on.
+	// A paused process handles the signal when it continues.
 	if err := errors.Join(r.signal(syscall.SIGTERM), r.signal(syscall.SIGCONT)); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -146,7 +146,7 @@ func (r *replica) stop() error {
 	return r.closeLog()
 }
 
-// closeLog is the end of whoever reads the log.
+// closeLog ends the reader of the log.
 func (r *replica) closeLog() error {
 	if err := r.out.Close(); !errors.Is(err, os.ErrClosed) {
 		return err
@@ -154,14 +154,14 @@ func (r *replica) closeLog() error {
 	return nil
 }
 
-// tail keeps the end of a log, and its lines that tell of a defect.
+// tail keeps the end of a log and the lines that report a defect.
 type tail struct {
 	mu      sync.Mutex
 	lines   []string
 	defects []string
 }
 
-// follow reads the log, and sends the admin address when the server says it.
+// follow reads the log, and sends the admin address when the server logs it.
 func (t *tail) follow(log io.Reader, serving chan<- string) {
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
@@ -189,13 +189,13 @@ func (t *tail) add(line string) {
 	}
 }
 
-// isDefect reports whether no fault excuses the line.
+// isDefect reports whether the line is an error that no fault explains.
 func isDefect(line string) bool {
 	return strings.Contains(line, `"status":500`) || strings.HasPrefix(line, "panic:") ||
 		strings.HasPrefix(line, "fatal error:") || strings.Contains(line, "DATA RACE")
 }
 
-// String returns the end of the log, no more than a screen.
+// String returns the end of the log, at most one screen.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The table of figures stands between these lines of the report.
+// The table of results is between these lines of the report.
 const (
 	tableBegin = "<!-- Written by `make faults N=20`; the rest of the page is not. -->"
 	tableEnd   = "<!-- End of what `make faults` writes. -->"
@@ -47,7 +47,7 @@ func reportTable(faults []*fault, results []result, o options, now time.Time) st
 	return b.String()
 }
 
-// summary is all runs of one fault.
+// summary is the results of all runs of one fault.
 type summary struct {
 	runs, acknowledged, lost, failed int
 	recovered                        []time.Duration
@@ -76,7 +76,7 @@ func summarize(name string, results []result) (s summary) {
 	return s
 }
 
-// String is the cells of the table.
+// String returns the cells of the table.
 func (s summary) String() string {
 	if s.runs == 0 {
 		return "not tested | | | |"

@@ -21,7 +21,7 @@ func TestReportReplacesTheTable(t *testing.T) {
 		{fault: "two", err: errNotHere},
 	}
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	for range 2 { // once more finds the same lines
+	for range 2 { // a second run finds the same lines
 		if err := writeReport(file, faults, results, options{runs: 2, parallel: 4}, now); err != nil {
 			t.Fatal(err)
 		}

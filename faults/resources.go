@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// resources are what a process must give back when a fault is over.
+// resources are what a process must release after a fault.
 type resources struct{ goroutines, descriptors int }
 
-// resourceSlack is for connections of the pool that come and go by themselves.
+// resourceSlack allows for connections that the pool opens and closes by itself.
 const resourceSlack = 6
 
 func (r *replica) resources(ctx context.Context) (now resources, err error) {
@@ -26,7 +26,7 @@ func (r *replica) resources(ctx context.Context) (now resources, err error) {
 	return now, err
 }
 
-// measure returns what each replica has while nobody asks anything.
+// measure returns the resources of each replica while no requests are sent.
 func (s *stage) measure(ctx context.Context) ([]resources, error) {
 	s.load.gate.close()
 	defer s.load.gate.open()
@@ -41,7 +41,7 @@ func (s *stage) measure(ctx context.Context) ([]resources, error) {
 	return all, nil
 }
 
-// checkResources waits for the replicas to have no more than they had.
+// checkResources waits until the replicas have no more resources than before.
 func (s *stage) checkResources(ctx context.Context, had []resources) error {
 	var last error
 	err := await(ctx, "goroutines and descriptors are back to where they were", 25*time.Second, func() (bool, error) {

@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// result is what one run of a fault has shown.
+// result is the result of one run of a fault.
 type result struct {
 	fault        string
 	acknowledged int // changes that were answered with success
-	failed       int // attempts that were not, from the injection on
-	lost         int // acknowledged changes that are not there
+	failed       int // other attempts, from the injection on
+	lost         int // acknowledged changes that are missing
 	recovered    time.Duration
 	quiet        time.Duration // the same until the last failure
 	remark       string        // further figures
 	violations   []string
-	err          error // the harness could not try the fault, or errNotHere
+	err          error // the harness could not run the fault, or errNotHere
 }
 
 const (
-	recoveryLimit = 45 * time.Second // after which a run does not wait any more
+	recoveryLimit = 45 * time.Second // after which a run stops waiting
 	aftermath     = time.Second      // load after the recovery
-	stopLimit     = 30 * time.Second // for the calls that are not done yet
+	stopLimit     = 30 * time.Second // for the calls in flight
 )
 
 // try runs a fault once.
@@ -67,7 +67,7 @@ func (e *episode) play(ctx context.Context, r *result) error {
 	sleep(ctx, aftermath)
 	limit := stopLimit
 	if e.anyDead() != nil {
-		limit = 0 // some calls will never be done
+		limit = 0 // some calls can never finish
 	}
 	e.stage.load.stop(limit)
 	if err := context.Cause(ctx); err != nil {
@@ -80,7 +80,7 @@ func (e *episode) play(ctx context.Context, r *result) error {
 	return e.check(ctx, r, had)
 }
 
-// warmUp fills the pools, and measures what the replicas have then.
+// warmUp fills the pools, and then measures the resources of the replicas.
 func (e *episode) warmUp(ctx context.Context) ([]resources, error) {
 	if !e.unfilled {
 		if err := e.fillPools(ctx); err != nil {
@@ -118,8 +118,8 @@ func (e *episode) strike(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// fillPools has every replica open as many connections as it will: requests wait for
-// a lock meanwhile.
+// fillPools makes every replica open all its connections, with requests that wait for a
+// lock.
 func (e *episode) fillPools(ctx context.Context) error {
 	conn, err := e.primary.connect(ctx, database)
 	if err != nil {
@@ -133,21 +133,21 @@ func (e *episode) fillPools(ctx context.Context) error {
 	for _, r := range e.replicas {
 		for i := range 24 {
 			asking.Go(func() {
-				// No account may have all connections.
+				// One account may not use all connections.
 				c := newClient(e.fillers[i%len(e.fillers)].keys[0])
 				defer c.http.CloseIdleConnections()
 				c.send(ctx, request{method: "GET", url: r.url() + "/v1/orgs"}, &attempt{})
 			})
 		}
 	}
-	sleep(ctx, time.Second) // less than the servers wait for a lock
+	sleep(ctx, time.Second) // less than the servers' lock timeout
 	_, err = conn.Exec(ctx, "ROLLBACK")
 	asking.Wait()
 	return err
 }
 
-// awaitRecovery waits until every replica serves and is ready, and returns how long
-// that took.
+// awaitRecovery waits until every replica serves and is ready. It returns the time that
+// this took.
 func (e *episode) awaitRecovery(ctx context.Context, watch *readinessWatch) (took time.Duration) {
 	err := await(ctx, "every replica serves", recoveryLimit, func() (bool, error) {
 		if err := e.anyDead(); err != nil {
@@ -176,7 +176,7 @@ func (e *episode) awaitRecovery(ctx context.Context, watch *readinessWatch) (too
 	return took
 }
 
-// anyDead is an error if a replica has ended that nobody told to.
+// anyDead returns an error if a replica ended by itself.
 func (e *episode) anyDead() error {
 	var errs []error
 	for _, r := range e.replicas {
@@ -197,7 +197,7 @@ func (e *episode) report(r *result, recovery time.Duration) {
 	}
 }
 
-// check looks at everything when the load has stopped.
+// check runs all checks after the load has stopped.
 func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 	note := func(err error) {
 		if err != nil {
@@ -236,8 +236,7 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 	return nil
 }
 
-// repeatKeyed sends some creations again that were answered: each must be answered
-// with the first result.
+// repeatKeyed sends some answered creations again. Each must return the first result.
 func (e *episode) repeatKeyed(ctx context.Context) error {
 	w := &worker{load: e.stage.load, number: e.stage.load.workers, client: newClient(e.stage.load.key)}
 	defer w.client.http.CloseIdleConnections()

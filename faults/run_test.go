@@ -12,8 +12,8 @@ import (
 	"orgd/internal/localpg"
 )
 
-// A harness whose checks cannot fail proves nothing: each case breaks one promise, or
-// breaks nothing, and must be found out.
+// A harness whose checks cannot fail proves nothing. Each case breaks one promise, or
+// none, and the harness must detect it.
 func TestHarnessFindsOut(t *testing.T) {
 	t.Parallel()
 	if _, err := localpg.FindBinaries(); errors.Is(err, localpg.ErrNotInstalled) && os.Getenv("TEST_DATABASE_URL") != "" {

@@ -11,24 +11,24 @@ import (
 	"orgd/internal/localpg"
 )
 
-// setup says what a fault needs around it.
+// setup is the environment that a fault needs.
 type setup struct {
-	env         []string      // of the replicas, before the harness's own
-	limits      bool          // keep the default limits, which the load would meet
-	standby     bool          // a second server that follows, and is in the URL
+	env         []string      // of the replicas; the harness's own variables follow
+	limits      bool          // keep the default limits, which the load would reach
+	standby     bool          // a second server that replicates and is in the URL
 	synchronous bool          // commits wait for the standby
-	smallDisk   string        // what is on a separate disk that can be filled: "wal" or "data"
-	pooler      bool          // PgBouncer in between
-	unfilled    bool          // the pools have only what a small load needs
-	delay       time.Duration // of the network to the database, from the beginning
+	smallDisk   string        // "wal" or "data" is on a separate disk that can be filled
+	pooler      bool          // with PgBouncer
+	unfilled    bool          // do not fill the pools first
+	delay       time.Duration // of the network to the database, from the start
 }
 
-// stage is the replicas, their database, and what is between.
+// stage is the replicas, their database, and the proxies between them.
 type stage struct {
 	*template
 	setup
 	dir       string
-	primary   *postgres // the one that is written to
+	primary   *postgres // receives the writes
 	standby   *postgres // nil if there is none
 	proxies   []*proxy  // of each replica, to the first primary
 	others    []*proxy  // of each replica, to the standby
@@ -38,20 +38,20 @@ type stage struct {
 	load      *load
 	undo      []func() error
 
-	// What faults leave to their ends and checks.
+	// State that faults leave for heal and the checks.
 	guests    *load
 	attack    *attack
 	release   func() error
-	cancelled int     // waits for the standby
+	cancelled int     // canceled waits for the standby
 	capacity  float64 // requests a second
 }
 
 const replicaCount = 2
 
-// errNotHere is why a fault cannot be tried on this machine.
+// errNotHere means that a fault cannot run on this machine.
 var errNotHere = errors.New("not possible here")
 
-// raise builds a stage; lower takes it down, however far it came.
+// raise builds a stage. lower takes it down, also if raise failed halfway.
 func raise(ctx context.Context, t *template, f *fault) (*stage, error) {
 	s := &stage{template: t, setup: f.setup}
 	if err := s.raise(ctx); err != nil {
@@ -97,7 +97,7 @@ func (s *stage) raise(ctx context.Context) (err error) {
 	return nil
 }
 
-// later has something undone at the end, the last first.
+// later registers a function to run at the end, in reverse order.
 func (s *stage) later(undo func() error) { s.undo = append(s.undo, undo) }
 
 func (s *stage) lower() error {
@@ -126,7 +126,7 @@ func (s *stage) follow(ctx context.Context) (err error) {
 	return s.primary.until(ctx, "the standby follows", "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
 }
 
-// addReplica starts a replica behind proxies of its own.
+// addReplica starts a replica behind its own proxies.
 func (s *stage) addReplica(ctx context.Context, number int) error {
 	target := s.primary.addr()
 	if s.pgbouncer != nil {
@@ -168,7 +168,7 @@ func (s *stage) addReplica(ctx context.Context, number int) error {
 	return nil
 }
 
-// serverURL is the database for the role that serves.
+// serverURL returns the database URL for the role of the server.
 func (s *stage) serverURL(hosts string) string {
 	return fmt.Sprintf("postgres://%s:%s@%s/%s", server, password, hosts, database)
 }
@@ -188,7 +188,7 @@ func (s *stage) urls() (urls []string) {
 	return urls
 }
 
-// eachProxy does something to the way of every replica to the first primary.
+// eachProxy calls do with the proxy of every replica to the first primary.
 func (s *stage) eachProxy(do func(*proxy)) error {
 	for _, p := range s.proxies {
 		do(p)
@@ -196,7 +196,7 @@ func (s *stage) eachProxy(do func(*proxy)) error {
 	return nil
 }
 
-// promote has the standby be the primary from now on.
+// promote promotes the standby to primary.
 func (s *stage) promote(ctx context.Context) error {
 	if err := s.standby.exec(ctx, "postgres", "SELECT pg_promote()"); err != nil {
 		return err
@@ -205,13 +205,13 @@ func (s *stage) promote(ctx context.Context) error {
 	return nil
 }
 
-// remove ends the server and deletes it. One that was killed or paused has not ended
-// in order, and is none the worse.
+// remove stops the server and deletes it. An unclean stop of a killed or paused server is
+// not an error.
 func (p *postgres) remove() error {
 	select {
 	case <-p.server.Done():
 	default:
-		_ = p.resume() // it may be paused; if it has just ended, Remove says so
+		_ = p.resume() // it may be paused; if it has ended, Remove reports it
 	}
 	err := p.server.Remove()
 	if inUse := (*localpg.InUseError)(nil); errors.As(err, &inUse) || err != nil && !strings.Contains(err.Error(), "had ended by itself") {

@@ -7,18 +7,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// state is what the database has of the account that the load works on.
+// state is what the database has for the account of the load.
 type state struct {
-	made     map[string][]string // ids of the organizations that were created under a name
-	metadata map[string]string   // the value that changes write, by organization
+	made     map[string][]string // ids of the organizations created with a name
+	metadata map[string]string   // the value written by changes, by organization
 	members  map[string]string   // the organization of each user
 	events   map[string]int      // by request id
-	broken   []string            // what contradicts itself in the database alone
+	broken   []string            // contradictions within the database
 }
 
 const textID = `'org_' || replace(%s::text, '-', '')`
 
-// contradictions are queries that count what must not be.
+// contradictions are queries that count states that must not exist.
 var contradictions = []struct{ what, sql string }{
 	{"organizations whose userCount is not the number of their members", `
 SELECT count(*) FROM orgs WHERE user_count <> (
@@ -39,7 +39,7 @@ SELECT count(*) FROM org_members AS m WHERE 1 <> (
     AND 'usr_' || replace(m.user_id::text, '-', '') IN (e.after->>'userId', e.before->>'userId'))`},
 }
 
-// readState reads what the account has.
+// readState reads the state of the account.
 func readState(ctx context.Context, conn *pgx.Conn, account string) (state, error) {
 	s := state{made: map[string][]string{}, metadata: map[string]string{}, members: map[string]string{}, events: map[string]int{}}
 	var a, b string
@@ -53,7 +53,7 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 		_, err = pgx.ForEachRow(rows, scan, func() error { take(); return nil })
 		return err
 	}
-	// The name is that of the creation; the organization must be there.
+	// The name is that of the creation event; the organization must exist.
 	err := each(`SELECT after->>'orgName', `+fmt.Sprintf(textID, "o.org_id")+`
 		FROM org_events JOIN orgs AS o USING (account_id, org_id) WHERE account_id = $1 AND type = 'org.created'`,
 		[]any{&a, &b}, func() { s.made[a] = append(s.made[a], b) })

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// steady is a load that leaves room for the fault to be seen on a small machine.
+// steady is a load that leaves capacity for the fault to show on a small machine.
 var steady = pace{workers: 8, every: 20 * time.Millisecond}
 
-// scattered has many clients, of which few have a call under way when the fault comes:
-// those may be held up, and the others show how the service does.
+// scattered has many clients, of which few have a call in flight when the fault begins.
+// Those may be delayed; the others show the state of the service.
 var scattered = pace{workers: 80, every: time.Second}
 
 // gentle stays below the default limits of a key and an account.
 var gentle = pace{workers: 8, every: 100 * time.Millisecond}
 
-// table is every fault. A row says what happens, what is promised, and how it is done
-// and undone; the checks that hold for all are in check.go and run.go.
+// table lists every fault. A row says what happens, what is promised, and how to inject
+// it and end it. The checks that apply to every fault are in check.go and run.go.
 var table = []fault{
 	{
 		name:    "silent-idle",
 		what:    "all connections of a full, idle pool go silent, without FIN or RST; new ones work (a firewall forgets them)",
 		promise: "serves and is ready within 3 s, at 10 requests/s for each replica",
 		within:  4 * time.Second,
-		load:    pace{workers: 40, every: 2 * time.Second}, // of which few wait at once
+		load:    pace{workers: 40, every: 2 * time.Second}, // of which few wait at a time
 		rest:    3 * time.Second,
 		inject:  silenceFull,
 		felt:    withheld,
@@ -177,7 +177,7 @@ var table = []fault{
 			return errors.Join(s.replicas[0].out.Close(), s.replicas[1].out.Close())
 		},
 		hold: time.Second,
-		heal: func(context.Context, *stage) error { return nil }, // nobody reads again
+		heal: func(context.Context, *stage) error { return nil }, // the log stays unread
 		felt: func(e *episode) error {
 			return atLeast(len(e.during()), 1, "calls came, and with them lines of the log")
 		},
@@ -410,14 +410,14 @@ var table = []fault{
 
 const floodLength = 5 * time.Second
 
-// toProxies does something to the way of each replica to the first primary.
+// toProxies calls do with the proxy of each replica to the first primary.
 func toProxies(do func(*proxy)) func(context.Context, *stage) error {
 	return func(_ context.Context, s *stage) error { return s.eachProxy(do) }
 }
 
-// silenceFull wants every pool to be full first.
+// silenceFull checks first that every pool is full.
 func silenceFull(_ context.Context, s *stage) error {
-	const connections = 10 + 1 // the default, and one that listens
+	const connections = 10 + 1 // the default, and the listener
 	for _, p := range s.proxies {
 		if err := atLeast(len(p.chosen(all)), connections, "connections are open"); err != nil {
 			return err
@@ -426,7 +426,7 @@ func silenceFull(_ context.Context, s *stage) error {
 	return s.eachProxy((*proxy).silence)
 }
 
-// inOrder stops at the first error.
+// inOrder runs the steps until the first error.
 func inOrder(steps ...func() error) error {
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -436,7 +436,7 @@ func inOrder(steps ...func() error) error {
 	return nil
 }
 
-// find returns the rows of the names, or all.
+// find returns the faults with the given names, or all without names.
 func find(names []string) (found []*fault, err error) {
 	byName := map[string]*fault{}
 	for i := range table {

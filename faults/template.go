@@ -13,31 +13,31 @@ import (
 
 const (
 	database = "orgd"
-	// server and owner are the roles of deploy/postgres/roles.sql, by other names: the
-	// cluster's superuser is called orgd.
+	// server and owner are the roles of deploy/postgres/roles.sql under other names,
+	// because the superuser of the cluster is called orgd.
 	server, owner = "app", "app_owner"
 	password      = "secret"
 )
 
-// template is what every run begins with: the programs, and a stopped cluster with
-// the schema, the roles, and the accounts.
+// template is the start of every run: the programs, and a stopped cluster with the
+// schema, the roles and the accounts.
 type template struct {
 	dir      string
 	program  string
 	postgres *postgres
-	parent   string // where clusters can be
+	parent   string // directory for clusters
 	tenant   account
 	other    account
-	fillers  []account // who fill the pools
+	fillers  []account // fill the pools
 }
 
-// account is one with its keys.
+// account is an account with its keys.
 type account struct {
 	id   string
 	keys []string
 }
 
-// newTemplate builds the server, unless one is given, and makes the cluster.
+// newTemplate builds the server, unless program is given, and creates the cluster.
 func newTemplate(ctx context.Context, program string) (t *template, err error) {
 	t = &template{program: program}
 	if t.dir, err = os.MkdirTemp("", "orgd-faults-"); err != nil {
@@ -62,7 +62,7 @@ func (t *template) fill(ctx context.Context) (err error) {
 	if t.postgres, err = startPostgres(ctx, filepath.Join(t.dir, "template")); err != nil {
 		return err
 	}
-	// localpg keeps the cluster elsewhere if PostgreSQL's user cannot come here.
+	// localpg puts the cluster elsewhere if PostgreSQL's user cannot reach this directory.
 	t.parent = filepath.Dir(filepath.Dir(filepath.Dir(t.postgres.data)))
 	if err := t.prepare(ctx); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (t *template) fill(ctx context.Context) (err error) {
 	return t.postgres.stop()
 }
 
-// prepare makes the database as the operating page says.
+// prepare creates the database as docs/operating.md describes.
 func (t *template) prepare(ctx context.Context) error {
 	if err := t.postgres.exec(ctx, "postgres", "CREATE DATABASE "+database); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (t *template) prepare(ctx context.Context) error {
 	if t.other, err = t.newAccount(ctx, "other", 5); err != nil {
 		return err
 	}
-	for range 10 { // as many as a pool has connections
+	for range 10 { // one for each connection of a pool
 		filler, err := t.newAccount(ctx, "filler", 1)
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (t *template) newAccount(ctx context.Context, name string, keys int) (a acc
 	return a, nil
 }
 
-// operate runs one of the server's commands as the superuser.
+// operate runs a command of the server as the superuser.
 func (t *template) operate(ctx context.Context, args ...string) (string, error) {
 	cmd := child.Command(ctx, t.program, args...)
 	cmd.Env = []string{"DATABASE_URL=" + t.postgres.url(database)}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// walk reads all pages at a replica: it must show what the database has, each
-// organization once.
+// walk reads all pages at a replica. They must show every organization of the database
+// exactly once.
 func (e *episode) walk(ctx context.Context, r *replica, s state) error {
 	seen := map[string]bool{}
 	for cursor := ""; ; {
@@ -63,7 +63,7 @@ func getJSON(ctx context.Context, url, key string, into any) error {
 	return json.Unmarshal(text, into)
 }
 
-// readinessWatch asks the probe of each replica again and again.
+// readinessWatch polls the readiness probe of each replica.
 type readinessWatch struct {
 	cancel context.CancelFunc
 	asking sync.WaitGroup
@@ -79,7 +79,7 @@ func (e *episode) watchReadiness(ctx context.Context) *readinessWatch {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &readinessWatch{cancel: cancel, is: make([]bool, len(e.replicas)), since: make([]time.Time, len(e.replicas))}
 	for i, r := range e.replicas {
-		w.is[i] = true // it was awaited
+		w.is[i] = true // awaitReady has seen it
 		w.asking.Go(func() {
 			for sleep(ctx, probeEvery) {
 				w.note(i, r.ready(ctx))

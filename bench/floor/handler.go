@@ -42,10 +42,10 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // a client that has gone needs no answer
+	_, _ = w.Write(body) // the client may be gone
 }
 
-// query asks for one row more than the limit, which it returns.
+// query requests one row more than the limit. It returns the limit too.
 func (h handler) query(r *http.Request) (rows pgx.Rows, limit int, err error) {
 	limit = 20
 	q := r.URL.Query()
@@ -67,8 +67,8 @@ func (h handler) query(r *http.Request) (rows pgx.Rows, limit int, err error) {
 	return rows, limit, err
 }
 
-// A cursor is the microseconds since 1970 and the id of the last row of the page
-// before, in base64.
+// A cursor is the creation time in microseconds since 1970 and the id of the last row of
+// the previous page, in base64.
 const cursorSize = 24
 
 func encodeCursor(createdAt time.Time, id uuid) string {

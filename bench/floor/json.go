@@ -12,8 +12,7 @@ import (
 
 type uuid [16]byte
 
-// appendPage appends the page object: at most limit rows, and a cursor if there is
-// one more.
+// appendPage appends the page object: at most limit rows, and a cursor if there are more.
 func appendPage(b []byte, rows pgx.Rows, limit int) ([]byte, error) {
 	b = append(b, `{"organizations":[`...)
 	var lastCreated time.Time
@@ -41,8 +40,8 @@ func appendPage(b []byte, rows pgx.Rows, limit int) ([]byte, error) {
 	return append(b, '}', '\n'), rows.Err()
 }
 
-// appendOrg appends the organization object. Its columns are in the binary format,
-// but for metadata, which pgx prefers as text.
+// appendOrg appends the organization object. Its columns are in binary format, except
+// metadata, for which pgx prefers text.
 func appendOrg(b []byte, column [][]byte) []byte {
 	b = append(b, `{"createdAt":"`...)
 	b = readTime(column[5]).AppendFormat(b, time.RFC3339Nano)
@@ -78,7 +77,7 @@ func appendOptional(b []byte, column [][]byte) []byte {
 	return b
 }
 
-// readTime reads microseconds since 2000.
+// readTime decodes microseconds since 2000.
 func readTime(b []byte) time.Time {
 	const epoch = 946_684_800_000_000
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + epoch).UTC()

@@ -1,10 +1,9 @@
-// Floor is the least that a Go service can do for GET /v1/orgs: one keyset query
-// over pgx, JSON appended by hand. It has no authentication, no router, no
-// validation, no limits, no logs and no metrics. orgd is measured against it, side
-// by side in one run.
+// Floor does the minimum that a Go service needs for GET /v1/orgs: one keyset query with
+// pgx, and JSON appended by hand. It has no authentication, router, validation, limits,
+// logs or metrics. The benchmark compares orgd with it in one run.
 //
-// Environment: DATABASE_URL, ACCOUNT_ID (a UUID), ADDR (where to listen), POOL
-// (connections).
+// Environment: DATABASE_URL, ACCOUNT_ID (a UUID), ADDR (the address to listen on), POOL
+// (the number of connections).
 package main
 
 import (
@@ -34,7 +33,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The line that orgd logs, so that one who starts both finds both alike.
+	// The same line as orgd's, so the benchmark can parse both.
 	slog.New(slog.NewJSONHandler(os.Stdout, nil)).Info("serving", "addr", ln.Addr().String())
 	http.Handle("GET /v1/orgs", handler{pool: pool, account: os.Getenv("ACCOUNT_ID")})
 	return http.Serve(ln, nil)

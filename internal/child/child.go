@@ -1,4 +1,4 @@
-// Package child runs the programs that the bench and the fault tests need.
+// Package child runs the programs that the benchmark and the fault tests need.
 package child
 
 import (
@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// Command is a program that is asked to end (SIGTERM) when ctx is done, and killed
-// 10 s later. It has a process group of its own: a Ctrl-C reaches only the caller,
-// who then ends it.
+// Command returns a program that gets SIGTERM when ctx is done, and is killed 10 s later.
+// It has its own process group: a Ctrl-C reaches only the caller, which then ends it.
 func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -22,8 +21,7 @@ func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Output runs cmd and returns what it printed, without the white space around it. Its
-// error says what cmd complained of.
+// Output runs cmd and returns its trimmed output. The error includes standard error.
 func Output(cmd *exec.Cmd) (string, error) {
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
