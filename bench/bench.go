@@ -50,6 +50,9 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if err := os.Chmod(b.dir, 0o711); err != nil { // PostgreSQL may run as another user
+		return err
+	}
 	if err := b.build(ctx); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func raise(ctx context.Context, t *template, f *fault) (*stage, error) {
 }
 
 func (s *stage) raise(ctx context.Context) (err error) {
-	if s.dir, err = newDir(s.parent); err != nil {
+	if s.dir, err = newDir(s.template.dir); err != nil {
 		return err
 	}
 	s.later(func() error { return os.RemoveAll(s.dir) })
@@ -112,7 +112,7 @@ func (s *stage) lower() error {
 
 // follow starts the standby.
 func (s *stage) follow(ctx context.Context) (err error) {
-	if s.standby, err = s.primary.standby(ctx, s.parent); err != nil {
+	if s.standby, err = s.primary.standby(ctx, s.template.dir); err != nil {
 		return err
 	}
 	standby := s.standby
@@ -214,7 +214,7 @@ func (p *postgres) remove() error {
 		_ = p.resume() // it may be paused; if it has ended, Remove reports it
 	}
 	err := p.server.Remove()
-	if inUse := (*localpg.InUseError)(nil); errors.As(err, &inUse) || err != nil && !strings.Contains(err.Error(), "had ended by itself") {
+	if errors.Is(err, localpg.ErrInUse) || err != nil && !strings.Contains(err.Error(), "had ended by itself") {
 		return err
 	}
 	return nil

@@ -25,7 +25,6 @@ type template struct {
 	dir      string
 	program  string
 	postgres *postgres
-	parent   string // directory for clusters
 	tenant   account
 	other    account
 	fillers  []account // fill the pools
@@ -62,8 +61,6 @@ func (t *template) fill(ctx context.Context) (err error) {
 	if t.postgres, err = startPostgres(ctx, filepath.Join(t.dir, "template")); err != nil {
 		return err
 	}
-	// localpg puts the cluster elsewhere if PostgreSQL's user cannot reach this directory.
-	t.parent = filepath.Dir(filepath.Dir(filepath.Dir(t.postgres.data)))
 	if err := t.prepare(ctx); err != nil {
 		return err
 	}

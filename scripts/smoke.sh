@@ -7,12 +7,11 @@ set -eu
 server=$1
 orgs=${2:-250}
 dir=$(mktemp -d)
+chmod 711 "$dir" # if root runs this, PostgreSQL runs as another user
 pid=
 
 cleanup() {
 	[ -z "$pid" ] || { kill "$pid" 2>/dev/null && wait "$pid" || true; }
-	# As root, the cluster is in another directory, which PostgreSQL's user can reach.
-	[ ! -f "$dir/data/postgres/cluster.path" ] || rm -rf "$(cat "$dir/data/postgres/cluster.path")"
 	rm -rf "$dir"
 }
 trap cleanup EXIT

@@ -82,7 +82,12 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	group.Go(func() error {
-		return database.keep(ctx, func(event string) { fmt.Fprintln(std.err, "the private PostgreSQL:", event) })
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-database.ended:
+			return errors.New("the private PostgreSQL has ended; start again to recover its data")
+		}
 	})
 	group.Go(func() error {
 		defer cancel()

@@ -22,12 +22,9 @@ import (
 type devDatabase struct {
 	url         string
 	description string
-	keep        func(ctx context.Context, report func(event string)) error // keeps it up until ctx is done
-	stop        func() error
+	ended       <-chan struct{} // closed when it has ended by itself; nil if we cannot know
+	stop        func() error    // returns the reason if it has ended by itself
 }
-
-// keptByOthers is keep for a database that is not ours to start again.
-func keptByOthers(context.Context, func(string)) error { return nil }
 
 // openDevDatabase takes the database that is configured, if it is empty or its own;
 // else starts a private one from installed binaries; else one in a container.
@@ -36,12 +33,12 @@ func openDevDatabase(ctx context.Context, configured, dir string) (devDatabase, 
 		if err := claimDevDatabase(ctx, configured); err != nil {
 			return devDatabase{}, err
 		}
-		return devDatabase{url: configured, description: "DATABASE_URL", keep: keptByOthers, stop: func() error { return nil }}, nil
+		return devDatabase{url: configured, description: "DATABASE_URL", stop: func() error { return nil }}, nil
 	}
 	_, missing := localpg.FindBinaries()
 	cluster := filepath.Join(dir, "postgres")
-	// A cluster that is there needs its binaries; nothing else has its data.
-	if _, err := os.Stat(cluster); err == nil || missing == nil {
+	// Only the programs that made an existing cluster can read it.
+	if _, err := os.Stat(filepath.Join(cluster, "cluster")); err == nil || missing == nil {
 		return startPrivate(ctx, cluster)
 	}
 	composed, err := startCompose(ctx, dir)
@@ -57,7 +54,7 @@ Compose: %w`, missing, err)
 }
 
 func startPrivate(ctx context.Context, dir string) (devDatabase, error) {
-	server, err := localpg.StartKept(ctx, localpg.Options{Dir: dir})
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir})
 	if err != nil {
 		return devDatabase{}, err
 	}
@@ -67,7 +64,7 @@ func startPrivate(ctx context.Context, dir string) (devDatabase, error) {
 	return devDatabase{
 		url:         server.URL("orgd"),
 		description: "a private PostgreSQL in " + dir,
-		keep:        server.Run,
+		ended:       server.Done(),
 		stop:        server.Stop,
 	}, nil
 }
@@ -113,7 +110,6 @@ func startCompose(ctx context.Context, dir string) (_ devDatabase, err error) {
 	return devDatabase{
 		url:         "postgres://orgd:orgd@" + strings.TrimSpace(addr) + "/orgd?sslmode=disable",
 		description: "PostgreSQL by docker compose, project " + string(project),
-		keep:        keptByOthers,
 		stop:        func() error { return project.stop(ctx) },
 	}, nil
 }

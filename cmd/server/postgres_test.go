@@ -42,6 +42,9 @@ func startPostgres(t *testing.T) *postgres {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL may run as another user
+		t.Fatal(err)
+	}
 	p := &postgres{options: localpg.Options{Dir: dir, Settings: map[string]string{
 		"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "shared_buffers": "32MB",
 	}}}

@@ -73,6 +73,10 @@ func startInstalled(ctx context.Context) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	// 0711: if root runs the tests, PostgreSQL runs as another user.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return nil, err
+	}
 	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, Settings: settings})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))

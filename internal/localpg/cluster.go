@@ -9,136 +9,105 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
-	"time"
+
+	"orgd/internal/pgprograms"
 )
 
-// The cluster's directory has the data and the superuser's password. It gets its
-// name when both are complete.
-const (
-	clusterDir    = "cluster"
-	stagingPrefix = "cluster.new-"
-	dataDir       = "data"
-	passwordFile  = "password"
-)
+const clusterDir = "cluster"
 
-func (p *place) dataDir() string { return filepath.Join(p.home, clusterDir, dataDir) }
+func (s *Server) dataDir() string { return filepath.Join(s.dir, clusterDir, "data") }
 
-// findBinaries returns the directory of PostgreSQL's programs that fit the
-// cluster, or of any if there is none yet.
-func (p *place) findBinaries() (string, error) {
-	installed := installedSearch(p.owner)
-	version, err := p.homeFiles.ReadFile(filepath.Join(clusterDir, dataDir, "PG_VERSION"))
+// ErrNotInstalled is returned, wrapped with what was found instead, if no suitable
+// PostgreSQL server is installed.
+var ErrNotInstalled = pgprograms.ErrNotInstalled
+
+// FindBinaries returns the directory of the installed programs initdb and postgres, of
+// version 15 or newer. The error is ErrNotInstalled, wrapped with what was found.
+func FindBinaries() (dir string, err error) {
+	user, err := serviceUser()
+	if err != nil {
+		return "", fmt.Errorf("localpg: %w", err)
+	}
+	return pgprograms.Installed(user, pgprograms.AnyMajor)
+}
+
+// findPrograms returns the directory of the programs that fit the cluster, or if there
+// is no cluster, of any.
+func (s *Server) findPrograms() (string, error) {
+	version, err := os.ReadFile(filepath.Join(s.dataDir(), "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return installed.find(anyMajor)
+		return pgprograms.Installed(s.owner, pgprograms.AnyMajor)
 	}
 	if err != nil {
 		return "", err
 	}
-	major, err := parseMajor(string(version))
+	major, err := pgprograms.ParseMajor(string(version))
 	if err != nil {
 		return "", err
 	}
-	dir, err := installed.find(major)
+	programs, err := pgprograms.Installed(s.owner, major)
 	if err != nil {
-		// Not ErrNotInstalled: a caller who takes another server then would leave the
-		// data in this one behind.
-		return "", fmt.Errorf("the cluster in %s was made by PostgreSQL %d: %v: install PostgreSQL %[2]d, or move the cluster away to begin with an empty one",
-			filepath.Dir(p.dataDir()), major, err)
+		// Not ErrNotInstalled: the caller must not use another server, without this data.
+		return "", fmt.Errorf("the cluster was made by PostgreSQL %d: %v: install PostgreSQL %[1]d, or move %[3]s away to begin with an empty cluster",
+			major, err, filepath.Dir(s.dataDir()))
 	}
-	return dir, nil
+	return programs, nil
 }
 
-// ensureCluster makes the cluster if there is none.
-func (p *place) ensureCluster(ctx context.Context, programs string, log *os.File, noSync bool) error {
-	if err := p.clearStaging(); err != nil {
+// ensureCluster makes the cluster if there is none, and reads its password. A new
+// cluster gets its name when it is complete.
+func (s *Server) ensureCluster(ctx context.Context, programs string, noSync bool) error {
+	cluster := filepath.Join(s.dir, clusterDir)
+	staging := cluster + ".new"
+	if err := os.RemoveAll(staging); err != nil { // of a run that was killed
 		return err
 	}
-	if there, err := exists(p.homeFiles, clusterDir); err != nil || there {
-		return err
+	if _, err := os.Stat(cluster); errors.Is(err, fs.ErrNotExist) {
+		if err := s.initdb(ctx, programs, staging, noSync); err != nil {
+			return errors.Join(err, os.RemoveAll(staging))
+		}
+		if err := os.Rename(staging, cluster); err != nil {
+			return err
+		}
 	}
-	staging := stagingPrefix + rand.Text()
-	if err := p.initStaging(ctx, programs, staging, log, noSync); err != nil {
-		return errors.Join(err, removeTree(p.homeFiles, staging))
-	}
-	return p.homeFiles.Rename(staging, clusterDir)
+	password, err := os.ReadFile(filepath.Join(cluster, "password"))
+	s.password = strings.TrimSpace(string(password))
+	return err
 }
 
-func (p *place) initStaging(ctx context.Context, programs, staging string, log *os.File, noSync bool) error {
-	if err := p.homeFiles.Mkdir(staging, 0o700); err != nil {
+func (s *Server) initdb(ctx context.Context, programs, staging string, noSync bool) error {
+	password := filepath.Join(staging, "password")
+	if err := os.Mkdir(staging, 0o700); err != nil {
 		return err
 	}
-	if err := p.owner.own(p.homeFiles, staging); err != nil {
+	if err := os.WriteFile(password, []byte(rand.Text()+"\n"), 0o600); err != nil {
 		return err
 	}
-	password := filepath.Join(staging, passwordFile)
-	if err := p.homeFiles.WriteFile(password, []byte(rand.Text()+"\n"), 0o600); err != nil {
-		return err
+	if s.owner != nil {
+		uid, gid := int(s.owner.Uid), int(s.owner.Gid)
+		if err := errors.Join(os.Chown(password, uid, gid), os.Chown(staging, uid, gid)); err != nil {
+			return err
+		}
 	}
-	if err := p.owner.own(p.homeFiles, password); err != nil {
-		return err
-	}
-	cmd := exec.Command(filepath.Join(programs, "initdb"),
-		"--pgdata="+filepath.Join(p.home, staging, dataDir), "--username="+superuser,
-		"--pwfile="+filepath.Join(p.home, password), "--auth=scram-sha-256",
-		"--encoding=UTF8", "--locale=C", "--no-instructions")
+	cmd := exec.CommandContext(ctx, filepath.Join(programs, "initdb"),
+		"--pgdata="+filepath.Join(staging, "data"), "--username="+superuser, "--pwfile="+password,
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions")
 	if noSync {
 		cmd.Args = append(cmd.Args, "--no-sync")
 	}
-	return p.runInitdb(ctx, cmd, log)
-}
-
-func (p *place) runInitdb(ctx context.Context, cmd *exec.Cmd, log *os.File) error {
-	from, err := size(log)
+	s.prepare(cmd, syscall.SIGKILL)
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	runtime.LockOSThread() // see run
+	defer runtime.UnlockOSThread()
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return fmt.Errorf("wait for initdb: %w", context.Cause(ctx))
+	}
 	if err != nil {
-		return err
-	}
-	cmd.Stdout, cmd.Stderr = log, log
-	process, err := startProcess(cmd, p.owner, syscall.SIGKILL)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-process.done:
-	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("wait for initdb: %w", context.Cause(ctx)), process.kill())
-	}
-	if !process.state().Success() {
-		return withTail(fmt.Errorf("initdb failed: %v", process.state()), log, from)
+		return s.withTail(fmt.Errorf("initdb failed: %w", err))
 	}
 	return nil
-}
-
-// clearStaging deletes what initdb had made when it was interrupted.
-func (p *place) clearStaging() error {
-	entries, err := fs.ReadDir(p.homeFiles.FS(), ".")
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), stagingPrefix) {
-			continue
-		}
-		if err := removeTree(p.homeFiles, entry.Name()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// removeTree deletes a directory into which a child of a process that was killed
-// may be writing yet, for a moment.
-func removeTree(root *os.Root, name string) error {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(poll) {
-		err := root.RemoveAll(name)
-		if !errors.Is(err, syscall.ENOTEMPTY) || time.Now().After(deadline) {
-			return err
-		}
-	}
-}
-
-func (p *place) password() (string, error) {
-	text, err := p.homeFiles.ReadFile(filepath.Join(clusterDir, passwordFile))
-	return strings.TrimSpace(string(text)), err
 }

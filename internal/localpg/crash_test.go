@@ -1,11 +1,16 @@
 package localpg_test
 
 import (
+	"context"
 	"errors"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,10 +38,7 @@ func TestCrashIsReported(t *testing.T) {
 func TestStartWaitsForTheChildrenOfACrash(t *testing.T) {
 	t.Parallel()
 	dir := serverDir(t)
-	s, err := localpg.Start(t.Context(), localpg.CheapOptions(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := start(t, dir)
 	exec1(t, s.URL("postgres"), "CREATE TABLE kept AS SELECT 'a word' AS word")
 	child := backend(t, s)
 	signal(t, child, syscall.SIGSTOP)
@@ -45,26 +47,14 @@ func TestStartWaitsForTheChildrenOfACrash(t *testing.T) {
 	if err := s.Stop(); err == nil || !strings.Contains(err.Error(), "signal: killed") {
 		t.Errorf("Stop: %v", err)
 	}
-
-	var again *localpg.Server
-	started := make(chan error, 1)
-	go func() {
-		var err error
-		again, err = localpg.Start(t.Context(), localpg.CheapOptions(dir))
-		started <- err
-	}()
-	until(t, "the refusal", func() bool {
-		return strings.Contains(read(t, filepath.Join(dir, "postgres.log")), "pre-existing shared memory block")
-	})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := localpg.Start(ctx, cheapOptions(dir)); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "earlier PostgreSQL") {
+		t.Errorf("Start beside a child of the crash: %v", err)
+	}
 	signal(t, child, syscall.SIGCONT)
-	if err := <-started; err != nil {
-		t.Fatal(err)
-	}
-	if got := query1(t, again.URL("postgres"), "SELECT word FROM kept"); got != "a word" {
+	if got := query1(t, start(t, dir).URL("postgres"), "SELECT word FROM kept"); got != "a word" {
 		t.Errorf("found %q", got)
-	}
-	if err := again.Remove(); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -80,7 +70,77 @@ func backend(t *testing.T, s *localpg.Server) int {
 		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
 			t.Errorf("wake process %d: %v", pid, err)
 		}
-		_ = conn.Close(t.Context()) // the server has hung up long ago
+		_ = conn.Close(t.Context()) // the server has closed it
 	})
 	return pid
+}
+
+func TestServerEndsWithItsKilledOwner(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		return // elsewhere the next start ends it
+	}
+	dir := serverDir(t)
+	o := startOwner(t, dir)
+	o.url(t)
+	pid := postmaster(t, dir)
+	o.kill()
+	until(t, "the server's end", func() bool { return hasEnded(t, pid) })
+}
+
+func TestStartEndsTheServerOfAKilledOwner(t *testing.T) {
+	t.Parallel()
+	dir := serverDir(t)
+	o := startOwner(t, dir)
+	exec1(t, o.url(t), "CREATE TABLE kept AS SELECT 'a word' AS word")
+	pid := postmaster(t, dir)
+	signal(t, pid, syscall.SIGSTOP) // asleep, it outlives its owner
+	o.kill()
+	signal(t, pid, syscall.SIGCONT)
+	s := start(t, dir)
+	if got := query1(t, s.URL("postgres"), "SELECT word FROM kept"); got != "a word" {
+		t.Errorf("found %q", got)
+	}
+	if !hasEnded(t, pid) {
+		t.Errorf("the server of the killed owner, process %d, still runs", pid)
+	}
+}
+
+func TestOwnerKilledDuringInitdb(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	o := startOwner(t, dir)
+	staging := filepath.Join(dir, "cluster.new")
+	until(t, "initdb", func() bool { return len(names(t, filepath.Join(staging, "data/base"))) > 0 })
+	o.kill()
+	if len(names(t, staging)) != 1 {
+		t.Fatal("initdb was not interrupted: nothing was tested")
+	}
+	query1(t, start(t, dir).URL("postgres"), "SELECT ''")
+	if left := names(t, staging); left != nil {
+		t.Errorf("left %v", left)
+	}
+}
+
+// After a reboot another program may have the number in postmaster.pid.
+func TestStrangerWithTheNumberOfTheServerIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		return // PostgreSQL refuses to start
+	}
+	dir := serverDir(t)
+	stranger := exec.Command("sleep", "600")
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stranger.Process.Kill()
+		_ = stranger.Wait() // it says that it was killed
+	})
+	data := filepath.Join(dir, "cluster/data")
+	overwrite(t, filepath.Join(data, "postmaster.pid"), strconv.Itoa(stranger.Process.Pid)+"\n"+data+"\n1\n5432\n\n127.0.0.1\n0 0\nready\n")
+	start(t, dir)
+	if hasEnded(t, stranger.Process.Pid) {
+		t.Error("the stranger was ended")
+	}
 }

@@ -2,11 +2,15 @@ package localpg_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,20 +20,89 @@ import (
 	"orgd/internal/localpg"
 )
 
+// ownerVariable, in the environment, makes the test binary start a server in the
+// directory that it names, and keep it until the binary is killed.
+const ownerVariable = "LOCALPG_TEST_OWN"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(ownerVariable); dir != "" {
+		own(dir)
+	}
+	// If the other tests have a server from elsewhere, PostgreSQL need not be installed.
+	_, err := localpg.FindBinaries()
+	if errors.Is(err, localpg.ErrNotInstalled) && os.Getenv("TEST_DATABASE_URL") != "" {
+		fmt.Fprintln(os.Stderr, "localpg: NOT TESTED:", err)
+		os.Exit(0)
+	}
+	code := m.Run()
+	if template.parent != "" {
+		if err := os.RemoveAll(template.parent); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// own prints the server's address, or why there is none.
+func own(dir string) {
+	s, err := localpg.Start(context.Background(), cheapOptions(dir))
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(s.URL("postgres"))
+	select {} // until killed
+}
+
+func cheapOptions(dir string) localpg.Options {
+	return localpg.Options{Dir: dir, Settings: map[string]string{"fsync": "off", "shared_buffers": "16MB"}}
+}
+
+// template is the directory of a stopped server. A copy takes less time than initdb.
+var template struct {
+	once   sync.Once
+	parent string
+	err    error
+}
+
+func makeTemplate() {
+	if template.parent, template.err = os.MkdirTemp("", "localpg-template-"); template.err != nil {
+		return
+	}
+	if template.err = os.Chmod(template.parent, 0o711); template.err != nil {
+		return
+	}
+	dir := filepath.Join(template.parent, "pg")
+	s, err := localpg.Start(context.Background(), cheapOptions(dir))
+	if err != nil {
+		template.err = err
+		return
+	}
+	template.err = errors.Join(s.Stop(), os.Remove(filepath.Join(dir, "port")))
+}
+
 // serverDir returns the directory of a server that was stopped.
 func serverDir(t *testing.T) string {
 	t.Helper()
+	template.once.Do(makeTemplate)
+	if template.err != nil {
+		t.Fatal(template.err)
+	}
 	dir := openDir(t)
-	localpg.CopyTemplate(t, dir)
+	cp := exec.Command("cp", "-a", filepath.Join(template.parent, "pg"), dir)
+	if out, err := cp.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v: %s", cp, err, out)
+	}
 	return dir
 }
 
-// openDir returns a name for a directory that every user can reach: t.TempDir alone
-// is for its owner only.
+// openDir returns a name for a directory that every user can enter. t.TempDir is for
+// its owner only.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir := realTempDir(t)
-	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o711), os.Chmod(dir, 0o711)); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "pg")
@@ -48,7 +121,7 @@ func realTempDir(t *testing.T) string {
 // start starts a server that is removed at the end of the test.
 func start(t *testing.T, dir string) *localpg.Server {
 	t.Helper()
-	s, err := localpg.Start(t.Context(), localpg.CheapOptions(dir))
+	s, err := localpg.Start(t.Context(), cheapOptions(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,16 +172,16 @@ type owner struct {
 	out *bufio.Reader
 }
 
-// startOwner starts a process that starts a server in dir. It is killed at the end
-// of the test.
-func startOwner(t *testing.T, dir string, environment ...string) *owner {
+// startOwner starts a process that starts a server in dir. It is killed at the end of
+// the test.
+func startOwner(t *testing.T, dir string) *owner {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program)
-	cmd.Env = append(append(os.Environ(), ownerVariable+"="+dir), environment...)
+	cmd.Env = append(os.Environ(), ownerVariable+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -125,7 +198,7 @@ func startOwner(t *testing.T, dir string, environment ...string) *owner {
 func (o *owner) kill() {
 	if o.cmd.ProcessState == nil {
 		_ = o.cmd.Process.Kill()
-		_ = o.cmd.Wait() // it was killed, as it says
+		_ = o.cmd.Wait() // it says that it was killed
 	}
 }
 
@@ -155,6 +228,23 @@ func signal(t *testing.T, pid int, s syscall.Signal) {
 	if err := syscall.Kill(pid, s); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// stateOf returns how ps describes a process: nothing if there is none, Z if it has
+// ended and its new parent has not noticed yet.
+func stateOf(t *testing.T, pid int) string {
+	t.Helper()
+	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func hasEnded(t *testing.T, pid int) bool {
+	t.Helper()
+	state := stateOf(t, pid)
+	return state == "" || state[0] == 'Z'
 }
 
 func read(t *testing.T, name string) string {
@@ -188,7 +278,7 @@ func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s did not come to pass", what)
+			t.Fatalf("%s did not happen", what)
 		}
 	}
 }

@@ -4,6 +4,5 @@ package localpg
 
 import "syscall"
 
-// dieWithParent: nothing of the kind here. The next Start ends a server whose
-// owner was killed.
+// dieWithParent does nothing: only Linux can do this. The next Start stops the server.
 func dieWithParent(*syscall.SysProcAttr, syscall.Signal) {}

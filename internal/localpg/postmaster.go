@@ -1,0 +1,151 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const portFile = "port"
+
+// launch starts postgres on the port of the last time, or else on another free one.
+func (s *Server) launch(ctx context.Context, programs string, settings map[string]string) error {
+	// postgres does not start if another program has the number in an old file.
+	if pid, _ := s.readPIDFile(); isOther(pid) {
+		if err := os.Remove(s.pidFile()); err != nil {
+			return err
+		}
+	}
+	name := filepath.Join(s.dir, portFile)
+	last, _ := os.ReadFile(name)
+	s.port, _ = strconv.Atoi(strings.TrimSpace(string(last))) // 0 if there is none
+	for tries := 1; ; tries++ {
+		if s.port == 0 {
+			s.port = 20000 + rand.IntN(10000) // below the ports of outgoing connections
+		}
+		err := s.run(ctx, exec.Command(filepath.Join(programs, "postgres"), s.arguments(settings)...))
+		if err == nil {
+			return os.WriteFile(name, []byte(strconv.Itoa(s.port)+"\n"), 0o600)
+		}
+		// The message is English: see prepare, and initdb's --locale.
+		if tries == 10 || !strings.Contains(err.Error(), "could not bind") {
+			return err
+		}
+		s.port = 0
+	}
+}
+
+func (s *Server) arguments(settings map[string]string) []string {
+	args := []string{"-D", s.dataDir()}
+	set := func(name, value string) { args = append(args, "-c", name+"="+value) }
+	set("logging_collector", "off") // some distributions turn it on
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		set(name, settings[name])
+	}
+	// The last one counts.
+	set("listen_addresses", loopback)
+	set("port", strconv.Itoa(s.port))
+	set("unix_socket_directories", "")
+	return args
+}
+
+// prepare has cmd run as PostgreSQL's user, in its own process group: Ctrl-C at the
+// terminal reaches only us, and we shut it down. It inherits neither our secrets nor
+// variables that PostgreSQL reads.
+func (s *Server) prepare(cmd *exec.Cmd, orphaned syscall.Signal) {
+	cmd.Dir = "/"                            // every user may enter it
+	cmd.Env = []string{"LC_ALL=C", "TZ=UTC"} // English messages; a zone saves initdb a search
+	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"} {
+		if value, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.owner}
+	dieWithParent(cmd.SysProcAttr, orphaned)
+}
+
+// run starts postgres and waits until it accepts connections.
+func (s *Server) run(ctx context.Context, cmd *exec.Cmd) error {
+	s.prepare(cmd, syscall.SIGINT)
+	done, started := make(chan struct{}), make(chan error)
+	s.cmd, s.done = cmd, done
+	go func() {
+		// For the kernel the parent is the thread that started the child: the thread must
+		// live as long.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // cmd.ProcessState says how it ended
+			close(done)
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	return s.awaitReady(ctx)
+}
+
+func (s *Server) awaitReady(ctx context.Context) error {
+	for {
+		if pid, ready := s.readPIDFile(); pid == s.cmd.Process.Pid && ready {
+			return nil
+		}
+		select {
+		case <-s.done:
+			return s.withTail(fmt.Errorf("postgres ended by itself: %v", s.cmd.ProcessState))
+		case <-ctx.Done():
+			return s.withTail(errors.Join(fmt.Errorf("wait for postgres: %w", context.Cause(ctx)), s.shutDown()))
+		case <-time.After(poll):
+		}
+	}
+}
+
+// shutDown ends postgres. SIGINT disconnects the clients and writes everything to disk.
+// After the other signals the next start recovers.
+func (s *Server) shutDown() error {
+	select {
+	case <-s.done:
+		return s.withTail(fmt.Errorf("postgres had ended by itself: %v", s.cmd.ProcessState))
+	default:
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
+		if err := s.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		select {
+		case <-s.done:
+			if signal != syscall.SIGINT {
+				return fmt.Errorf("postgres did not shut down: signal %v ended it", signal)
+			}
+			return nil
+		case <-time.After(10 * time.Second):
+		}
+	}
+	return fmt.Errorf("postgres (process %d) has survived every signal", s.cmd.Process.Pid)
+}
+
+func (s *Server) pidFile() string { return filepath.Join(s.dataDir(), "postmaster.pid") }
+
+// readPIDFile reads the lines that matter (PostgreSQL's miscadmin.h): the first has the
+// pid, the eighth the state. A file that is being written has fewer lines. The pid is 0
+// if there is none.
+func (s *Server) readPIDFile() (pid int, ready bool) {
+	text, _ := os.ReadFile(s.pidFile())
+	lines := strings.Split(string(text), "\n")
+	pid, _ = strconv.Atoi(strings.TrimSpace(lines[0]))
+	return max(0, pid), len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready"
+}

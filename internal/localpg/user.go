@@ -1,0 +1,67 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// chooseOwner returns the owner of an existing cluster, or else serviceUser.
+func chooseOwner(cluster string) (*syscall.Credential, error) {
+	if info, err := os.Stat(cluster); err == nil && os.Geteuid() == 0 {
+		if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 0 {
+			return &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}, nil
+		}
+	}
+	return serviceUser()
+}
+
+// serviceUser returns the user that PostgreSQL, which refuses to run as root, runs as.
+// It is nil for the present user.
+func serviceUser() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(u.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+		if errors.Join(err, gidErr) == nil {
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+		}
+	}
+	return nil, errors.New("PostgreSQL cannot run as root, and there is neither a user postgres nor a user nobody")
+}
+
+// checkEntry returns an error, with the command that fixes it, if PostgreSQL's user may
+// not enter dir. It starts a program there: file modes alone do not decide.
+func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) error {
+	if owner == nil {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", ":")
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	err := cmd.Run()
+	if !errors.Is(err, syscall.EACCES) {
+		return err
+	}
+	var closed []string
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&1 == 0 {
+			closed = append(closed, "'"+strings.ReplaceAll(dir, "'", `'\''`)+"'")
+		}
+	}
+	return fmt.Errorf("PostgreSQL cannot run as root, and user %d, as whom it runs, may not enter the directory. Allow it: chmod o+x %s; or choose another directory",
+		owner.Uid, strings.Join(closed, " "))
+}

@@ -1,0 +1,106 @@
+// Package pgprograms finds PostgreSQL's programs on this machine, or downloads them.
+package pgprograms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// AnyMajor stands for every supported major version.
+	AnyMajor    = 0
+	oldestMajor = 15
+)
+
+// ErrNotInstalled is returned, wrapped with what was found instead, if no suitable
+// PostgreSQL server is installed.
+var ErrNotInstalled = errors.New("no PostgreSQL server is installed (programs initdb and postgres)")
+
+// usualPlaces is where packages install PostgreSQL: Debian, Homebrew on both kinds of
+// Mac, PostgreSQL's packages for Red Hat, and Postgres.app.
+var usualPlaces = []string{
+	"/usr/lib/postgresql/*/bin",
+	"/opt/homebrew/opt/postgresql@*/bin",
+	"/usr/local/opt/postgresql@*/bin",
+	"/usr/pgsql-*/bin",
+	"/Applications/Postgres.app/Contents/Versions/*/bin",
+}
+
+// Installed returns the directory of the installed programs initdb and postgres that
+// user (nil for the present one) can run, of that major version, or for AnyMajor of
+// version 15 or newer. It takes the first in PATH, or else the newest in the places where
+// packages install them. The error is ErrNotInstalled, wrapped with what was found.
+func Installed(user *syscall.Credential, major int) (dir string, err error) {
+	return findInstalled(user, os.Getenv("PATH"), usualPlaces, major)
+}
+
+func findInstalled(user *syscall.Credential, path string, places []string, major int) (string, error) {
+	dirs := slices.DeleteFunc(filepath.SplitList(path), func(dir string) bool { return !filepath.IsAbs(dir) })
+	for _, place := range places {
+		found, _ := filepath.Glob(place) // the patterns are well formed
+		slices.Reverse(found)            // the newest first
+		dirs = append(dirs, found...)
+	}
+	var rejected []string
+	for _, dir := range dirs {
+		if !isProgram(filepath.Join(dir, "initdb")) || !isProgram(filepath.Join(dir, "postgres")) {
+			continue
+		}
+		got, err := majorOf(user, dir)
+		if err == nil && (got == major || major == AnyMajor && got >= oldestMajor) {
+			return dir, nil
+		}
+		if err == nil {
+			err = fmt.Errorf("version %d", got)
+		}
+		rejected = append(rejected, fmt.Sprintf("%s (%v)", dir, err))
+	}
+	wanted := fmt.Sprintf("version %d or newer", oldestMajor)
+	if major != AnyMajor {
+		wanted = fmt.Sprintf("version %d", major)
+	}
+	if rejected == nil {
+		return "", fmt.Errorf("%w: %s is needed", ErrNotInstalled, wanted)
+	}
+	return "", fmt.Errorf("%w that fits: %s is needed, found %s", ErrNotInstalled, wanted, strings.Join(rejected, ", "))
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}
+
+// majorOf asks postgres for its version.
+func majorOf(user *syscall.Credential, dir string) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, err
+	}
+	// postgres (PostgreSQL) 15.12 (Debian 15.12-0+deb12u2)
+	_, version, _ := strings.Cut(string(out), ") ")
+	return ParseMajor(version)
+}
+
+// ParseMajor reads the 15 in 15.12, 15beta1 and 15.
+func ParseMajor(version string) (int, error) {
+	rest := strings.TrimLeft(version, "0123456789")
+	major, err := strconv.Atoi(strings.TrimSuffix(version, rest))
+	if err != nil {
+		return 0, fmt.Errorf("unknown version %q", version)
+	}
+	return major, nil
+}
