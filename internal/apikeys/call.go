@@ -9,7 +9,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Call is who asks for a change of an account's keys. The key of the call must still be
+// Call says who makes a change of an account's keys. The key of the call must still be
 // valid. An operator has no key, and may make every change.
 type Call struct {
 	idempotency.Call
@@ -19,7 +19,7 @@ type Call struct {
 	Show func(Changed) error
 }
 
-// ByOperator returns a call of an operator about an account's keys.
+// ByOperator returns a call by an operator on an account's keys.
 func ByOperator(accountID uuid.UUID) Call {
 	return Call{Call: idempotency.Call{AccountID: accountID}}
 }

@@ -49,11 +49,22 @@ func TestOtherEncodingsAreRejected(t *testing.T) {
 	t.Parallel()
 	scope := []byte("scope")
 	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1), ID: [16]byte{1}}, scope)
-	for _, s := range []string{
-		"", "a", token[1:], token[:len(token)-1], token + "A", token + "=", token[:20] + "\n" + token[20:],
-		token[:len(token)-1] + "\n", strings.Repeat("A", len(token)), strings.Repeat("A", 1<<20),
+	for name, s := range map[string]string{
+		"empty":                   "",
+		"one character":           "a",
+		"without the first":       token[1:],
+		"without the last":        token[:len(token)-1],
+		"longer":                  token + "A",
+		"padded":                  token + "=",
+		"line break inside":       token[:20] + "\n" + token[20:],
+		"line break for the last": token[:len(token)-1] + "\n",
+		"zeros":                   strings.Repeat("A", len(token)),
+		"a million characters":    strings.Repeat("A", 1<<20),
 	} {
-		rejected(t, s, scope)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rejected(t, s, scope)
+		})
 	}
 }
 

@@ -2,7 +2,7 @@ package idempotency
 
 import "orgd/internal/uuid"
 
-// Call is who asks for a change, and how the client may repeat the request.
+// Call says who makes a change, and how the client may repeat the request.
 type Call struct {
 	AccountID uuid.UUID
 	KeyID     uuid.UUID // the API key of the request; zero for an operator

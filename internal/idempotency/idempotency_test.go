@@ -75,9 +75,11 @@ func TestOnce(t *testing.T) {
 		"another account":   idempotency.NewKey(uuid.UUID{}, "count", "k", []byte("call")),
 	}
 	for name, key := range others {
-		if _, replayed, err := c.once(key); err != nil || replayed {
-			t.Errorf("%s: %v %v", name, replayed, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, replayed, err := c.once(key); err != nil || replayed {
+				t.Errorf("replayed %v, %v", replayed, err)
+			}
+		})
 	}
 	if n := c.effects(t); n != 1+len(others) {
 		t.Errorf("%d effects", n)

@@ -11,7 +11,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Call is who asks for a change, and how the client may repeat the request.
+// Call says who makes a change, and how the client may repeat the request.
 type Call = idempotency.Call
 
 // Changed is the result of a change: the organization as the change left it.

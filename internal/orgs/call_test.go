@@ -31,27 +31,29 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 		"reactivate": func(c orgs.Call) (orgs.Changed, error) { return b.repository.SetActive(ctx, c, id, nil, true) },
 		"remove":     func(c orgs.Call) (orgs.Changed, error) { return b.repository.RemoveMember(ctx, c, id, nil, user) },
 	} {
-		// This "create" repeats the call above.
-		key := "k-" + name
-		if name == "create" {
-			key = "k"
-		}
-		before, err := change(b.keyed(key))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		b.update(t, id, orgs.Changes{Metadata: &map[string]string{"meanwhile": name}})
-		events := len(b.events(t, id))
-		again, err := change(b.keyed(key))
-		if err != nil || !again.Replayed {
-			t.Fatalf("%s again: %+v, %v", name, again, err)
-		}
-		if diff := cmp.Diff(before.Org, again.Org); diff != "" {
-			t.Errorf("%s: result (-first +again):\n%s", name, diff)
-		}
-		if got := len(b.events(t, id)); got != events {
-			t.Errorf("%s again: %d events became %d", name, events, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			// This "create" repeats the call above.
+			key := "k-" + name
+			if name == "create" {
+				key = "k"
+			}
+			before, err := change(b.keyed(key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.update(t, id, orgs.Changes{Metadata: &map[string]string{"meanwhile": name}})
+			events := len(b.events(t, id))
+			again, err := change(b.keyed(key))
+			if err != nil || !again.Replayed {
+				t.Fatalf("again: %+v, %v", again, err)
+			}
+			if diff := cmp.Diff(before.Org, again.Org); diff != "" {
+				t.Errorf("result (-first +again):\n%s", diff)
+			}
+			if got := len(b.events(t, id)); got != events {
+				t.Errorf("again: %d events became %d", events, got)
+			}
+		})
 	}
 	if page := b.list(t, orgs.ListParams{Limit: 10}); len(page.Orgs) != 1 {
 		t.Errorf("%d organizations", len(page.Orgs))
@@ -80,9 +82,11 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 		"member, version":    second(b.repository.AddMember(ctx, b.keyed("m"), id, orgs.Versions{}, uuid.UUID{15: 1})),
 		"other user":         second(b.repository.Update(ctx, otherUser, id, nil, orgs.Changes{Name: ptr("Acme 2")})),
 	} {
-		if !errors.Is(err, orgs.ErrKeyReused) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if !errors.Is(err, orgs.ErrKeyReused) {
+				t.Errorf("%v, want ErrKeyReused", err)
+			}
+		})
 	}
 	// The same text in another account is another key.
 	theirs := orgs.Call{AccountID: b.Account(t), RequestID: "r", IdempotencyKey: "k"}

@@ -28,9 +28,12 @@ func TestFold(t *testing.T) {
 		"がく":                 "かく",
 		"100%_\\":            "100%_\\",
 	} {
-		if got := orgs.Fold(in); got != want {
-			t.Errorf("Fold(%q) = %q, want %q", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			t.Parallel()
+			if got := orgs.Fold(in); got != want {
+				t.Errorf("Fold(%q) = %q, want %q", in, got, want)
+			}
+		})
 	}
 }
 

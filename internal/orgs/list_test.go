@@ -55,10 +55,13 @@ func TestCursorOnlyWhenMoreFollows(t *testing.T) {
 		b.Org(t, b.account, orgs.Org{})
 	}
 	for limit, more := range map[int]bool{1: true, 2: true, 3: false, 4: false, 100: false} {
-		page := b.list(t, orgs.ListParams{Limit: limit})
-		if got := page.Cursor != ""; got != more || len(page.Orgs) != min(limit, 3) {
-			t.Errorf("limit %d: %d organizations, more %v; want more %v", limit, len(page.Orgs), got, more)
-		}
+		t.Run(fmt.Sprint("limit ", limit), func(t *testing.T) {
+			t.Parallel()
+			page := b.list(t, orgs.ListParams{Limit: limit})
+			if got := page.Cursor != ""; got != more || len(page.Orgs) != min(limit, 3) {
+				t.Errorf("%d organizations, more %v; want more %v", len(page.Orgs), got, more)
+			}
+		})
 	}
 }
 
@@ -66,9 +69,12 @@ func TestLimitOutOfRangeIsRejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, limit := range []int{-1, 0, 101} {
-		if _, err := b.repository.List(context.Background(), b.account, orgs.ListParams{Limit: limit}); err == nil {
-			t.Errorf("limit %d was accepted", limit)
-		}
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			t.Parallel()
+			if _, err := b.repository.List(context.Background(), b.account, orgs.ListParams{Limit: limit}); err == nil {
+				t.Error("accepted")
+			}
+		})
 	}
 }
 
@@ -167,11 +173,14 @@ func TestFilterByName(t *testing.T) {
 		"ac%me":      {},
 		"q":          {},
 	} {
-		for limit := 1; limit <= 3; limit++ {
-			if got := names(b.walk(t, orgs.ListParams{Limit: limit, Name: filter})); !slices.Equal(got, want) {
-				t.Errorf("name %q, limit %d: %q, want %q", filter, limit, got, want)
+		t.Run(filter, func(t *testing.T) {
+			t.Parallel()
+			for limit := 1; limit <= 3; limit++ {
+				if got := names(b.walk(t, orgs.ListParams{Limit: limit, Name: filter})); !slices.Equal(got, want) {
+					t.Errorf("limit %d: %q, want %q", limit, got, want)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -294,18 +303,21 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 		"of a user, active":      {UserID: &user, IsActive: &yes},
 		"of a user, by metadata": {UserID: &user, Metadata: kind},
 	} {
-		for _, nearby := range []int{2, 10_000} {
-			for _, limit := range []int{2, 3, 4, 100} {
-				reader := bundle{DB: b.DB, repository: b.repository.WithNearby(nearby), account: b.account}
-				p.Limit = limit
-				if got := ids(reader.walk(t, p)); !slices.Equal(got, ids(all)) {
-					t.Errorf("%s, limit %d, nearby %d: saw %v, want %v", name, limit, nearby, got, ids(all))
-				}
-				if page := reader.list(t, p); len(page.Orgs) != min(limit, 3) || page.Bytes > orgs.MaxPageBytes {
-					t.Errorf("%s, limit %d, nearby %d: %d organizations of %d bytes", name, limit, nearby, len(page.Orgs), page.Bytes)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, nearby := range []int{2, 10_000} {
+				for _, limit := range []int{2, 3, 4, 100} {
+					reader := bundle{DB: b.DB, repository: b.repository.WithNearby(nearby), account: b.account}
+					p.Limit = limit
+					if got := ids(reader.walk(t, p)); !slices.Equal(got, ids(all)) {
+						t.Errorf("limit %d, nearby %d: saw %v, want %v", limit, nearby, got, ids(all))
+					}
+					if page := reader.list(t, p); len(page.Orgs) != min(limit, 3) || page.Bytes > orgs.MaxPageBytes {
+						t.Errorf("limit %d, nearby %d: %d organizations of %d bytes", limit, nearby, len(page.Orgs), page.Bytes)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package orgs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -225,22 +226,26 @@ func TestListMembersRejects(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := b.list(t, orgs.ListParams{Limit: 1})
-	for _, p := range []orgs.MemberListParams{
-		{OrgID: two.ID, Limit: 1, Cursor: page.Cursor},
-		{OrgID: one.ID, Limit: 1, Cursor: list.Cursor},
-		{OrgID: one.ID, Limit: 1, Cursor: "x"},
+	for name, p := range map[string]orgs.MemberListParams{
+		"cursor of another organization's members": {OrgID: two.ID, Limit: 1, Cursor: page.Cursor},
+		"cursor of the list of organizations":      {OrgID: one.ID, Limit: 1, Cursor: list.Cursor},
+		"malformed cursor":                         {OrgID: one.ID, Limit: 1, Cursor: "x"},
 	} {
-		if _, err := b.repository.ListMembers(ctx, b.account, p); !errors.Is(err, orgs.ErrInvalidCursor) {
-			t.Errorf("%+v: %v", p, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := b.repository.ListMembers(ctx, b.account, p); !errors.Is(err, orgs.ErrInvalidCursor) {
+				t.Errorf("%v, want ErrInvalidCursor", err)
+			}
+		})
 	}
 	if _, err := b.repository.List(ctx, b.account, orgs.ListParams{Limit: 1, Cursor: page.Cursor}); !errors.Is(err, orgs.ErrInvalidCursor) {
 		t.Errorf("a cursor of members on the list: %v", err)
 	}
 	for _, limit := range []int{-1, 0, 101} {
-		if _, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: one.ID, Limit: limit}); err == nil {
-			t.Errorf("limit %d was accepted", limit)
-		}
+		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {
+			if _, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: one.ID, Limit: limit}); err == nil {
+				t.Error("accepted")
+			}
+		})
 	}
 }
 

@@ -16,7 +16,7 @@ func TestOtherAccountsOrganizationIsNotFound(t *testing.T) {
 	b := setup(t)
 	ctx := context.Background()
 	theirs := b.Org(t, b.Account(t), orgs.Org{Name: "Theirs", IsActive: true})
-	for _, id := range []uuid.UUID{theirs.ID, uuid.NewV7(), {}} {
+	for title, id := range map[string]uuid.UUID{"of another account": theirs.ID, "unknown": uuid.NewV7(), "zero": {}} {
 		_, get := b.repository.Get(ctx, b.account, id)
 		_, update := b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("Mine")})
 		_, match := b.repository.Update(ctx, b.caller(), id, orgs.Versions{1}, orgs.Changes{})
@@ -26,7 +26,7 @@ func TestOtherAccountsOrganizationIsNotFound(t *testing.T) {
 		_, members := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: id, Limit: 1})
 		for name, err := range map[string]error{"get": get, "update": update, "match": match, "deactivate": deactivate, "add": add, "remove": remove, "members": members} {
 			if !errors.Is(err, orgs.ErrNotFound) {
-				t.Errorf("%s %s: %v", name, id, err)
+				t.Errorf("%s, %s: %v", title, name, err)
 			}
 		}
 	}

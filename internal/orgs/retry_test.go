@@ -127,10 +127,12 @@ func TestRetryOfAnotherCall(t *testing.T) {
 		"without a count":    {uncounted, radiology},
 		"of another account": {orgs.Call{AccountID: b.Account(t), RequestID: "r", CountsRetries: true, IsRetry: true}, radiology},
 	} {
-		made, err := b.repository.Create(context.Background(), c.Call, c.NewOrg)
-		if err != nil || made.Replayed {
-			t.Errorf("%s: %+v, %v", name, made, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			made, err := b.repository.Create(context.Background(), c.Call, c.NewOrg)
+			if err != nil || made.Replayed {
+				t.Errorf("%+v, %v", made, err)
+			}
+		})
 	}
 	b.wantOld(t, b.retry(), first.Org.ID)
 }

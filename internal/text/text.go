@@ -1,6 +1,5 @@
-// Package text has the rules for the texts that people write in names, descriptions
-// and metadata. The packages of the domain set the limits; internal/http and the
-// commands turn the reasons into answers.
+// Package text has the rules for names, descriptions and metadata. The domain packages set
+// the limits. internal/http and the commands turn the reasons into messages.
 package text
 
 import (
@@ -11,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// The reasons for which a text is rejected, beside a TooLongError. Each continues a
-// sentence that begins with the name of a field or flag.
+// The reasons for which a text is rejected, besides TooLongError. Each one continues a
+// sentence that starts with the name of a field or flag.
 var (
 	ErrEmpty    = errors.New("must not be empty or only white space")
 	ErrControl  = errors.New("must not contain control characters")
@@ -20,7 +19,7 @@ var (
 	ErrEncoding = errors.New("must be UTF-8")
 )
 
-// TooLongError rejects a text of more than Max code points.
+// TooLongError: the text has more than Max code points.
 type TooLongError struct{ Max int }
 
 func (e TooLongError) Error() string { return fmt.Sprintf("must be at most %d characters", e.Max) }

@@ -24,18 +24,24 @@ func TestV7(t *testing.T) {
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"} {
-		u, err := uuid.Parse(s)
-		if err != nil || u.String() != "017f22e2-79b0-7cc3-98c4-dc0c0c07398f" {
-			t.Errorf("Parse(%s) = %s, %v", s, u, err)
-		}
+		t.Run(s, func(t *testing.T) {
+			t.Parallel()
+			u, err := uuid.Parse(s)
+			if err != nil || u.String() != "017f22e2-79b0-7cc3-98c4-dc0c0c07398f" {
+				t.Errorf("Parse(%s) = %s, %v", s, u, err)
+			}
+		})
 	}
 	for _, s := range []string{
 		"", "017f22e279b07cc398c4dc0c0c07398f", "017f22e2-79b0-7cc3-98c4-dc0c0c07398",
 		"017f22e2-79b0-7cc3-98c4-dc0c0c07398fa", "g17f22e2-79b0-7cc3-98c4-dc0c0c07398f",
 		"017f22e2079b0-7cc3-98c4-dc0c0c07398f", "{17f22e2-79b0-7cc3-98c4-dc0c0c07398}",
 	} {
-		if u, err := uuid.Parse(s); !errors.Is(err, uuid.ErrMalformed) {
-			t.Errorf("Parse(%q) = %s, %v; want ErrMalformed", s, u, err)
-		}
+		t.Run("malformed "+s, func(t *testing.T) {
+			t.Parallel()
+			if u, err := uuid.Parse(s); !errors.Is(err, uuid.ErrMalformed) {
+				t.Errorf("Parse(%q) = %s, %v; want ErrMalformed", s, u, err)
+			}
+		})
 	}
 }
