@@ -2,11 +2,12 @@ package seed
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
-	"unicode/utf8"
 
+	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
 
@@ -23,7 +24,7 @@ func TestOrgsObeyTheContract(t *testing.T) {
 				t.Errorf("id %s is not a UUIDv7", o.id)
 			}
 			if ids[o.id] {
-				t.Errorf("id %s comes twice", o.id)
+				t.Errorf("id %s is repeated", o.id)
 			}
 			ids[o.id] = true
 			names[o.name] = true
@@ -36,13 +37,10 @@ func TestOrgsObeyTheContract(t *testing.T) {
 
 func checkName(t *testing.T, name string) {
 	t.Helper()
-	if n := utf8.RuneCountInString(name); n < 1 || n > 255 {
-		t.Errorf("name %q has %d code points", name, n)
+	if valid, err := orgs.ValidName(name); err != nil || valid != name {
+		t.Errorf("name %q: %v", name, err)
 	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		t.Errorf("name %q is not printable UTF-8", name)
-	}
-	if strings.TrimSpace(name) != name || strings.Contains(name, "  ") || strings.Contains(name, "$") {
+	if strings.Contains(name, "  ") || strings.Contains(name, "$") {
 		t.Errorf("name %q was put together badly", name)
 	}
 }
@@ -57,11 +55,8 @@ func checkMetadata(t *testing.T, metadata []byte) {
 		t.Errorf("metadata %s has %d pairs", metadata, len(pairs))
 	}
 	for key, value := range pairs {
-		if n := utf8.RuneCountInString(key); n < 1 || n > 100 {
-			t.Errorf("metadata key %q has %d code points", key, n)
-		}
-		if n := utf8.RuneCountInString(value); n < 1 || n > 1000 {
-			t.Errorf("metadata value %q has %d code points", value, n)
+		if err := errors.Join(orgs.ValidMetadataKey(key), orgs.ValidMetadataValue(value)); err != nil || value == "" {
+			t.Errorf("metadata %q: %q: %v", key, value, err)
 		}
 	}
 }
