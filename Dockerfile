@@ -1,14 +1,14 @@
-FROM golang:1.26 AS build
+FROM golang:1.26.8 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG VERSION=dev
+ARG VERSION
 ARG COMMIT=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=$VERSION -X main.commit=$COMMIT" -o /server ./cmd/server
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=${VERSION:-$(cat VERSION)} -X main.commit=$COMMIT" -o /server ./cmd/server
 
 FROM gcr.io/distroless/static-debian12:nonroot
-ARG VERSION=dev
+ARG VERSION
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="orgd" \
       org.opencontainers.image.description="The organizations service: a REST API on PostgreSQL" \

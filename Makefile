@@ -2,6 +2,7 @@
 
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
+LINT   = $(GO) tool -modfile=tools/lint/go.mod
 # make run ORGS=100000 ADDR=127.0.0.1:8081
 ORGS  ?= 250
 ADDR  ?= 127.0.0.1:8080
@@ -10,7 +11,7 @@ FUZZ  ?= 30s
 # Keep it short: a run fails if it ends while an input is being minimized.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test check fmt lint smoke pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
+.PHONY: help run build image container release test check fmt lint vulnerabilities smoke pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +19,8 @@ help:
 run: build ## start a server with a database and sample organizations; no configuration
 	@exec bin/server dev --addr $(ADDR) --data-dir $(DATA) --orgs $(ORGS)
 
-# From the tag: v1.2.3, or v1.2.3-4-gabcdef for a commit after it.
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The commit's tag without its v, or the contents of VERSION.
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),$(shell cat VERSION))
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS  = -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
@@ -43,14 +44,14 @@ test: ## run all tests, against a real PostgreSQL that it finds or starts
 check: lint test ## run lint and test; every commit passes them
 
 fmt: ## format the code
-	$(TOOL) gofumpt -w .
+	$(LINT) golangci-lint fmt
 
-lint: ## check formatting, vet, staticcheck and go mod tidy
-	@unformatted=$$($(TOOL) gofumpt -l .); \
-	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(TOOL) staticcheck ./...
+lint: ## check formatting, run the linters of .golangci.yml, check go mod tidy
+	$(LINT) golangci-lint run
 	$(GO) mod tidy -diff
+
+vulnerabilities: ## check the dependencies for known vulnerabilities (needs the Internet)
+	$(LINT) govulncheck ./...
 
 smoke: build ## start `server dev`, walk all pages with the printed key, stop
 	scripts/smoke.sh bin/server

@@ -24,7 +24,7 @@ func (s *stage) openDisk(ctx context.Context) error {
 		return err
 	}
 	if err := run(ctx, "mount", "-t", "tmpfs", "-o", "size="+diskSize, "orgd-faults", d.dir); err != nil {
-		return fmt.Errorf("%w: a separate disk needs the right to mount: %v", errNotHere, err)
+		return fmt.Errorf("%w: a separate disk needs the right to mount: %w", errNotHere, err)
 	}
 	s.disk = d
 	s.later(func() error { return run(context.WithoutCancel(ctx), "umount", d.dir) })
@@ -63,7 +63,7 @@ func (d *disk) fill() error {
 		}
 	}
 	if !errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("the disk is not full: %v", err)
+		return fmt.Errorf("the disk is not full: %w", err)
 	}
 	return nil
 }

@@ -211,8 +211,11 @@ func (p *postgres) kill() error {
 
 // ended cleans up after a server that ended by itself.
 func (p *postgres) ended(how string) error {
-	if err := p.server.Stop(); err == nil || !strings.Contains(err.Error(), how) {
-		return fmt.Errorf("PostgreSQL ended otherwise: %v", err)
+	switch err := p.server.Stop(); {
+	case err == nil:
+		return errors.New("PostgreSQL did not end by itself")
+	case !strings.Contains(err.Error(), how):
+		return fmt.Errorf("PostgreSQL ended otherwise: %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,13 @@
 #!/bin/sh
+<<<<<<< HEAD
 # Builds dist/: for each platform the binary and its CycloneDX SBOM, and the checksums of
 # all files. The same commit produces the same bytes. It needs GNU tar.
+=======
+# Builds dist/: the program for each platform with a CycloneDX SBOM, their checksums,
+# and the release notes, which are the version's section of CHANGELOG.md. The same
+# commit gives the same bytes.
+# Needs GNU tar.
+>>>>>>> 6a76597 (Lint with golangci-lint, and share one list of CI's targets)
 # Usage: release.sh VERSION COMMIT
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,6 +17,8 @@ commit=$2
 [ -z "$(git status --porcelain)" ] || { echo "release: commit or remove all changes and untracked files first"; exit 1; }
 rm -rf dist
 mkdir dist
+awk -v heading="## $version" '/^## /{inside = $0 == heading || index($0, heading " ") == 1; next} inside' CHANGELOG.md >dist/NOTES.md
+[ -s dist/NOTES.md ] || { echo "release: CHANGELOG.md has no section \"## $version\""; exit 1; }
 trap 'rm -rf dist/tmp' EXIT
 trap 'exit 1' INT TERM
 when=$(git show -s --format=%cI "$commit")

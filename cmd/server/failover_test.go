@@ -35,7 +35,7 @@ func (p *postgres) standby(t *testing.T) *postgres {
 	}
 	data := p.dataDir(t)
 	// Beside the other's, where the user that PostgreSQL runs as comes.
-	dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(filepath.Dir(data))), "orgd-test-")
+	dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(filepath.Dir(data))), "orgd-test-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -221,6 +221,7 @@ func TestErrorsOfHAProxy(t *testing.T) {
 		{"slow headers", "GET / HTTP/1.1\r\nHost: x\r\n", 408, "request_timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			response, body := rawCall(t, address, c.request)
 			if c.status < 500 && response.StatusCode == c.status && strings.HasPrefix(body, "<html>") {
 				fmt.Fprintf(os.Stderr, "%s: NOT TESTED: this HAProxy sends a built-in page for %d\n", t.Name(), c.status)

@@ -28,9 +28,9 @@ const maxResidentMiB = 200
 // large bodies, and begins others that it does not finish. Another account is served
 // all the while, and the process stays within its bound. It is not parallel: the
 // clients send 1 GiB, which would starve the tests that promise times.
-func TestMemoryHasABound(t *testing.T) {
+func TestMemoryHasABound(t *testing.T) { //nolint:paralleltest // see above
 	program := buildServer(t)
-	for name, variables := range map[string][]string{
+	for name, variables := range map[string][]string{ //nolint:paralleltest // see above
 		"with a soft limit": {"GOMEMLIMIT=230MiB"},
 		"without":           nil,
 	} {

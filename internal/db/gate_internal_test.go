@@ -216,7 +216,7 @@ func TestGateUnderLoad(t *testing.T) {
 	g.mustBeEmpty(t)
 }
 
-func TestGateCostsNoAllocation(t *testing.T) {
+func TestGateCostsNoAllocation(t *testing.T) { //nolint:paralleltest // testing.AllocsPerRun must be alone
 	g := newGate(10, 8)
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(1000, func() {

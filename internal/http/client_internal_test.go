@@ -2,6 +2,7 @@ package http
 
 import (
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 )
@@ -58,7 +59,7 @@ func TestClientAddress(t *testing.T) {
 		{"10.1.1.1:1", []string{"198.51.100.1,"}, "10.1.1.1"},
 		{"10.1.1.1:1", []string{"orgs.example.com:80"}, "10.1.1.1"},
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.remote
 		r.Header["X-Forwarded-For"] = c.forwarded
 		if got := clientAddress(proxies)(r); got != c.want {

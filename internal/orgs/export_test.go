@@ -31,7 +31,7 @@ var (
 
 type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any)
 
-func exported(make func(listQuery) statement) exportedStatement {
+func exported(build func(listQuery) statement) exportedStatement {
 	return func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any) {
 		// The same proportion of the test's thousands as the defaults are of a million.
 		r := Repository{nearby: nearby{orgs: 1000, ofUser: 250, reach: 1200}}
@@ -40,7 +40,7 @@ func exported(make func(listQuery) statement) exportedStatement {
 			panic(err) // cannot happen: metadata can be encoded, and there is no cursor
 		}
 		q.after = after
-		s := make(q)
+		s := build(q)
 		return s.sql, s.args
 	}
 }

@@ -278,7 +278,9 @@ func TestRetryWhileTheFirstTryRuns(t *testing.T) {
 	}
 	leave()
 	proceed()
-	<-done
+	if err := <-done; err != nil { // it may have succeeded before it learned that the client left
+		t.Log(err)
+	}
 	b.wantOld(t, b.retry(), b.only(t))
 }
 
