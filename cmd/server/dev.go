@@ -55,7 +55,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer unlock()
-	bound, err := listen(c.Addr, c.AdminAddr)
+	bound, err := listen(ctx, c.Addr, c.AdminAddr)
 	if err != nil {
 		return err
 	}

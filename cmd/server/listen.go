@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
 )
@@ -10,12 +11,13 @@ type listeners struct {
 	public, admin net.Listener
 }
 
-func listen(addr, adminAddr string) (listeners, error) {
-	public, err := net.Listen("tcp", addr)
+func listen(ctx context.Context, addr, adminAddr string) (listeners, error) {
+	var config net.ListenConfig
+	public, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return listeners{}, err
 	}
-	admin, err := net.Listen("tcp", adminAddr)
+	admin, err := config.Listen(ctx, "tcp", adminAddr)
 	if err != nil {
 		return listeners{}, errors.Join(err, public.Close())
 	}

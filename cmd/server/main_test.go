@@ -31,7 +31,7 @@ type running struct {
 func start(t *testing.T, change func(*serveConfig)) *running {
 	t.Helper()
 	r := &running{log: &safeBuffer{}}
-	bound, err := listen("127.0.0.1:0", "127.0.0.1:0")
+	bound, err := listen(t.Context(), "127.0.0.1:0", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

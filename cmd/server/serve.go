@@ -36,7 +36,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		unprepared:  c.ExecMode == "described",
 		maxConns:    c.DBMaxConns,
 		perAccount:  c.DBMaxConnsPerAccount,
-		listen:      func() (listeners, error) { return listen(c.Addr, c.AdminAddr) },
+		listen:      func() (listeners, error) { return listen(ctx, c.Addr, c.AdminAddr) },
 		publicURL:   c.PublicURL,
 		drainDelay:  c.DrainDelay,
 		idleTimeout: c.IdleTimeout,

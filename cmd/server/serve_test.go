@@ -157,7 +157,7 @@ func TestDatabaseComesLater(t *testing.T) {
 func mustNotListen(t *testing.T) func() (listeners, error) {
 	return func() (listeners, error) {
 		t.Error("the server listens")
-		return listen("127.0.0.1:0", "127.0.0.1:0")
+		return listen(t.Context(), "127.0.0.1:0", "127.0.0.1:0")
 	}
 }
 
