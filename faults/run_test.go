@@ -14,7 +14,7 @@ import (
 
 // A harness whose checks cannot fail proves nothing. Each case breaks one promise, or
 // none, and the harness must detect it.
-func TestHarnessFindsOut(t *testing.T) { //nolint:tparallel // one run would slow the recovery of another
+func TestHarnessFindsOut(t *testing.T) {
 	t.Parallel()
 	if _, err := localpg.FindBinaries(); errors.Is(err, localpg.ErrNotInstalled) && os.Getenv("TEST_DATABASE_URL") != "" {
 		fmt.Fprintln(os.Stderr, t.Name()+": NOT TESTED:", err)
@@ -39,7 +39,7 @@ func TestHarnessFindsOut(t *testing.T) { //nolint:tparallel // one run would slo
 			"UPDATE orgs SET user_count = user_count + 1", "DELETE FROM org_events WHERE type = 'org.updated'")
 		return errors.Join(err, e.replicas[0].cmd.Process.Kill())
 	}
-	for name, c := range map[string]struct { //nolint:paralleltest // one run would slow the recovery of another
+	for name, c := range map[string]struct {
 		fault fault
 		want  []string
 	}{

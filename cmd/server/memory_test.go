@@ -30,7 +30,7 @@ const maxResidentMiB = 200
 // clients send 1 GiB, which would starve the tests that promise times.
 func TestMemoryHasABound(t *testing.T) { //nolint:paralleltest // see above
 	program := buildServer(t)
-	for name, variables := range map[string][]string{ //nolint:paralleltest // see above
+	for name, variables := range map[string][]string{
 		"with a soft limit": {"GOMEMLIMIT=230MiB"},
 		"without":           nil,
 	} {

@@ -52,7 +52,7 @@ func (s *Server) findPrograms() (string, error) {
 	if err != nil {
 		// Not ErrNotInstalled: the caller must not use another server, without this data.
 		return "", fmt.Errorf("the cluster was made by PostgreSQL %d: %v: install PostgreSQL %[1]d, or move %[3]s away to begin with an empty cluster",
-			major, err, filepath.Dir(s.dataDir()))
+			major, err, filepath.Dir(s.dataDir())) //nolint:errorlint // see above
 	}
 	return programs, nil
 }

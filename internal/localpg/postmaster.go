@@ -34,7 +34,7 @@ func (s *Server) launch(ctx context.Context, programs string, settings map[strin
 		if s.port == 0 {
 			s.port = 20000 + rand.IntN(10000) // below the ports of outgoing connections
 		}
-		err := s.run(ctx, exec.Command(filepath.Join(programs, "postgres"), s.arguments(settings)...))
+		err := s.run(ctx, exec.Command(filepath.Join(programs, "postgres"), s.arguments(settings)...)) //nolint:noctx // Stop ends it
 		if err == nil {
 			return os.WriteFile(name, []byte(strconv.Itoa(s.port)+"\n"), 0o600)
 		}
