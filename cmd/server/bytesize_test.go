@@ -24,7 +24,7 @@ func TestByteSize(t *testing.T) {
 	}
 }
 
-func TestLeastMemoryBudget(t *testing.T) {
+func TestMinimumMemoryBudget(t *testing.T) {
 	t.Parallel()
 	for size, wantOK := range map[byteSize]bool{0: true, 1: false, minMemoryBudget - 1: false, minMemoryBudget: true} {
 		if err := (limitFlags{MemoryBudget: size}).Validate(); (err == nil) != wantOK {

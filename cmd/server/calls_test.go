@@ -15,8 +15,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// call is a change that a client repeats until it is answered: by its key, or as
-// the official clients do it. Its value is its own, and its key, too.
+// call is a change that a client repeats until it is answered, with an idempotency key or
+// like the official clients. Its value and its key are unique.
 type call struct {
 	path, field, value string
 	keyed              bool
@@ -24,7 +24,7 @@ type call struct {
 
 func creation(name string, keyed bool) call { return call{"/v1/orgs", "orgName", name, keyed} }
 
-// answer is what a server said to a call.
+// answer is a server's answer to a call.
 type answer struct {
 	status      int
 	retryAfter  string
@@ -33,7 +33,7 @@ type answer struct {
 	OrgID, Code string
 }
 
-// send sends the call, which was sent so many times before.
+// send sends the call. before is how often it was sent before.
 func (c call) send(server, apiKey string, before int) (answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -48,7 +48,7 @@ func (c call) send(server, apiKey string, before int) (answer, error) {
 	if c.keyed {
 		request.Header.Set("Idempotency-Key", strconv.Quote(c.value))
 	}
-	// On a connection that it had used before, it would itself repeat the call.
+	// On a reused connection, the transport would retry the call by itself.
 	transport := &http.Transport{DisableKeepAlives: true}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
@@ -74,26 +74,26 @@ func readAnswer(response *http.Response) (answer, error) {
 
 func (a answer) succeeded() bool { return a.status < 300 }
 
-// mayBeRepeated says whether the answer tells the client to come again, which is
-// all that it may be told of a call whose fate nobody knows.
+// mayBeRepeated reports whether the answer tells the client to retry. A call whose outcome
+// is unknown may get no other answer.
 func (a answer) mayBeRepeated() bool {
 	seconds, err := strconv.Atoi(a.retryAfter)
 	later := err == nil && seconds >= 1 && seconds <= 60
 	return later && (a.status == http.StatusServiceUnavailable || a.status == http.StatusConflict && a.Code == "idempotency_in_progress")
 }
 
-// journal is what the clients of an account have asked for, and were told.
+// journal is the calls of an account's clients and their answers.
 type journal struct {
 	apiKey string
 
 	mu      sync.Mutex
-	answers map[call]answer // the first that says that it is done
-	refused int             // answers that say to come again
+	answers map[call]answer // the first success
+	refused int             // answers that tell the client to retry
 }
 
 func newJournal(apiKey string) *journal { return &journal{apiKey: apiKey, answers: map[call]answer{}} }
 
-// note holds every answer against the first one.
+// note compares every answer with the first one.
 func (j *journal) note(t *testing.T, c call, a answer) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -119,8 +119,8 @@ func (j *journal) awaitMore(t *testing.T, n int) {
 	await(t, "the calls are not done any more", func() bool { return j.done() >= enough })
 }
 
-// insist repeats the call until it is done, sooner than the server asks for, and
-// holds each refusal to what a client can go by.
+// insist repeats the call until it succeeds, sooner than Retry-After, and checks that each
+// rejection tells the client to retry.
 func (j *journal) insist(t *testing.T, server string, c call, before int) {
 	for deadline := time.Now().Add(time.Minute); ; before++ {
 		a, err := c.send(server, j.apiKey, before)
@@ -140,12 +140,12 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 		j.mu.Lock()
 		j.refused++
 		j.mu.Unlock()
-		time.Sleep(20 * time.Millisecond) // in place of the seconds that Retry-After asks for
+		time.Sleep(20 * time.Millisecond) // shorter than Retry-After
 	}
 }
 
-// clients has some of them ask for one thing after another, as long as ask returns
-// true. What it returns waits for their end, and tells of all calls.
+// clients starts clients that make one call after another while ask returns true. calls
+// waits for them and returns all calls.
 func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (calls func() []call) {
 	var each [8][]call
 	var working sync.WaitGroup
@@ -162,8 +162,8 @@ func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (
 	return func() []call { working.Wait(); return slices.Concat(each[:]...) }
 }
 
-// check compares the database with what the clients were told: each creation made
-// one organization, that of the answer, and one event.
+// check compares the database with the answers: each creation created one organization,
+// that of the answer, and one event.
 func (j *journal) check(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	made, unheard := organizations(t, d), 0

@@ -17,7 +17,7 @@ import (
 	"orgd/migrations"
 )
 
-// run executes a command line and returns what it printed.
+// run executes a command line and returns its output.
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs safeBuffer
@@ -25,7 +25,7 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// succeed runs a command that must, and returns what it printed.
+// succeed runs a command that must succeed and returns its output.
 func succeed(t *testing.T, args ...string) string {
 	t.Helper()
 	code, out, errs := run(t, args...)
@@ -114,7 +114,7 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 	}
 }
 
-// Of a file that is missing the user learns which, and of the URL nothing.
+// The error names the missing file, but not the URL.
 func TestMissingCertificateIsNamed(t *testing.T) {
 	t.Parallel()
 	_, _, errs := run(t, "migrate", "up", "--database-url=postgres://u:secret@127.0.0.1/d?sslmode=verify-full&sslrootcert=/no/such/file")
@@ -152,7 +152,7 @@ func TestMigrateCommands(t *testing.T) {
 	}
 }
 
-// From an empty database to a listed page, by the commands alone.
+// The commands lead from an empty database to a page of the list.
 func TestFromNothingToAPage(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
@@ -200,7 +200,7 @@ func TestVersionCommand(t *testing.T) {
 	}
 }
 
-// An operator replaces a key, and changes what it may do.
+// An operator rotates a key and changes it.
 func TestKeyCommands(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -252,14 +252,14 @@ func TestKeyCommands(t *testing.T) {
 			t.Errorf("status %d, want %d", status, want)
 		}
 	}
-	// An operator may end even the last that manages keys.
+	// An operator may revoke even the last key that manages keys.
 	decode(t, succeed(t, "keys", "revoke", database, next.APIKeyID, "--json"), &changed)
 	if changed.RevokedAt == "" {
 		t.Errorf("revoked %+v", changed)
 	}
 }
 
-// A key that is printed plainly stands alone on standard output.
+// Without --json, the key is alone on standard output.
 func TestKeyIsPrintedAlone(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -302,9 +302,8 @@ func TestHealthcheck(t *testing.T) {
 	}
 }
 
-// A proxy answers for itself: the healthcheck goes to the server directly, even if
-// its address is not this machine's loopback.
-func TestHealthcheckTakesNoProxy(t *testing.T) {
+// The healthcheck does not use a proxy, even if the address is not on loopback.
+func TestHealthcheckIgnoresProxy(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 1)
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -329,7 +328,7 @@ func decode(t *testing.T, text string, v any) {
 	}
 }
 
-// The commands' organizations are the service's own.
+// The service finds the organizations that the command creates.
 func TestSeededOrganizationsCanBeFound(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -6,11 +6,11 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// scene is a server and its database, one of which is about to be killed.
+// scene is a server and its database, one of which the test kills.
 type scene struct {
 	*dbtest.DB
-	proxy  *proxy // between the two
-	url    string // the server's
+	proxy  *proxy // between server and database
+	url    string // of the server
 	apiKey string
 }
 
@@ -27,7 +27,7 @@ type reply struct {
 	err error
 }
 
-// send begins a call.
+// send starts a call.
 func (s scene) send(c call) <-chan reply {
 	replied := make(chan reply, 1)
 	go func() {
@@ -37,8 +37,8 @@ func (s scene) send(c call) <-chan reply {
 	return replied
 }
 
-// pause has whoever makes an organization wait, in the statement (IMMEDIATE) or
-// in its commit (DEFERRED), until proceed is called.
+// pause makes creations wait, in the statement (IMMEDIATE) or in the commit (DEFERRED),
+// until proceed is called.
 func (s scene) pause(t *testing.T, when string) (proceed func()) {
 	t.Helper()
 	s.Exec(t, `CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
@@ -48,10 +48,10 @@ func (s scene) pause(t *testing.T, when string) (proceed func()) {
 	return lock(t, s.DB, "SELECT pg_advisory_xact_lock(1)")
 }
 
-// moment begins a call and brings it to where something will be killed.
+// moment starts a call and brings it to the point where something is killed.
 type moment func(*testing.T, scene, call) <-chan reply
 
-// before is when the server has sent the statement and PostgreSQL has not got it.
+// before is when the server has sent the statement and PostgreSQL has not received it.
 func before(statement string) moment {
 	return func(t *testing.T, s scene, c call) <-chan reply {
 		s.proxy.requests.hold(t, statement)
@@ -61,7 +61,7 @@ func before(statement string) moment {
 	}
 }
 
-// afterTheCommit is when the server has not heard of it.
+// afterTheCommit is when PostgreSQL has committed and the server does not know.
 func afterTheCommit(t *testing.T, s scene, c call) <-chan reply {
 	proceed := s.pause(t, "DEFERRED")
 	replied := s.send(c)
@@ -72,8 +72,8 @@ func afterTheCommit(t *testing.T, s scene, c call) <-chan reply {
 	return replied
 }
 
-// A server that is killed around the commit, and a client that repeats its call to
-// the next server, make one organization.
+// If a server is killed around the commit and the client repeats the call at the next
+// server, one organization is created.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -111,8 +111,8 @@ func TestServerKilled(t *testing.T) {
 	}
 }
 
-// While PostgreSQL works on for a server that is no more, a repeat is told to
-// wait, and is done when that work is over.
+// While PostgreSQL still runs the statement of a killed server, a repeat is told to retry.
+// It succeeds when the statement ends.
 func TestServerKilledWhileTheStatementRuns(t *testing.T) {
 	t.Parallel()
 	for name, keyed := range map[string]bool{"key": true, "bare retry": false} {
@@ -137,7 +137,7 @@ func TestServerKilledWhileTheStatementRuns(t *testing.T) {
 			j := newJournal(s.apiKey)
 			j.insist(t, next.url, asked, 2)
 			j.check(t, s.DB)
-			// Without a transaction around it the statement commits, whoever is there.
+			// Without a transaction, the statement commits although its client is gone.
 			if replayed := j.answers[asked].replayed; replayed == keyed {
 				t.Errorf("replayed is %v", replayed)
 			}

@@ -29,7 +29,7 @@ func readFile(t *testing.T, path string) []byte {
 	return text
 }
 
-// knownVariables are the environment variables of all commands, with the flag of
+// knownVariables returns the environment variables of all commands, with the flags of
 // serve.
 func knownVariables(t *testing.T) map[string]*kong.Flag {
 	t.Helper()
@@ -60,7 +60,7 @@ func portOf(t *testing.T, addr string) string {
 	return port
 }
 
-// The variables that files for operators set are those that orgd reads.
+// The deployment files set only variables that orgd reads.
 func TestDeployedVariables(t *testing.T) {
 	t.Parallel()
 	known := knownVariables(t)
@@ -102,8 +102,8 @@ func TestDeployedVariables(t *testing.T) {
 	}
 }
 
-// The values that the production overlay configures are ones that serve takes, and
-// probes reach the admin address from outside of the pod.
+// serve accepts the configuration of the production overlay, and probes reach the admin
+// address from outside the pod.
 func TestDeployedConfiguration(t *testing.T) {
 	t.Parallel()
 	known := knownVariables(t)
@@ -126,8 +126,7 @@ func TestDeployedConfiguration(t *testing.T) {
 	}
 }
 
-// configured are the literals of a kustomization's config map, the one that the
-// servers read.
+// configured returns the literals of the config map that the servers read.
 func configured(t *testing.T, dir string) (literals []string) {
 	t.Helper()
 	var object any
@@ -150,8 +149,7 @@ func configured(t *testing.T, dir string) (literals []string) {
 	return literals
 }
 
-// The ports that are named in files for operators are those that orgd listens on,
-// and each name leads to one.
+// The deployment files use the ports that orgd listens on, and every port name is defined.
 func TestDeployedPorts(t *testing.T) {
 	t.Parallel()
 	var adminAddr string
@@ -201,7 +199,7 @@ func TestDeployedPorts(t *testing.T) {
 	}
 }
 
-// Whoever stops a server gives it the time that it may take.
+// Every supervisor gives the server enough time to stop.
 func TestDeployedGrace(t *testing.T) {
 	t.Parallel()
 	delay, err := time.ParseDuration(knownVariables(t)["ORGD_DRAIN_DELAY"].Default)
@@ -231,7 +229,7 @@ func TestDeployedGrace(t *testing.T) {
 	}
 }
 
-// The probes ask for what the server has on that port.
+// The probes request paths that the server serves on that port.
 func TestDeployedProbes(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -15,8 +15,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// startDev runs `server dev` until stop is called, and returns what its dev.env
-// says.
+// startDev runs `server dev` until stop is called, and returns the contents of dev.env.
 func startDev(t *testing.T, dir, databaseURL string, extra ...string) (env map[string]string, stop func()) {
 	t.Helper()
 	file := filepath.Join(dir, "dev.env")
@@ -82,8 +81,7 @@ func TestDevFindsItsDataAgain(t *testing.T) {
 	}
 }
 
-// A key that was revoked, or belongs to a database that was thrown away, is
-// replaced.
+// A key that was revoked, or belongs to a deleted database, is replaced.
 func TestDevReplacesADeadKey(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -103,8 +101,8 @@ func TestDevReplacesADeadKey(t *testing.T) {
 	}
 }
 
-// A database that somebody has is not taken, and nothing in it is changed, whether
-// it is orgd's or another program's.
+// `server dev` rejects and does not change a database that is in use, whether by orgd or
+// by another program.
 func TestDevTakesNoForeignDatabase(t *testing.T) {
 	t.Parallel()
 	production := dbtest.New(t)
@@ -131,7 +129,7 @@ func TestDevTakesNoForeignDatabase(t *testing.T) {
 	}
 }
 
-// dumpSchema lists a database's tables with how many rows each has.
+// dumpSchema lists a database's tables and their row counts.
 func dumpSchema(t *testing.T, databaseURL string) (tables string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), databaseURL)
@@ -150,7 +148,7 @@ func dumpSchema(t *testing.T, databaseURL string) (tables string) {
 	return tables
 }
 
-// Extensions that an administrator has made do not fill a database.
+// A database with only extensions counts as empty.
 func TestDevTakesADatabaseWithExtensions(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
@@ -159,7 +157,7 @@ func TestDevTakesADatabaseWithExtensions(t *testing.T) {
 	stop()
 }
 
-// A first run that is killed after it has taken its database takes it again.
+// After a first run was killed, the next run accepts the marked database.
 func TestDevTakesItsUnfinishedDatabase(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)

@@ -20,21 +20,20 @@ import (
 	"orgd/internal/localpg"
 )
 
-// standby starts a second PostgreSQL that follows the first one, which may be killed
-// or step down.
+// standby starts a second PostgreSQL that replicates the first one.
 func (p *postgres) standby(t *testing.T) *postgres {
 	t.Helper()
 	programs, err := localpg.FindBinaries()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// On PATH may be links to the two programs that a server needs.
+	// PATH may have links to the two programs that a server needs.
 	program, err := filepath.EvalSymlinks(filepath.Join(programs, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := p.dataDir(t)
-	// Beside the other's, where the user that PostgreSQL runs as comes.
+	// Next to the other server's directory, which PostgreSQL's user can reach.
 	dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(filepath.Dir(data))), "orgd-test-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +66,7 @@ func (p *postgres) standby(t *testing.T) *postgres {
 	return second
 }
 
-// chownAll gives all in dir to whom the other file belongs.
+// chownAll changes the owner of everything in dir to that of the other file.
 func chownAll(dir, like string) error {
 	info, err := os.Stat(like)
 	if err != nil {
@@ -79,7 +78,7 @@ func chownAll(dir, like string) error {
 	})
 }
 
-// eitherOf is the URL of the database on whichever of the servers can be written to.
+// eitherOf returns a URL of both servers that connects to the writable one.
 func eitherOf(t *testing.T, first, second string) string {
 	t.Helper()
 	u := mustParse(t, first)
@@ -87,7 +86,7 @@ func eitherOf(t *testing.T, first, second string) string {
 	return withParam(t, u.String(), "target_session_attrs", "read-write")
 }
 
-// A host that refuses connections is passed over, whichever it is.
+// A host that refuses connections is skipped, whether it is the first or the second.
 func TestOneOfTwoHostsIsGone(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -105,7 +104,7 @@ func TestOneOfTwoHostsIsGone(t *testing.T) {
 	}
 }
 
-// awaitAnswer waits for the server to serve again, with no answer meanwhile but 503.
+// awaitAnswer waits until the server serves again. Until then, only 503 is allowed.
 func (r *running) awaitAnswer(t *testing.T, key string) {
 	t.Helper()
 	await(t, "it does not go on", func() bool {
@@ -117,7 +116,7 @@ func (r *running) awaitAnswer(t *testing.T, key string) {
 	})
 }
 
-// A host that takes connections and says nothing holds nobody up for good.
+// A host that accepts connections and stays silent does not block callers forever.
 func TestOneOfTwoHostsIsSilent(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -148,8 +147,8 @@ func startPair(t *testing.T) *startedPair {
 	return &startedPair{primary, standby, first, standby.open(t, "orgd")}
 }
 
-// Where the URL takes either server, one that answers says nothing of a statement on
-// the other.
+// If the URL allows both servers, the answer of one says nothing about a statement on the
+// other.
 func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)
@@ -179,8 +178,8 @@ func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
 	}
 }
 
-// A primary that goes silent is left for the standby that was promoted, within 10 s, by
-// a server that is idle and by one under load, and by their listeners.
+// When a primary goes silent and the standby is promoted, an idle server, a server under
+// load and their listeners switch to it within 10 s.
 func TestSilentPrimary(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)

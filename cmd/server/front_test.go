@@ -20,14 +20,14 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// startFront starts a proxy in front of a server and returns its URL, or "" where
-// the program is not installed. The arguments may name the file of its
-// configuration, in which %PORT% becomes the port to listen on.
+// startFront starts a proxy in front of a server and returns its URL, or "" if the program
+// is not installed. The arguments may name the configuration file, in which %PORT% is the
+// port to listen on.
 func startFront(t *testing.T, program, config string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil { // where Debian has it
+		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil { // Debian's location
 			fmt.Fprintln(os.Stderr, t.Name()+": NOT TESTED:", err)
 			return ""
 		}
@@ -107,8 +107,8 @@ Group nogroup
 ProxyPass / %URL%/
 SetOutputFilter DEFLATE`
 
-// Proxies that compress mark the entity tags of answers. Clients that accept gzip,
-// as nearly all do by themselves, send the marked tag back.
+// Compressing proxies change the entity tags of responses. Clients that accept gzip, as
+// nearly all do by default, send the changed tag back.
 func TestEntityTagsBehindCompressingProxies(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -171,7 +171,7 @@ func (c frontClient) do(t *testing.T, method, path, body, header string, want in
 	return response
 }
 
-// haproxy is deploy/haproxy/haproxy.cfg with one replica and other texts replaced.
+// haproxy returns deploy/haproxy/haproxy.cfg with one replica and other replacements.
 func haproxy(t *testing.T, replica string, replace ...string) string {
 	t.Helper()
 	errorFiles, err := filepath.Abs("../../deploy/haproxy/errors")
@@ -193,8 +193,7 @@ func haproxy(t *testing.T, replica string, replace ...string) string {
 	return config
 }
 
-// HAProxy's own errors are problem documents, with the request id where there is a
-// request.
+// HAProxy's own errors are problem documents, with the request id if there is a request.
 func TestErrorsOfHAProxy(t *testing.T) {
 	t.Parallel()
 	replica := newBrokenReplica(t)
@@ -244,7 +243,7 @@ func TestErrorsOfHAProxy(t *testing.T) {
 	checkFrontProblem(t, response, body, 503, "unavailable")
 }
 
-// The files that HAProxy sends as they stand are whole answers.
+// The error files of HAProxy are complete responses.
 func TestErrorFilesOfHAProxy(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[int]string{400: "invalid_request", 408: "request_timeout", 500: "internal", 501: "not_implemented"} {
@@ -313,7 +312,7 @@ func rawCall(t *testing.T, address, request string) (*http.Response, string) {
 	return response, string(body)
 }
 
-// brokenReplica fails as its path says. It is ready while it is not away.
+// brokenReplica fails in the way that the path names. It is ready unless it is away.
 type brokenReplica struct {
 	address string
 	away    atomic.Bool

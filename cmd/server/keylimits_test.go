@@ -8,7 +8,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// What is configured for keys holds for the calls that make and keep them.
+// The configured limits apply to calls that create keys or extend them.
 func TestServerBoundsKeys(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -13,7 +13,7 @@ import (
 
 const hearing = "listening for key changes"
 
-// remembering is a server that forgets what it knows of keys only when it is told.
+// remembering configures a server that drops keys from its cache only on notifications.
 func remembering(url string) func(*serveConfig) {
 	return func(c *serveConfig) { c.databaseURL, c.keyTTL = url, 5*time.Minute }
 }
@@ -46,7 +46,7 @@ func revoke(t *testing.T, d *dbtest.DB, key string) {
 	d.Exec(t, "UPDATE api_keys SET revoked_at = now() WHERE digest = $1", digest[:])
 }
 
-// A revocation reaches every server, by whatever hand it was made.
+// A revocation reaches every server, however it was made.
 func TestRevocationIsHeard(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -71,8 +71,8 @@ func TestRevocationIsHeard(t *testing.T) {
 	}
 }
 
-// hearingThroughProxy is a server that knows a key, and hears of its changes, through
-// a proxy to its database.
+// hearingThroughProxy starts a server that has cached a key and listens for its changes
+// through a proxy to its database.
 func hearingThroughProxy(t *testing.T) (d *dbtest.DB, p *proxy, r *running, key string) {
 	t.Helper()
 	d = dbtest.New(t)
@@ -86,8 +86,8 @@ func hearingThroughProxy(t *testing.T) (d *dbtest.DB, p *proxy, r *running, key 
 	return d, p, r, key
 }
 
-// What was said while nobody listened is lost, so all is forgotten before the
-// server listens again.
+// Notifications are lost while the server does not listen, so it drops all keys when it
+// listens again.
 func TestRevocationWhileNobodyListens(t *testing.T) {
 	t.Parallel()
 	d, p, r, key := hearingThroughProxy(t)
@@ -106,15 +106,14 @@ func TestRevocationWhileNobodyListens(t *testing.T) {
 	}
 }
 
-// opensFromMemory says whether the key is taken although the database is away.
+// opensFromMemory reports whether the key is accepted while the database is unreachable.
 func (r *running) opensFromMemory(t *testing.T, key string) bool {
 	t.Helper()
 	status, _, _ := get(t, r.url+"/v1/orgs?limit=0", key)
 	return status == http.StatusBadRequest
 }
 
-// A partition that drops what is said in silence is noticed, and the server does
-// not trust what it knows afterwards.
+// The server detects a partition that drops packets silently, and then drops its cache.
 func TestSilentPartition(t *testing.T) {
 	t.Parallel()
 	d, p, r, key := hearingThroughProxy(t)
@@ -127,14 +126,14 @@ func TestSilentPartition(t *testing.T) {
 	await(t, "a key works that was revoked meanwhile", func() bool { return !r.opens(t, key) })
 }
 
-// Without the news a revocation counts when the time is over.
-func TestRevocationWithoutNews(t *testing.T) {
+// Without a notification, a revocation takes effect when the TTL ends.
+func TestRevocationWithoutNotification(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	d.Exec(t, "DROP TRIGGER api_keys_updated ON api_keys")
 	key := d.Key(t, d.Account(t))
 	r := start(t, func(c *serveConfig) { c.databaseURL, c.keyTTL = d.URL, 300*time.Millisecond })
-	r.awaitLog(t, hearing, 1) // which forgets too
+	r.awaitLog(t, hearing, 1) // which drops all keys too
 	if !r.opens(t, key) {
 		t.Fatal("the key does not work")
 	}
@@ -142,8 +141,8 @@ func TestRevocationWithoutNews(t *testing.T) {
 	await(t, "a revoked key works", func() bool { return !r.opens(t, key) })
 }
 
-// Nothing that a server tells of itself holds a key that it was sent.
-func TestKeysAreNowhere(t *testing.T) {
+// No log line, metric or profile contains a key that a client sent.
+func TestKeysAreInNoLogOrMetric(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	key, revoked := d.Key(t, d.Account(t)), d.Key(t, d.Account(t))
@@ -166,8 +165,8 @@ func TestKeysAreNowhere(t *testing.T) {
 	}
 }
 
-// When a key was used is written beside the requests, to the hour, and at the
-// latest when the server stops.
+// The last use of a key is written in the background, to the hour, and at the latest when
+// the server stops.
 func TestUseOfKeysIsWritten(t *testing.T) {
 	t.Parallel()
 	for _, every := range []time.Duration{10 * time.Millisecond, time.Hour} {

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What selects pods selects those of the servers, or of the migration too.
+// Every selector selects the pods of the servers, or also those of the migration.
 func TestDeployedSelectors(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)
@@ -52,8 +52,8 @@ func TestDeployedSelectors(t *testing.T) {
 	}
 }
 
-// What a pod names is there: its account, its image, its config map, and the keys of
-// the Secret that the manual tells to make.
+// Everything that a pod refers to exists: its service account, image, config map, and the
+// keys of the Secret that the manual describes.
 func TestDeployedReferences(t *testing.T) {
 	t.Parallel()
 	objects, manual := kubernetes(t), string(readFile(t, "../../docs/operating.md"))
@@ -92,7 +92,7 @@ func TestDeployedReferences(t *testing.T) {
 	}
 }
 
-// replaced are the images in whose place the production overlay puts real ones.
+// replaced returns the images that the production overlay replaces.
 func replaced(t *testing.T) (names []string) {
 	t.Helper()
 	var object any
@@ -107,8 +107,8 @@ func replaced(t *testing.T) (names []string) {
 	return names
 }
 
-// Use is a percentage of what is requested: a pod with a container that requests
-// nothing is never scaled.
+// Utilization is a percentage of the requests: a pod with a container without requests is
+// never scaled.
 func TestDeployedAutoscaler(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)
@@ -128,8 +128,7 @@ func TestDeployedAutoscaler(t *testing.T) {
 	}
 }
 
-// A rollout takes no replica away before another is ready, and there is always a
-// second.
+// A rollout removes no replica before another is ready, and there are always two.
 func TestDeployedRollout(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)
@@ -141,12 +140,12 @@ func TestDeployedRollout(t *testing.T) {
 	}
 }
 
-// The admin port asks for no key, so only whoever watches reaches it.
+// The admin port has no authentication, so only the monitoring may reach it.
 func TestDeployedAdminIsPrivate(t *testing.T) {
 	t.Parallel()
 	let := 0
 	for _, rule := range find(t, kubernetes(t), "NetworkPolicy", "orgd").Spec.Ingress {
-		// A rule without ports lets all of them pass.
+		// A rule without ports allows all ports.
 		if len(rule.Ports) > 0 && rule.Ports[0].Port == "http" && len(rule.Ports) == 1 {
 			continue
 		}
@@ -160,7 +159,7 @@ func TestDeployedAdminIsPrivate(t *testing.T) {
 	}
 }
 
-// Each container runs a command that there is, as nobody, and can write nothing.
+// Each container runs an existing command, as nobody, without write access.
 func TestDeployedContainers(t *testing.T) {
 	t.Parallel()
 	containers := 0

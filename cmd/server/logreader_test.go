@@ -15,8 +15,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// logged starts a server whose standard output is out, by way of a shell that runs
-// script, and finds its address in the lines that come out of from.
+// logged starts a server with standard output out, through a shell that runs script. It
+// reads the server's address from the lines of from.
 func logged(t *testing.T, d *dbtest.DB, out *os.File, script string, from *bufio.Reader) *process {
 	t.Helper()
 	p := &process{}
@@ -38,7 +38,7 @@ func logged(t *testing.T, d *dbtest.DB, out *os.File, script string, from *bufio
 	return p
 }
 
-// serves wants n requests answered, each of which is a line of the log.
+// serves checks that n requests are answered, each with a log line.
 func (p *process) serves(t *testing.T, n int) {
 	t.Helper()
 	client := &http.Client{Timeout: 10 * time.Second}
@@ -55,7 +55,7 @@ func (p *process) serves(t *testing.T, n int) {
 	}
 }
 
-// stops wants an orderly end.
+// stops checks that the server stops gracefully.
 func (p *process) stops(t *testing.T) {
 	t.Helper()
 	send(t, p.Pid, syscall.SIGTERM)
@@ -70,11 +70,11 @@ func pipe(t *testing.T) (read, write *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = read.Close() }) // or the test has closed it
+	t.Cleanup(func() { _ = read.Close() }) // the test may have closed it
 	return read, write
 }
 
-// socket is a pair as journald gives to the services that it hears.
+// socket returns a socket pair like that between journald and a service.
 func socket(t *testing.T) (read, write *os.File) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -88,7 +88,8 @@ func socket(t *testing.T) (read, write *os.File) {
 
 const lostLines = "the log cannot be written"
 
-// A server whose log has lost its reader serves on, and says so on the other stream.
+// If the reader of the log exits, the server keeps serving and reports it on standard
+// error.
 func TestLogReaderLeaves(t *testing.T) {
 	t.Parallel()
 	const plainly, ignoring = `exec "$@"`, `trap '' PIPE; exec "$@"`
@@ -119,7 +120,7 @@ func TestLogReaderLeaves(t *testing.T) {
 	}
 }
 
-// Both streams go to the same reader, as under systemd, and it leaves.
+// Both streams have the same reader, as under systemd, and it exits.
 func TestLogReaderLeavesBothStreams(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)
@@ -131,7 +132,7 @@ func TestLogReaderLeavesBothStreams(t *testing.T) {
 	p.stops(t)
 }
 
-// When a reader comes back to the fifo, so do the lines, whole ones.
+// When a reader reopens the FIFO, it gets complete lines again.
 func TestLogReaderComesBack(t *testing.T) {
 	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "log")
@@ -167,22 +168,22 @@ func TestLogReaderComesBack(t *testing.T) {
 	p.stops(t)
 }
 
-// A reader that stalls costs lines and no request.
+// A stalled reader costs log lines, but no request.
 func TestLogReaderStalls(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)
 	from := bufio.NewReader(read)
 	p := logged(t, dbtest.New(t), write, `exec "$@"`, from)
-	p.serves(t, 200) // some 200 KB: a pipe holds 64
+	p.serves(t, 200) // about 200 KB: a pipe holds 64
 	rest := make(chan []byte, 1)
-	go func() { b, _ := io.ReadAll(from); rest <- b }() // what came until its end
+	go func() { b, _ := io.ReadAll(from); rest <- b }() // everything until the end
 	p.stops(t)
 	if n := strings.Count(string(<-rest), `"status":404`); n != 200 {
 		t.Errorf("%d requests were logged, want 200", n)
 	}
 }
 
-// A server stops although nobody reads what it says of that.
+// A server stops even if nobody reads its last log lines.
 func TestStopWithStalledLogReader(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)

@@ -21,11 +21,11 @@ func TestMain(m *testing.M) {
 	dbtest.Main(m)
 }
 
-// running is a server that was started as it ships, on ports of its own.
+// running is a server with the wiring that ships, on its own ports.
 type running struct {
 	url, adminURL string
 	log           *safeBuffer
-	stop          func() error // tells it to stop and waits for what serve returns
+	stop          func() error // stops the server and returns the result of serve
 }
 
 func start(t *testing.T, change func(*serveConfig)) *running {
@@ -61,7 +61,7 @@ func get(t *testing.T, url, key string) (int, http.Header, []byte) {
 	if key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
-	// One connection a call: what a test stops must not linger in a pool.
+	// One connection per call, so no pooled connection outlives a stopped server.
 	transport := &http.Transport{DisableKeepAlives: true}
 	response, err := transport.RoundTrip(request)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// manifest is what the test asks of a Kubernetes object, of whatever kind.
+// manifest is the part of a Kubernetes object that the tests read.
 type manifest struct {
 	Kind     string
 	Metadata struct {
@@ -94,8 +94,8 @@ func (m manifest) selector(t *testing.T) map[string]string {
 	return plain
 }
 
-// kubernetes returns the objects of deploy/kubernetes, with the label that
-// kustomize gives to all.
+// kubernetes returns the objects of deploy/kubernetes, with the label that kustomize adds
+// to all.
 func kubernetes(t *testing.T) (objects []manifest) {
 	t.Helper()
 	files, err := filepath.Glob("../../deploy/kubernetes/*/*.yaml")
@@ -128,7 +128,7 @@ func kubernetes(t *testing.T) (objects []manifest) {
 	return objects
 }
 
-// into reads what YAML has into a struct, by the names that JSON would have.
+// into decodes YAML into a struct with JSON field names.
 func into(t *testing.T, object, target any) {
 	t.Helper()
 	text, err := json.Marshal(object)

@@ -21,13 +21,13 @@ import (
 	"orgd/internal/uuid"
 )
 
-// maxResidentMiB is what docs/operating.md promises.
+// maxResidentMiB is the promise of docs/operating.md.
 const maxResidentMiB = 200
 
-// One account asks for as many large pages as it can and does not read them, sends
-// large bodies, and begins others that it does not finish. Another account is served
-// all the while, and the process stays within its bound. It is not parallel: the
-// clients send 1 GiB, which would starve the tests that promise times.
+// One account requests as many large pages as it can without reading them, sends large
+// bodies, and starts others that it does not finish. Meanwhile another account is served,
+// and the memory stays within its bound. The test is not parallel: the clients send 1 GiB,
+// which would starve tests that check times.
 func TestMemoryHasABound(t *testing.T) { //nolint:paralleltest // see above
 	program := buildServer(t)
 	for name, variables := range map[string][]string{
@@ -56,16 +56,16 @@ func TestMemoryHasABound(t *testing.T) { //nolint:paralleltest // see above
 	}
 }
 
-// attack is a number of requests at once, whose answers are not read.
+// attack is a number of concurrent requests whose answers are not read.
 type attack struct {
 	what  string
 	call  string // method and path
-	size  int    // what Content-Length says
-	body  string // what is sent of it
+	size  int    // Content-Length
+	body  string // the part of the body that is sent
 	count int
 }
 
-// attackLasts is longer than a client may take none of a large answer.
+// attackLasts is longer than the server waits for a client that does not read.
 const attackLasts = 6 * time.Second
 
 func attacks(org string) []attack {
@@ -102,15 +102,15 @@ func (a attack) run(t *testing.T, url string, keys []string) {
 			if err := conn.SetDeadline(end); err != nil {
 				t.Error(err)
 			}
-			_, _ = io.WriteString(conn, a.body) // the server may refuse it on the way
+			_, _ = io.WriteString(conn, a.body) // the server may reject it early
 			time.Sleep(time.Until(end))         // and holds what it can
 		})
 	}
 	all.Wait()
 }
 
-// buildServer builds the server as it ships: one with the race detector takes many
-// times the memory.
+// buildServer builds the server without the race detector, which uses many times the
+// memory.
 func buildServer(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "server")
@@ -144,7 +144,7 @@ func startProgram(t *testing.T, program, databaseURL string, variables ...string
 	return p
 }
 
-// storeLargeOrgs makes organizations of 200 KB of metadata each.
+// storeLargeOrgs stores organizations with 200 KB of metadata each.
 func storeLargeOrgs(t *testing.T, d *dbtest.DB, account uuid.UUID, count int) {
 	t.Helper()
 	d.Exec(t, `
@@ -155,7 +155,7 @@ SELECT $1, gen_random_uuid(), 'Large', 'large',
 FROM generate_series(1, $2) AS i`, account, count)
 }
 
-// largeChange is a body of 1 MiB with the metadata of a large organization.
+// largeChange returns a body of 1 MiB with the metadata of a large organization.
 func largeChange() string {
 	pairs := make([]string, 50)
 	for i := range pairs {
@@ -174,7 +174,7 @@ func oneOf(t *testing.T, d *dbtest.DB, account uuid.UUID) (org string) {
 	return org
 }
 
-// bystander is the client of another account, which has done nothing wrong.
+// bystander is the client of another account, which sends normal requests.
 type bystander struct {
 	url, key string
 	client   *http.Client
@@ -184,7 +184,7 @@ func newBystander(url, key string) *bystander {
 	return &bystander{url: url, key: key, client: &http.Client{Timeout: 20 * time.Second}}
 }
 
-// during lists and creates while attack runs, and counts what was refused.
+// during lists and creates while attack runs, and counts the rejections.
 func (b *bystander) during(t *testing.T, attack func()) (refused int, worst time.Duration) {
 	t.Helper()
 	done := make(chan struct{})
@@ -226,7 +226,7 @@ func (b *bystander) call(t *testing.T, i int) int {
 	return response.StatusCode
 }
 
-// residentMiB reads a line such as "VmHWM:	   30012 kB" (Linux alone has it).
+// residentMiB parses a line such as "VmHWM:	   30012 kB", which only Linux has.
 func residentMiB(t *testing.T, p *process, field string) float64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid))

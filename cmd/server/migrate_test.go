@@ -14,8 +14,8 @@ import (
 	"orgd/migrations"
 )
 
-// Replicas that start at once on an empty database migrate it once; when the one
-// that does it is killed, another goes on.
+// Concurrent migrations of an empty database run once. When the migrating process is
+// killed, another one continues.
 func TestMigrationOutlivesItsReplica(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -37,7 +37,7 @@ func TestMigrationOutlivesItsReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(ctx)
-	// The first step waits for this table to be there, or not.
+	// The first migration waits for this transaction.
 	if _, err := tx.Exec(ctx, "CREATE TABLE accounts ()"); err != nil {
 		t.Fatal(err)
 	}

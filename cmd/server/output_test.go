@@ -10,7 +10,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// printing are the commands that print something, on a database with one key.
+// printing returns the commands that print something, and a database with one key.
 func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string) {
 	t.Helper()
 	d = dbtest.New(t)
@@ -21,7 +21,7 @@ func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string)
 	effects = map[string][]string{
 		"help":         {"--help"},
 		"migrate up":   {"migrate", "up", database},
-		"migrate down": {"migrate", "down", "--database-url=" + dbtest.NewURL(t)}, // nothing to take back
+		"migrate down": {"migrate", "down", "--database-url=" + dbtest.NewURL(t)}, // nothing to roll back
 		"keys update":  {"keys", "update", database, key.APIKeyID, "--description=changed"},
 		"seed":         {"seed", database, "--account=" + account, "--orgs=1"},
 		"keys revoke":  {"keys", "revoke", database, key.APIKeyID},
@@ -42,8 +42,8 @@ func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string)
 	return d, effects, results
 }
 
-// checkNothingMade wants only the account and the key that printing has made, which
-// works on.
+// checkNothingMade checks that only the account and the key of printing exist, and that
+// the key works.
 func checkNothingMade(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	if n := count(t, d, "SELECT count(*) FROM accounts"); n != 1 {
@@ -57,8 +57,7 @@ func checkNothingMade(t *testing.T, d *dbtest.DB) {
 	}
 }
 
-// A command whose output has no room fails, and leaves no key or account that
-// nobody knows.
+// A command whose output cannot be written fails, and leaves no unknown key or account.
 func TestOutputWithoutRoom(t *testing.T) {
 	t.Parallel()
 	d, effects, results := printing(t)
@@ -81,7 +80,7 @@ func TestOutputWithoutRoom(t *testing.T) {
 	check(effects)
 }
 
-// A reader that has gone, by the real standard output, which would raise SIGPIPE.
+// The reader of the real standard output has exited, which raises SIGPIPE.
 func TestOutputWithoutReader(t *testing.T) {
 	t.Parallel()
 	d, _, results := printing(t)
@@ -97,8 +96,8 @@ func TestOutputWithoutReader(t *testing.T) {
 	checkNothingMade(t, d)
 }
 
-// A closed standard output is found before anything is made. What a command changes
-// does not depend on who reads what it says of that.
+// A command that prints something essential detects a closed standard output before it
+// changes anything. Other commands succeed without a reader.
 func TestOutputClosed(t *testing.T) {
 	t.Parallel()
 	d, effects, results := printing(t)
@@ -116,7 +115,7 @@ func TestOutputClosed(t *testing.T) {
 	}
 }
 
-// Output that nobody wants is no failure.
+// Output to /dev/null is not a failure.
 func TestOutputThrownAway(t *testing.T) {
 	t.Parallel()
 	_, effects, results := printing(t)
@@ -129,8 +128,7 @@ func TestOutputThrownAway(t *testing.T) {
 	}
 }
 
-// endOf runs a command to its end, and returns its exit code and what it said on
-// standard error.
+// endOf runs a command and returns its exit code and its standard error.
 func endOf(t *testing.T, cmd *exec.Cmd, stdout *os.File) (code int, errs string) {
 	t.Helper()
 	var said safeBuffer

@@ -22,14 +22,14 @@ import (
 	"orgd/migrations"
 )
 
-// postgres is a PostgreSQL server to be killed.
+// postgres is a PostgreSQL server that a test can kill.
 type postgres struct {
 	options localpg.Options
 	server  *localpg.Server
 }
 
-// startPostgres returns nil where there is no PostgreSQL to start, and the other
-// tests have one from elsewhere, as the tests of internal/localpg do.
+// startPostgres returns nil if PostgreSQL is not installed and the other tests use a
+// server from elsewhere, like the tests of internal/localpg.
 func startPostgres(t *testing.T) *postgres {
 	t.Helper()
 	_, err := localpg.FindBinaries()
@@ -59,8 +59,8 @@ func startPostgres(t *testing.T) *postgres {
 	return p
 }
 
-// keepPort has PostgreSQL take a port that is below those of outgoing connections:
-// one of the many that the tests make could have it while PostgreSQL is down.
+// keepPort makes PostgreSQL use a port below the ephemeral range: an outgoing connection
+// of another test could take an ephemeral port while PostgreSQL is down.
 func keepPort(t *testing.T, dir string) {
 	t.Helper()
 	await(t, "no port is free", func() bool {
@@ -83,7 +83,7 @@ func (p *postgres) start(t *testing.T) {
 	p.server = server
 }
 
-// database makes a migrated database on it.
+// database creates a migrated database on the server.
 func (p *postgres) database(t *testing.T, name string) *dbtest.DB {
 	t.Helper()
 	ctx := context.Background()
@@ -96,7 +96,7 @@ func (p *postgres) database(t *testing.T, name string) *dbtest.DB {
 	return p.open(t, name)
 }
 
-// open returns a database that is there already.
+// open returns an existing database.
 func (p *postgres) open(t *testing.T, name string) *dbtest.DB {
 	t.Helper()
 	conns, err := db.Open(context.Background(), p.server.URL(name), db.Options{})
@@ -107,7 +107,7 @@ func (p *postgres) open(t *testing.T, name string) *dbtest.DB {
 	return &dbtest.DB{URL: p.server.URL(name), Conns: conns, Pool: conns.Pgx()}
 }
 
-// dataDir is where the cluster is.
+// dataDir returns the directory of the cluster.
 func (p *postgres) dataDir(t *testing.T) (dir string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), p.server.URL("postgres"))
@@ -121,12 +121,12 @@ func (p *postgres) dataDir(t *testing.T) (dir string) {
 	return dir
 }
 
-// kill ends all processes of PostgreSQL at once.
+// kill kills all processes of PostgreSQL.
 func (p *postgres) kill(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	var postmaster int
 	query(t, d, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int", &postmaster)
-	// Stopped, it makes no child that would be overlooked.
+	// A stopped postmaster starts no new child.
 	send(t, postmaster, syscall.SIGSTOP)
 	for _, child := range childrenOf(t, postmaster) {
 		send(t, child, syscall.SIGKILL)
@@ -138,7 +138,7 @@ func (p *postgres) kill(t *testing.T, d *dbtest.DB) {
 	}
 }
 
-// query reads one value; a connection that died in a crash is no hindrance.
+// query reads one value. It retries on a connection that died in a crash.
 func query(t *testing.T, d *dbtest.DB, sql string, into any) {
 	t.Helper()
 	await(t, "PostgreSQL does not answer: "+sql, func() bool {

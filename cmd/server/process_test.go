@@ -12,12 +12,11 @@ import (
 	"testing"
 )
 
-// serverVariable, in the environment, has the test binary be the server, until it
-// is killed.
+// serverVariable in the environment makes the test binary run as the server.
 const serverVariable = "TEST_ORGD_SERVE"
 
-// beServer is the server as it ships, but for this: it does not outlive the test
-// that started it, which holds the other end of its standard input.
+// beServer runs the server as it ships, except that it does not outlive the test that
+// started it, which holds the other end of its standard input.
 func beServer() {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -26,14 +25,14 @@ func beServer() {
 	main()
 }
 
-// process is a command that is a process of its own.
+// process is a command in its own process.
 type process struct {
 	*os.Process
-	url  string // the server's, if it is one
+	url  string // of the server, if it is one
 	out  safeBuffer
 	errs safeBuffer
-	wait func() error // what it ended with, as exec.Cmd.Wait says it
-	kill func()       // kill -9, and the wait for its end
+	wait func() error // result of exec.Cmd.Wait
+	kill func()       // kill -9, and wait
 }
 
 // serveFlags start a server on free ports that logs each request.
@@ -59,7 +58,7 @@ func startCommand(t *testing.T, databaseURL string, args ...string) *process {
 	return startWith(t, []string{"DATABASE_URL=" + databaseURL}, args...)
 }
 
-// startWith starts a command with variables besides those of the test.
+// startWith starts a command with additional variables.
 func startWith(t *testing.T, variables []string, args ...string) *process {
 	t.Helper()
 	p := &process{}
@@ -69,7 +68,7 @@ func startWith(t *testing.T, variables []string, args ...string) *process {
 	return p
 }
 
-// command is this program as the server, with variables besides those of the test.
+// command returns this program as the server, with additional variables.
 func command(t *testing.T, variables []string, args ...string) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -81,7 +80,7 @@ func command(t *testing.T, variables []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// inShell has a shell run a script in which "$@" is the command.
+// inShell makes a shell run a script in which "$@" is the command.
 func inShell(cmd *exec.Cmd, script string) *exec.Cmd {
 	shell := exec.Command("/bin/sh", append([]string{"-c", script, "sh"}, cmd.Args...)...)
 	shell.Env = cmd.Env
@@ -102,7 +101,7 @@ func (p *process) start(t *testing.T, cmd *exec.Cmd) {
 	p.wait = sync.OnceValue(cmd.Wait)
 	p.kill = sync.OnceFunc(func() {
 		killed := p.Kill()
-		_ = p.wait() // it was killed, as it says
+		_ = p.wait() // the error says that it was killed
 		if killed != nil && !errors.Is(killed, os.ErrProcessDone) {
 			t.Error(killed)
 		}

@@ -10,17 +10,17 @@ import (
 	"testing"
 )
 
-// proxy stands between the server and its database. It can be cut, it can silence
-// connections, and it can hold back what either side says.
+// proxy stands between the server and its database. It can cut or silence connections,
+// and hold back the bytes of either side.
 type proxy struct {
-	url    string // the database's, through the proxy
+	url    string // of the database, through the proxy
 	addr   string
 	target string
 
 	requests, answers valve // from the server, from the database
 
-	dials atomic.Int64 // connections that the server has made
-	hole  atomic.Bool  // new connections are silent from the first
+	dials atomic.Int64 // connections that the server made
+	hole  atomic.Bool  // new connections are silent from the start
 
 	mu    sync.Mutex
 	ln    net.Listener
@@ -28,7 +28,7 @@ type proxy struct {
 	pairs []*pair // that were not silenced
 }
 
-// pair is a connection from the server and the one to the database that it goes on in.
+// pair is a connection from the server and the matching one to the database.
 type pair struct {
 	silent atomic.Bool
 	left   chan struct{} // closed when the server has closed its side
@@ -48,7 +48,7 @@ func newProxy(t *testing.T, databaseURL string) *proxy {
 	return p
 }
 
-// refuse refuses new connections, and lets those there are go on.
+// refuse refuses new connections. Existing ones continue.
 func (p *proxy) refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -67,7 +67,7 @@ func (p *proxy) cut() {
 	p.pairs = nil
 }
 
-// restore lets connections in again, at the same address.
+// restore accepts connections again, at the same address.
 func (p *proxy) restore(t *testing.T) {
 	t.Helper()
 	ln, err := net.Listen("tcp", p.addr)
@@ -110,8 +110,7 @@ func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 	p.pairs = append(p.pairs, joined)
 	copyAndClose := func(to, from net.Conn, through *valve) {
 		_, _ = io.Copy(joined.before(through.before(to)), from)
-		// The end of either side, however it came, is the end of both, unless nothing
-		// passes between them any more.
+		// If one side ends, both end, unless the pair is silenced.
 		from.Close()
 		if !joined.silent.Load() {
 			to.Close()
@@ -124,9 +123,9 @@ func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 	}()
 }
 
-// silence drops whatever either side of the present connections says from now on, as
-// a firewall does that has forgotten them: neither side gets an error. New connections
-// work. It returns those that it has silenced.
+// silence drops all further bytes of the existing connections, like a firewall that has
+// dropped their state: neither side gets an error. New connections work. silence returns
+// the silenced connections.
 func (p *proxy) silence() []*pair {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,7 +137,7 @@ func (p *proxy) silence() []*pair {
 	return silenced
 }
 
-// blackHole silences the present connections and all that come.
+// blackHole silences the existing and all new connections.
 func (p *proxy) blackHole() {
 	p.hole.Store(true)
 	p.silence()
@@ -153,7 +152,7 @@ func (p *pair) before(w io.Writer) io.Writer {
 	})
 }
 
-// valve lets bytes through, or holds them back.
+// valve forwards bytes or holds them back.
 type valve struct {
 	mu   sync.Mutex
 	shut chan struct{} // closed when the valve opens again; nil while it is open
@@ -161,8 +160,8 @@ type valve struct {
 	held []byte
 }
 
-// hold lets nothing through from the first bytes on that have the text in them,
-// until release is called or the test ends.
+// hold holds back everything from the first bytes that contain the text, until release is
+// called or the test ends.
 func (v *valve) hold(t *testing.T, from string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -185,7 +184,7 @@ func (v *valve) holds() bool {
 	return len(v.held) > 0
 }
 
-// take returns what b has to wait for, or nil.
+// take returns the channel that b has to wait for, or nil.
 func (v *valve) take(b []byte) <-chan struct{} {
 	v.mu.Lock()
 	defer v.mu.Unlock()

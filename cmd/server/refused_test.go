@@ -12,7 +12,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// refusing is a PostgreSQL that refuses every connection with one SQLSTATE.
+// refusing starts a fake PostgreSQL that refuses every connection with one SQLSTATE.
 func refusing(t *testing.T, sqlstate string) (databaseURL string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -32,7 +32,7 @@ func refusing(t *testing.T, sqlstate string) (databaseURL string) {
 	return "postgres://u:secret@" + ln.Addr().String() + "/d?sslmode=disable"
 }
 
-// refuse answers the first message. A client that has gone has its refusal.
+// refuse answers the first message. The client may be gone.
 func refuse(conn net.Conn, sqlstate string) {
 	defer conn.Close()
 	backend := pgproto3.NewBackend(conn, conn)
@@ -43,8 +43,8 @@ func refuse(conn net.Conn, sqlstate string) {
 	_ = backend.Flush()
 }
 
-// What only another URL or another database would change ends the start with one
-// line; what may come, or an administrator may grant, is waited for.
+// An error that only another URL or another database fixes ends the start with one line.
+// If the database may come up, or an administrator may grant access, the server waits.
 func TestRefusedAtTheStart(t *testing.T) {
 	t.Parallel()
 	const (
@@ -57,12 +57,12 @@ func TestRefusedAtTheStart(t *testing.T) {
 		"42704": ends,   // unknown parameter in the URL
 		"22023": ends,   // wrong value of one
 		"28P01": denied, // wrong password
-		"28000": denied, // no such role, or none that pg_hba.conf lets in
+		"28000": denied, // no such role, or pg_hba.conf rejects it
 		"42501": denied, // no CONNECT on the database
 		"57P03": silent, // starting up
 		"57P01": silent, // shutting down
 		"53300": silent, // no connection left
-		"08P01": silent, // what PgBouncer says of most
+		"08P01": silent, // PgBouncer's code for most errors
 		"XX000": silent,
 	} {
 		t.Run(sqlstate, func(t *testing.T) {
@@ -80,8 +80,8 @@ func TestRefusedAtTheStart(t *testing.T) {
 	})
 }
 
-// checkStart wants a start to end with a line that has the reason, or to wait with a
-// warning that begins with waits.
+// checkStart checks that a start ends with a line that contains the reason, or waits with
+// a warning that begins with waits.
 func checkStart(t *testing.T, databaseURL, waits, reason string) {
 	t.Helper()
 	if waits == "" {
@@ -100,7 +100,8 @@ func checkStart(t *testing.T, databaseURL, waits, reason string) {
 	}
 }
 
-// The direct URL is looked at too, though a server could serve without it for a while.
+// A wrong direct URL ends the start too, although a server could serve without it for a
+// while.
 func TestWrongDirectURLEndsTheStart(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -115,8 +116,8 @@ func TestWrongDirectURLEndsTheStart(t *testing.T) {
 	}
 }
 
-// A database that goes away under a running server, with its last breath as one that
-// does not exist, ends no server.
+// A running server does not exit when its database disappears, even if PostgreSQL reports
+// that the database does not exist.
 func TestMissingDatabaseEndsNoRunningServer(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

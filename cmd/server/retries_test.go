@@ -15,9 +15,9 @@ import (
 	"orgd/internal/ratelimit"
 )
 
-// asOfficial sends the call, which was sent so many times before, as an official client
-// does: it retries whatever may succeed later and counts its retries. It gives up only
-// after far more of them.
+// asOfficial sends the call like an official client, which retries whatever may succeed
+// later and counts its retries, but gives up much later. sent is how often the call was
+// sent before.
 func (c call) asOfficial(t *testing.T, servers []string, apiKey string, sent int, wait func(retryAfter string) time.Duration) (a answer) {
 	t.Helper()
 	for ; sent < 60; sent++ {
@@ -36,7 +36,7 @@ func (c call) asOfficial(t *testing.T, servers []string, apiKey string, sent int
 	return answer{}
 }
 
-// asTold is what Retry-After says.
+// asTold returns the time in Retry-After.
 func asTold(retryAfter string) time.Duration {
 	seconds, err := strconv.Atoi(retryAfter)
 	if err != nil {
@@ -47,7 +47,8 @@ func asTold(retryAfter string) time.Duration {
 
 func soonAgain(string) time.Duration { return 30 * time.Millisecond }
 
-// creators are clients that create the same, each several times, and what they got.
+// creators are clients that create equal organizations, each several times, and their
+// results.
 type creators struct {
 	working sync.WaitGroup
 	mu      sync.Mutex
@@ -72,8 +73,8 @@ func create(t *testing.T, servers []string, apiKey string, clients, times int, w
 	return c
 }
 
-// check wants exactly one call for each organization, and returns how many more there
-// are.
+// check checks that no two calls got the same organization. It returns the number of
+// organizations that no call got.
 func (c *creators) check(t *testing.T, d *dbtest.DB) (unheard int) {
 	t.Helper()
 	c.working.Wait()
@@ -88,8 +89,8 @@ func (c *creators) check(t *testing.T, d *dbtest.DB) (unheard int) {
 	return len(organizations(t, d)["Radiology"]) - c.calls
 }
 
-// Equal creations that a limit refuses at first are retried, and none of them becomes
-// that of another.
+// Equal creations that a limit rejects at first are retried. No two of them get the same
+// organization.
 func TestEqualCreationsUnderALimit(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -102,7 +103,7 @@ func TestEqualCreationsUnderALimit(t *testing.T) {
 	}
 }
 
-// Equal creations whose database is away for a while, at any moment of theirs.
+// The database is unreachable for a while during equal creations, at any moment.
 func TestEqualCreationsThroughAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{1, 2} {
@@ -126,7 +127,7 @@ func TestEqualCreationsThroughAnOutage(t *testing.T) {
 				p.restore(t)
 				unheard := c.check(t, d)
 				t.Logf("%d organizations more than calls", unheard)
-				// Another replica may be asked before it can know that an answer was lost.
+				// A retry may reach another replica before the lost answer is recorded.
 				if unheard < 0 || replicas == 1 && unheard > 0 {
 					t.Errorf("there are %d organizations more than calls", unheard)
 				}
@@ -136,8 +137,8 @@ func TestEqualCreationsThroughAnOutage(t *testing.T) {
 	}
 }
 
-// A creation that meets an outage never becomes an earlier one of the same name.
-func TestCreationThatMetAnOutageIsNotAnother(t *testing.T) {
+// A creation during an outage never returns an earlier organization with the same name.
+func TestCreationDuringOutageIsNotDuplicated(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	key := d.Key(t, d.Account(t))
@@ -159,9 +160,9 @@ func TestCreationThatMetAnOutageIsNotAnother(t *testing.T) {
 	}
 }
 
-// A retry that comes to another replica while the first try is about to be answered
-// makes its own organization.
-func TestRetryElsewhereOfACreationUnderWay(t *testing.T) {
+// A retry at another replica, while the first try is about to be answered, creates its own
+// organization.
+func TestRetryOnAnotherReplicaDuringCreation(t *testing.T) {
 	t.Parallel()
 	s, server := newScene(t)
 	await(t, "the server does not listen", func() bool {
@@ -181,8 +182,8 @@ func TestRetryElsewhereOfACreationUnderWay(t *testing.T) {
 	server.kill()
 }
 
-// A creation that is committed and cannot be answered within its deadline is returned
-// to its retry.
+// If a committed creation cannot be answered within its deadline, its retry gets the
+// organization.
 func TestRetryAfterTheDeadline(t *testing.T) {
 	t.Parallel()
 	s, _ := newScene(t)
@@ -198,8 +199,8 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// What the old primary knew of lost answers is no evidence after a failover: it may have
-// recorded later that they were given to a retry, and that record may not have arrived.
+// Records of lost answers from before a failover are not evidence: the old primary may
+// have recorded later that a retry got them, without replicating that record.
 func TestRetryAfterAPromotion(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)

@@ -25,10 +25,10 @@ import (
 
 const rolesFile = "../../deploy/postgres/roles.sql"
 
-// roles are those of roles.sql in a database of their own, under names that no
-// other test has: roles belong to the whole server.
+// roles are the roles of roles.sql in their own database, with unique names, because roles
+// belong to the whole server.
 type roles struct {
-	admin         string // the database's URL, for who makes it all
+	admin         string // the database's URL for the administrator
 	owner, server string // the roles' names
 	sql           string
 }
@@ -54,7 +54,7 @@ func newRoles(t *testing.T) *roles {
 	return r
 }
 
-// as is the database's URL for a role.
+// as returns the database's URL for a role.
 func (r *roles) as(t *testing.T, role string) string {
 	t.Helper()
 	u, err := url.Parse(r.admin)
@@ -65,7 +65,7 @@ func (r *roles) as(t *testing.T, role string) string {
 	return u.String()
 }
 
-// run runs roles.sql, as an administrator does.
+// run runs roles.sql as an administrator.
 func (r *roles) run(t *testing.T) {
 	t.Helper()
 	mustExec(t, r.admin, r.sql)
@@ -74,7 +74,7 @@ func (r *roles) run(t *testing.T) {
 	}
 }
 
-// install makes the roles and the schema, in the order that roles.sql names.
+// install creates the roles and the schema in the order that roles.sql describes.
 func (r *roles) install(t *testing.T) (owners *dbtest.DB) {
 	t.Helper()
 	r.run(t)
@@ -108,15 +108,15 @@ func mustExec(t *testing.T, url, sql string) {
 	}
 }
 
-// Every operation works for the role that serves, and it has no right to write that
-// none of them uses.
+// The serving role can run every operation, and has no write privilege that no operation
+// uses.
 func TestServingRoleServes(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	d := r.install(t)
 	account := d.Account(t)
 	key := d.Key(t, account)
-	// As where everybody's rights are taken away; the extensions' are their maker's.
+	// As on a server where PUBLIC has no privileges.
 	d.Exec(t, "REVOKE EXECUTE ON FUNCTION org_metadata_is_valid(jsonb), org_name_grams(text) FROM PUBLIC")
 	mustExec(t, r.admin, "SELECT pg_stat_reset()")
 
@@ -131,7 +131,7 @@ func TestServingRoleServes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// After a later migration, too, of which roles.sql does not know yet.
+	// Also after a later migration, which roles.sql does not know.
 	if _, err := db.MigrateUp(context.Background(), d.URL, later(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestServingRoleServes(t *testing.T) {
 		WHERE has_table_privilege($1, relid, what) AND rows = 0
 		AND relname NOT IN ('later', 'org_creations')` // of a later release, and of the one before
 	var rights *string
-	await(t, "rights that no operation uses", func() bool { // counts come when a connection has ended
+	await(t, "rights that no operation uses", func() bool { // counts are updated when a connection ends
 		if err := d.Pool.QueryRow(context.Background(), unused, r.server).Scan(&rights); err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestServingRoleServes(t *testing.T) {
 	})
 }
 
-// later is the migrations with one more.
+// later returns the migrations with one more.
 func later(t *testing.T) fs.FS {
 	t.Helper()
 	return dbtest.MigrationsWith(t, "99999_later.sql", `-- +goose Up
@@ -255,7 +255,7 @@ func (r *running) ask(t *testing.T, key, method, path, body string, header ...st
 	return response.StatusCode, string(answer)
 }
 
-// field takes a text out of an answer.
+// field returns a text field of an answer.
 func field(t *testing.T, answer, name string) string {
 	t.Helper()
 	found := regexp.MustCompile(`"` + name + `":"([^"]+)"`).FindStringSubmatch(answer)
@@ -265,7 +265,7 @@ func field(t *testing.T, answer, name string) string {
 	return found[1]
 }
 
-// Keys can be managed from where a server runs; accounts are the owner's to make.
+// The serving role can manage keys. Only the owner can create accounts.
 func TestCommandsByTheServingRole(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
@@ -293,8 +293,8 @@ func TestCommandsByTheServingRole(t *testing.T) {
 	}
 }
 
-// What serving does not need, its role cannot do.
-func TestServingRoleMayNoMore(t *testing.T) {
+// The serving role has only the privileges that it needs.
+func TestServingRoleHasNoOtherRights(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	d := r.install(t)
@@ -322,7 +322,7 @@ func TestServingRoleMayNoMore(t *testing.T) {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
-	// A table that roles.sql does not name keeps all that a new one has.
+	// A table that roles.sql does not name keeps the privileges of a new table.
 	rows, err := d.Pool.Query(context.Background(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 	if err != nil {
 		t.Fatal(err)
@@ -338,14 +338,14 @@ func TestServingRoleMayNoMore(t *testing.T) {
 	}
 }
 
-// The role's own settings are those that the server asks for where no pooler is.
+// The role's timeouts are those that the server sets without a pooler.
 func TestServingRoleHasTheTimeouts(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	r.install(t)
 	s := start(t, func(c *serveConfig) {
 		c.databaseURL = r.as(t, r.server)
-		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // as if the other led to a pooler
+		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // as if the other one were a pooler
 	})
 	awaitStatus(t, s.url+"/readyz", http.StatusOK)
 	s.awaitLog(t, `"msg":"serving"`, 1)
@@ -367,8 +367,7 @@ func TestServingRoleHasTheTimeouts(t *testing.T) {
 	}
 }
 
-// Where the extensions are there already, who migrates need not be allowed to make
-// them.
+// If the extensions exist, the migrating role needs no privilege to create them.
 func TestMigrationsWithoutTheRightToExtend(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
@@ -392,7 +391,7 @@ func mustParse(t *testing.T, text string) *url.URL {
 	return u
 }
 
-// An installation in which the server owns everything is told what to do first.
+// If the server role owns the tables, roles.sql fails with instructions.
 func TestRolesOfAnOwnerThatServes(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
@@ -411,7 +410,7 @@ func TestRolesOfAnOwnerThatServes(t *testing.T) {
 	}
 }
 
-// Who is no superuser, as on a managed PostgreSQL, makes the roles, too.
+// An administrator without superuser rights, as on a managed PostgreSQL, can run roles.sql.
 func TestRolesByAnAdministrator(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)

@@ -66,8 +66,8 @@ func TestServeEndToEnd(t *testing.T) {
 	}
 }
 
-// A database that is gone is 503 with Retry-After, and service resumes by itself
-// when it is back.
+// Without the database, answers are 503 with Retry-After. Service resumes by itself when
+// the database is back.
 func TestDatabaseGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -100,8 +100,8 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	}
 }
 
-// The first call after an outage is served, though connections are made with pauses
-// during one.
+// The first call after an outage is served, although attempts to connect pause during an
+// outage.
 func TestFirstCallAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -110,7 +110,7 @@ func TestFirstCallAfterAnOutage(t *testing.T) {
 	r := start(t, func(c *serveConfig) { c.databaseURL = cut.url })
 	for range 5 {
 		cut.cut()
-		for range 3 { // by then the pauses are as long as they get
+		for range 3 { // then the pauses have their maximum length
 			if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusServiceUnavailable {
 				t.Errorf("while cut: %d %s", status, body)
 			}
@@ -122,7 +122,7 @@ func TestFirstCallAfterAnOutage(t *testing.T) {
 	}
 }
 
-// Connections that died while idle cost nobody an error.
+// Connections that died while idle cause no error.
 func TestConnectionsThatDiedIdle(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -139,7 +139,7 @@ func TestConnectionsThatDiedIdle(t *testing.T) {
 }
 
 // A server that starts before its database waits for it.
-func TestDatabaseComesLater(t *testing.T) {
+func TestDatabaseStartsLater(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	cut := newProxy(t, d.URL)
@@ -152,8 +152,8 @@ func TestDatabaseComesLater(t *testing.T) {
 	awaitStatus(t, r.url+"/readyz", http.StatusOK)
 }
 
-// mustNotListen is for a server that ends at once: what a load balancer sends to it
-// meanwhile would be lost.
+// mustNotListen is for a server that must exit without listening: requests from a load
+// balancer would be lost.
 func mustNotListen(t *testing.T) func() (listeners, error) {
 	return func() (listeners, error) {
 		t.Error("the server listens")
@@ -169,7 +169,7 @@ func TestSchemaThatIsBehindIsRefused(t *testing.T) {
 	}
 }
 
-// A newer schema serves this release too, until its floor is raised above it.
+// A newer schema supports this release until its floor is higher.
 func TestSchemaThatIsAhead(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -190,7 +190,7 @@ func TestSchemaThatIsAhead(t *testing.T) {
 	}
 }
 
-// What is in flight when the server is told to stop is answered.
+// Requests in flight when the server is told to stop are answered.
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -239,9 +239,8 @@ func withParam(t *testing.T, databaseURL, name, value string) string {
 	return u.String()
 }
 
-// While it drains the server still answers, and tells the probes that it is
-// leaving.
-func TestDrainTellsTheProbesFirst(t *testing.T) {
+// During the drain the server still answers, but its readiness probe fails.
+func TestDrainFailsReadinessFirst(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	key := d.Key(t, d.Account(t))
@@ -276,9 +275,9 @@ func TestOneConnectionIsEnough(t *testing.T) {
 	}
 }
 
-// A connection that a balancer has kept is not closed under the request which is
-// just coming: the answer says that it is the last.
-func TestDrainClosesNoConnectionUnasked(t *testing.T) {
+// An idle connection of a load balancer is not closed while a request may be arriving:
+// the next answer announces the close.
+func TestDrainKeepsConnectionsOpen(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	r := start(t, func(c *serveConfig) { c.databaseURL, c.drainDelay = d.URL, 3*time.Second })
@@ -312,8 +311,8 @@ func TestDrainClosesNoConnectionUnasked(t *testing.T) {
 	}
 }
 
-// A connection lives between requests for as long as ORGD_IDLE_TIMEOUT says, though
-// a request has to arrive sooner.
+// An idle connection stays open for ORGD_IDLE_TIMEOUT, although a request must arrive
+// faster.
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -378,7 +377,7 @@ func awaitWaiter(t *testing.T, d *dbtest.DB) {
 	await(t, "no statement waits for the lock", func() bool {
 		var waiting bool
 		err := d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
-			// In this database: other tests have waiters of their own.
+			// Only in this database: other tests have waiters too.
 			return q.QueryRow(ctx, `SELECT EXISTS (
 				SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
 		})

@@ -15,7 +15,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// usual are the limits that a server has by default.
+// usual sets the default limits of a server.
 func usual(c *serveConfig) {
 	c.maxConns = 10
 	c.limits = limitFlags{MaxInFlight: 1000, MaxInFlightPerKey: 200}.limits(rateFlags{RateLimit: 100})
@@ -38,8 +38,8 @@ func newTenant(t *testing.T, d *dbtest.DB, url string, keys int) (tenant, uuid.U
 	return a, account, org
 }
 
-// send returns the status of a call with one of the account's keys, or 0 if it was
-// not answered.
+// send returns the status of a call with one of the account's keys, or 0 without an
+// answer.
 func (a tenant) send(ctx context.Context, i int, method, target, body string) int {
 	request, err := http.NewRequestWithContext(ctx, method, a.url+target, strings.NewReader(body))
 	if err != nil {
@@ -57,8 +57,7 @@ func (a tenant) send(ctx context.Context, i int, method, target, body string) in
 	return response.StatusCode
 }
 
-// mustWork wants each of the account's calls answered as if it were alone, and the
-// server ready.
+// mustWork checks that each of the account's calls succeeds and that the server is ready.
 func (a tenant) mustWork(t *testing.T) {
 	t.Helper()
 	for range 15 {
@@ -79,7 +78,7 @@ func (a tenant) mustWork(t *testing.T) {
 	}
 }
 
-// flood has so many callers of the account call on and on, until the test ends.
+// flood starts callers of the account that send requests until the test ends.
 func (a tenant) flood(t *testing.T, callers int, method, target, body string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -88,7 +87,7 @@ func (a tenant) flood(t *testing.T, callers int, method, target, body string) {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				if a.send(ctx, i, method, target, body) != http.StatusOK {
-					time.Sleep(10 * time.Millisecond) // so that the test's own work is not what slows others
+					time.Sleep(10 * time.Millisecond) // keep the test's own work from slowing others
 				}
 			}
 		})
@@ -96,7 +95,7 @@ func (a tenant) flood(t *testing.T, callers int, method, target, body string) {
 	t.Cleanup(func() { cancel(); all.Wait() })
 }
 
-// holdLock holds what the statement locks until the test ends.
+// holdLock holds the locks of the statement until the test ends.
 func holdLock(t *testing.T, d *dbtest.DB, statement string, args ...any) {
 	t.Helper()
 	ctx := context.Background()
@@ -104,13 +103,13 @@ func holdLock(t *testing.T, d *dbtest.DB, statement string, args ...any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tx.Rollback(ctx) }) // its connection is closed with the pool, if that fails
+	t.Cleanup(func() { _ = tx.Rollback(ctx) }) // if it fails, the pool closes the connection
 	if _, err := tx.Exec(ctx, statement, args...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// stall begins a request with a key, and never sends its body.
+// stall starts a request with a key and never sends its body.
 func (a tenant) stall(t *testing.T, key string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
@@ -123,8 +122,8 @@ func (a tenant) stall(t *testing.T, key string) {
 	}
 }
 
-// Whatever one account does with all its keys, the calls of another are neither
-// refused nor is the server less ready.
+// Whatever one account does with all its keys, the calls of another succeed and the server
+// stays ready.
 func TestOneAccountDoesNotStopAnother(t *testing.T) {
 	t.Parallel()
 	for name, attack := range map[string]func(t *testing.T, d *dbtest.DB, greedy tenant, account, org uuid.UUID){
@@ -151,7 +150,7 @@ func TestOneAccountDoesNotStopAnother(t *testing.T) {
 			greedy, account, org := newTenant(t, d, r.url, 5)
 			other, _, _ := newTenant(t, d, r.url, 1)
 			attack(t, d, greedy, account, org)
-			time.Sleep(100 * time.Millisecond) // so that it is under way; an earlier call proves less
+			time.Sleep(100 * time.Millisecond) // until the load has started
 			other.mustWork(t)
 		})
 	}

@@ -24,8 +24,7 @@ func send(t *testing.T, pid int, signal syscall.Signal) {
 	}
 }
 
-// slowCall is a call that the server has begun to answer, and cannot end before
-// its body comes.
+// slowCall is a call that the server has started and that waits for its body.
 type slowCall struct {
 	body    *io.PipeWriter
 	replied chan reply
@@ -34,7 +33,7 @@ type slowCall struct {
 func beginSlowly(t *testing.T, server, apiKey string) slowCall {
 	t.Helper()
 	body, write := io.Pipe()
-	// The server asks for the body where it reads it.
+	// The server sends 100 Continue when it reads the body.
 	asked := make(chan struct{})
 	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got100Continue: func() { close(asked) }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/v1/orgs", body)
@@ -75,7 +74,7 @@ func (c slowCall) end() reply {
 	return <-c.replied
 }
 
-// Told to stop, a server answers all that it has begun, and ends well.
+// When told to stop, a server answers all requests in flight and exits with 0.
 func TestStopWithManyInFlight(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -108,7 +107,7 @@ func TestStopWithManyInFlight(t *testing.T) {
 	}
 }
 
-// Who is told twice does not wait for what is in flight.
+// A second signal ends the server without waiting for requests in flight.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -134,7 +133,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// A terminal that closes is a stop like any other, and says so more than once.
+// A closing terminal stops the server, although it sends SIGHUP more than once.
 func TestHangupIsAStop(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -153,7 +152,7 @@ func TestHangupIsAStop(t *testing.T) {
 	}
 }
 
-// A server that nohup started does not care about its terminal.
+// A server under nohup ignores SIGHUP.
 func TestHangupThatIsIgnored(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)

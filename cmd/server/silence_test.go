@@ -11,18 +11,17 @@ import (
 	"orgd/internal/orgs"
 )
 
-// silenceCosts is what docs/operating.md promises: how long no call succeeds, and for
-// how long the server is not ready, when connections die silently.
-// silenceCosts is the promise of 3 s, with room for a busy machine; without the fix it
-// takes more than 14 s.
+// silenceCosts bounds how long no call succeeds, and how long the server is not ready, when
+// connections die silently. docs/operating.md promises 3 s; this adds a margin for a busy
+// machine. Without the fix it takes more than 14 s.
 const silenceCosts = 8 * time.Second
 
-// A full, idle pool goes silent while new connections work, as behind a firewall that
-// has forgotten it.
+// All connections of a full, idle pool go silent while new connections work, as behind a
+// firewall that has dropped their state.
 func TestIdleConnectionsGoSilent(t *testing.T) {
 	t.Parallel()
 	s := newSilence(t)
-	time.Sleep(3 * time.Second) // so that each is idle for longer than is taken on trust
+	time.Sleep(3 * time.Second) // until each must answer a ping first
 	silenced := s.fallSilent()
 	ready := s.probe(t)
 	var calling sync.WaitGroup
@@ -35,7 +34,7 @@ func TestIdleConnectionsGoSilent(t *testing.T) {
 	s.check(t, ready(), silenced)
 }
 
-// The same while sixteen callers ask one thing after another.
+// The same with sixteen callers that send one request after another.
 func TestBusyConnectionsGoSilent(t *testing.T) {
 	t.Parallel()
 	s := newSilence(t)
@@ -90,7 +89,7 @@ func newSilence(t *testing.T) *silence {
 	return s
 }
 
-// fillPool has ten statements run at once.
+// fillPool runs ten statements at once.
 func (s *silence) fillPool(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	tx, err := d.Pool.Begin(context.Background())
@@ -122,7 +121,7 @@ func (s *silence) fallSilent() []*pair {
 	return silenced
 }
 
-// call reads a page, which may fail but for 503 only.
+// call reads a page. It may fail only with 503.
 func (s *silence) call(t *testing.T) {
 	sent := time.Now()
 	status, _, body := get(t, s.url+"/v1/orgs", s.key)
@@ -152,8 +151,8 @@ func (s *silence) checkPatience(t *testing.T) {
 	}
 }
 
-// probe asks for readiness as a load balancer does. The returned function says for how
-// long at most it was refused.
+// probe polls the readiness probe like a load balancer. longest returns the longest time
+// without readiness.
 func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var probing sync.WaitGroup
@@ -176,8 +175,8 @@ func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 	}
 }
 
-// check compares what was seen with the promise, and wants the sockets that were
-// silenced closed.
+// check compares the results with the promise, and checks that the silenced sockets are
+// closed.
 func (s *silence) check(t *testing.T, unready time.Duration, silenced []*pair) {
 	t.Helper()
 	first := s.recovered().Sub(s.begun)

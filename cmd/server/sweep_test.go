@@ -15,8 +15,8 @@ import (
 // oldRecords is more than one batch of a sweep.
 const oldRecords = 2500
 
-// recorded is a database with records of either kind whose time is over, and one
-// young record of each.
+// recorded returns a database with expired records of both kinds, and one fresh record of
+// each.
 func recorded(t *testing.T) *dbtest.DB {
 	t.Helper()
 	d := dbtest.New(t)
@@ -34,7 +34,7 @@ func sweeping(d *dbtest.DB) func(*serveConfig) {
 	return func(c *serveConfig) { c.databaseURL, c.sweepEvery = d.URL, 10*time.Millisecond }
 }
 
-// awaitSwept waits until only the young are left.
+// awaitSwept waits until only the fresh records are left.
 func awaitSwept(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	await(t, "old records are not swept", func() bool {
@@ -63,7 +63,7 @@ func TestServerSweeps(t *testing.T) {
 		await(t, "the log does not tell of "+records, func() bool {
 			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":2500`)
 		})
-		// A sweep that finds nothing old comes after one that found all.
+		// The next sweep finds nothing.
 		await(t, "no sweep follows", func() bool {
 			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":0`)
 		})
@@ -93,8 +93,7 @@ func TestServersSweepTogether(t *testing.T) {
 	}
 }
 
-// A sweep that cannot reach the database is told of, and the next one makes up
-// for it.
+// A sweep that cannot reach the database is logged, and the next one catches up.
 func TestSweepOutlivesTheDatabase(t *testing.T) {
 	t.Parallel()
 	d := recorded(t)
@@ -114,7 +113,7 @@ func TestSweepOutlivesTheDatabase(t *testing.T) {
 	awaitSwept(t, d)
 }
 
-// A sweep that is under way when the server is told to stop holds nothing up.
+// A sweep does not delay the stop of the server.
 func TestStopEndsASweep(t *testing.T) {
 	t.Parallel()
 	d := recorded(t)
@@ -133,7 +132,7 @@ func TestStopEndsASweep(t *testing.T) {
 	}
 }
 
-// lock runs a statement that locks, and returns what releases the lock.
+// lock runs a statement that locks and returns a function that releases the lock.
 func lock(t *testing.T, d *dbtest.DB, sql string) (release func()) {
 	t.Helper()
 	tx, err := d.Pool.Begin(context.Background())
@@ -143,7 +142,7 @@ func lock(t *testing.T, d *dbtest.DB, sql string) (release func()) {
 	if _, err := tx.Exec(context.Background(), sql); err != nil {
 		t.Fatal(err)
 	}
-	release = func() { _ = tx.Rollback(context.Background()) } // once more does nothing
+	release = func() { _ = tx.Rollback(context.Background()) } // a second call does nothing
 	t.Cleanup(release)
 	return release
 }

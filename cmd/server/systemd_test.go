@@ -10,8 +10,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// systemdUnit returns the settings of deploy/systemd/orgd.service, by name; the last
-// one counts.
+// systemdUnit returns the settings of deploy/systemd/orgd.service by name. The last value
+// wins.
 func systemdUnit(t *testing.T) map[string]string {
 	t.Helper()
 	settings := map[string]string{}
@@ -33,8 +33,8 @@ func systemdUnit(t *testing.T) map[string]string {
 	return settings
 }
 
-// The unit runs a command that there is, stops it as it wants to be stopped, and does
-// not start a server again whose settings are wrong.
+// The unit runs an existing command, stops it with the right signal, and does not restart
+// a server with wrong settings.
 func TestSystemdUnit(t *testing.T) {
 	t.Parallel()
 	unit := systemdUnit(t)

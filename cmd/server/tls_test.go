@@ -45,7 +45,7 @@ func newAuthority(t *testing.T) authority {
 	return authority{certificate, key, writePEM(t, "CERTIFICATE", der)}
 }
 
-// issue returns the files of a certificate for a name, of a host or a role.
+// issue returns the files of a certificate for the name of a host or a role.
 func (a authority) issue(t *testing.T, name string) (certificate, key string) {
 	t.Helper()
 	own := newKey(t)
@@ -89,8 +89,8 @@ func writePEM(t *testing.T, kind string, der []byte) (file string) {
 	return file
 }
 
-// encrypt has PostgreSQL speak TLS as localhost. The role "encrypted" has a password,
-// and "certified" a certificate of the authority; neither may come without TLS.
+// encrypt makes PostgreSQL use TLS as localhost. The role "encrypted" has a password, and
+// "certified" has a certificate of the authority. Neither may connect without TLS.
 func (p *postgres) encrypt(t *testing.T, ca authority) {
 	t.Helper()
 	certificate, key := ca.issue(t, "localhost")
@@ -109,8 +109,7 @@ func (p *postgres) encrypt(t *testing.T, ca authority) {
 	})
 }
 
-// install writes a file of the cluster, which is to belong to whom PostgreSQL runs
-// as.
+// install writes a file of the cluster that PostgreSQL's user owns.
 func (p *postgres) install(t *testing.T, name string, text []byte) {
 	t.Helper()
 	dir := p.dataDir(t)
@@ -125,7 +124,7 @@ func (p *postgres) install(t *testing.T, name string, text []byte) {
 	}
 }
 
-// tlsURL leads to a database by a role, with names and values of parameters.
+// tlsURL returns the URL of a database for a role, with parameters as name-value pairs.
 func (p *postgres) tlsURL(t *testing.T, database, role, host, mode string, params ...string) string {
 	t.Helper()
 	u := mustParse(t, p.server.URL(database))
@@ -139,8 +138,8 @@ func (p *postgres) tlsURL(t *testing.T, database, role, host, mode string, param
 	return u.String()
 }
 
-// The server, its listener and the migrations go to PostgreSQL as sslmode says, and
-// tell in one line why they do not.
+// The server, its listener and the migrations connect as sslmode says, or report in one
+// line why they cannot.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t)
@@ -154,13 +153,14 @@ func TestTLS(t *testing.T) {
 	}
 	certificate, key := ca.issue(t, "certified")
 	foreign, foreignKey := otherCA.issue(t, "certified")
-	// A certificate is refused when the client has begun to talk, and may not hear why.
+	// PostgreSQL rejects a certificate after the client has started to send, so the client
+	// may not get the reason.
 	const cut = "failed to connect"
 	const unencrypted, unknown, otherName = "no encryption", "certificate signed by unknown authority", "cannot validate certificate for 127.0.0.1"
 	for _, c := range []struct {
 		role, host, mode string
 		params           []string
-		refused          string // a part of the reason; empty if it is let in
+		refused          string // part of the reason; empty if the connection succeeds
 	}{
 		{role: "encrypted", host: "127.0.0.1", mode: "disable", refused: unencrypted},
 		{role: "encrypted", host: "127.0.0.1", mode: "prefer"},

@@ -24,7 +24,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// spanCollector takes traces by OTLP over HTTP.
+// spanCollector receives traces by OTLP over HTTP.
 type spanCollector struct {
 	url string
 
@@ -69,7 +69,7 @@ func (c *spanCollector) named(name string) (found []*otlp.Span) {
 	return found
 }
 
-// traced sends a request that is part of a trace, and returns the answer's status.
+// traced sends a request that is part of a trace and returns the status.
 func traced(t *testing.T, method, url, key, body, traceparent string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -99,8 +99,8 @@ const (
 	sentParent = "00f067aa0ba902b7"
 )
 
-// Spans continue the client's trace, are named by the route, have their statements
-// below them, and tell nothing that clients have sent.
+// Spans continue the client's trace, have the name of the route, have their statements as
+// children, and contain nothing that clients sent.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -198,7 +198,7 @@ func (c *spanCollector) checkFailed(t *testing.T) {
 	}
 }
 
-// Without a collector nothing is traced; what a client says of its trace is logged.
+// Without a collector nothing is traced, but the client's trace id is logged.
 func TestNoTraces(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -215,7 +215,7 @@ func TestNoTraces(t *testing.T) {
 	}
 }
 
-// A collector that does not answer holds up no request, nor the stop.
+// A collector that does not answer delays neither requests nor the stop.
 func TestCollectorHangs(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -238,8 +238,7 @@ func TestCollectorHangs(t *testing.T) {
 	}
 }
 
-// A tracer changes nothing for a client that holds its body back: net/http does not
-// wait for it.
+// With tracing, net/http still does not wait for a body that the client withholds.
 func TestTracedRequestKeepsItsBody(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -250,7 +249,7 @@ func TestTracedRequestKeepsItsBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	// Longer than what net/http keeps before it begins to send.
+	// The response is longer than the buffer of net/http.
 	if _, err := io.WriteString(conn, "GET /openapi.json HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -264,9 +263,9 @@ func TestTracedRequestKeepsItsBody(t *testing.T) {
 	}
 }
 
-// What the SDK finds wrong in its variables is a line in the log, without what they
-// hold: a collector's key may be among it.
-func TestSDKSpeaksInLog(t *testing.T) {
+// The SDK's warnings about its variables are logged without the values, which may contain
+// a collector's key.
+func TestSDKWarningsAreLogged(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, []string{
 		"DATABASE_URL=postgres://nobody@127.0.0.1:1/none",
@@ -288,7 +287,7 @@ func TestSDKSpeaksInLog(t *testing.T) {
 	}
 }
 
-// What is left out of the log are successes alone.
+// Only successes are left out of the log.
 func TestLogSample(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

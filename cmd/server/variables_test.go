@@ -53,7 +53,7 @@ func TestEdits(t *testing.T) {
 	}
 }
 
-// A variable that Compose's file or dev.env has is not unknown.
+// The variables of docker-compose.yml and dev.env are known.
 func TestOtherVariables(t *testing.T) {
 	t.Parallel()
 	text := string(readFile(t, "../../docker-compose.yml")) + string(readFile(t, "devdemo.go"))
@@ -84,7 +84,7 @@ func TestUnknownVariablesAreReported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := startWith(t, misspelt, c.args...)
-			_ = p.wait() // some fail, as they must
+			_ = p.wait() // some fail, as expected
 			if text := p.errs.String(); strings.Count(text, line) != strings.Count(c.want, "\n") || strings.Contains(text, "a-secret") {
 				t.Errorf("said %q, want %q", text, c.want)
 			}

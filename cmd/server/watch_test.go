@@ -11,7 +11,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// scraped is what Prometheus gets of a server that has answered something.
+// scraped returns the metrics of a server that has answered requests.
 func scraped(t *testing.T) string {
 	t.Helper()
 	d := dbtest.New(t)
@@ -28,8 +28,8 @@ var (
 	ofLabel    = regexp.MustCompile(`(\w+)(?:=~|!~|!=|=)"`)
 )
 
-// checkExpression wants every metric of it to exist, and every label to be one of
-// theirs, and returns how many metrics it names.
+// checkExpression checks that every metric and label of the expression exists, and returns
+// the number of metrics in it.
 func checkExpression(t *testing.T, where, expr, metrics string) int {
 	t.Helper()
 	names := metricName.FindAllString(expr, -1)
@@ -46,7 +46,7 @@ func checkExpression(t *testing.T, where, expr, metrics string) int {
 		labels = append(labels, matcher[1])
 	}
 	for _, label := range labels {
-		// Prometheus adds instance to all.
+		// Prometheus adds instance to every metric.
 		if label != "instance" && !regexp.MustCompile(`(?m)^(?:`+strings.Join(names, "|")+`)\{(?:.*,)?`+label+`="`).MatchString(metrics) {
 			t.Errorf("%s: none of %v has a label %s", where, names, label)
 		}
@@ -54,8 +54,7 @@ func checkExpression(t *testing.T, where, expr, metrics string) int {
 	return len(names)
 }
 
-// Every metric that an alert is made of is one that the server has, and the manual
-// tells what the alert means.
+// Every metric in an alert exists, and the manual explains the alert.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	var rules struct {
@@ -81,8 +80,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// Every metric that the dashboard shows is one that the server has, and every metric
-// of orgd's own is shown.
+// Every metric in the dashboard exists, and the dashboard shows every metric of orgd.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	var dashboard struct {
@@ -106,7 +104,7 @@ func TestDashboard(t *testing.T) {
 		checkExpression(t, v.Name, v.Definition, metrics)
 	}
 	for _, used := range variable.FindAllStringSubmatch(string(text), -1) {
-		// Grafana's own begin so.
+		// Grafana's built-in variables begin with two underscores.
 		if !variables[used[1]] && !strings.HasPrefix(used[1], "__") {
 			t.Errorf("there is no variable %s", used[1])
 		}

@@ -37,7 +37,7 @@ func TestKeyFormat(t *testing.T) {
 	}
 }
 
-// The checksum is part of the format: scanners compute it too.
+// The checksum is part of the format, because scanners compute it too.
 func TestKeyChecksumFixture(t *testing.T) {
 	t.Parallel()
 	// python3 -c "import zlib; print(zlib.crc32(b'orgd_000000000000000000000000000000'))" is 3292064711, in base62 3anAPv.
@@ -117,7 +117,7 @@ func TestLifeOfAKey(t *testing.T) {
 	}
 }
 
-// The database never holds a key.
+// The database never stores a key.
 func TestKeysAreNotStored(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -145,8 +145,7 @@ func TestExpiryIsByTheDatabasesClock(t *testing.T) {
 	}
 }
 
-// What cannot be a key costs no query; what can, and cannot be looked up, may be
-// good.
+// A text that cannot be a key costs no query. A key that cannot be looked up may be valid.
 func TestAuthenticateWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -164,9 +163,9 @@ func TestAuthenticateWithoutADatabase(t *testing.T) {
 	}
 }
 
-// What could not be written is written by the next flush, and what is known to
-// the database is not written again.
-func TestUseIsNotLost(t *testing.T) {
+// A failed write is retried by the next flush. What the database knows is not written
+// again.
+func TestFailedFlushIsRetried(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	d := dbtest.New(t)

@@ -1,4 +1,4 @@
 package apikeys
 
-// CountLiveStatement counts the good keys of an account, to be explained.
+// CountLiveStatement counts the active keys of an account, for EXPLAIN.
 const CountLiveStatement = apiKeyCountLive

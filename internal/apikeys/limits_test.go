@@ -16,7 +16,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// manager is a key that manages the keys of its account, beside an operator.
+// manager makes changes with a key that manages its account's keys, and as an operator.
 type manager struct {
 	*dbtest.DB
 	keys     *apikeys.Repository
@@ -33,7 +33,7 @@ func newManager(t *testing.T, rate *int32, limits apikeys.Limits) manager {
 	return m
 }
 
-// made is a key that an operator makes.
+// made returns a key created by an operator.
 func (m manager) made(t *testing.T, rate *int32) apikeys.APIKey {
 	t.Helper()
 	made, err := m.keys.Create(context.Background(), m.operator, apikeys.NewAPIKey{Description: "x", Scopes: apikeys.Scopes, RateLimit: rate})
@@ -52,17 +52,17 @@ func printRate(r *int32) string {
 	return fmt.Sprint(*r)
 }
 
-// A key makes and keeps no key with a higher rate than its own; 0 is no limit, and a
-// key without its own rate has the server's.
+// A caller cannot create or keep a key with a higher rate than its own. 0 is no limit, and
+// a key without its own rate has the server's default.
 func TestRatesAreNotExceeded(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		server     int32
 		caller     *int32
-		asked, old *int32 // by a repository's caller; of the key that is rotated or kept
+		asked, old *int32 // requested by the caller; of the key that is rotated or kept
 		created    *int32
 		rotated    *int32
-		kept       bool // the end of the old key moves later
+		kept       bool // the old key's expiry may move later
 	}{
 		{100, nil, nil, nil, nil, nil, true},
 		{100, rate(2), nil, nil, rate(2), rate(2), false},
@@ -93,7 +93,7 @@ func TestRatesAreNotExceeded(t *testing.T) {
 			if err != nil || printRate(rotated.APIKey.RateLimit) != printRate(c.rotated) {
 				t.Errorf("rotated to the rate %s, want %s: %v", printRate(rotated.APIKey.RateLimit), printRate(c.rotated), err)
 			}
-			// The old key ends in an hour now.
+			// After the rotation the old key expires in an hour.
 			m.moveEnd(t, old.ID, 30*time.Minute, nil)
 			var want error
 			if !c.kept {
@@ -111,7 +111,7 @@ func TestRatesAreNotExceeded(t *testing.T) {
 	}
 }
 
-// moveEnd lets the key end so far from now; 0 is never.
+// moveEnd sets the expiry of a key, from now; 0 is never.
 func (m manager) moveEnd(t *testing.T, id uuid.UUID, from time.Duration, want error) {
 	t.Helper()
 	var end apikeys.Expiry
@@ -123,8 +123,8 @@ func (m manager) moveEnd(t *testing.T, id uuid.UUID, from time.Duration, want er
 	}
 }
 
-// An operator hands on any rate, whatever the limits.
-func TestAnOperatorHandsOnAnyRate(t *testing.T) {
+// An operator can grant any rate, whatever the limits.
+func TestOperatorGrantsAnyRate(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	m := newManager(t, nil, apikeys.Limits{KeysPerAccount: 1, RateLimit: 1})
@@ -138,8 +138,8 @@ func TestAnOperatorHandsOnAnyRate(t *testing.T) {
 	}
 }
 
-// Keys that have ended make room, and none comes above the limit: by whatever servers
-// many are made at once.
+// The number of active keys never exceeds the limit, also with concurrent calls on two
+// servers. Ended keys do not count.
 func TestKeysOfAnAccountAreBounded(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -195,7 +195,7 @@ func TestKeysOfAnAccountAreBounded(t *testing.T) {
 	}
 }
 
-// The count costs what is counted, however many keys have ended.
+// The cost of the count does not depend on the number of ended keys.
 func TestLiveKeysAreCountedByTheirIndex(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

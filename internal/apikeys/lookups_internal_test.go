@@ -12,7 +12,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// statements is a database whose answers a test holds back. It knows the keys whose
+// statements is a fake database whose answers a test can hold back. It has the keys whose
 // digest begins with 1.
 type statements struct {
 	begun   chan int // the size of each statement
@@ -39,8 +39,8 @@ func (s *statements) find(_ context.Context, wanted []digest) ([]*goodKey, error
 	return found, s.err
 }
 
-// Alone, a look-up has its statement at once; what comes while that runs goes into
-// the next one, and each caller has the answer about its own key.
+// A single look-up starts a statement at once. Look-ups that arrive while it runs share
+// the next one, and each caller gets the answer for its own key.
 func TestLookUpsShareAStatement(t *testing.T) {
 	t.Parallel()
 	s := newStatements()
@@ -64,7 +64,7 @@ func TestLookUpsShareAStatement(t *testing.T) {
 	for waiting := 0; waiting < 200; time.Sleep(time.Millisecond) {
 		l.mu.Lock()
 		waiting = len(l.waiting)
-		if l.running > 1 { // the first took too long, on a slow machine
+		if l.running > 1 { // on a slow machine the first statement took too long
 			waiting = 200
 		}
 		l.mu.Unlock()
@@ -82,8 +82,7 @@ func TestLookUpsShareAStatement(t *testing.T) {
 	}
 }
 
-// However many keys are looked up, no statement has more than its share, and only a few
-// run at once, even if they hang.
+// The size and the number of concurrent statements are bounded, even if statements hang.
 func TestLookUpsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newStatements()
@@ -117,8 +116,8 @@ func TestLookUpsAreBounded(t *testing.T) {
 	}
 }
 
-// A statement that hangs does not hold up the keys that come after it.
-func TestAHangingLookUpHoldsUpNobody(t *testing.T) {
+// A hanging statement does not block later look-ups.
+func TestHangingLookUpBlocksNoOther(t *testing.T) {
 	t.Parallel()
 	hanging := make(chan struct{})
 	var first atomic.Bool
@@ -146,7 +145,7 @@ func TestAHangingLookUpHoldsUpNobody(t *testing.T) {
 	all.Wait()
 }
 
-// A caller whose time is over leaves; an error is that of all who share the statement.
+// A canceled caller returns at once. All callers of a failed statement get its error.
 func TestLookUpsThatFail(t *testing.T) {
 	t.Parallel()
 	s := newStatements()

@@ -14,14 +14,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-// store is a database of one key, whose answers a test can hold back.
+// store is a fake database with one key, whose answers a test can hold back.
 type store struct {
 	ttl     time.Duration
 	revoked atomic.Bool
 	asked   atomic.Int64
 	fails   atomic.Bool
-	read    chan struct{} // unless nil: told when a look-up has read what it will answer
-	release chan struct{} // and waits for this then
+	read    chan struct{} // unless nil: receives when a look-up has read its answer
+	release chan struct{} // the look-up then waits for this
 }
 
 func (s *store) lookUp(context.Context, digest) (goodKey, error) {
@@ -52,8 +52,8 @@ func payloadOf(k Key) string {
 	return hex.EncodeToString(d[:])
 }
 
-// A key that is revoked while it is looked up does not come back: whoever asks
-// after the news asks anew, whatever is still under way.
+// A key that is revoked during its look-up is not cached as valid: a call after the
+// notification looks it up again, even if the first look-up is still in flight.
 func TestRevokedWhileItIsLookedUp(t *testing.T) {
 	t.Parallel()
 	for i := range 1000 {
@@ -61,17 +61,17 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		v, key := s.verifier(time.Hour), NewKey()
 		var early sync.WaitGroup
 		early.Go(func() {
-			// It may be told the one or the other.
+			// Either answer is correct here.
 			if _, err := v.Authenticate(context.Background(), key.Reveal()); err != nil && !errors.Is(err, ErrInvalidKey) {
 				t.Errorf("asked before the revocation: %v", err)
 			}
 		})
 		<-s.read
 		s.revoked.Store(true)
-		// The news may be of the key, or that some was lost.
+		// The notification may name the key, or notifications may have been lost.
 		if all := i%2 == 1; all {
 			v.ForgetAll()
-			close(s.release) // the second waits for the first, and asks again
+			close(s.release) // the second waits for the first, and looks up again
 		} else {
 			v.Forget(payloadOf(key))
 		}
@@ -96,8 +96,8 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 	}
 }
 
-// Whatever the order of uses, revocation and news, a key is refused from then on.
-func TestNoUseSurvivesTheNews(t *testing.T) {
+// After the notification a revoked key is rejected, whatever the order of events.
+func TestRevokedKeyIsRejectedAfterNotification(t *testing.T) {
 	t.Parallel()
 	for range 1000 {
 		s := &store{}
@@ -126,8 +126,7 @@ func TestNoUseSurvivesTheNews(t *testing.T) {
 	}
 }
 
-// Many that ask for one key at once ask the database once, and so do those that
-// ask for a key that is not there.
+// Concurrent uses of one key cause one look-up, also for a key that does not exist.
 func TestOneLookUpForMany(t *testing.T) {
 	t.Parallel()
 	for _, revoked := range []bool{false, true} {
@@ -149,8 +148,7 @@ func TestOneLookUpForMany(t *testing.T) {
 	}
 }
 
-// Through an outage a key works as long as what is known of it may be used, and
-// no longer; and the outage itself is not remembered.
+// During an outage a cached key works until its TTL ends. The error is not cached.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	s := &store{}
@@ -180,15 +178,14 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// What is known of a key ends a TTL after the question, however long the answer
-// took.
-func TestASlowAnswerIsNoYounger(t *testing.T) {
+// A cached result expires one TTL after the start of its look-up, however long that took.
+func TestTTLStartsBeforeLookUp(t *testing.T) {
 	t.Parallel()
 	s := &store{}
 	v := s.verifier(time.Hour)
 	v.lookUp = func(ctx context.Context, d digest) (goodKey, error) {
 		found, err := s.lookUp(ctx, d)
-		found.goodFor = -time.Second // asked long ago
+		found.goodFor = -time.Second // looked up long ago
 		return found, err
 	}
 	key := NewKey().Reveal()
@@ -202,8 +199,8 @@ func TestASlowAnswerIsNoYounger(t *testing.T) {
 	}
 }
 
-// News that names no key may be of any.
-func TestNewsOfNoKeyForgetsAll(t *testing.T) {
+// A notification that names no key drops all keys.
+func TestUnknownNotificationDropsAllKeys(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{"", "x", payloadOf(NewKey()) + "00"} {
 		s := &store{}
@@ -220,7 +217,7 @@ func TestNewsOfNoKeyForgetsAll(t *testing.T) {
 	}
 }
 
-// BenchmarkAuthenticate is the whole of it for a key that is known, among many.
+// BenchmarkAuthenticate measures the authentication of a cached key among many.
 func BenchmarkAuthenticate(b *testing.B) {
 	for _, keys := range []int{1, 1000, 50_000} {
 		b.Run(strconv.Itoa(keys)+" keys", func(b *testing.B) {

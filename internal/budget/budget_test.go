@@ -15,7 +15,7 @@ import (
 
 const wait = 2 * time.Second
 
-// take opens a hold of so many bytes, which must be there at once.
+// take opens a hold of the given number of bytes, which must be free.
 func take(t *testing.T, b *budget.Budget[string], owner string, bytes int64) *budget.Hold[string] {
 	t.Helper()
 	h := b.Open(owner)
@@ -87,7 +87,7 @@ func TestBytesComeBack(t *testing.T) {
 	h := take(t, b, "a", 50)
 	h.Set(20)
 	another := take(t, b, "a", 30)
-	another.Set(60) // what is there already counts, even beyond the share
+	another.Set(60) // an overdraft counts too
 	if got := b.Held(); got != 80 {
 		t.Errorf("%d bytes are held, want 80", got)
 	}
@@ -146,7 +146,7 @@ func TestWaitForBytes(t *testing.T) {
 	})
 }
 
-// Those of one owner are served as they came, and the owners in turn.
+// The requests of one owner are served in order, and owners take turns.
 func TestOrderOfWaiters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestManyAtOnce(t *testing.T) {
 	take2(t, b)
 }
 
-// take2 wants that nobody is left in a queue.
+// take2 checks that no request is left in a queue.
 func take2(t *testing.T, b *budget.Budget[int]) {
 	t.Helper()
 	for owner := range 5 {

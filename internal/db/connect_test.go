@@ -12,7 +12,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// What PostgreSQL refuses a connection for tells whether waiting may help.
+// The reason of a refused connection determines whether a retry may help.
 func TestClassesOfConnectErrors(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -54,12 +54,12 @@ func changeURL(t *testing.T, databaseURL string, change func(*url.URL, url.Value
 	}
 	query := u.Query()
 	change(u, query)
-	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // as libpq reads it
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20") // as libpq parses it
 	return u.String()
 }
 
-// libpq's parameters of TCP are the dialer's, and are not sent to PostgreSQL, which
-// would refuse them.
+// The dialer uses libpq's TCP parameters. They are not sent to PostgreSQL, which would
+// reject them.
 func TestParametersOfTCP(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The sockets themselves notice a dead network, as the URL says or by default.
+// Sockets detect a dead network with the settings of the URL, or the defaults.
 func TestSocketOptions(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

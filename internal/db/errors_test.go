@@ -19,8 +19,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// Each SQLSTATE means to callers what the table says, also from inside a
-// function of the database.
+// Each SQLSTATE has the class of the table, also if a function of the database raises it.
 func TestClassesOfErrors(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -58,7 +57,7 @@ func TestClassesOfErrors(t *testing.T) {
 	}
 }
 
-// What PostgreSQL itself refuses is not tried again.
+// A read is not repeated after an error of PostgreSQL itself.
 func TestReadIsNotRepeatedForEveryError(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -85,7 +84,7 @@ func TestNoRows(t *testing.T) {
 	}
 }
 
-// A reader whose connection was cut under it does not notice.
+// A read is repeated if its connection is cut.
 func TestReadOutlivesItsConnection(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -103,7 +102,7 @@ func TestReadOutlivesItsConnection(t *testing.T) {
 	}
 }
 
-// A writer whose connection was cut is told, and not tried again.
+// A write is not repeated if its connection is cut.
 func TestWriteIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -118,7 +117,7 @@ func TestWriteIsNotRepeated(t *testing.T) {
 	}
 }
 
-// A migration under a prepared statement costs a reader nothing.
+// A read succeeds although a migration made its prepared statement stale.
 func TestReadOutlivesAMigration(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -161,7 +160,7 @@ func TestFullPoolIsUnavailable(t *testing.T) {
 	}
 }
 
-// One who waits too long for a lock is told to come again.
+// A wait for a lock that is too long is ErrUnavailable.
 func TestLockTimeoutIsUnavailable(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -185,7 +184,7 @@ func TestLockTimeoutIsUnavailable(t *testing.T) {
 	}
 }
 
-// What a client that vanished had locked is free again after a time.
+// The locks of a client that vanished are released after a timeout.
 func TestIdleTransactionsEnd(t *testing.T) {
 	t.Parallel()
 	d := things(t)
@@ -198,7 +197,7 @@ func TestIdleTransactionsEnd(t *testing.T) {
 		if _, err := q.Exec(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
 			return err
 		}
-		// Until the lock is free, which it becomes without a word of ours.
+		// Waits until PostgreSQL ends the idle transaction and releases the lock.
 		return d.Conns.WriteTx(ctx, func(ctx context.Context, other db.Querier) error {
 			if _, err := other.Exec(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
 				return err
@@ -228,7 +227,7 @@ func TestStatementTimeoutIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestCallerThatLeavesIsNotTheDatabasesFault(t *testing.T) {
+func TestCanceledCaller(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -245,7 +244,7 @@ func TestCallerThatLeavesIsNotTheDatabasesFault(t *testing.T) {
 	}
 }
 
-// Each host that was tried is named, in one line.
+// The error names each host that was tried, in one line.
 func TestNothingListens(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

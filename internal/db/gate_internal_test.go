@@ -13,7 +13,7 @@ import (
 
 var greedy, second, third, fourth = [16]byte{1}, [16]byte{2}, [16]byte{3}, [16]byte{4}
 
-// mustEnter wants a place at once.
+// mustEnter requires a place at once.
 func (g *gate) mustEnter(t *testing.T, owners ...[16]byte) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -25,7 +25,7 @@ func (g *gate) mustEnter(t *testing.T, owners ...[16]byte) {
 	}
 }
 
-// mustWait wants that there is no place.
+// mustWait requires that there is no place.
 func (g *gate) mustWait(t *testing.T, owner [16]byte) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -35,7 +35,7 @@ func (g *gate) mustWait(t *testing.T, owner [16]byte) {
 	}
 }
 
-// enterLater begins to wait, and then sends the owner to admitted.
+// enterLater starts to wait, and sends the name when admitted.
 func (g *gate) enterLater(t *testing.T, admitted chan<- string, owner [16]byte, name string) {
 	t.Helper()
 	before := g.stat().Waiting
@@ -50,7 +50,7 @@ func (g *gate) enterLater(t *testing.T, admitted chan<- string, owner [16]byte, 
 	}
 }
 
-// mustBeEmpty wants that nothing is left behind.
+// mustBeEmpty requires that no owner or caller is left.
 func (g *gate) mustBeEmpty(t *testing.T) {
 	t.Helper()
 	if g.held != 0 || len(g.lanes) != 0 || g.waiting.Len() != 0 || g.stat().Waiting != 0 {
@@ -74,7 +74,7 @@ func TestGateKeepsPlacesForOthers(t *testing.T) {
 		g.mustEnter(t, times(8, greedy)...)
 		g.mustWait(t, greedy)
 		g.mustEnter(t, second)
-		g.mustWait(t, second) // it holds one already, and others may come
+		g.mustWait(t, second) // it already holds one, and the last is reserved
 		g.mustEnter(t, third)
 		g.mustWait(t, fourth)
 	})
@@ -139,7 +139,7 @@ func TestGateServesOwnersInTurn(t *testing.T) {
 	}
 }
 
-// Callers that are in line are not overtaken, nor kept by one that may not go yet.
+// No caller overtakes a waiting caller, except one that may not enter yet.
 func TestGateQueues(t *testing.T) {
 	t.Parallel()
 	g := newGate(4, 3)
@@ -150,7 +150,7 @@ func TestGateQueues(t *testing.T) {
 	g.mustWait(t, greedy)
 	g.enterLater(t, admitted, third, "third")
 	g.leave(second)
-	if got := <-admitted; got != "third" { // the last place is not for greedy
+	if got := <-admitted; got != "third" { // greedy may not have the last place
 		t.Errorf("%s came first", got)
 	}
 	g.leave(third)
@@ -169,11 +169,11 @@ func TestGateWithAnotherCapacity(t *testing.T) {
 	g := newGate(10, 8)
 	g.mustEnter(t, times(5, greedy)...)
 	g.setCapacity(3)
-	g.mustWait(t, second) // held is held
+	g.mustWait(t, second) // held places stay held
 	for range 3 {
 		g.leave(greedy)
 	}
-	g.mustEnter(t, second) // the third of three, which no owner has twice
+	g.mustEnter(t, second) // the last of three places, which is reserved
 	admitted := make(chan string)
 	g.enterLater(t, admitted, greedy, "greedy")
 	g.enterLater(t, admitted, third, "third")
@@ -186,7 +186,7 @@ func TestGateWithAnotherCapacity(t *testing.T) {
 	g.mustBeEmpty(t)
 }
 
-// Whatever happens at once, the bounds hold and nothing is left behind.
+// Under concurrent use the limits hold, and no owner is left at the end.
 func TestGateUnderLoad(t *testing.T) {
 	t.Parallel()
 	const capacity, perOwner, owners = 7, 5, 20
@@ -195,7 +195,7 @@ func TestGateUnderLoad(t *testing.T) {
 	var heldBy [owners]atomic.Int64
 	var all sync.WaitGroup
 	for i := range 100 {
-		owner := [16]byte{byte(i % owners * (i % 3 / 2))} // half of them is the server's or one owner's
+		owner := [16]byte{byte(i % owners * (i % 3 / 2))} // many belong to the server or to one owner
 		all.Go(func() {
 			for range 50 {
 				ctx, cancel := context.WithTimeout(context.Background(), rand.N(time.Millisecond))

@@ -40,8 +40,8 @@ func TestMigrateUpDownUpFilled(t *testing.T) {
 	upDownUp(t, d.URL, d.Pool.Reset)
 }
 
-// upDownUp takes every step there is up, down and up, and wants the same schema
-// again.
+// upDownUp applies all migrations, rolls them back and applies them again. The schema
+// must be the same.
 func upDownUp(t *testing.T, url string, afterwards func()) {
 	t.Helper()
 	ctx := context.Background()
@@ -105,7 +105,7 @@ ORDER BY 1`)
 	return list
 }
 
-// Replicas that start at once migrate once.
+// Concurrent runs migrate once.
 func TestMigrateByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -133,8 +133,8 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 	}
 }
 
-// A step that cannot have its lock lets others pass, and comes again.
-func TestMigrationComesAgainForItsLock(t *testing.T) {
+// A migration that cannot get its lock lets other statements pass, and is retried.
+func TestMigrationRetriesForItsLock(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	url := dbtest.NewURL(t)
@@ -146,7 +146,7 @@ func TestMigrationComesAgainForItsLock(t *testing.T) {
 	migrated := make(chan error, 1)
 	var done []db.Migration
 	err = conns.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
-		// The first step waits for this table to be there, or not.
+		// The first migration waits for this transaction.
 		if _, err := q.Exec(ctx, "CREATE TABLE accounts ()"); err != nil {
 			return err
 		}
@@ -179,8 +179,8 @@ func TestMigrationComesAgainForItsLock(t *testing.T) {
 	}
 }
 
-// An index is built beside a transaction that is open for long, as CONTRIBUTING.md
-// has it: PostgreSQL waits for those who may see the table without it.
+// The procedure of CONTRIBUTING.md builds an index during a long transaction. PostgreSQL
+// waits for the transactions that may see the table without the index.
 func TestConcurrentIndexOutlastsSnapshots(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -205,7 +205,7 @@ RESET lock_timeout;
 			_, err := db.MigrateUp(context.Background(), d.URL, files)
 			migrated <- err
 		}()
-		// Longer than a step may wait for a lock.
+		// Longer than a migration may wait for a lock.
 		var waited bool
 		for !waited {
 			err := d.Conns.Read(ctx, func(ctx context.Context, q db.Querier) error {
@@ -235,8 +235,8 @@ RESET lock_timeout;
 	}
 }
 
-// Every migration that builds or drops an index concurrently does it so.
-func TestConcurrentIndexesAreBuiltSo(t *testing.T) {
+// Every migration that builds or drops an index concurrently follows the procedure.
+func TestConcurrentIndexProcedure(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"CREATE INDEX i ON t (a);": true,
@@ -277,9 +277,9 @@ func buildsIndexesSo(up string) bool {
 	return true
 }
 
-// The rows of members that were there before say the activity of their organization,
-// and nothing of a large one.
-func TestMembersThatWereThereSayTheActivity(t *testing.T) {
+// Existing rows of members get the activity of their organization, except in a large
+// organization.
+func TestExistingMembersGetTheActivity(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	url := dbtest.NewURL(t)
@@ -373,7 +373,7 @@ func TestSchemaVersion(t *testing.T) {
 	}
 }
 
-// The newest schema serves its own release.
+// The newest schema supports its own release.
 func TestSchemaFloor(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -383,7 +383,7 @@ func TestSchemaFloor(t *testing.T) {
 	}
 }
 
-// The schema itself refuses what the contract does.
+// The schema rejects the values that the contract rejects.
 func TestSchemaRefuses(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -13,8 +13,8 @@ import (
 	"orgd/migrations"
 )
 
-// hostile is what an operator may set on a database, each of which changes what
-// statements mean or how long they may take.
+// hostile are settings of a database that change the meaning or the time limit of
+// statements.
 var hostile = map[string]string{
 	"client_encoding":               "LATIN1",
 	"default_transaction_isolation": "serializable",
@@ -34,7 +34,7 @@ func setOnDatabase(t *testing.T, d *dbtest.DB, settings map[string]string) {
 	}
 }
 
-// What a role or a database sets does not reach the pool's statements.
+// Settings of a role or a database do not affect the pool's statements.
 func TestSettingsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -72,7 +72,7 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 	}
 }
 
-// Nor do they reach a migration.
+// They do not affect a migration either.
 func TestMigrationUnderSettingsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{"no path": "", "public": "public"} {
@@ -97,7 +97,7 @@ func TestMigrationUnderSettingsOfTheDatabase(t *testing.T) {
 	}
 }
 
-// A database that cannot hold every name is refused, in one line that says what to do.
+// A database that cannot store all names is rejected, in one line that says how to fix it.
 func TestOtherEncodingsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"SQL_ASCII", "LATIN1"} {
@@ -120,8 +120,7 @@ func TestOtherEncodingsAreRefused(t *testing.T) {
 	}
 }
 
-// Behind a pooler the isolation of single statements is the role's to set, and a role
-// that has another is refused.
+// Behind a pooler, the role sets the isolation level. A role with a wrong one is rejected.
 func TestIsolationBehindAPooler(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -12,8 +12,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// An account that keeps all its connections busy, and wants more, keeps neither
-// another account nor the server from the database.
+// An account that uses all its connections and waits for more blocks neither other
+// accounts nor the server.
 func TestShareOfAGreedyAccount(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -53,8 +53,8 @@ func TestShareOfAGreedyAccount(t *testing.T) {
 	}
 }
 
-// hold has so many callers take a connection, each of which is announced in held, and
-// keep it until release is called. Callers that get none try again until then.
+// hold starts the given number of callers. Each takes a connection, sends to held, and
+// keeps the connection until release is called. Callers without one retry until then.
 func hold(t *testing.T, share db.Share, callers int) (held <-chan struct{}, release func()) {
 	t.Helper()
 	taken, enough := make(chan struct{}, callers), make(chan struct{})

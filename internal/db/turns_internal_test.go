@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// waiting is how many wait for a turn.
+// waiting returns the number of callers that wait for a turn.
 func (t *turns) waiting(lockID int64) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,11 +69,11 @@ func TestTurnsComeInOrder(t *testing.T) {
 	turns.mustBeEmpty(t)
 }
 
-// Whatever happens at once, a turn is one caller's, and none is lost.
+// Under concurrent use one caller has the turn at a time, and no turn is lost.
 func TestTurnsUnderLoad(t *testing.T) {
 	t.Parallel()
 	turns := newTurns()
-	var had [3]int // the race detector sees who has them together
+	var had [3]int // the race detector finds concurrent holders
 	var all sync.WaitGroup
 	for i := range 50 {
 		lockID := i % 3

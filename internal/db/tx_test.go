@@ -12,7 +12,7 @@ import (
 
 const countThings = "SELECT count(*) FROM things"
 
-// things is a database with a table to write to.
+// things returns a database with a table to write to.
 func things(t *testing.T) *dbtest.DB {
 	t.Helper()
 	d := dbtest.New(t)
@@ -44,8 +44,7 @@ func TestWriteTxCommits(t *testing.T) {
 	}
 }
 
-// Whatever ends it early, a transaction leaves nothing, and its connection is
-// good for the next.
+// A transaction that fails leaves nothing, and its connection can be used again.
 func TestWriteTxRollsBack(t *testing.T) {
 	t.Parallel()
 	d := things(t)
@@ -90,8 +89,8 @@ func TestWriteTxRollsBack(t *testing.T) {
 	awaitGivenBack(t, d.Conns)
 }
 
-// awaitGivenBack waits until no connection is in use: one that is of no more use
-// is closed beside its user.
+// awaitGivenBack waits until no connection is in use: the pool closes unusable ones in
+// the background.
 func awaitGivenBack(t *testing.T, pool *db.Pool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); pool.Stat().AcquiredConns() > 0; time.Sleep(time.Millisecond) {
@@ -113,8 +112,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// One sweeps, the others leave it the work.
-func TestSweepIsLeftToOne(t *testing.T) {
+// Only one replica sweeps at a time.
+func TestOnlyOneSweeps(t *testing.T) {
 	t.Parallel()
 	d := things(t)
 	d.Exec(t, "INSERT INTO things VALUES (1)")

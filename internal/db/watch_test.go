@@ -15,8 +15,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// A statement that takes long is not taken for a dead connection, nor is a lock that
-// is waited for.
+// The watchdog does not cut a connection that runs a slow statement or waits for a lock.
 func TestSlowStatementsAreNotCut(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -35,7 +34,7 @@ func TestSlowStatementsAreNotCut(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(4 * time.Second) // idle in transaction, which is no sign of death either
+		time.Sleep(4 * time.Second) // idle in transaction, which must not be cut either
 		_, err := q.Exec(ctx, "SELECT 1")
 		return err
 	})
@@ -45,7 +44,7 @@ func TestSlowStatementsAreNotCut(t *testing.T) {
 	waiting.Wait()
 }
 
-// While PostgreSQL refuses connections, it is not asked by each caller.
+// While PostgreSQL refuses connections, not every caller dials.
 func TestDialsWhileRefused(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -76,14 +75,14 @@ func TestDialsWhileRefused(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	})
 	t.Logf("%d dials in 4 s", dials.Load())
-	// Twelve connections are tried before the first one fails, and then some three a
-	// second; pgx dials twice for each.
+	// Twelve connections are tried before the first one fails, and then about three per
+	// second. pgx dials twice for each.
 	if n := dials.Load(); n > 80 {
 		t.Errorf("%d dials in 4 s", n)
 	}
 }
 
-// callers has so many of them do something again and again.
+// callers runs do repeatedly in n goroutines.
 func callers(n int, during time.Duration, do func()) {
 	var calling sync.WaitGroup
 	end := time.Now().Add(during)
@@ -97,7 +96,7 @@ func callers(n int, during time.Duration, do func()) {
 	calling.Wait()
 }
 
-// A caller that PostgreSQL has no connection left for waits for one that is there.
+// If PostgreSQL has no connection left, a caller waits for an existing one.
 func TestRefusedConnectionsFailNoCaller(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -139,7 +138,7 @@ func TestRefusedConnectionsFailNoCaller(t *testing.T) {
 	})
 }
 
-// roleName is one that no other test has: roles are the whole server's.
+// roleName returns a unique name: roles belong to the whole server.
 func roleName(t *testing.T, d *dbtest.DB) (name string) {
 	t.Helper()
 	if err := d.Pool.QueryRow(context.Background(), "SELECT 'role_' || lower(current_database())").Scan(&name); err != nil {

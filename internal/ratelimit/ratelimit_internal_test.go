@@ -29,7 +29,7 @@ func TestBucket(t *testing.T) {
 	if got := l.Of("b").Take(r); !got.Allowed || got.Remaining != 4 {
 		t.Errorf("another: %+v", got)
 	}
-	// A rate that changes counts at once, with a full bucket.
+	// A changed rate applies at once, with a full bucket.
 	if got := l.Of("a").Take(PerSecond(1000)); !got.Allowed || got.Remaining < 1999 {
 		t.Errorf("at another rate: %+v", got)
 	}
@@ -40,9 +40,8 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// However many take at once, no more are allowed than the bucket holds and
-// gathers meanwhile.
-func TestBucketUnderManyHands(t *testing.T) {
+// Concurrent calls get no more tokens than the bucket holds and gains meanwhile.
+func TestBucketUnderConcurrentUse(t *testing.T) {
 	t.Parallel()
 	l, r := New[int](), Rate{PerSecond: 1, Burst: 100}
 	var allowed atomic.Int64

@@ -13,7 +13,7 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// output is where a log is written, as long as write allows.
+// output is the writer of a log. write may fail or block.
 type output struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -82,8 +82,7 @@ func TestLogWritesAllBeforeItCloses(t *testing.T) {
 	}
 }
 
-// Failed writes are counted, and reported once when they begin and once when they
-// are over.
+// Failed writes are counted, and reported once when they start and once when they end.
 func TestLogThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	var out, problems output
@@ -105,8 +104,8 @@ func TestLogThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A line that was cut short spoils no other.
-func TestLogBeginsANewLineAfterATornOne(t *testing.T) {
+// A truncated line does not corrupt the next one.
+func TestLogStartsNewLineAfterTruncatedOne(t *testing.T) {
 	t.Parallel()
 	var out, problems output
 	out.become(func([]byte) (int, error) { return 5, errors.New("no room") })
@@ -122,7 +121,7 @@ func TestLogBeginsANewLineAfterATornOne(t *testing.T) {
 	}
 }
 
-// While a write blocks, callers go on, and memory stays bounded.
+// While a write blocks, callers continue, and memory stays bounded.
 func TestLogThatBlocks(t *testing.T) {
 	t.Parallel()
 	var out, problems output
