@@ -126,9 +126,12 @@ func TestMissingCertificateIsNamed(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"keys", "create", "--help"}} {
-		if out := succeed(t, args...); !strings.HasPrefix(out, "Usage: server") {
-			t.Errorf("%q: %s", args, out)
-		}
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			if out := succeed(t, args...); !strings.HasPrefix(out, "Usage: server") {
+				t.Errorf("%q: %s", args, out)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -193,9 +194,12 @@ func TestDeployedPorts(t *testing.T) {
 		"../../docker-compose.yml":               `ORGD_ADMIN_ADDR: ":` + admin + `"`,
 		"../../Dockerfile":                       "EXPOSE " + public,
 	} {
-		if !bytes.Contains(readFile(t, file), []byte(want)) {
-			t.Errorf("%s has not %q", file, want)
-		}
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			if !bytes.Contains(readFile(t, file), []byte(want)) {
+				t.Errorf("%s has not %q", file, want)
+			}
+		})
 	}
 }
 
@@ -219,13 +223,16 @@ func TestDeployedGrace(t *testing.T) {
 		"../../scripts/rollout.sh":          `docker stop -t (\d+) `,
 		"../../scripts/container.sh":        `docker compose down .*--timeout (\d+)`,
 	} {
-		found := regexp.MustCompile(pattern).FindSubmatch(readFile(t, file))
-		if found == nil {
-			t.Fatalf("%s has no %s", file, pattern)
-		}
-		if grace, err := time.ParseDuration(string(found[1]) + "s"); err != nil || grace < needed {
-			t.Errorf("%s gives %s, want %s, %v", file, grace, needed, err)
-		}
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			found := regexp.MustCompile(pattern).FindSubmatch(readFile(t, file))
+			if found == nil {
+				t.Fatalf("%s has no %s", file, pattern)
+			}
+			if grace, err := time.ParseDuration(string(found[1]) + "s"); err != nil || grace < needed {
+				t.Errorf("%s gives %s, want %s, %v", file, grace, needed, err)
+			}
+		})
 	}
 }
 
@@ -244,12 +251,14 @@ func TestDeployedProbes(t *testing.T) {
 		{c.LivenessProbe.HTTPGet, "/livez"}, // /readyz would restart all replicas when the database is away
 		{c.ReadinessProbe.HTTPGet, "/readyz"},
 	} {
-		if probe.asks.Port != "admin" || probe.asks.Path != probe.want {
-			t.Errorf("%s is asked for at %s, want %s at admin", probe.asks.Path, probe.asks.Port, probe.want)
-		}
-		if status, _, _ := get(t, r.adminURL+probe.want, ""); status != http.StatusOK {
-			t.Errorf("%s: %d", probe.want, status)
-		}
+		t.Run(probe.want, func(t *testing.T) {
+			if probe.asks.Port != "admin" || probe.asks.Path != probe.want {
+				t.Errorf("%s is asked for at %s, want %s at admin", probe.asks.Path, probe.asks.Port, probe.want)
+			}
+			if status, _, _ := get(t, r.adminURL+probe.want, ""); status != http.StatusOK {
+				t.Errorf("%s: %d", probe.want, status)
+			}
+		})
 	}
 	for _, endpoint := range find(t, objects, "ServiceMonitor", "orgd").Spec.Endpoints {
 		if status, _, _ := get(t, r.adminURL+endpoint.Path, ""); status != http.StatusOK {
@@ -257,12 +266,14 @@ func TestDeployedProbes(t *testing.T) {
 		}
 	}
 	for file, path := range map[string]string{"../../deploy/haproxy/haproxy.cfg": `uri (/\S+)`, "../../docker-compose.yml": `GET (/\S+) HTTP`} {
-		found := regexp.MustCompile(path).FindSubmatch(readFile(t, file))
-		if found == nil {
-			t.Fatalf("%s has no %s", file, path)
-		}
-		if status, _, _ := get(t, r.url+string(found[1]), ""); status != http.StatusOK {
-			t.Errorf("%s: %s: %d", file, found[1], status)
-		}
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			found := regexp.MustCompile(path).FindSubmatch(readFile(t, file))
+			if found == nil {
+				t.Fatalf("%s has no %s", file, path)
+			}
+			if status, _, _ := get(t, r.url+string(found[1]), ""); status != http.StatusOK {
+				t.Errorf("%s: %s: %d", file, found[1], status)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -177,13 +178,16 @@ func TestReadKey(t *testing.T) {
 		"ORGD_API_KEY='k'\r\n":         "k",
 		strings.Repeat("x", 1<<17) + "\nORGD_API_KEY=k": "k",
 	} {
-		file := filepath.Join(t.TempDir(), "dev.env")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := readKey(file); got != want || err != nil {
-			t.Errorf("readKey of %.40q = %q, %v; want %q", text, got, err, want)
-		}
+		t.Run(fmt.Sprintf("%.40q", text), func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "dev.env")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := readKey(file); got != want || err != nil {
+				t.Errorf("readKey of %.40q = %q, %v; want %q", text, got, err, want)
+			}
+		})
 	}
 }
 
@@ -195,8 +199,11 @@ func TestShellQuote(t *testing.T) {
 		"it's":                                 `'it'\''s'`,
 		"$(x)":                                 "'$(x)'",
 	} {
-		if got := shellQuote(in); got != want {
-			t.Errorf("shellQuote(%s) = %s, want %s", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			t.Parallel()
+			if got := shellQuote(in); got != want {
+				t.Errorf("shellQuote(%s) = %s, want %s", in, got, want)
+			}
+		})
 	}
 }

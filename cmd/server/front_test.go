@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -247,17 +248,20 @@ func TestErrorsOfHAProxy(t *testing.T) {
 func TestErrorFilesOfHAProxy(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[int]string{400: "invalid_request", 408: "request_timeout", 500: "internal", 501: "not_implemented"} {
-		file := readFile(t, fmt.Sprintf("../../deploy/haproxy/errors/%d.http", status))
-		reader := bufio.NewReader(strings.NewReader(string(file)))
-		response, err := http.ReadResponse(reader, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		if rest, _ := io.ReadAll(reader); err != nil || len(rest) > 0 {
-			t.Errorf("%d: %q is left, %v", status, rest, err)
-		}
-		checkFrontProblem(t, response, string(body), status, code)
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			t.Parallel()
+			file := readFile(t, fmt.Sprintf("../../deploy/haproxy/errors/%d.http", status))
+			reader := bufio.NewReader(strings.NewReader(string(file)))
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			if rest, _ := io.ReadAll(reader); err != nil || len(rest) > 0 {
+				t.Errorf("%d: %q is left, %v", status, rest, err)
+			}
+			checkFrontProblem(t, response, string(body), status, code)
+		})
 	}
 }
 

@@ -30,19 +30,21 @@ UPDATE api_keys SET rate_limit = 6, expires_at = now() + interval '1 hour' WHERE
 		{"make a third key", http.MethodPost, "", made, http.StatusCreated},
 		{"make a fourth", http.MethodPost, "", made, http.StatusConflict},
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), c.method, server.url+"/v1/api-keys"+c.path, strings.NewReader(c.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Authorization", "Bearer "+manager)
-		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		if response.StatusCode != c.want {
-			t.Errorf("%s: status %d, want %d", c.what, response.StatusCode, c.want)
-		}
+		t.Run(c.what, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(t.Context(), c.method, server.url+"/v1/api-keys"+c.path, strings.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", "Bearer "+manager)
+			request.Header.Set("Content-Type", "application/json")
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != c.want {
+				t.Errorf("%s: status %d, want %d", c.what, response.StatusCode, c.want)
+			}
+		})
 	}
 }

@@ -170,33 +170,36 @@ func TestKeysAreInNoLogOrMetric(t *testing.T) {
 func TestUseOfKeysIsWritten(t *testing.T) {
 	t.Parallel()
 	for _, every := range []time.Duration{10 * time.Millisecond, time.Hour} {
-		d := dbtest.New(t)
-		key := d.Key(t, d.Account(t))
-		d.Key(t, d.Account(t)) // never used
-		r := start(t, func(c *serveConfig) {
-			remembering(d.URL)(c)
-			c.flushEvery = every
+		t.Run("flushed every "+every.String(), func(t *testing.T) {
+			t.Parallel()
+			d := dbtest.New(t)
+			key := d.Key(t, d.Account(t))
+			d.Key(t, d.Account(t)) // never used
+			r := start(t, func(c *serveConfig) {
+				remembering(d.URL)(c)
+				c.flushEvery = every
+			})
+			before := time.Now().Truncate(time.Hour)
+			r.opens(t, key)
+			written := func() bool { return count(t, d, "SELECT count(last_used_at) FROM api_keys") == 1 }
+			if every < time.Second {
+				await(t, "the use of a key is not written", written)
+			} else if written() {
+				t.Error("a request waited for a write")
+			}
+			if err := r.stop(); err != nil {
+				t.Fatal(err)
+			}
+			if !written() {
+				t.Fatal("the use of a key was lost")
+			}
+			var used time.Time
+			if err := d.Pool.QueryRow(context.Background(), "SELECT max(last_used_at) FROM api_keys").Scan(&used); err != nil {
+				t.Fatal(err)
+			}
+			if used.Before(before) || used.After(time.Now()) || !used.Equal(used.Truncate(time.Hour)) {
+				t.Errorf("used at %s, not at the hour from %s", used, before)
+			}
 		})
-		before := time.Now().Truncate(time.Hour)
-		r.opens(t, key)
-		written := func() bool { return count(t, d, "SELECT count(last_used_at) FROM api_keys") == 1 }
-		if every < time.Second {
-			await(t, "the use of a key is not written", written)
-		} else if written() {
-			t.Error("a request waited for a write")
-		}
-		if err := r.stop(); err != nil {
-			t.Fatal(err)
-		}
-		if !written() {
-			t.Fatal("the use of a key was lost")
-		}
-		var used time.Time
-		if err := d.Pool.QueryRow(context.Background(), "SELECT max(last_used_at) FROM api_keys").Scan(&used); err != nil {
-			t.Fatal(err)
-		}
-		if used.Before(before) || used.After(time.Now()) || !used.Equal(used.Truncate(time.Hour)) {
-			t.Errorf("used at %s, not at the hour from %s", used, before)
-		}
 	}
 }

@@ -37,9 +37,12 @@ func TestDeployedSelectors(t *testing.T) {
 		{find(t, objects, "NetworkPolicy", "orgd"), find(t, objects, "NetworkPolicy", "orgd").Spec.PodSelector.MatchLabels, find(t, objects, "Job", "orgd-migrate").Spec.Template.Metadata.Labels},
 		{find(t, objects, "ServiceMonitor", "orgd"), find(t, objects, "ServiceMonitor", "orgd").selector(t), find(t, objects, "Service", "orgd-admin").Metadata.Labels},
 	} {
-		if !matches(c.selector, c.labels) {
-			t.Errorf("%s %s selects %v, which %v is not", c.object.Kind, c.object.Metadata.Name, c.selector, c.labels)
-		}
+		t.Run(c.object.Kind+" "+c.object.Metadata.Name, func(t *testing.T) {
+			t.Parallel()
+			if !matches(c.selector, c.labels) {
+				t.Errorf("%s %s selects %v, which %v is not", c.object.Kind, c.object.Metadata.Name, c.selector, c.labels)
+			}
+		})
 	}
 	spread := find(t, objects, "Deployment", "orgd").Spec.Template.Spec.TopologySpreadConstraints
 	for _, s := range spread {

@@ -26,14 +26,16 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	d.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'absent'")
 	d.Exec(t, "SELECT pg_reload_conf()")
 	for name, c := range map[string]call{"a key": creation("keyed", true), "no key": creation("bare", false)} {
-		for range 2 {
-			if a := canceledInSyncWait(t, d, r.url, key, c); a.status != http.StatusServiceUnavailable || !a.mayBeRepeated() {
-				t.Errorf("%s: %d %s", name, a.status, a.text)
+		t.Run(name, func(t *testing.T) {
+			for range 2 {
+				if a := canceledInSyncWait(t, d, r.url, key, c); a.status != http.StatusServiceUnavailable || !a.mayBeRepeated() {
+					t.Errorf("%s: %d %s", name, a.status, a.text)
+				}
+				if !c.keyed {
+					break // each repeat may create another organization
+				}
 			}
-			if !c.keyed {
-				break // each repeat may create another organization
-			}
-		}
+		})
 	}
 	d.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names")
 	d.Exec(t, "SELECT pg_reload_conf()")

@@ -313,14 +313,16 @@ func TestServingRoleHasNoOtherRights(t *testing.T) {
 		"SELECT rolpassword FROM pg_authid", "SELECT pg_read_file('postgresql.conf')", "COPY orgs TO PROGRAM 'cat'",
 		"SET session_replication_role = replica",
 	} {
-		err := execAs(r.as(t, r.server), sql)
-		if err == nil {
-			t.Errorf("%s is allowed", sql)
-			continue
-		}
-		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "42501" {
-			t.Errorf("%s: %v", sql, err)
-		}
+		t.Run(sql, func(t *testing.T) {
+			err := execAs(r.as(t, r.server), sql)
+			if err == nil {
+				t.Errorf("%s is allowed", sql)
+				return
+			}
+			if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "42501" {
+				t.Errorf("%s: %v", sql, err)
+			}
+		})
 	}
 	// A table that roles.sql does not name keeps the privileges of a new table.
 	rows, err := d.Pool.Query(context.Background(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -360,10 +362,12 @@ func TestServingRoleHasTheTimeouts(t *testing.T) {
 	for name, want := range map[string]time.Duration{
 		"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": idleTxTimeout,
 	} {
-		var same bool
-		if err := conn.QueryRow(context.Background(), "SELECT current_setting($1)::interval = $2", name, want).Scan(&same); err != nil || !same {
-			t.Errorf("%s is not %s: %v", name, want, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			var same bool
+			if err := conn.QueryRow(context.Background(), "SELECT current_setting($1)::interval = $2", name, want).Scan(&same); err != nil || !same {
+				t.Errorf("%s is not %s: %v", name, want, err)
+			}
+		})
 	}
 }
 

@@ -49,9 +49,12 @@ func TestSystemdUnit(t *testing.T) {
 		"Restart":                  "on-failure",
 		"RestartPreventExitStatus": strconv.Itoa(exitUsage),
 	} {
-		if unit[name] != want {
-			t.Errorf("%s=%s, want %s", name, unit[name], want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if unit[name] != want {
+				t.Errorf("%s=%s, want %s", name, unit[name], want)
+			}
+		})
 	}
 	limit, found := strings.CutPrefix(unit["Environment"], "GOMEMLIMIT=")
 	if most := strings.TrimSuffix(unit["MemoryMax"], "M"); !found || mebibytes(t, limit) >= mebibytes(t, most+"Mi") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,9 +48,12 @@ func TestEdits(t *testing.T) {
 		a, b string
 		want int
 	}{{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"abc", "adc", 1}, {"abc", "ac", 1}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}} {
-		if got, back := edits(c.a, c.b), edits(c.b, c.a); got != c.want || back != c.want {
-			t.Errorf("edits between %q and %q: %d and %d, want %d", c.a, c.b, got, back, c.want)
-		}
+		t.Run(fmt.Sprintf("%q and %q", c.a, c.b), func(t *testing.T) {
+			t.Parallel()
+			if got, back := edits(c.a, c.b), edits(c.b, c.a); got != c.want || back != c.want {
+				t.Errorf("edits between %q and %q: %d and %d, want %d", c.a, c.b, got, back, c.want)
+			}
+		})
 	}
 }
 

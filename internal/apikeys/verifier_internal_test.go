@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -130,21 +131,24 @@ func TestRevokedKeyIsRejectedAfterNotification(t *testing.T) {
 func TestOneLookUpForMany(t *testing.T) {
 	t.Parallel()
 	for _, revoked := range []bool{false, true} {
-		s := &store{}
-		s.revoked.Store(revoked)
-		v, key := s.verifier(time.Hour), NewKey().Reveal()
-		var all sync.WaitGroup
-		for range 50 {
-			all.Go(func() {
-				if _, err := v.Authenticate(context.Background(), key); errors.Is(err, ErrInvalidKey) != revoked {
-					t.Errorf("revoked %v: %v", revoked, err)
-				}
-			})
-		}
-		all.Wait()
-		if n := s.asked.Load(); n != 1 {
-			t.Errorf("revoked %v: %d look-ups", revoked, n)
-		}
+		t.Run(fmt.Sprintf("revoked %v", revoked), func(t *testing.T) {
+			t.Parallel()
+			s := &store{}
+			s.revoked.Store(revoked)
+			v, key := s.verifier(time.Hour), NewKey().Reveal()
+			var all sync.WaitGroup
+			for range 50 {
+				all.Go(func() {
+					if _, err := v.Authenticate(context.Background(), key); errors.Is(err, ErrInvalidKey) != revoked {
+						t.Errorf("revoked %v: %v", revoked, err)
+					}
+				})
+			}
+			all.Wait()
+			if n := s.asked.Load(); n != 1 {
+				t.Errorf("revoked %v: %d look-ups", revoked, n)
+			}
+		})
 	}
 }
 
@@ -203,17 +207,20 @@ func TestTTLStartsBeforeLookUp(t *testing.T) {
 func TestUnknownNotificationDropsAllKeys(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{"", "x", payloadOf(NewKey()) + "00"} {
-		s := &store{}
-		v, key := s.verifier(time.Hour), NewKey().Reveal()
-		for range 2 {
-			if _, err := v.Authenticate(context.Background(), key); err != nil {
-				t.Fatal(err)
+		t.Run(fmt.Sprintf("%d characters", len(payload)), func(t *testing.T) {
+			t.Parallel()
+			s := &store{}
+			v, key := s.verifier(time.Hour), NewKey().Reveal()
+			for range 2 {
+				if _, err := v.Authenticate(context.Background(), key); err != nil {
+					t.Fatal(err)
+				}
+				v.Forget(payload)
 			}
-			v.Forget(payload)
-		}
-		if n := s.asked.Load(); n != 2 {
-			t.Errorf("%q: %d look-ups", payload, n)
-		}
+			if n := s.asked.Load(); n != 2 {
+				t.Errorf("%q: %d look-ups", payload, n)
+			}
+		})
 	}
 }
 

@@ -42,18 +42,21 @@ func TestClassesOfErrors(t *testing.T) {
 		"42P01": nil,
 		"42703": nil,
 	} {
-		err := d.Conns.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
-			_, err := q.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '%s'; END $$`, state))
-			return err
-		})
-		if err == nil {
-			t.Fatalf("%s: no error", state)
-		}
-		for _, class := range []error{db.ErrConflict, db.ErrReference, db.ErrRefused, db.ErrUnavailable, db.ErrNoRows} {
-			if errors.Is(err, class) != (class == want) {
-				t.Errorf("%s is %v, want %v", state, err, want)
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			err := d.Conns.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
+				_, err := q.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '%s'; END $$`, state))
+				return err
+			})
+			if err == nil {
+				t.Fatalf("%s: no error", state)
 			}
-		}
+			for _, class := range []error{db.ErrConflict, db.ErrReference, db.ErrRefused, db.ErrUnavailable, db.ErrNoRows} {
+				if errors.Is(err, class) != (class == want) {
+					t.Errorf("%s is %v, want %v", state, err, want)
+				}
+			}
+		})
 	}
 }
 

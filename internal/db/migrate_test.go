@@ -245,9 +245,12 @@ func TestConcurrentIndexProcedure(t *testing.T) {
 		"SET lock_timeout = 0;\nDROP INDEX CONCURRENTLY IF EXISTS j;\nCREATE INDEX CONCURRENTLY i ON t (a);\nRESET lock_timeout;": false,
 		"DROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON t (a);":                                             false,
 	} {
-		if buildsIndexesSo(text) != want {
-			t.Errorf("%q: %v", text, !want)
-		}
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			if buildsIndexesSo(text) != want {
+				t.Errorf("%q: %v", text, !want)
+			}
+		})
 	}
 	files, err := fs.Glob(migrations.FS, "*.sql")
 	if err != nil {

@@ -34,9 +34,11 @@ func TestShareOfAGreedyAccount(t *testing.T) {
 		"transaction": pool.For(uuid.NewV7()).WriteTx,
 		"the server":  pool.Read,
 	} {
-		if err := use(ctx, selectOne); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err := use(ctx, selectOne); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 	if err := greedy.Read(ctx, selectOne); !errors.Is(err, db.ErrUnavailable) {
 		t.Errorf("the greedy one has another connection: %v", err)

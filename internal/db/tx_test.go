@@ -65,12 +65,14 @@ func TestWriteTxRollsBack(t *testing.T) {
 			return errors.Join(err, ctx.Err())
 		}, context.Canceled},
 	} {
-		if err := d.Conns.WriteTx(ctx, c.fn); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if n := count(t, d); n != 0 {
-			t.Errorf("%s: %d rows", name, n)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err := d.Conns.WriteTx(ctx, c.fn); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if n := count(t, d); n != 0 {
+				t.Errorf("%s: %d rows", name, n)
+			}
+		})
 		ctx, cancel = context.WithCancel(context.Background())
 		defer cancel()
 	}
