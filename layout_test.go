@@ -31,7 +31,8 @@ var mayImport = map[string][]string{
 	"internal/seed":        {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":   {},
 	"internal/budget":      {},
-	"internal/http":        {"internal/accounts", "internal/apikeys", "internal/budget", "internal/cursor", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid"},
+	"internal/wire":        {"internal/accounts", "internal/apikeys"},
+	"internal/http":        {"internal/apikeys", "internal/budget", "internal/cursor", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/wire"},
 }
 
 // onlyIn lists the only packages that may import a library, so an upgrade of the library

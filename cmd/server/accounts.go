@@ -8,7 +8,7 @@ import (
 
 	"orgd/internal/accounts"
 	"orgd/internal/db"
-	orgdhttp "orgd/internal/http"
+	"orgd/internal/wire"
 )
 
 type accountsCommand struct {
@@ -46,7 +46,7 @@ func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 
 func printAccount(w io.Writer, made accounts.Account, asJSON bool) error {
 	if asJSON {
-		return printJSON(w, orgdhttp.NewAccount(made))
+		return printJSON(w, wire.NewAccount(made))
 	}
 	_, err := fmt.Fprintln(w, made.ID)
 	return err
@@ -68,9 +68,9 @@ func (c *accountsList) Run(ctx context.Context, std streams) error {
 			return err
 		}
 		if c.JSON {
-			objects := make([]orgdhttp.Account, 0, len(found))
+			objects := make([]wire.Account, 0, len(found))
 			for _, a := range found {
-				objects = append(objects, orgdhttp.NewAccount(a))
+				objects = append(objects, wire.NewAccount(a))
 			}
 			return printJSON(std.out, objects)
 		}

@@ -13,8 +13,8 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/db"
-	orgdhttp "orgd/internal/http"
 	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 type keysCommand struct {
@@ -84,7 +84,7 @@ func (c *keysCreate) Run(ctx context.Context, std streams) error {
 
 func printMade(w io.Writer, made apikeys.Changed, asJSON bool) error {
 	if asJSON {
-		object := orgdhttp.NewAPIKey(made.APIKey)
+		object := wire.NewAPIKey(made.APIKey)
 		object.Key = made.Key.Reveal()
 		return printJSON(w, object)
 	}
@@ -116,7 +116,7 @@ func (c *keysList) Run(ctx context.Context, std streams) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(std.out, orgdhttp.NewAPIKeyPage(apikeys.Page{APIKeys: keys}))
+			return printJSON(std.out, wire.NewAPIKeyPage(apikeys.Page{APIKeys: keys}))
 		}
 		return printKeys(std.out, keys)
 	})
@@ -217,7 +217,7 @@ func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 		return r.Update(ctx, call, c.ID, changes)
 	}, func(changed apikeys.Changed) error {
 		if c.JSON {
-			return printJSON(std.out, orgdhttp.NewAPIKey(changed.APIKey))
+			return printJSON(std.out, wire.NewAPIKey(changed.APIKey))
 		}
 		return printKeys(std.out, []apikeys.APIKey{changed.APIKey})
 	})
@@ -259,7 +259,7 @@ func (c *keysRevoke) Run(ctx context.Context, std streams) error {
 		return r.Revoke(ctx, call, c.ID)
 	}, func(revoked apikeys.Changed) error {
 		if c.JSON {
-			return printJSON(std.out, orgdhttp.NewAPIKey(revoked.APIKey))
+			return printJSON(std.out, wire.NewAPIKey(revoked.APIKey))
 		}
 		fmt.Fprintln(std.out, "revoked", revoked.APIKey.ID, "at", formatTime(revoked.APIKey.RevokedAt))
 		return nil

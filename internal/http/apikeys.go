@@ -9,6 +9,7 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 // defaultOverlap is how long a rotated key stays valid by default.
@@ -24,7 +25,7 @@ func (s *Server) listAPIKeys(c echo.Context) error {
 		return err
 	}
 	s.beginPage(c, len(page.APIKeys), page.Cursor)
-	body, err := marshal(NewAPIKeyPage(page))
+	body, err := marshal(wire.NewAPIKeyPage(page))
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (s *Server) getAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeAPIKey(c, http.StatusOK, NewAPIKey(key))
+	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(key))
 }
 
 func (s *Server) updateAPIKey(c echo.Context) error {
@@ -98,7 +99,7 @@ func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field)
 	if err != nil {
 		return err
 	}
-	return writeAPIKey(c, http.StatusOK, NewAPIKey(changed.APIKey))
+	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(changed.APIKey))
 }
 
 // writeMade returns the new key. The answer to a repeat leaves it out.
@@ -107,7 +108,7 @@ func (s *Server) writeMade(c echo.Context, made apikeys.Changed, err error) erro
 	if err != nil {
 		return err
 	}
-	object := NewAPIKey(made.APIKey)
+	object := wire.NewAPIKey(made.APIKey)
 	if !made.Replayed {
 		object.Key = made.Key.Reveal()
 	}
@@ -115,7 +116,7 @@ func (s *Server) writeMade(c echo.Context, made apikeys.Changed, err error) erro
 	return writeAPIKey(c, http.StatusCreated, object)
 }
 
-func writeAPIKey(c echo.Context, status int, object APIKey) error {
+func writeAPIKey(c echo.Context, status int, object wire.APIKey) error {
 	body, err := marshal(object)
 	if err != nil {
 		return err

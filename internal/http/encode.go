@@ -3,10 +3,10 @@ package http
 import (
 	"encoding/hex"
 	"strconv"
-	"time"
 
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 // The encoders of the hot answers append by hand: they cost a fraction of
@@ -38,7 +38,7 @@ func appendPage(b []byte, page orgs.Page) []byte {
 // Unknown and empty fields are left out.
 func appendOrg(b []byte, o *orgs.Org) []byte {
 	b = append(b, `{"createdAt":"`...)
-	b = appendTime(b, o.CreatedAt)
+	b = wire.AppendTime(b, o.CreatedAt)
 	b = append(b, `","isActive":`...)
 	b = strconv.AppendBool(b, o.IsActive)
 	b = append(b, `,"orgId":"org_`...)
@@ -46,7 +46,7 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 	b = append(b, `","orgName":`...)
 	b = appendString(b, o.Name)
 	b = append(b, `,"updatedAt":"`...)
-	b = appendTime(b, o.UpdatedAt)
+	b = wire.AppendTime(b, o.UpdatedAt)
 	b = append(b, `","userCount":`...)
 	b = strconv.AppendInt(b, int64(o.UserCount), 10)
 	if o.CreatedByAPIKeyID != (uuid.UUID{}) {
@@ -64,38 +64,4 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 		b = append(b, o.Metadata...)
 	}
 	return append(b, '}')
-}
-
-// appendTime appends RFC 3339 in UTC with six digits of fraction, or none when
-// it is zero.
-func appendTime(b []byte, t time.Time) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	b = appendDigits(b, year, 4)
-	b = append(b, '-')
-	b = appendDigits(b, int(month), 2)
-	b = append(b, '-')
-	b = appendDigits(b, day, 2)
-	b = append(b, 'T')
-	b = appendDigits(b, hour, 2)
-	b = append(b, ':')
-	b = appendDigits(b, minute, 2)
-	b = append(b, ':')
-	b = appendDigits(b, second, 2)
-	if micros := t.Nanosecond() / 1000; micros != 0 {
-		b = append(b, '.')
-		b = appendDigits(b, micros, 6)
-	}
-	return append(b, 'Z')
-}
-
-func appendDigits(b []byte, n, width int) []byte {
-	end := len(b) + width
-	b = append(b, "000000"[:width]...)
-	for i := end - 1; n > 0; i-- {
-		b[i] = byte('0' + n%10)
-		n /= 10
-	}
-	return b
 }

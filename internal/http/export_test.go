@@ -35,7 +35,6 @@ func Codes() []string {
 var (
 	AppendString = appendString
 	AppendPage   = appendPage
-	AppendTime   = appendTime
 )
 
 // Unobserved counts nothing.

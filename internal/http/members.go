@@ -8,6 +8,7 @@ import (
 
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 var success = []byte(`{"success":true}`)
@@ -58,4 +59,24 @@ func (s *Server) listMembers(c echo.Context) error {
 		return err
 	}
 	return writeJSON(c, http.StatusOK, body)
+}
+
+// memberPage is a page of the members of an organization.
+type memberPage struct {
+	HasMore bool     `json:"hasMore"`
+	Users   []member `json:"users"`
+	Cursor  string   `json:"cursor,omitempty"`
+}
+
+type member struct {
+	UserID  string    `json:"userId"`
+	AddedAt wire.Time `json:"addedAt"`
+}
+
+func newMemberPage(p orgs.MemberPage) memberPage {
+	page := memberPage{HasMore: p.Cursor != "", Users: make([]member, 0, len(p.Members)), Cursor: p.Cursor}
+	for _, m := range p.Members {
+		page.Users = append(page.Users, member{UserID: formatUserID(m.UserID), AddedAt: wire.Time(m.AddedAt)})
+	}
+	return page
 }

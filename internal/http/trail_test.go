@@ -11,8 +11,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	orgdhttp "orgd/internal/http"
 	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 // deed is who did what, according to the audit trail.
@@ -94,7 +94,7 @@ func replay(t testing.TB, id string, events []event) []state {
 
 // after is the state after the event.
 func (s state) after(e event) state {
-	s.UpdatedAt = string(orgdhttp.AppendTime(nil, e.at))
+	s.UpdatedAt = string(wire.AppendTime(nil, e.at))
 	if e.Type == "org.created" {
 		s.CreatedAt, s.CreatedByAPIKeyID, s.CreatedByUserID = s.UpdatedAt, e.KeyID, e.User
 	}

@@ -1,30 +1,6 @@
-package http
+package wire
 
-import (
-	"time"
-
-	"orgd/internal/accounts"
-	"orgd/internal/apikeys"
-	"orgd/internal/orgs"
-)
-
-// Time is a time in the format of every answer.
-type Time time.Time
-
-// MarshalText writes what appendTime does.
-func (t Time) MarshalText() ([]byte, error) { return appendTime(nil, time.Time(t)), nil }
-
-// Account is the account object.
-type Account struct {
-	AccountID   string `json:"accountId"`
-	AccountName string `json:"accountName"`
-	CreatedAt   Time   `json:"createdAt"`
-}
-
-// NewAccount returns the object of an account.
-func NewAccount(a accounts.Account) Account {
-	return Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt)}
-}
+import "orgd/internal/apikeys"
 
 // APIKey is the API key object. Key is present only in the answer to the call that made
 // it.
@@ -68,32 +44,4 @@ func NewAPIKeyPage(p apikeys.Page) APIKeyPage {
 		page.APIKeys = append(page.APIKeys, NewAPIKey(k))
 	}
 	return page
-}
-
-// memberPage is a page of the members of an organization.
-type memberPage struct {
-	HasMore bool     `json:"hasMore"`
-	Users   []member `json:"users"`
-	Cursor  string   `json:"cursor,omitempty"`
-}
-
-type member struct {
-	UserID  string `json:"userId"`
-	AddedAt Time   `json:"addedAt"`
-}
-
-func newMemberPage(p orgs.MemberPage) memberPage {
-	page := memberPage{HasMore: p.Cursor != "", Users: make([]member, 0, len(p.Members)), Cursor: p.Cursor}
-	for _, m := range p.Members {
-		page.Users = append(page.Users, member{UserID: formatUserID(m.UserID), AddedAt: Time(m.AddedAt)})
-	}
-	return page
-}
-
-func optionalTime(t time.Time) *Time {
-	if t.IsZero() {
-		return nil
-	}
-	w := Time(t)
-	return &w
 }

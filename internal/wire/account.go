@@ -1,0 +1,15 @@
+package wire
+
+import "orgd/internal/accounts"
+
+// Account is the account object.
+type Account struct {
+	AccountID   string `json:"accountId"`
+	AccountName string `json:"accountName"`
+	CreatedAt   Time   `json:"createdAt"`
+}
+
+// NewAccount returns the object of an account.
+func NewAccount(a accounts.Account) Account {
+	return Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt)}
+}

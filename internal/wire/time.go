@@ -1,0 +1,52 @@
+// Package wire has the JSON objects that both the API and the commands print.
+package wire
+
+import "time"
+
+// Time is a time in the format of every answer.
+type Time time.Time
+
+// MarshalText writes what AppendTime does.
+func (t Time) MarshalText() ([]byte, error) { return AppendTime(nil, time.Time(t)), nil }
+
+func optionalTime(t time.Time) *Time {
+	if t.IsZero() {
+		return nil
+	}
+	w := Time(t)
+	return &w
+}
+
+// AppendTime appends RFC 3339 in UTC with six digits of fraction, or none when
+// it is zero.
+func AppendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = appendDigits(b, year, 4)
+	b = append(b, '-')
+	b = appendDigits(b, int(month), 2)
+	b = append(b, '-')
+	b = appendDigits(b, day, 2)
+	b = append(b, 'T')
+	b = appendDigits(b, hour, 2)
+	b = append(b, ':')
+	b = appendDigits(b, minute, 2)
+	b = append(b, ':')
+	b = appendDigits(b, second, 2)
+	if micros := t.Nanosecond() / 1000; micros != 0 {
+		b = append(b, '.')
+		b = appendDigits(b, micros, 6)
+	}
+	return append(b, 'Z')
+}
+
+func appendDigits(b []byte, n, width int) []byte {
+	end := len(b) + width
+	b = append(b, "000000"[:width]...)
+	for i := end - 1; n > 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return b
+}
