@@ -1,13 +1,7 @@
 #!/bin/sh
-<<<<<<< HEAD
-# Builds dist/: for each platform the binary and its CycloneDX SBOM, and the checksums of
-# all files. The same commit produces the same bytes. It needs GNU tar.
-=======
-# Builds dist/: the program for each platform with a CycloneDX SBOM, their checksums,
-# and the release notes, which are the version's section of CHANGELOG.md. The same
-# commit gives the same bytes.
-# Needs GNU tar.
->>>>>>> 6a76597 (Lint with golangci-lint, and share one list of CI's targets)
+# Builds dist/: for each platform the binary and its CycloneDX SBOM, the checksums of all
+# files, and the release notes, which are the version's section of CHANGELOG.md. The same
+# commit produces the same bytes. It needs GNU tar.
 # Usage: release.sh VERSION COMMIT
 set -eu
 cd "$(dirname "$0")/.."
