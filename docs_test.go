@@ -73,3 +73,35 @@ func hasHeading(text, anchor string) bool {
 	}
 	return false
 }
+
+// Every file and directory that the README's table "Where things live" names exists.
+func TestWhereThingsLive(t *testing.T) {
+	t.Parallel()
+	_, table, found := strings.Cut(document(t, "README.md"), "## Where things live")
+	if !found {
+		t.Fatal("README.md has no section \"Where things live\"")
+	}
+	checked := 0
+	for row := range strings.Lines(table) {
+		columns := strings.Split(row, "|")
+		if len(columns) != 4 {
+			continue
+		}
+		dir := ""
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(columns[2], -1) {
+			name := m[1]
+			if strings.Contains(name, "/") {
+				dir = path.Dir(name)
+			} else {
+				name = path.Join(dir, name) // the directory of the name before it
+			}
+			checked++
+			if _, err := os.Stat(name); err != nil {
+				t.Errorf("%q names a file that does not exist: %v", strings.TrimSpace(columns[1]), err)
+			}
+		}
+	}
+	if checked < 30 {
+		t.Errorf("only %d names were checked", checked)
+	}
+}
