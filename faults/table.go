@@ -23,7 +23,7 @@ var gentle = pace{workers: 8, every: 100 * time.Millisecond}
 var table = []fault{
 	{
 		name:    "silent-idle",
-		what:    "all connections of a full, idle pool go silent, without FIN or RST; new ones work (a firewall forgets them)",
+		what:    "all connections of a full, idle pool go silent, without FIN or RST; new ones work (a firewall drops their state)",
 		promise: "serves and is ready within 3 s, at 10 requests/s for each replica",
 		within:  4 * time.Second,
 		load:    pace{workers: 40, every: 2 * time.Second}, // of which few wait at a time
@@ -56,7 +56,7 @@ var table = []fault{
 	{
 		name:    "promotion-dead",
 		what:    "kill -9 of the primary; its synchronous standby is promoted",
-		promise: "serves from the new primary within 5 s of its promotion, and hears of revoked keys there",
+		promise: "serves from the new primary within 5 s of its promotion, and receives revocations of keys from it",
 		within:  8 * time.Second,
 		setup:   setup{standby: true, synchronous: true},
 		load:    steady,
@@ -68,7 +68,7 @@ var table = []fault{
 	},
 	{
 		name:    "promotion-read-only",
-		what:    "the primary lives on read-only; its standby is promoted",
+		what:    "the primary stays up read-only; its standby is promoted",
 		promise: "serves from the new primary within 10 s of its promotion",
 		within:  14 * time.Second,
 		setup:   setup{standby: true},
@@ -81,7 +81,7 @@ var table = []fault{
 	},
 	{
 		name:    "sync-wait-cancelled",
-		what:    "the synchronous standby is away and waiting commits are cancelled; then the primary dies and the standby is promoted",
+		what:    "the synchronous standby is down and waiting commits are cancelled; then the primary dies and the standby is promoted",
 		promise: "a cancelled wait is a 503; serves within 5 s of the promotion",
 		within:  8 * time.Second,
 		setup:   setup{standby: true, synchronous: true},
@@ -96,8 +96,8 @@ var table = []fault{
 	},
 	{
 		name:    "new-refused",
-		what:    "PostgreSQL refuses new connections (53300) while the load grows and the pool has some",
-		promise: "no call fails: those that want a new connection wait for one there is",
+		what:    "PostgreSQL refuses new connections (53300) while the load grows and the pool has open ones",
+		promise: "no call fails: calls without a connection wait for an open one",
 		within:  3 * time.Second,
 		setup:   setup{unfilled: true},
 		load:    pace{workers: 2, every: 20 * time.Millisecond},
@@ -112,7 +112,7 @@ var table = []fault{
 	},
 	{
 		name:    "max-connections",
-		what:    "other clients take every connection that PostgreSQL has, while the load grows",
+		what:    "other clients take all connections of PostgreSQL while the load grows",
 		promise: "no call fails",
 		within:  3 * time.Second,
 		setup:   setup{unfilled: true},
@@ -130,7 +130,7 @@ var table = []fault{
 	{
 		name:    "refused",
 		what:    "the database's port refuses connections for 4 s",
-		promise: "serves within 3 s of its return; at most 50 dials a second from a replica meanwhile",
+		promise: "serves within 3 s of its return; until then a replica dials at most 50 times per second",
 		within:  5 * time.Second,
 		load:    steady,
 		inject:  toProxies(func(p *proxy) { p.turnAwayNew(nil); p.cut(all) }),
@@ -141,7 +141,7 @@ var table = []fault{
 	},
 	{
 		name:    "hot-organization",
-		what:    "another account has 60 clients change one organization at each replica, for 4 s",
+		what:    "60 clients of another account change one organization at each replica, for 4 s",
 		promise: "no call of the others fails; their p99 is at most twice what it is alone, or 50 ms",
 		within:  3 * time.Second,
 		setup:   setup{limits: true},
@@ -155,7 +155,7 @@ var table = []fault{
 	},
 	{
 		name:    "stalled-bodies",
-		what:    "another account begins 200 creations with each of 5 keys at each replica, and sends no body",
+		what:    "another account starts 200 creations with each of 5 keys at each replica, and sends no body",
 		promise: "no call of the others fails; their p99 is at most twice what it is alone, or 50 ms",
 		within:  3 * time.Second,
 		setup:   setup{limits: true},
@@ -169,7 +169,7 @@ var table = []fault{
 	},
 	{
 		name:    "log-reader-gone",
-		what:    "the readers of the servers' logs go away (SIGPIPE)",
+		what:    "the readers of the servers' logs exit (SIGPIPE)",
 		promise: "no call fails",
 		within:  2 * time.Second,
 		load:    steady,
@@ -185,7 +185,7 @@ var table = []fault{
 	},
 	{
 		name:    "postgres-killed",
-		what:    "kill -9 of all processes of PostgreSQL, started again after 1 s",
+		what:    "kill -9 of all processes of PostgreSQL, restarted after 1 s",
 		promise: "serves within 3 s of its return",
 		within:  6 * time.Second,
 		load:    steady,
@@ -196,7 +196,7 @@ var table = []fault{
 	},
 	{
 		name:    "backend-killed",
-		what:    "kill -9 of one process of PostgreSQL in COMMIT, upon which PostgreSQL ends all others and recovers",
+		what:    "kill -9 of one PostgreSQL process during COMMIT; PostgreSQL ends all others and recovers",
 		promise: "serves within 3 s of PostgreSQL's return",
 		within:  6 * time.Second,
 		load:    steady,
@@ -206,7 +206,7 @@ var table = []fault{
 	},
 	{
 		name:    "postgres-restarted",
-		what:    "PostgreSQL is stopped (fast), and started again after 1 s",
+		what:    "PostgreSQL is stopped (fast) and restarted after 1 s",
 		promise: "serves within 3 s of its return",
 		within:  6 * time.Second,
 		load:    steady,
@@ -217,7 +217,7 @@ var table = []fault{
 	},
 	{
 		name:    "server-killed",
-		what:    "5 times kill -9 of a replica under load, started again at once",
+		what:    "kill -9 of a replica under load, 5 times, restarted at once",
 		promise: "serves as soon as it runs",
 		within:  4 * time.Second,
 		load:    steady,
@@ -228,8 +228,8 @@ var table = []fault{
 	},
 	{
 		name:    "server-restarted",
-		what:    "SIGTERM to a replica under load, started again when it has ended",
-		promise: "it ends with 0, and serves as soon as it runs",
+		what:    "SIGTERM to a replica under load, restarted when it has exited",
+		promise: "it exits with 0, and serves as soon as it runs",
 		within:  4 * time.Second,
 		load:    steady,
 		allowed: allowance{breaks: true},
@@ -239,7 +239,7 @@ var table = []fault{
 	},
 	{
 		name:    "black-hole",
-		what:    "the network swallows everything for 4 s, and delivers it then",
+		what:    "the network delays everything for 4 s, and then delivers it",
 		promise: "serves within 3 s of its end",
 		within:  6 * time.Second,
 		load:    steady,
@@ -250,7 +250,7 @@ var table = []fault{
 	},
 	{
 		name:    "latency",
-		what:    "the network to the database takes 50 ms each way, for 4 s",
+		what:    "the network to the database has a latency of 50 ms each way, for 4 s",
 		promise: "no call fails",
 		within:  3 * time.Second,
 		load:    steady,
@@ -262,7 +262,7 @@ var table = []fault{
 	},
 	{
 		name:    "resets",
-		what:    "every 200 ms all connections to the database are reset, for 3 s",
+		what:    "all connections to the database are reset every 200 ms, for 3 s",
 		promise: "serves within 2 s of the last reset",
 		within:  3 * time.Second,
 		load:    steady,
@@ -278,7 +278,7 @@ var table = []fault{
 	},
 	{
 		name:    "answers-lost",
-		what:    "what the servers say arrives, what PostgreSQL answers does not: commits whose answers are lost with the connections",
+		what:    "statements reach PostgreSQL, but its answers are lost with the connections, also those of commits",
 		promise: "serves within 3 s; repeated calls are done once",
 		within:  5 * time.Second,
 		load:    steady,
@@ -290,7 +290,7 @@ var table = []fault{
 	{
 		name:    "disk-full",
 		what:    "the disk of PostgreSQL's data is full for 3 s",
-		promise: "changes that find no room are 503; serves within 3 s of the room's return",
+		promise: "changes that do not fit are 503; serves within 3 s after there is space",
 		within:  5 * time.Second,
 		setup:   setup{smallDisk: "data"},
 		load:    steady,
@@ -301,7 +301,7 @@ var table = []fault{
 	},
 	{
 		name:    "wal-disk-full",
-		what:    "the disk of PostgreSQL's log (WAL) is full, upon which PostgreSQL ends; started again when there is room",
+		what:    "the disk of the write-ahead log (WAL) is full and PostgreSQL exits; restarted when there is space",
 		promise: "serves within 3 s of PostgreSQL's return",
 		within:  6 * time.Second,
 		setup:   setup{smallDisk: "wal"},
@@ -314,7 +314,7 @@ var table = []fault{
 	{
 		name:    "locked-table",
 		what:    "an operator holds ACCESS EXCLUSIVE on the organizations for 4 s",
-		promise: "calls wait 2 s, and are 503 then; serves within 2 s of the release",
+		promise: "calls wait 2 s, and then get 503; serves within 2 s of the release",
 		within:  5 * time.Second,
 		load:    steady,
 		inject: func(ctx context.Context, s *stage) (err error) {
@@ -327,7 +327,7 @@ var table = []fault{
 	},
 	{
 		name:    "pool-of-one",
-		what:    "replicas with one connection to the database each, and 16 more clients, for 3 s",
+		what:    "replicas have one connection to the database each, and 16 more clients send requests, for 3 s",
 		promise: "no call fails",
 		within:  3 * time.Second,
 		setup:   setup{env: []string{"ORGD_DB_MAX_CONNS=1"}},
@@ -345,8 +345,8 @@ var table = []fault{
 	},
 	{
 		name:    "listener-cut",
-		what:    "the connection that hears of changed keys is cut for 3 s, and a key is revoked meanwhile",
-		promise: "no call fails; the key is refused within 10 s of the connection's return",
+		what:    "the connection that listens for key changes is cut for 3 s, and a key is revoked meanwhile",
+		promise: "no call fails; the key is rejected within 10 s of the connection's return",
 		within:  3 * time.Second,
 		load:    steady,
 		inject:  func(ctx context.Context, s *stage) error { return s.revokeUnheard(ctx) },
@@ -381,7 +381,7 @@ var table = []fault{
 	},
 	{
 		name:    "pgbouncer-restarted",
-		what:    "PgBouncer (transaction mode, server_login_retry = 1) is ended, and started again after 1 s",
+		what:    "PgBouncer (transaction mode, server_login_retry = 1) is stopped and restarted after 1 s",
 		promise: "serves within 3 s of its return",
 		within:  6 * time.Second,
 		setup:   setup{pooler: true},
@@ -393,8 +393,8 @@ var table = []fault{
 	},
 	{
 		name:    "overload",
-		what:    "3 times as many requests as the replicas can answer, with 2 slow connections to the database each, for 5 s",
-		promise: "half of the capacity is served, the rest is 503 or 429; all is served within 2 s of its end",
+		what:    "3 times the capacity of the replicas, which have 2 slow connections to the database each, for 5 s",
+		promise: "half of the capacity is served, the rest gets 503 or 429; everything is served within 2 s of its end",
 		within:  5 * time.Second,
 		setup:   setup{env: []string{"ORGD_DB_MAX_CONNS=2"}, delay: 5 * time.Millisecond},
 		load:    gentle,
