@@ -58,14 +58,14 @@ func stopSignals() []os.Signal {
 
 func readOptions() (options, error) {
 	var o options
-	flag.StringVar(&o.databaseURL, "database-url", "", "PostgreSQL `URL` to use instead of a private one, by a user who may create databases; what is made there stays")
+	flag.StringVar(&o.databaseURL, "database-url", "", "PostgreSQL `URL` to use instead of a private one, whose user may create databases; it keeps the data of the benchmark")
 	flag.IntVar(&o.orgs, "orgs", 1_000_000, "organizations to seed")
 	flag.IntVar(&o.pairs, "pairs", 5, "runs of each of the two sides of a comparison")
 	flag.IntVar(&o.seconds, "seconds", 5, "length of a run")
 	flag.IntVar(&o.requests, "requests", 200, "requests for each name that is looked for, and for each combination of filters")
 	flag.IntVar(&o.starts, "starts", 20, "starts of the server")
 	flag.StringVar(&o.profile, "profile", "", "`directory` for profiles of orgd's processor: one more run of each operation, after those that are measured")
-	flag.BoolVar(&o.shares, "shares", false, "measure only what other accounts get beside a greedy one")
+	flag.BoolVar(&o.shares, "shares", false, "measure only the service for other accounts next to a greedy one")
 	flag.StringVar(&o.server, "server", "", "`program` of another release to measure in place of this one, with --shares")
 	flag.Parse()
 	if flag.NArg() > 0 {

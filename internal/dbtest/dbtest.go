@@ -1,5 +1,5 @@
-// Package dbtest gives each test a database of its own on a real PostgreSQL:
-// one template is migrated for the test binary, and cloned for each test.
+// Package dbtest gives each test its own database on a real PostgreSQL: the test binary
+// migrates one template and clones it for each test.
 package dbtest
 
 import (
@@ -23,10 +23,10 @@ import (
 type DB struct {
 	URL   string
 	Conns *db.Pool
-	Pool  *pgxpool.Pool // beneath Conns
+	Pool  *pgxpool.Pool // the pool of Conns
 }
 
-// Main runs the tests of a package that uses databases, and ends what was
+// Main runs the tests of a package that uses databases, and stops the server that it
 // started for them. Call it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
@@ -43,20 +43,20 @@ func New(t testing.TB) *DB {
 	return open(t, create(t, strconv.Quote(shared.template(t))))
 }
 
-// NewURL returns the URL of a fresh database that is empty, not even migrated.
+// NewURL returns the URL of a new, empty database without migrations.
 func NewURL(t testing.TB) string {
 	t.Helper()
 	shared.template(t)
 	return create(t, "template0")
 }
 
-// NewEmpty returns a fresh database that is not even migrated.
+// NewEmpty returns a new database without migrations.
 func NewEmpty(t testing.TB) *DB {
 	t.Helper()
 	return open(t, NewURL(t))
 }
 
-// NewEncoded returns the URL of a fresh, empty database of another encoding than UTF8.
+// NewEncoded returns the URL of a new, empty database with an encoding other than UTF8.
 func NewEncoded(t testing.TB, encoding string) string {
 	t.Helper()
 	shared.template(t)
@@ -81,8 +81,8 @@ func (d *DB) Exec(t testing.TB, sql string, args ...any) {
 	}
 }
 
-// create makes a database of a template, which may have options behind it, and returns
-// its URL.
+// create creates a database from a template, which options may follow, and returns its
+// URL.
 func create(t testing.TB, template string) string {
 	t.Helper()
 	name := "test_" + rand.Text()
@@ -97,7 +97,7 @@ func create(t testing.TB, template string) string {
 	return shared.url(name)
 }
 
-// shared is what the tests of one binary share: a server and a template on it.
+// shared is the server and the template that the tests of one binary share.
 var shared server
 
 type server struct {
@@ -129,7 +129,7 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	name := "template_" + rand.Text()
-	// The locale that knows least: what passes here depends on none.
+	// With the locale C, no test depends on a locale.
 	if err := s.exec(fmt.Sprintf(`CREATE DATABASE %q TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'`, name)); err != nil {
 		return err
 	}

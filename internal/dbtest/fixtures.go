@@ -10,7 +10,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Account makes an account.
+// Account creates an account.
 func (d *DB) Account(t testing.TB) uuid.UUID {
 	t.Helper()
 	id := uuid.NewV7()
@@ -18,8 +18,8 @@ func (d *DB) Account(t testing.TB) uuid.UUID {
 	return id
 }
 
-// Key makes a key of the account and returns it in clear; without scopes it has
-// all of them.
+// Key creates a key of the account and returns it in clear. Without scopes it gets all of
+// them.
 func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) string {
 	t.Helper()
 	if len(scopes) == 0 {
@@ -33,8 +33,8 @@ func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) strin
 	return made.Key.Reveal()
 }
 
-// Org makes an organization of the account. What o leaves zero is filled in,
-// but for IsActive.
+// Org creates an organization of the account. Zero fields of o get values, except
+// IsActive.
 func (d *DB) Org(t testing.TB, account uuid.UUID, o orgs.Org) orgs.Org {
 	t.Helper()
 	if o.ID == (uuid.UUID{}) {

@@ -8,7 +8,7 @@ import (
 	"orgd/migrations"
 )
 
-// MigrationsWith returns the migrations and one more, as a later release has.
+// MigrationsWith returns the migrations and one more, like a later release.
 func MigrationsWith(t testing.TB, name, sql string) fs.FS {
 	t.Helper()
 	all := fstest.MapFS{name: {Data: []byte(sql)}}

@@ -15,21 +15,21 @@ import (
 	"orgd/internal/localpg"
 )
 
-// URLVariable names the environment variable that gives the tests a server:
-// a URL of a user who may create databases and roles.
+// URLVariable is the environment variable with the URL of a server for the tests. Its
+// user must be allowed to create databases and roles.
 const URLVariable = "TEST_DATABASE_URL"
 
-// Image is the PostgreSQL that the tests run in a container.
+// Image is the container image of PostgreSQL for the tests.
 const Image = "postgres:18"
 
-// Source is a PostgreSQL server that tests may make databases on.
+// Source is a PostgreSQL server on which tests may create databases.
 type Source struct {
 	URL         string
 	Description string // for people: which server this is
 	stop        func() error
 }
 
-// Stop ends the server if it was started for the tests.
+// Stop stops the server if it was started for the tests.
 func (s *Source) Stop() error { return s.stop() }
 
 var errNoSource = errors.New(`no PostgreSQL for the tests. Give them one of:
@@ -56,7 +56,7 @@ func FindSource(ctx context.Context) (*Source, error) {
 	return nil, fmt.Errorf("%w\n\ncontainer: %w\ninstalled: %w", errNoSource, containerErr, installedErr)
 }
 
-// settings trade safety for speed: the data is thrown away.
+// settings trade durability for speed: the data is deleted after the tests.
 var settings = map[string]string{
 	"fsync":              "off",
 	"synchronous_commit": "off",
@@ -90,16 +90,16 @@ func startInstalled(ctx context.Context) (*Source, error) {
 
 func startContainer(ctx context.Context) (source *Source, err error) {
 	defer func() {
-		// testcontainers panics where there is no Docker host at all.
+		// testcontainers panics if there is no Docker host.
 		if p := recover(); p != nil {
 			err = fmt.Errorf("no Docker engine: %v", p)
 		}
 	}()
-	// Its reaper is one more image to have; Stop does without.
+	// The reaper would need another image. Stop removes the container itself.
 	if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
 		return nil, err
 	}
-	log.SetDefault(log.NewNoopLogger()) // an error says what there is to say
+	log.SetDefault(log.NewNoopLogger()) // the error says enough
 	if err := pingDocker(ctx); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func startContainer(ctx context.Context) (source *Source, err error) {
 	container, err := postgres.Run(ctx, Image,
 		postgres.WithDatabase("orgd"), postgres.WithUsername("orgd"), postgres.WithPassword("orgd"),
 		testcontainers.WithCmd(command...),
-		// Twice: the image starts PostgreSQL once to make the database.
+		// Twice: the image first starts PostgreSQL to create the database.
 		testcontainers.WithWaitStrategyAndDeadline(containerLimit,
 			wait.ForLog("database system is ready to accept connections").WithOccurrence(2),
 			wait.ForListeningPort("5432/tcp")))

@@ -1,6 +1,6 @@
-// Withdb runs a command with a PostgreSQL server for its tests: it finds or
-// starts one as package dbtest does, says which, and names it in
-// TEST_DATABASE_URL, so that the test binaries of all packages share it.
+// Withdb runs a command with a PostgreSQL server for its tests. It finds or starts a
+// server as package dbtest does, prints which, and sets TEST_DATABASE_URL, so the test
+// binaries of all packages share it.
 //
 //	withdb go test ./...
 package main
