@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"testing"
 
@@ -25,6 +26,7 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	}
 	d.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'absent'")
 	d.Exec(t, "SELECT pg_reload_conf()")
+	awaitSyncWaits(t, d)
 	for name, c := range map[string]call{"a key": creation("keyed", true), "no key": creation("bare", false)} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
@@ -48,6 +50,34 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	}
 }
 
+// awaitSyncWaits waits until commits wait for the standby, some time after the reload of
+// the configuration.
+func awaitSyncWaits(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	await(t, "commits do not wait for the standby", func() bool {
+		committed := make(chan struct{})
+		go func() {
+			defer close(committed)
+			if _, err := d.Pool.Exec(context.Background(), "SELECT pg_logical_emit_message(true, 'orgd', '')"); err != nil {
+				t.Error(err)
+			}
+		}()
+		for {
+			select {
+			case <-committed:
+				return false
+			default:
+			}
+			if count(t, d, cancelSyncWaits) > 0 {
+				<-committed
+				return true
+			}
+		}
+	})
+}
+
+const cancelSyncWaits = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
 // canceledInSyncWait sends a call, and cancels its session's wait for the standby.
 func canceledInSyncWait(t *testing.T, d *dbtest.DB, server, key string, c call) answer {
 	t.Helper()
@@ -66,7 +96,7 @@ func canceledInSyncWait(t *testing.T, d *dbtest.DB, server, key string, c call) 
 			got = &a
 			return true
 		default:
-			return count(t, d, "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0
+			return count(t, d, cancelSyncWaits) > 0
 		}
 	})
 	if got != nil {
