@@ -16,7 +16,12 @@ SHRINK = -fuzzminimizetime 10x
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: build ## start a server with a database and sample organizations; no configuration
+# Before anything large is built, and with a clear message if there is none.
+.PHONY: postgres
+postgres:
+	@$(GO) run ./internal/pgprograms/ensure DATABASE_URL
+
+run: postgres build ## start a server with a database and sample organizations; no configuration
 	@exec bin/server dev --addr $(ADDR) --data-dir $(DATA) --orgs $(ORGS)
 
 # The commit's tag without its v, or the contents of VERSION.
@@ -38,7 +43,10 @@ container: image ## run the image with Compose, replace its replicas and upgrade
 release: ## build dist/: binaries for each platform, their SBOMs and checksums
 	scripts/release.sh $(VERSION) $(COMMIT)
 
-test: ## run all tests, against a real PostgreSQL that it finds or starts
+# make test PG=16 downloads that version, from 15 to 18, and uses it.
+test: export TEST_POSTGRES_VERSION = $(PG)
+test: ## run all tests, against a real PostgreSQL that it finds, starts or downloads
+	@$(GO) run ./internal/pgprograms/ensure TEST_DATABASE_URL
 	$(GO) run ./internal/dbtest/withdb $(GO) test -race -shuffle=on ./...
 
 check: lint test ## run lint and test; every commit passes them

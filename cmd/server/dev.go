@@ -61,7 +61,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	defer bound.close()
 
-	database, err := openDevDatabase(ctx, c.DatabaseURL.Reveal(), c.DataDir)
+	database, err := openDevDatabase(ctx, c.DatabaseURL.Reveal(), c.DataDir, std.err)
 	if err != nil {
 		return err
 	}

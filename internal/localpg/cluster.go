@@ -20,8 +20,7 @@ const clusterDir = "cluster"
 
 func (s *Server) dataDir() string { return filepath.Join(s.dir, clusterDir, "data") }
 
-// ErrNotInstalled is returned, wrapped with what was found instead, if no suitable
-// PostgreSQL server is installed.
+// ErrNotInstalled is returned, wrapped, if there is no suitable PostgreSQL.
 var ErrNotInstalled = pgprograms.ErrNotInstalled
 
 // FindBinaries returns the directory of the installed programs initdb and postgres, of
@@ -36,25 +35,31 @@ func FindBinaries() (dir string, err error) {
 
 // findPrograms returns the directory of the programs that fit the cluster, or if there
 // is no cluster, of any.
-func (s *Server) findPrograms() (string, error) {
-	version, err := os.ReadFile(filepath.Join(s.dataDir(), "PG_VERSION"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return pgprograms.Installed(s.owner, pgprograms.AnyMajor)
+func (s *Server) findPrograms(ctx context.Context, o Options) (string, error) {
+	if o.Programs != "" {
+		return o.Programs, nil
 	}
-	if err != nil {
-		return "", err
-	}
-	major, err := pgprograms.ParseMajor(string(version))
-	if err != nil {
-		return "", err
+	major, newest := pgprograms.AnyMajor, pgprograms.Newest
+	if version, err := os.ReadFile(filepath.Join(s.dataDir(), "PG_VERSION")); err == nil {
+		if major, err = pgprograms.ParseMajor(string(version)); err != nil {
+			return "", err
+		}
+		newest = major
 	}
 	programs, err := pgprograms.Installed(s.owner, major)
-	if err != nil {
+	if err != nil && o.Download != nil {
+		var failed error
+		if programs, failed = pgprograms.Download(ctx, newest, o.Download); failed == nil {
+			return programs, nil
+		}
+		err = fmt.Errorf("%w; %w", err, failed)
+	}
+	if err != nil && major != pgprograms.AnyMajor {
 		// Not ErrNotInstalled: the caller must not use another server, without this data.
-		return "", fmt.Errorf("the cluster was made by PostgreSQL %d: %v: install PostgreSQL %[1]d, or move %[3]s away to begin with an empty cluster",
+		err = fmt.Errorf("the cluster was made by PostgreSQL %d: %v: install PostgreSQL %[1]d, or move %[3]s away to begin with an empty cluster",
 			major, err, filepath.Dir(s.dataDir())) //nolint:errorlint // see above
 	}
-	return programs, nil
+	return programs, err
 }
 
 // ensureCluster makes the cluster if there is none, and reads its password. A new

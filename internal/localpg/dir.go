@@ -85,8 +85,7 @@ func (s *Server) openLog(ctx context.Context) (err error) {
 	}
 }
 
-// isOther reports whether a process is certainly no postgres: its number was reused.
-// It needs Linux's /proc.
+// isOther reports whether Linux's /proc says that a process is not postgres.
 func isOther(pid int) bool {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return err == nil && !strings.HasPrefix(string(name), "postgres")

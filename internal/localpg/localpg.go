@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -38,6 +39,11 @@ type Options struct {
 	// port. Every user of the machine can read them (ps). With fsync off, Start does not
 	// wait for the disk when it makes the cluster.
 	Settings map[string]string
+	// Programs is the directory of initdb and postgres, by default that of installed ones.
+	Programs string
+	// Download lets Start download PostgreSQL if no suitable one is installed, and takes
+	// reports of the progress.
+	Download io.Writer
 }
 
 // Server is a running PostgreSQL server. Its methods may be called concurrently.
@@ -60,48 +66,42 @@ type Server struct {
 // port as the last time if that port is free.
 //
 // Errors: ErrInUse if another process, or another Server of this one, uses Dir;
-// ErrNotInstalled (wrapped) if there is no cluster yet and no PostgreSQL is installed;
+// ErrNotInstalled (wrapped) if there is no cluster yet and no PostgreSQL to make one;
 // ctx's error if ctx ended the wait; others if the cluster needs another major version
 // than is installed, if PostgreSQL's user cannot enter Dir, or, with the end of the
 // log, if PostgreSQL did not start.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not ready after %v", startLimit))
-	defer cancel()
 	s := new(Server)
-	err := s.openDir(ctx, o.Dir)
-	if err == nil {
-		err = s.start(ctx, o.Settings)
-	}
-	if err != nil {
+	if err := s.start(ctx, o); err != nil {
 		return nil, fmt.Errorf("localpg: start PostgreSQL in %s: %w", o.Dir, errors.Join(err, s.release()))
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context, settings map[string]string) error {
-	programs, err := s.findPrograms()
+func (s *Server) start(ctx context.Context, o Options) error {
+	if err := s.openDir(ctx, o.Dir); err != nil {
+		return err
+	}
+	programs, err := s.findPrograms(ctx, o)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not ready after %v", startLimit))
+	defer cancel()
 	if err := s.openLog(ctx); err != nil {
 		return err
 	}
-	if err := s.ensureCluster(ctx, programs, settings["fsync"] == "off"); err != nil {
+	if err := s.ensureCluster(ctx, programs, o.Settings["fsync"] == "off"); err != nil {
 		return err
 	}
-	return s.launch(ctx, programs, settings)
+	return s.launch(ctx, programs, o.Settings)
 }
 
 // URL returns the address of a database of this server, with the superuser's name and
 // password. The database postgres exists.
 func (s *Server) URL(database string) string {
-	u := url.URL{
-		Scheme:   "postgres",
-		User:     url.UserPassword(superuser, s.password),
-		Host:     net.JoinHostPort(loopback, strconv.Itoa(s.port)),
-		Path:     "/" + database,
-		RawQuery: "sslmode=disable",
-	}
+	host := net.JoinHostPort(loopback, strconv.Itoa(s.port))
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(superuser, s.password), Host: host, Path: "/" + database, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
@@ -117,10 +117,7 @@ func (s *Server) Stop() error {
 	defer s.mu.Unlock()
 	if !s.stopped {
 		s.stopped = true
-		if err := s.shutDown(); err != nil {
-			s.stopErr = fmt.Errorf("localpg: %w", err)
-		}
-		s.stopErr = errors.Join(s.stopErr, s.release())
+		s.stopErr = errors.Join(s.shutDown(), s.release())
 	}
 	return s.stopErr
 }
@@ -142,7 +139,7 @@ func (s *Server) Remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	err = errors.Join(err, s.openLog(ctx)) // waits for children of a postmaster that was killed
-	for _, name := range []string{clusterDir, portFile, "postgres.log"} {
+	for _, name := range []string{clusterDir, "port", "postgres.log"} {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(s.dir, name)))
 	}
 	return errors.Join(err, s.release())

@@ -17,17 +17,13 @@ import (
 	"time"
 )
 
-const portFile = "port"
-
 // launch starts postgres on the port of the last time, or else on another free one.
 func (s *Server) launch(ctx context.Context, programs string, settings map[string]string) error {
 	// postgres does not start if another program has the number in an old file.
 	if pid, _ := s.readPIDFile(); isOther(pid) {
-		if err := os.Remove(s.pidFile()); err != nil {
-			return err
-		}
+		_ = os.Remove(s.pidFile()) // if it stays, postgres says what is wrong
 	}
-	name := filepath.Join(s.dir, portFile)
+	name := filepath.Join(s.dir, "port")
 	last, _ := os.ReadFile(name)
 	s.port, _ = strconv.Atoi(strings.TrimSpace(string(last))) // 0 if there is none
 	for tries := 1; ; tries++ {
@@ -47,17 +43,12 @@ func (s *Server) launch(ctx context.Context, programs string, settings map[strin
 }
 
 func (s *Server) arguments(settings map[string]string) []string {
-	args := []string{"-D", s.dataDir()}
-	set := func(name, value string) { args = append(args, "-c", name+"="+value) }
-	set("logging_collector", "off") // some distributions turn it on
+	args := []string{"-D", s.dataDir(), "-c", "logging_collector=off"} // some distributions turn it on
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		set(name, settings[name])
+		args = append(args, "-c", name+"="+settings[name])
 	}
 	// The last one counts.
-	set("listen_addresses", loopback)
-	set("port", strconv.Itoa(s.port))
-	set("unix_socket_directories", "")
-	return args
+	return append(args, "-c", "listen_addresses="+loopback, "-c", "port="+strconv.Itoa(s.port), "-c", "unix_socket_directories=")
 }
 
 // prepare has cmd run as PostgreSQL's user, in its own process group: Ctrl-C at the

