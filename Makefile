@@ -11,7 +11,7 @@ FUZZ  ?= 30s
 # Keep it short: a run fails if it ends while an input is being minimized.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test check fmt lint vulnerabilities smoke pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
+.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ test: export TEST_POSTGRES_VERSION = $(PG)
 test: ## run all tests, against a real PostgreSQL that it finds, starts or downloads
 	@$(GO) run ./internal/pgprograms/ensure TEST_DATABASE_URL
 	$(GO) run ./internal/dbtest/withdb $(GO) test -race -shuffle=on ./...
+
+repositories: ## run the repositories' tests on a downloaded PostgreSQL: make repositories PG=15
+	TEST_POSTGRES_VERSION=$(or $(PG),18) $(GO) run ./internal/dbtest/withdb $(GO) test ./internal/db ./internal/orgs ./internal/apikeys ./internal/idempotency ./internal/seed
 
 check: lint test ## run lint and test; every commit passes them
 
