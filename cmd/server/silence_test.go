@@ -27,7 +27,7 @@ func TestIdleConnectionsGoSilent(t *testing.T) {
 	var calling sync.WaitGroup
 	for s.recovered().IsZero() {
 		calling.Go(func() { s.call(t) })
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // 10 requests a second
 		s.checkPatience(t)
 	}
 	calling.Wait()
@@ -47,11 +47,11 @@ func TestBusyConnectionsGoSilent(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // under load
 	silenced := s.fallSilent()
 	ready := s.probe(t)
 	for s.recovered().IsZero() {
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // between two looks
 		s.checkPatience(t)
 	}
 	cancel()
@@ -165,7 +165,7 @@ func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 				ready = time.Now()
 			}
 			refused = max(refused, time.Since(ready))
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond) // between two probes
 		}
 	})
 	return func() time.Duration {

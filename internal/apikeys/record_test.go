@@ -1,12 +1,8 @@
 package apikeys_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
@@ -18,26 +14,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// stored is what a release writes for one call: the text whose digest identifies the
-// call, and the record of its result.
-type stored struct {
-	Operation string
-	Call      json.RawMessage // each byte counts
-	Result    json.RawMessage
-}
-
 // During an upgrade two releases answer each other's repeats. So a release writes what
 // the golden file says, and reads it back.
 func TestStoredCallsOfVersion1(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var golden map[string]stored
-	if err := json.Unmarshal(text, &golden); err != nil {
-		t.Fatal(err)
-	}
+	golden := dbtest.StoredCalls(t, "testdata/v1.json")
 	ctx := context.Background()
 	rate, usualRate := new(int32), (*int32)(nil)
 	*rate = 7
@@ -134,7 +115,7 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 			if changed, err := tc.change(repository, call); changed.Replayed || !errors.Is(err, tc.err) {
 				t.Fatalf("first: %+v, %v", changed, err)
 			}
-			wantStored(t, d, golden, tc.random)
+			d.WantStored(t, golden, tc.random)
 			d.Exec(t, "UPDATE idempotency_keys SET result = $1::jsonb", string(golden.Result))
 			again, err := tc.change(repository, call)
 			if !again.Replayed || !errors.Is(err, tc.err) {
@@ -153,29 +134,4 @@ func store(t *testing.T, d *dbtest.DB, k apikeys.APIKey) {
 INSERT INTO api_keys (id, account_id, description, hint, digest, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at)
 VALUES ($1, $2, $3, $4, sha256($4::text::bytea), $5, $6, $7, nullif($8, $11::timestamptz), nullif($9, $11::timestamptz), nullif($10, $11::timestamptz))`,
 		k.ID, k.AccountID, k.Description, k.Hint, k.Scopes, k.RateLimit, k.CreatedAt, k.ExpiresAt, k.RevokedAt, k.LastUsedAt, time.Time{})
-}
-
-// wantStored compares the row of the key "k" with the golden one.
-func wantStored(t *testing.T, d *dbtest.DB, golden stored, random string) {
-	t.Helper()
-	if random == "" {
-		random = "{}"
-	}
-	name, call := sha256.Sum256([]byte(golden.Operation+"\x00k")), sha256.Sum256(golden.Call)
-	var got []byte
-	var result string
-	var same bool
-	err := d.Pool.QueryRow(context.Background(), `
-SELECT call_digest, result, result #- '{Result}' = golden #- '{Result}' AND (result->'Result') - $3::text[] = (golden->'Result') - $3::text[]
-FROM idempotency_keys, (SELECT $2::jsonb AS golden) AS v1
-WHERE key_digest = $1`, name[:], string(golden.Result), random).Scan(&got, &result, &same)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, call[:]) {
-		t.Errorf("the digest is not that of %s", golden.Call)
-	}
-	if !same {
-		t.Errorf("wrote %s\nwant  %s", result, golden.Result)
-	}
 }

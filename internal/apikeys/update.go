@@ -77,7 +77,7 @@ func (r *Repository) mayMoveEnd(ctx context.Context, q db.Querier, c Call, g gra
 	return nil
 }
 
-// isBefore compares two times of expiry. Zero means never.
+// isBefore compares two expiry times. Zero means never.
 func isBefore(end, other time.Time) bool {
 	return !end.IsZero() && (other.IsZero() || end.Before(other))
 }

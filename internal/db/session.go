@@ -49,7 +49,7 @@ func settle(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	row := results[len(results)-1].Rows[0]
-	// An undeclared pooler reports process ids of its own.
+	// An undeclared pooler reports its own process ids.
 	if string(row[0]) == strconv.FormatUint(uint64(pg.PID()), 10) {
 		linkOf(pg).backend = backend{pid: pg.PID(), server: string(row[1])}
 	}

@@ -62,6 +62,6 @@ func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) erro
 			closed = append(closed, "'"+strings.ReplaceAll(dir, "'", `'\''`)+"'")
 		}
 	}
-	return fmt.Errorf("PostgreSQL cannot run as root, and user %d, as whom it runs, may not enter the directory. Allow it: chmod o+x %s; or choose another directory",
+	return fmt.Errorf("PostgreSQL cannot run as root. It runs as user %d, who may not enter the directory. Choose another directory, or run: chmod o+x %s",
 		owner.Uid, strings.Join(closed, " "))
 }

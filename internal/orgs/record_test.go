@@ -4,45 +4,22 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
-
-// stored is what a release writes for one call: the text whose digest identifies the
-// call, and the record of its result.
-type stored struct {
-	Operation string
-	Call      json.RawMessage
-	Result    json.RawMessage
-}
-
-// storedV1 reads the golden file of version 1. A raw message keeps each byte.
-func storedV1(t *testing.T) map[string]stored {
-	t.Helper()
-	text, err := os.ReadFile("testdata/v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var golden map[string]stored
-	if err := json.Unmarshal(text, &golden); err != nil {
-		t.Fatal(err)
-	}
-	return golden
-}
 
 // During an upgrade two releases answer each other's repeats. So a release writes what
 // the golden file says, and reads it back.
 func TestStoredCallsOfVersion1(t *testing.T) {
 	t.Parallel()
-	golden := storedV1(t)
+	golden := dbtest.StoredCalls(t, "testdata/v1.json")
 	ctx := context.Background()
 	full := orgs.Org{
 		ID: uuid.UUID{15: 10}, Name: "Müller & Söhne", IsActive: true, Metadata: `{"a": "<b>"}`,
@@ -115,7 +92,7 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 			if changed, err := tc.change(b.repository, b.keyed("k")); changed.Replayed || !errors.Is(err, tc.err) {
 				t.Fatalf("first: %+v, %v", changed, err)
 			}
-			b.wantStored(t, golden, tc.random)
+			b.WantStored(t, golden, tc.random)
 			b.Exec(t, "UPDATE idempotency_keys SET result = $1::jsonb", string(golden.Result))
 			again, err := tc.change(b.repository, b.keyed("k"))
 			if !again.Replayed || !errors.Is(err, tc.err) {
@@ -125,31 +102,6 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 				t.Errorf("read (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// wantStored compares the row of the key "k" with the golden one.
-func (b bundle) wantStored(t *testing.T, golden stored, random string) {
-	t.Helper()
-	if random == "" {
-		random = "{}"
-	}
-	name, call := sha256.Sum256([]byte(golden.Operation+"\x00k")), sha256.Sum256(golden.Call)
-	var got []byte
-	var result string
-	var same bool
-	err := b.Pool.QueryRow(context.Background(), `
-SELECT call_digest, result, result #- '{Result}' = golden #- '{Result}' AND (result->'Result') - $3::text[] = (golden->'Result') - $3::text[]
-FROM idempotency_keys, (SELECT $2::jsonb AS golden) AS v1
-WHERE key_digest = $1`, name[:], string(golden.Result), random).Scan(&got, &result, &same)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, call[:]) {
-		t.Errorf("the digest is not that of %s", golden.Call)
-	}
-	if !same {
-		t.Errorf("wrote %s\nwant  %s", result, golden.Result)
 	}
 }
 
@@ -167,7 +119,7 @@ func TestStoredCreationOfVersion1(t *testing.T) {
 	if err := b.repository.RecordLost(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	golden := storedV1(t)["create without a key"]
+	golden := dbtest.StoredCalls(t, "testdata/v1.json")["create without a key"]
 	want := sha256.Sum256(golden.Call)
 	var got []byte
 	if err := b.Pool.QueryRow(context.Background(), "SELECT call_digest FROM unanswered_creations").Scan(&got); err != nil {

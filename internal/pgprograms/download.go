@@ -108,7 +108,7 @@ func (c cache) download(ctx context.Context, r release, dir string) (archive str
 	return archives[0], nil
 }
 
-// downloadPlain heeds npm_config_registry, and HTTPS_PROXY and its like.
+// downloadPlain uses npm_config_registry, and the proxy that HTTPS_PROXY names.
 func (c cache) downloadPlain(ctx context.Context, r release, dir string) (archive string, err error) {
 	from := fmt.Sprintf("%s/%s/-/%s-%s.tgz", strings.TrimSuffix(c.registry, "/"), r.name(), r.platform, r.version)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)

@@ -28,7 +28,7 @@ func unpack(archive, sum, dir string) error {
 		return err
 	}
 	if got := sha512.Sum512(text); base64.StdEncoding.EncodeToString(got[:]) != sum {
-		return fmt.Errorf("the downloaded package has another checksum (SHA-512 %s) than the one expected (%s)",
+		return fmt.Errorf("the downloaded package has another checksum: SHA-512 %s, want %s",
 			base64.StdEncoding.EncodeToString(got[:]), sum)
 	}
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.Chmod(dir, 0o755)); err != nil { // whatever the umask is
