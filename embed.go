@@ -1,21 +1,21 @@
-// Package orgd holds the documents that the server carries with it.
+// Package orgd embeds files that the server needs at run time.
 package orgd
 
 import _ "embed"
 
-// OpenAPIYAML is the description of the API, written by hand.
+// OpenAPIYAML describes the API. It is written by hand.
 //
 //go:embed openapi.yaml
 var OpenAPIYAML []byte
 
-// OpenAPIJSON is OpenAPIYAML in JSON, made by `make openapi`; a test holds it to
-// its source.
+// OpenAPIJSON is OpenAPIYAML as JSON. `make openapi` generates it, and a test checks
+// that it is current.
 //
 //go:embed openapi.json
 var OpenAPIJSON []byte
 
-// Compose is the Compose file, for `server dev` where no PostgreSQL is
-// installed.
+// Compose is the Compose file. `server dev` starts PostgreSQL from it if Docker is
+// available and no PostgreSQL is installed.
 //
 //go:embed docker-compose.yml
 var Compose []byte

@@ -13,18 +13,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// crowd adds workers, which record their calls in the same ledger as the others. They
-// stop with disperse, or at the end.
-func (s *stage) crowd(ctx context.Context, workers int) {
-	s.guests = newLoad(s.load.name+"-crowd", pace{workers: workers, every: s.load.every}, s.urls(), s.tenant.keys[0])
-	s.guests.ledger = s.load.ledger
-	s.guests.start(ctx)
+// addWorkers adds workers, which record their calls in the same ledger as the others. They
+// stop with removeWorkers, or at the end of the run.
+func (s *stage) addWorkers(ctx context.Context, workers int) {
+	s.extraLoad = newLoad(s.load.name+"-extra", pace{workers: workers, every: s.load.every}, s.urls(), s.tenant.keys[0])
+	s.extraLoad.ledger = s.load.ledger
+	s.extraLoad.start(ctx)
 }
 
-func (s *stage) disperse() {
-	if s.guests != nil {
-		s.guests.stop(stopLimit)
-		s.guests = nil
+func (s *stage) removeWorkers() {
+	if s.extraLoad != nil {
+		s.extraLoad.stop(stopLimit)
+		s.extraLoad = nil
 	}
 }
 
@@ -40,12 +40,12 @@ func (s *stage) lock(ctx context.Context, sql string) (release func() error, err
 	return func() error { return conn.Close(ctx) }, nil
 }
 
-// hoard takes all remaining connections of PostgreSQL.
-func (s *stage) hoard(ctx context.Context) (release func() error, err error) {
-	var hogs []*pgx.Conn
+// takeConnections takes all remaining connections of PostgreSQL.
+func (s *stage) takeConnections(ctx context.Context) (release func() error, err error) {
+	var taken []*pgx.Conn
 	release = func() error {
 		var errs []error
-		for _, conn := range hogs {
+		for _, conn := range taken {
 			errs = append(errs, conn.Close(ctx))
 		}
 		return errors.Join(errs...)
@@ -59,7 +59,7 @@ func (s *stage) hoard(ctx context.Context) (release func() error, err error) {
 		case err != nil:
 			return nil, errors.Join(err, release())
 		}
-		hogs = append(hogs, conn)
+		taken = append(taken, conn)
 	}
 }
 
@@ -133,8 +133,8 @@ func (s *stage) killInCommit(ctx context.Context) error {
 	return syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// quicken waits until PostgreSQL is back, and stops slowing down commits.
-func (s *stage) quicken(ctx context.Context) error {
+// endSlowCommits waits until PostgreSQL is back, and removes the slow commits.
+func (s *stage) endSlowCommits(ctx context.Context) error {
 	return await(ctx, "PostgreSQL is back", 20*time.Second, func() (bool, error) {
 		return s.primary.exec(ctx, database, quickCommits) == nil, nil
 	})
@@ -146,7 +146,7 @@ func (s *stage) fillWAL(ctx context.Context) error {
 	if err := s.disk.fill(); err != nil {
 		return err
 	}
-	return await(ctx, "PostgreSQL misses the space", 20*time.Second, func() (bool, error) {
+	return await(ctx, "PostgreSQL runs out of space", 20*time.Second, func() (bool, error) {
 		err := s.primary.exec(ctx, database, "CREATE TABLE IF NOT EXISTS filler (text text)",
 			"INSERT INTO filler SELECT repeat(md5(n::text), 30) FROM generate_series(1, 20000) AS n")
 		return err != nil, nil
@@ -159,7 +159,7 @@ func (s *stage) freeWAL(ctx context.Context) error {
 		return err
 	}
 	ended := false
-	err := await(ctx, "PostgreSQL ends, or goes on", 20*time.Second, func() (bool, error) {
+	err := await(ctx, "PostgreSQL ends or continues", 20*time.Second, func() (bool, error) {
 		select {
 		case <-s.primary.server.Done():
 			ended = true
@@ -194,22 +194,22 @@ func (s *stage) revokeSecondKey(ctx context.Context) error {
 		"UPDATE api_keys SET revoked_at = now() WHERE account_id = '%s' AND digest = sha256('%s')", s.tenant.id, s.tenant.keys[1]))
 }
 
-// revokeUnheard revokes a key that every replica has cached, while no replica receives
+// revokeWithoutNotice revokes a key that every replica has cached, while no replica receives
 // the notification.
-func (s *stage) revokeUnheard(ctx context.Context) error {
+func (s *stage) revokeWithoutNotice(ctx context.Context) error {
 	if err := s.useSecondKey(ctx); err != nil {
 		return err
 	}
-	if err := s.eachProxy(func(p *proxy) { p.turnAwayNew(nil); p.cut(listens) }); err != nil {
+	if err := s.eachProxy(func(p *proxy) { p.rejectNew(nil); p.cut(listens) }); err != nil {
 		return err
 	}
 	return s.revokeSecondKey(ctx)
 }
 
-// secondKeyRefused checks that every replica soon rejects the second key.
-func secondKeyRefused(ctx context.Context, e *episode) error {
+// secondKeyRejected checks that every replica soon rejects the second key.
+func secondKeyRejected(ctx context.Context, e *episode) error {
 	for _, r := range e.replicas {
-		err := await(ctx, fmt.Sprintf("replica %d refuses a revoked key", r.number), 10*time.Second, func() (bool, error) {
+		err := await(ctx, fmt.Sprintf("replica %d rejects a revoked key", r.number), 10*time.Second, func() (bool, error) {
 			var page any
 			err := getJSON(ctx, r.url()+"/v1/orgs", e.tenant.keys[1], &page)
 			return err != nil && strings.HasPrefix(err.Error(), "401"), nil
@@ -221,10 +221,10 @@ func secondKeyRefused(ctx context.Context, e *episode) error {
 	return nil
 }
 
-// revocationHeard checks that the replicas receive key changes from the new primary.
-func revocationHeard(ctx context.Context, e *episode) error {
+// revocationReceived checks that the replicas receive key changes from the new primary.
+func revocationReceived(ctx context.Context, e *episode) error {
 	if err := errors.Join(e.useSecondKey(ctx), e.revokeSecondKey(ctx)); err != nil {
 		return err
 	}
-	return secondKeyRefused(ctx, e)
+	return secondKeyRejected(ctx, e)
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// runAll runs each fault o.runs times, several at once, and prints each result.
+// runAll runs each fault o.runs times, several at the same time, and prints each result.
 func runAll(ctx context.Context, o options) (err error) {
 	faults, err := find(o.names)
 	if err != nil {
@@ -23,7 +23,7 @@ func runAll(ctx context.Context, o options) (err error) {
 	if o.list {
 		return printTable(faults)
 	}
-	progress("building, and making a database")
+	progress("building the server and creating a database")
 	t, err := newTemplate(ctx, o.server)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func runAll(ctx context.Context, o options) (err error) {
 	}
 	bad := 0
 	for _, r := range results {
-		if len(r.violations) > 0 || r.err != nil && !errors.Is(r.err, errNotHere) {
+		if len(r.violations) > 0 || r.err != nil && !errors.Is(r.err, errNotPossible) {
 			bad++
 		}
 	}
@@ -92,13 +92,13 @@ func each(ctx context.Context, t *template, faults []*fault, o options) (results
 
 func (r result) String() string {
 	switch {
-	case errors.Is(r.err, errNotHere):
+	case errors.Is(r.err, errNotPossible):
 		return fmt.Sprintf("%-20s NOT TESTED: %v", r.fault, r.err)
 	case r.err != nil:
 		return fmt.Sprintf("%-20s FAILED: %v", r.fault, r.err)
 	}
 	text := fmt.Sprintf("%-20s %d changes acknowledged, %d lost, %d attempts failed; recovered after %v, last failure after %v", r.fault,
-		r.acknowledged, r.lost, r.failed, r.recovered.Round(time.Millisecond), r.quiet.Round(time.Millisecond))
+		r.acknowledged, r.lost, r.failed, r.recovered.Round(time.Millisecond), r.lastFailure.Round(time.Millisecond))
 	if r.remark != "" {
 		text += "; " + r.remark
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // attack is the load of another account on the replicas. Its answers are counted and
-// checked for one promise only: success, or a refusal with Retry-After.
+// checked for one promise only: success, or an error with Retry-After.
 type attack struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -43,7 +43,7 @@ func (k *attack) ask(ctx context.Context, c *client, r request) {
 	switch {
 	case a.succeeded():
 		k.good.Add(1)
-	case ctx.Err() == nil && (a.status == 0 || a.flaw != "" || !mayComeAgain(a.status, a.code)):
+	case ctx.Err() == nil && (a.status == 0 || a.flaw != "" || !isRetryable(a.status, a.code)):
 		k.wrong.Add(1)
 		k.example.Store(&a)
 	}
@@ -53,7 +53,7 @@ func (k *attack) ask(ctx context.Context, c *client, r request) {
 func sentAtLeast(n int64) func(*episode) error {
 	return func(e *episode) error {
 		if sent := e.attack.sent.Load(); sent < n {
-			return fmt.Errorf("the attack was %d requests, not %d", sent, n)
+			return fmt.Errorf("the attack sent %d requests, want at least %d", sent, n)
 		}
 		if wrong := e.attack.wrong.Load(); wrong > 0 {
 			return fmt.Errorf("%d answers to the attack are wrong: %s %s", wrong, e.attack.example.Load(), e.attack.example.Load().flaw)
@@ -117,7 +117,7 @@ func (s *stage) stallBodies(ctx context.Context, requests int) error {
 func (s *stage) flood(ctx context.Context, times float64) error {
 	s.capacity = s.measureCapacity(ctx, 2*time.Second)
 	if s.capacity == 0 {
-		return errors.New("nothing was answered before the flood")
+		return errors.New("no request succeeded before the flood")
 	}
 	ctx, k := s.newAttack(ctx)
 	clients := s.floodClients()
@@ -171,22 +171,22 @@ func (s *stage) measureCapacity(ctx context.Context, d time.Duration) float64 {
 func muchServed(d time.Duration) func(context.Context, *episode) error {
 	return func(_ context.Context, e *episode) error {
 		served := float64(e.attack.good.Load()) / d.Seconds()
-		e.remark = fmt.Sprintf("%.0f requests/s served, of %.0f before", served, e.capacity)
+		e.remark = fmt.Sprintf("%.0f requests/s served, %.0f before the flood", served, e.capacity)
 		if served < e.capacity/2 {
-			return fmt.Errorf("under the flood %.0f requests/s were served, of %.0f without", served, e.capacity)
+			return fmt.Errorf("during the flood %.0f requests/s were served, and %.0f before it", served, e.capacity)
 		}
 		return nil
 	}
 }
 
-// undisturbed checks that an attack costs other accounts no answer and little time.
+// undisturbed checks that an attack fails no call of other accounts and delays them little.
 func undisturbed(ctx context.Context, e *episode) error {
-	alone, beside := percentile(e.before(), 0.99), percentile(e.during(), 0.99)
-	e.remark = fmt.Sprintf("p99 of the others %v alone, %v beside", alone.Round(time.Millisecond), beside.Round(time.Millisecond))
+	alone, attacked := percentile(e.before(), 0.99), percentile(e.during(), 0.99)
+	e.remark = fmt.Sprintf("p99 of the others %v before the attack, %v during it", alone.Round(time.Millisecond), attacked.Round(time.Millisecond))
 	var slow error
-	// The promise is 50 ms or twice as much; the rest is room for a busy machine.
-	if limit := max(2*alone, time.Second); beside > limit {
-		slow = fmt.Errorf("p99 of the others is %v, and was %v alone; the limit here is %v", beside, alone, limit)
+	// The promise is 50 ms or twice as much. The limit is higher for a busy machine.
+	if limit := max(2*alone, time.Second); attacked > limit {
+		slow = fmt.Errorf("p99 of the others was %v before the attack and %v during it; the limit here is %v", alone, attacked, limit)
 	}
 	return errors.Join(slow, noneFailed(ctx, e))
 }

@@ -38,7 +38,7 @@ type verifier struct {
 	state
 	allowed    allowance
 	sent       map[string]*call // by request id
-	given      map[string]*call // the creation that was answered with an organization
+	given      map[string]*call // the creation that returned an organization, by its id
 	violations []string
 }
 
@@ -58,7 +58,7 @@ func (v *verifier) answers(c *call) {
 		case a.status == 0 && !v.allowed.breaks:
 			v.add("broken connection: %s: %s", c.kind, a)
 		case a.status == 429 && !v.allowed.limited,
-			a.status != 0 && !a.succeeded() && !mayComeAgain(a.status, a.code):
+			a.status != 0 && !a.succeeded() && !isRetryable(a.status, a.code):
 			v.add("unexpected answer to %s: %s", c.kind, a)
 		}
 	}
@@ -73,7 +73,7 @@ func (v *verifier) creation(c *call) {
 	made, answer := v.made[c.value], c.answer()
 	if answer != nil {
 		if !slices.Contains(made, answer.orgID) {
-			v.add("lost: %s %s was answered with %s, and there is %v", c.kind, c.value, answer.orgID, made)
+			v.add("lost: %s %s was answered with %s, but the database has %v", c.kind, c.value, answer.orgID, made)
 		}
 		if other := v.given[answer.orgID]; other != nil {
 			v.add("merged: %s was given to %s and to %s", answer.orgID, other.value, c.value)
@@ -90,11 +90,11 @@ func (v *verifier) creation(c *call) {
 		allowed = min(allowed, 1)
 	}
 	if len(made) > allowed {
-		v.add("duplicate: %s %s made %d organizations, at most %d are explained", c.kind, c.value, len(made), allowed)
+		v.add("duplicate: %s %s made %d organizations, want at most %d", c.kind, c.value, len(made), allowed)
 	}
 }
 
-// effects checks that events match changes: at most one per attempt, none for a refused
+// effects checks that events match changes: at most one per attempt, none for a rejected
 // attempt, at least one for an acknowledged change.
 func (v *verifier) effects(c *call) {
 	total := 0
@@ -104,7 +104,7 @@ func (v *verifier) effects(c *call) {
 		switch {
 		case n > 1:
 			v.add("%d events of one attempt: %s: %s", n, c.kind, a)
-		case n > 0 && (c.kind.reads() || a.refused()):
+		case n > 0 && (c.kind.reads() || a.rejected()):
 			v.add("an event of an attempt without effect: %s: %s", c.kind, a)
 		case n > 0 && a.replayed:
 			v.add("an event of a replay: %s: %s", c.kind, a)
@@ -132,7 +132,7 @@ func (v *verifier) changes(calls []*call) {
 	}
 	for org, value := range last {
 		if has := v.metadata[org]; has != value && !slices.Contains(late[org], has) {
-			v.add("lost: %s has the metadata %q, and %q was acknowledged", org, has, value)
+			v.add("lost: %s has the metadata %q, but %q was acknowledged", org, has, value)
 		}
 	}
 	for org, has := range v.metadata {
@@ -166,11 +166,11 @@ func (v *verifier) memberships(calls []*call) {
 		_, is := v.members[user]
 		switch {
 		case h.removed == nil && h.added.answer() != nil && !is:
-			v.add("lost: %s was added and is no member", user)
+			v.add("lost: %s was added but is not a member", user)
 		case h.removed != nil && h.removed.answer() != nil && h.added.unknowns() == 0 && is:
-			v.add("lost: %s was removed and is a member", user)
+			v.add("lost: %s was removed but is a member", user)
 		case is && v.members[user] != h.added.org:
-			v.add("%s is a member of %s, and was added to %s", user, v.members[user], h.added.org)
+			v.add("%s is a member of %s, but was added to %s", user, v.members[user], h.added.org)
 		}
 	}
 	for user, org := range v.members {

@@ -37,14 +37,14 @@ func scenario() (*ledger, state) {
 func TestVerifyFindsNothingWrong(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*ledger, *state){
-		"as it is":                        func(*ledger, *state) {},
+		"no change":                       func(*ledger, *state) {},
 		"the first try had the effect":    func(_ *ledger, s *state) { delete(s.events, "r2"); s.events["r1"] = 1 },
 		"an unanswered creation is there": func(_ *ledger, s *state) { s.made["c"] = []string{"org_c"}; s.events["r4"] = 1 },
 		"an unanswered change came late": func(l *ledger, s *state) {
 			l.calls[3].attempts = unsure(l.calls[3].attempts)
 			s.metadata["org_a"] = "v1"
 		},
-		"a marked retry made a second in doubt": func(l *ledger, s *state) {
+		"a marked retry made a second after an unknown outcome": func(l *ledger, s *state) {
 			l.calls[1].attempts = unsure(l.calls[1].attempts)
 			s.made["b"] = []string{"org_b", "org_b2"}
 		},
@@ -78,34 +78,34 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"a removed member is back":             {func(_ *ledger, s *state) { s.members["usr_1"] = "org_a" }, "lost: usr_1 was removed"},
 		"a member of another":                  {func(_ *ledger, s *state) { s.members["usr_2"] = "org_b" }, "usr_2 is a member of org_b"},
 		"an event is gone":                     {func(_ *ledger, s *state) { delete(s.events, "r8") }, "lost: no event of addMember"},
-		"an event comes twice":                 {func(_ *ledger, s *state) { s.events["r5"] = 2 }, "2 events of one attempt"},
+		"an event exists twice":                {func(_ *ledger, s *state) { s.events["r5"] = 2 }, "2 events of one attempt"},
 		"a read has an event":                  {func(_ *ledger, s *state) { s.events["r10"] = 1 }, "an event of an attempt without effect"},
-		"a refused attempt has an event": {func(l *ledger, s *state) {
+		"a rejected attempt has an event": {func(l *ledger, s *state) {
 			l.calls[2].attempts[0].status, l.calls[2].attempts[0].code = 409, "idempotency_in_progress"
 			s.events["r4"] = 1
 		}, "an event of an attempt without effect"},
 		"a replay has an event": {func(l *ledger, _ *state) { l.calls[0].attempts[1].replayed = true }, "an event of a replay"},
-		"a key made two":        {func(_ *ledger, s *state) { s.made["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
-		"a marked call made two without a doubt": {func(_ *ledger, s *state) {
+		"one key made two":      {func(_ *ledger, s *state) { s.made["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
+		"a marked call made two without a lost answer": {func(_ *ledger, s *state) {
 			s.made["b"] = []string{"org_b", "org_b2"}
 		}, "duplicate: createMarked b"},
 		"two calls got one organization": {func(l *ledger, s *state) {
 			l.calls[1].attempts[0].orgID = "org_a"
 			s.made["b"] = []string{"org_a"}
 		}, "merged: org_a"},
-		"an organization that nobody sent": {func(_ *ledger, s *state) { s.made["x"] = []string{"org_x"} }, `unsent: organization "x"`},
-		"a change that nobody sent":        {func(_ *ledger, s *state) { s.metadata["org_b"] = "v9" }, "unsent: org_b"},
-		"a member that nobody sent":        {func(_ *ledger, s *state) { s.members["usr_9"] = "org_b" }, "unsent: usr_9"},
-		"an event that nobody sent":        {func(_ *ledger, s *state) { s.events["r99"] = 1 }, "unsent: 1 events of the request r99"},
-		"the database contradicts itself":  {func(_ *ledger, s *state) { s.broken = []string{"3 wrong"} }, "3 wrong"},
-		"no problem document":              {func(l *ledger, _ *state) { l.calls[0].attempts[0].flaw = "text/plain" }, "flawed answer"},
-		"a 500":                            {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 500 }, "unexpected answer"},
-		"a 404 of what is there":           {func(l *ledger, _ *state) { l.calls[8].attempts[0].status = 404 }, "unexpected answer"},
-		"a 429 where no limit is met":      {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 429 }, "unexpected answer"},
-		"a call that hung":                 {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errHung} }, "hung"},
-		"a broken connection":              {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errors.New("EOF")} }, "broken connection"},
-		"a call that is never done":        {func(l *ledger, _ *state) { l.calls[3].attempts = l.calls[2].attempts }, "never done"},
-		"a write that the harness forgot":  {func(l *ledger, _ *state) { l.calls = slices.Delete(l.calls, 1, 2) }, `unsent: organization "b"`},
+		"an organization that nobody sent":   {func(_ *ledger, s *state) { s.made["x"] = []string{"org_x"} }, `unsent: organization "x"`},
+		"a change that nobody sent":          {func(_ *ledger, s *state) { s.metadata["org_b"] = "v9" }, "unsent: org_b"},
+		"a member that nobody sent":          {func(_ *ledger, s *state) { s.members["usr_9"] = "org_b" }, "unsent: usr_9"},
+		"an event that nobody sent":          {func(_ *ledger, s *state) { s.events["r99"] = 1 }, "unsent: 1 events of the request r99"},
+		"the database contradicts itself":    {func(_ *ledger, s *state) { s.broken = []string{"3 wrong"} }, "3 wrong"},
+		"no problem document":                {func(l *ledger, _ *state) { l.calls[0].attempts[0].flaw = "text/plain" }, "flawed answer"},
+		"a 500":                              {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 500 }, "unexpected answer"},
+		"a 404 for an existing organization": {func(l *ledger, _ *state) { l.calls[8].attempts[0].status = 404 }, "unexpected answer"},
+		"a 429 without a limit":              {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 429 }, "unexpected answer"},
+		"a call that hung":                   {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errHung} }, "hung"},
+		"a broken connection":                {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errors.New("EOF")} }, "broken connection"},
+		"a call that is never done":          {func(l *ledger, _ *state) { l.calls[3].attempts = l.calls[2].attempts }, "never done"},
+		"a write that the harness forgot":    {func(l *ledger, _ *state) { l.calls = slices.Delete(l.calls, 1, 2) }, `unsent: organization "b"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -124,14 +124,14 @@ func TestTableIsComplete(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
 	for _, f := range table {
-		if names[f.name] || f.name == "" || f.what == "" || f.promise == "" || f.inject == nil || f.felt == nil ||
+		if names[f.name] || f.name == "" || f.what == "" || f.promise == "" || f.inject == nil || f.affected == nil ||
 			f.within <= 0 || f.within >= recoveryLimit || f.load.workers < replicaCount {
-			t.Errorf("row %q lacks something, or comes twice", f.name)
+			t.Errorf("row %q is incomplete or appears twice", f.name)
 		}
 		names[f.name] = true
 	}
 	if _, err := find([]string{"silent-idle", "no-such"}); err == nil {
-		t.Error("a fault that does not exist is found")
+		t.Error("an unknown fault is found")
 	}
 	if all, err := find(nil); err != nil || len(all) != len(slices.Collect(maps.Keys(names))) {
 		t.Errorf("%d of %d, %v", len(all), len(names), err)

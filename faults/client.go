@@ -28,7 +28,7 @@ func newClient(key string) *client {
 	return &client{key: key, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}}
 }
 
-// request is what an attempt sends.
+// request is the HTTP request of an attempt.
 type request struct {
 	method, url, body string
 	header            map[string]string
@@ -77,24 +77,24 @@ func (c *client) send(ctx context.Context, r request, a *attempt) {
 func (a *attempt) readAnswer(answer *http.Response, body []byte) {
 	a.status = answer.StatusCode
 	a.replayed = answer.Header.Get("Idempotency-Replayed") == "true"
-	var told struct {
+	var problem struct {
 		OrgID, Code, Type, Title, Detail, Message, RequestID string
 		Status                                               int
 	}
-	if err := json.Unmarshal(body, &told); err != nil {
+	if err := json.Unmarshal(body, &problem); err != nil {
 		a.flaw = fmt.Sprintf("the body is not JSON: %.200q", body)
 		return
 	}
-	a.orgID, a.code = told.OrgID, told.Code
+	a.orgID, a.code = problem.OrgID, problem.Code
 	if a.succeeded() {
 		return
 	}
 	switch {
 	case answer.Header.Get("Content-Type") != "application/problem+json",
-		told.Status != a.status, told.Type != "/problems/"+told.Code, told.Title == "", told.Detail == "",
-		told.Message != told.Detail, told.RequestID != a.requestID:
+		problem.Status != a.status, problem.Type != "/problems/"+problem.Code, problem.Title == "", problem.Detail == "",
+		problem.Message != problem.Detail, problem.RequestID != a.requestID:
 		a.flaw = fmt.Sprintf("not a problem document: %s %.300s", answer.Header.Get("Content-Type"), body)
-	case mayComeAgain(a.status, a.code):
+	case isRetryable(a.status, a.code):
 		seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
 		if err != nil || seconds < 1 || seconds > 60 {
 			a.flaw = fmt.Sprintf("Retry-After is %q", answer.Header.Get("Retry-After"))
@@ -102,8 +102,8 @@ func (a *attempt) readAnswer(answer *http.Response, body []byte) {
 	}
 }
 
-// mayComeAgain reports whether the answer tells the client to retry later.
-func mayComeAgain(status int, code string) bool {
+// isRetryable reports whether the answer tells the client to retry later.
+func isRetryable(status int, code string) bool {
 	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests ||
 		status == http.StatusConflict && code == "idempotency_in_progress"
 }

@@ -23,9 +23,9 @@ type fault struct {
 	inject  func(context.Context, *stage) error
 	hold    time.Duration // between inject and heal
 	heal    func(context.Context, *stage) error
-	// felt returns an error if the fault did not affect the service: then the run tested
+	// affected returns an error if the fault did not affect the service: then the run tested
 	// nothing.
-	felt func(*episode) error
+	affected func(*episode) error
 	// also runs further checks at the end; nil for none.
 	also  func(context.Context, *episode) error
 	alone bool // needs the whole machine
@@ -61,7 +61,7 @@ func someFailed(e *episode) error {
 			return nil
 		}
 	}
-	return errors.New("not one call failed")
+	return errors.New("no call failed")
 }
 
 // someTook checks that at least one attempt took d or longer during the fault.
@@ -96,7 +96,7 @@ var (
 // atLeast returns an error if n is less than wanted.
 func atLeast(n, wanted int, what string) error {
 	if n < wanted {
-		return fmt.Errorf("%d %s, and %d are needed", n, what, wanted)
+		return fmt.Errorf("%d %s, want at least %d", n, what, wanted)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func fewDials(most int64) func(context.Context, *episode) error {
 	return func(_ context.Context, e *episode) error {
 		for i, p := range e.proxies {
 			if n := p.refusals.Load(); n > most {
-				return fmt.Errorf("replica %d tried %d times to connect, and %d are the limit", i, n, most)
+				return fmt.Errorf("replica %d tried to connect %d times, limit %d", i, n, most)
 			}
 		}
 		return nil

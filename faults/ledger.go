@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// kind is what a call does, and how its client may repeat it.
+// kind says which operation a call is, and how the client may repeat it.
 type kind int
 
 const (
 	createKeyed  kind = iota // with an Idempotency-Key
-	createMarked             // like the official clients: retries are counted, without an Idempotency-Key
+	createMarked             // counts its retries and has no Idempotency-Key, as in the official clients
 	createOnce               // never repeated
 	change                   // PATCH of the worker's own organization
 	addMember
@@ -43,7 +43,7 @@ type call struct {
 
 // attempt is one request and its answer.
 type attempt struct {
-	requestID  string // unique; the event of its change carries it
+	requestID  string // unique; stored with the event of the change
 	replica    int
 	start, end time.Time
 	status     int    // 0 without an answer
@@ -56,13 +56,13 @@ type attempt struct {
 
 func (a attempt) succeeded() bool { return a.status >= 200 && a.status < 300 }
 
-// refused reports whether the answer promises that the attempt changed nothing.
-func (a attempt) refused() bool {
+// rejected reports whether the answer promises that the attempt changed nothing.
+func (a attempt) rejected() bool {
 	return a.status >= 300 && a.status < 500
 }
 
 // unknown reports whether the attempt may have taken effect without an acknowledgment.
-func (a attempt) unknown() bool { return !a.succeeded() && !a.refused() }
+func (a attempt) unknown() bool { return !a.succeeded() && !a.rejected() }
 
 func (a attempt) took() time.Duration { return a.end.Sub(a.start) }
 

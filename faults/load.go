@@ -13,14 +13,14 @@ import (
 )
 
 // pace is the intensity of the load: each worker sends a request, waits for the answer
-// and for every, and sends the next. So a slow machine gets fewer requests, not a longer
+// and for every, and sends the next. On a slow machine this sends fewer requests instead of building a
 // queue.
 type pace struct {
 	workers int
 	every   time.Duration
 }
 
-// retryPause is shorter than Retry-After, so the load sees the recovery at once.
+// retryPause is shorter than Retry-After, so the load notices the recovery early.
 const retryPause = 50 * time.Millisecond
 
 // load is the workers of one account. Each worker uses only its own organizations.
@@ -88,7 +88,7 @@ func (w *worker) work(ctx context.Context) {
 	}
 }
 
-// turn returns the delay of a worker's first call, so they do not all start at once.
+// turn returns the delay of a worker's first call, so that they do not all start together.
 func (w *worker) turn() time.Duration {
 	return w.every * time.Duration(w.number) / time.Duration(w.workers)
 }
@@ -109,7 +109,7 @@ func (w *worker) next(k kind) *call {
 }
 
 // do makes the call with all its retries. It returns false when the worker should stop.
-func (w *worker) do(ctx context.Context, c *call) (goOn bool) {
+func (w *worker) do(ctx context.Context, c *call) (more bool) {
 	w.ledger.begin(c)
 	for {
 		if waited, open := w.gate.pass(ctx); !open || waited && !sleep(ctx, w.turn()) {
@@ -123,7 +123,7 @@ func (w *worker) do(ctx context.Context, c *call) (goOn bool) {
 		if a.succeeded() {
 			w.learn(c, a)
 		}
-		done := a.succeeded() || c.kind == createOnce || c.kind.reads() || a.refused() && !mayComeAgain(a.status, a.code)
+		done := a.succeeded() || c.kind == createOnce || c.kind.reads() || a.rejected() && !isRetryable(a.status, a.code)
 		select {
 		case <-ctx.Done():
 			return false
@@ -165,7 +165,7 @@ func (w *worker) attempt(ctx context.Context, c *call) attempt {
 	a := attempt{requestID: fmt.Sprintf("%s-%d-r%d", w.name, w.number, w.sent), replica: w.replica}
 	w.client.send(ctx, w.request(c), &a)
 	if c.kind == read && a.succeeded() && a.orgID != c.org {
-		a.flaw = "it is another organization: " + a.orgID
+		a.flaw = "wrong organization: " + a.orgID
 	}
 	return a
 }

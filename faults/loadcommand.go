@@ -20,13 +20,13 @@ func readLoadOptions(args []string) (o loadOptions, err error) {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	flags.StringVar(&o.url, "url", "", "`URL` of the API, without a slash at its end")
 	flags.StringVar(&o.keyFile, "key-file", "", "`file` that holds the API key")
-	flags.IntVar(&o.workers, "workers", 8, "clients, each with one call under way at a time")
+	flags.IntVar(&o.workers, "workers", 8, "clients, each with one call in flight")
 	flags.DurationVar(&o.every, "every", 20*time.Millisecond, "pause of a client between two calls")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if o.url == "" || o.keyFile == "" || o.workers < 1 || flags.NArg() > 0 {
-		return o, errors.New("load takes --url, --key-file, and --workers of 1 or more")
+		return o, errors.New("load needs --url, --key-file, and --workers of 1 or more")
 	}
 	return o, nil
 }
@@ -44,7 +44,7 @@ func runLoad(ctx context.Context, o loadOptions) error {
 	l.stop(stopLimit)
 	every := l.ledger.attempts(func(*call, attempt) bool { return true })
 	bad := l.ledger.attempts(func(_ *call, a attempt) bool { return !a.succeeded() || a.flaw != "" })
-	fmt.Printf("%d calls of %d clients, %d without success; p50 %v, p99 %v, max %v\n", len(every), o.workers, len(bad),
+	fmt.Printf("%d calls of %d clients, %d failed; p50 %v, p99 %v, max %v\n", len(every), o.workers, len(bad),
 		percentile(every, 0.5).Round(time.Millisecond), percentile(every, 0.99).Round(time.Millisecond), percentile(every, 1).Round(time.Millisecond))
 	const shown = 10
 	for _, a := range bad[:min(len(bad), shown)] {

@@ -5,7 +5,7 @@
 //
 //	faults [--runs N] [--report FILE] [FAULT…]   run the named faults, or all
 //	faults --list                                list the faults
-//	faults load --url URL --key-file FILE        only the load, until SIGINT; any failure is exit code 1
+//	faults load --url URL --key-file FILE        send only the load, until SIGINT; exit code 1 if any call failed
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// A second signal ends the program at once.
+	// A second signal ends the program immediately.
 	context.AfterFunc(ctx, stop)
 	if err := work(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
@@ -55,14 +55,14 @@ func readArguments(args []string) (work func(context.Context) error, err error) 
 func readOptions() (options, error) {
 	var o options
 	flag.IntVar(&o.runs, "runs", 1, "runs of each fault")
-	flag.IntVar(&o.parallel, "parallel", 4, "faults at once; most of them wait most of the time")
-	flag.StringVar(&o.server, "server", "", "built `program` of the server; without it, it is built")
-	flag.StringVar(&o.report, "report", "", "`file` whose table of figures is written anew")
+	flag.IntVar(&o.parallel, "parallel", 4, "faults to run at the same time; most of them spend most of their time waiting")
+	flag.StringVar(&o.server, "server", "", "`program` of the server; built if not given")
+	flag.StringVar(&o.report, "report", "", "`file` whose table of results is replaced")
 	flag.BoolVar(&o.list, "list", false, "list the faults")
 	flag.Parse()
 	o.names = flag.Args()
 	if min(o.runs, o.parallel) < 1 {
-		return o, fmt.Errorf("--runs and --parallel take 1 or more")
+		return o, fmt.Errorf("--runs and --parallel must be 1 or more")
 	}
 	return o, nil
 }

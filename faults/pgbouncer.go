@@ -29,7 +29,7 @@ func (s *stage) openPooler(ctx context.Context) error {
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil { // Debian's location
 		if program, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
-			return fmt.Errorf("%w: PgBouncer is not installed", errNotHere)
+			return fmt.Errorf("%w: PgBouncer is not installed", errNotPossible)
 		}
 	}
 	port, err := freePort()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// proxy stands between one replica and PostgreSQL. Each kind of failure is a method that
+// proxy forwards connections between one replica and PostgreSQL. Each kind of failure is a method that
 // counts its effects, so a fault without an effect is noticed.
 type proxy struct {
 	addr   string
@@ -85,7 +85,7 @@ func (p *proxy) join(client net.Conn) {
 	p.mu.Unlock()
 	if refuse {
 		p.refusals.Add(1)
-		p.turnAway(client, answer)
+		p.reject(client, answer)
 		return
 	}
 	startup, err := readStartup(client)
@@ -110,9 +110,9 @@ func (p *proxy) join(client net.Conn) {
 	l.copy(database, client, everything, startup)
 }
 
-// turnAway rejects a connection: with an answer in PostgreSQL's protocol, or like a port
-// on which nobody listens.
-func (p *proxy) turnAway(client net.Conn, answer []byte) {
+// reject rejects a connection: with an answer in PostgreSQL's protocol, or with a
+// reset, as a port does on which nobody listens.
+func (p *proxy) reject(client net.Conn, answer []byte) {
 	if answer == nil {
 		reset(client)
 		return
@@ -276,8 +276,8 @@ func (p *proxy) slow(d time.Duration) {
 	p.delay = d
 }
 
-// turnAwayNew rejects new connections with the answer, or with a reset if it is nil.
-func (p *proxy) turnAwayNew(answer []byte) {
+// rejectNew rejects new connections with the answer, or with a reset if it is nil.
+func (p *proxy) rejectNew(answer []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse, p.refuseBy = true, answer

@@ -13,7 +13,7 @@ import (
 
 // The table of results is between these lines of the report.
 const (
-	tableBegin = "<!-- Written by `make faults N=20`; the rest of the page is not. -->"
+	tableBegin = "<!-- Written by `make faults N=20`; the rest of the page is written by hand. -->"
 	tableEnd   = "<!-- End of what `make faults` writes. -->"
 )
 
@@ -26,7 +26,7 @@ func writeReport(file string, faults []*fault, results []result, o options, now 
 	before, rest, begins := bytes.Cut(text, []byte(tableBegin+"\n"))
 	_, after, ends := bytes.Cut(rest, []byte(tableEnd+"\n"))
 	if !begins || !ends {
-		return fmt.Errorf("%s lacks the lines %q and %q", file, tableBegin, tableEnd)
+		return fmt.Errorf("%s does not have the lines %q and %q", file, tableBegin, tableEnd)
 	}
 	table := tableBegin + "\n" + reportTable(faults, results, o, now) + tableEnd + "\n"
 	return os.WriteFile(file, slices.Concat(before, []byte(table), after), 0o644)
@@ -34,8 +34,8 @@ func writeReport(file string, faults []*fault, results []result, o options, now 
 
 func reportTable(faults []*fault, results []result, o options, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n`make faults N=%d`, %s, %d cores, %d faults at once.\n\n", o.runs, now.UTC().Format("2 January 2006"), runtime.NumCPU(), o.parallel)
-	b.WriteString("| fault | what happens | promise | runs | acknowledged | lost | serves again after: p50, max | last failure |\n")
+	fmt.Fprintf(&b, "\n`make faults N=%d`, %s, %d cores, %d faults at the same time.\n\n", o.runs, now.UTC().Format("2 January 2006"), runtime.NumCPU(), o.parallel)
+	b.WriteString("| fault | what happens | promise | runs | acknowledged | lost | recovery: p50, max | last failure |\n")
 	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	total := summary{}
 	for _, f := range faults {
@@ -51,16 +51,16 @@ func reportTable(faults []*fault, results []result, o options, now time.Time) st
 type summary struct {
 	runs, acknowledged, lost, failed int
 	recovered                        []time.Duration
-	quiet                            time.Duration
-	notHere                          bool
+	lastFailure                      time.Duration
+	notTested                        bool
 }
 
 func summarize(name string, results []result) (s summary) {
 	for _, r := range results {
 		switch {
 		case r.fault != name:
-		case errors.Is(r.err, errNotHere):
-			s.notHere = true
+		case errors.Is(r.err, errNotPossible):
+			s.notTested = true
 		default:
 			s.runs++
 			s.acknowledged += r.acknowledged
@@ -69,7 +69,7 @@ func summarize(name string, results []result) (s summary) {
 				s.failed++
 			}
 			s.recovered = append(s.recovered, r.recovered)
-			s.quiet = max(s.quiet, r.quiet)
+			s.lastFailure = max(s.lastFailure, r.lastFailure)
 		}
 	}
 	slices.Sort(s.recovered)
@@ -86,7 +86,7 @@ func (s summary) String() string {
 		runs += fmt.Sprintf(", %d failed", s.failed)
 	}
 	return fmt.Sprintf("%s | %d | %d | %s, %s | %s", runs, s.acknowledged, s.lost,
-		seconds(s.recovered[(len(s.recovered)-1)/2]), seconds(s.recovered[len(s.recovered)-1]), seconds(s.quiet))
+		seconds(s.recovered[(len(s.recovered)-1)/2]), seconds(s.recovered[len(s.recovered)-1]), seconds(s.lastFailure))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

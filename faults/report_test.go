@@ -17,8 +17,8 @@ func TestReportReplacesTheTable(t *testing.T) {
 	faults := []*fault{{name: "one", what: "What", promise: "Promise"}, {name: "two", what: "Else", promise: "None"}}
 	results := []result{
 		{fault: "one", acknowledged: 10, recovered: time.Second},
-		{fault: "one", acknowledged: 20, lost: 1, recovered: 3 * time.Second, quiet: 2 * time.Second, violations: []string{"lost: x"}},
-		{fault: "two", err: errNotHere},
+		{fault: "one", acknowledged: 20, lost: 1, recovered: 3 * time.Second, lastFailure: 2 * time.Second, violations: []string{"lost: x"}},
+		{fault: "two", err: errNotPossible},
 	}
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	for range 2 { // a second run finds the same lines
@@ -36,7 +36,7 @@ func TestReportReplacesTheTable(t *testing.T) {
 		"| `two` | Else | None | not tested | | | | |\n", "2 runs, 30 acknowledged changes, 1 lost",
 	} {
 		if strings.Count(string(text), want) != 1 {
-			t.Errorf("%q is not there once: %s", want, text)
+			t.Errorf("%q is not in the report exactly once: %s", want, text)
 		}
 	}
 	if strings.Contains(string(text), "old") {

@@ -44,7 +44,7 @@ func (s *stage) measure(ctx context.Context) ([]resources, error) {
 // checkResources waits until the replicas have no more resources than before.
 func (s *stage) checkResources(ctx context.Context, had []resources) error {
 	var last error
-	err := await(ctx, "goroutines and descriptors are back to where they were", 25*time.Second, func() (bool, error) {
+	err := await(ctx, "goroutines and file descriptors are back to their number before the fault", 25*time.Second, func() (bool, error) {
 		last = nil
 		for i, r := range s.replicas {
 			now, err := r.resources(ctx)

@@ -17,10 +17,10 @@ type result struct {
 	failed       int // other attempts, from the injection on
 	lost         int // acknowledged changes that are missing
 	recovered    time.Duration
-	quiet        time.Duration // the same until the last failure
+	lastFailure  time.Duration // the same until the last failure
 	remark       string        // further figures
 	violations   []string
-	err          error // the harness could not run the fault, or errNotHere
+	err          error // the harness could not run the fault, or errNotPossible
 }
 
 const (
@@ -32,13 +32,13 @@ const (
 // try runs a fault once.
 func try(ctx context.Context, t *template, f *fault) (r result) {
 	r.fault = f.name
-	s, err := raise(ctx, t, f)
+	s, err := newStage(ctx, t, f)
 	if err != nil {
 		r.err = err
 		return r
 	}
 	defer func() {
-		if err := s.lower(); err != nil {
+		if err := s.tearDown(); err != nil {
 			r.violations = append(r.violations, fmt.Sprintf("at the end: %v", err))
 		}
 	}()
@@ -59,7 +59,7 @@ func (e *episode) play(ctx context.Context, r *result) error {
 	}
 	watch := e.watchReadiness(ctx)
 	defer watch.stop()
-	if err := e.strike(ctx); err != nil {
+	if err := e.injectAndHeal(ctx); err != nil {
 		return err
 	}
 	recovery := e.awaitRecovery(ctx, watch)
@@ -74,8 +74,8 @@ func (e *episode) play(ctx context.Context, r *result) error {
 		return err
 	}
 	e.report(r, recovery)
-	if err := e.felt(e); err != nil && e.anyDead() == nil {
-		return fmt.Errorf("the fault was not felt: %w", err)
+	if err := e.affected(e); err != nil && e.anyDead() == nil {
+		return fmt.Errorf("the fault had no effect: %w", err)
 	}
 	return e.check(ctx, r, had)
 }
@@ -100,8 +100,8 @@ func (e *episode) warmUp(ctx context.Context) ([]resources, error) {
 	return had, err
 }
 
-// strike injects the fault and heals it.
-func (e *episode) strike(ctx context.Context) error {
+// injectAndHeal injects the fault and heals it.
+func (e *episode) injectAndHeal(ctx context.Context) error {
 	e.injected = time.Now()
 	if err := e.inject(ctx, e.stage); err != nil {
 		return fmt.Errorf("inject: %w", err)
@@ -190,10 +190,10 @@ func (e *episode) report(r *result, recovery time.Duration) {
 	r.recovered, r.acknowledged = recovery, l.acknowledged()
 	for _, a := range l.attempts(func(_ *call, a attempt) bool { return a.end.After(e.injected) && !a.succeeded() }) {
 		r.failed++
-		r.quiet = max(r.quiet, a.end.Sub(e.healed))
+		r.lastFailure = max(r.lastFailure, a.end.Sub(e.healed))
 	}
 	if recovery > e.within {
-		r.violations = append(r.violations, fmt.Sprintf("recovered after %v, and %v are the limit", recovery.Round(time.Millisecond), e.within))
+		r.violations = append(r.violations, fmt.Sprintf("recovered after %v, limit %v", recovery.Round(time.Millisecond), e.within))
 	}
 }
 
@@ -252,7 +252,7 @@ func (e *episode) repeatKeyed(ctx context.Context) error {
 		w.replica = repeated % len(e.replicas)
 		again := w.attempt(ctx, c)
 		if !again.succeeded() || !again.replayed || again.orgID != first.orgID {
-			return fmt.Errorf("%s was answered with %s, and its repeat with %s %s: %s", c.value, first.orgID, again.orgID, again.flaw, again)
+			return fmt.Errorf("%s was answered with %s, but its repeat with %s %s: %s", c.value, first.orgID, again.orgID, again.flaw, again)
 		}
 		e.stage.load.ledger.note(c, again)
 	}

@@ -12,8 +12,8 @@ import (
 	"orgd/internal/localpg"
 )
 
-// A harness whose checks cannot fail proves nothing. Each case breaks one promise, or
-// none, and the harness must detect it.
+// Each case breaks one promise or none, and the harness must detect it. This tests that
+// the checks can fail.
 func TestHarnessFindsOut(t *testing.T) {
 	t.Parallel()
 	if _, err := localpg.FindBinaries(); errors.Is(err, localpg.ErrNotInstalled) && os.Getenv("TEST_DATABASE_URL") != "" {
@@ -43,12 +43,12 @@ func TestHarnessFindsOut(t *testing.T) {
 		fault fault
 		want  []string
 	}{
-		"a fault that does nothing": {fault{inject: nothing, felt: broken}, []string{"the fault was not felt"}},
+		"a fault that does nothing": {fault{inject: nothing, affected: broken}, []string{"the fault had no effect"}},
 		"sabotage": {
-			fault{inject: reset, felt: broken, also: sabotage},
+			fault{inject: reset, affected: broken, also: sabotage},
 			[]string{"lost: create", "userCount is not the number", "lost: no event of change", "ended by itself"},
 		},
-		"nothing is wrong": {fault{inject: reset, felt: broken}, nil},
+		"nothing is wrong": {fault{inject: reset, affected: broken}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.fault.name, c.fault.load, c.fault.within = "harness", steady, 20*time.Second

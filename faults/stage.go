@@ -39,7 +39,7 @@ type stage struct {
 	undo      []func() error
 
 	// State that faults leave for heal and the checks.
-	guests    *load
+	extraLoad *load
 	attack    *attack
 	release   func() error
 	cancelled int     // canceled waits for the standby
@@ -48,20 +48,20 @@ type stage struct {
 
 const replicaCount = 2
 
-// errNotHere means that a fault cannot run on this machine.
-var errNotHere = errors.New("not possible here")
+// errNotPossible means that a fault cannot run on this machine.
+var errNotPossible = errors.New("not possible here")
 
-// raise builds a stage. lower takes it down, also if raise failed halfway.
-func raise(ctx context.Context, t *template, f *fault) (*stage, error) {
+// newStage builds a stage. If that fails, it removes what it has built.
+func newStage(ctx context.Context, t *template, f *fault) (*stage, error) {
 	s := &stage{template: t, setup: f.setup}
-	if err := s.raise(ctx); err != nil {
-		return nil, errors.Join(err, s.lower())
+	if err := s.build(ctx); err != nil {
+		return nil, errors.Join(err, s.tearDown())
 	}
 	s.load = newLoad(f.name, f.load, s.urls(), t.tenant.keys[0])
 	return s, nil
 }
 
-func (s *stage) raise(ctx context.Context) (err error) {
+func (s *stage) build(ctx context.Context) (err error) {
 	if s.dir, err = newDir(s.template.dir); err != nil {
 		return err
 	}
@@ -100,9 +100,9 @@ func (s *stage) raise(ctx context.Context) (err error) {
 // later registers a function to run at the end, in reverse order.
 func (s *stage) later(undo func() error) { s.undo = append(s.undo, undo) }
 
-func (s *stage) lower() error {
+func (s *stage) tearDown() error {
 	var errs []error
-	s.disperse()
+	s.removeWorkers()
 	s.stopAttack()
 	for i := len(s.undo) - 1; i >= 0; i-- {
 		errs = append(errs, s.undo[i]())

@@ -29,7 +29,7 @@ SELECT count(*) FROM orgs WHERE version <> (
 	{"organizations without exactly one event of their creation", `
 SELECT count(*) FROM orgs WHERE 1 <> (
   SELECT count(*) FROM org_events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id) AND type = 'org.created')`},
-	{"events of no organization", `
+	{"events without an organization", `
 SELECT count(*) FROM org_events AS e WHERE NOT EXISTS (
   SELECT FROM orgs WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
 	{"members of an organization without as many events of joining and leaving", `

@@ -25,7 +25,7 @@ func (e *episode) walk(ctx context.Context, r *replica, s state) error {
 		}
 		for _, o := range page.Organizations {
 			if _, there := s.metadata[o.OrgID]; !there || seen[o.OrgID] {
-				return fmt.Errorf("walk at replica %d: %s is in the database: %v, and came before: %v", r.number, o.OrgID, there, seen[o.OrgID])
+				return fmt.Errorf("walk at replica %d: %s: in the database %v, seen before %v", r.number, o.OrgID, there, seen[o.OrgID])
 			}
 			seen[o.OrgID] = true
 		}
@@ -35,7 +35,7 @@ func (e *episode) walk(ctx context.Context, r *replica, s state) error {
 		cursor = "&cursor=" + page.Cursor
 	}
 	if len(seen) != len(s.metadata) {
-		return fmt.Errorf("walk at replica %d: %d organizations of %d", r.number, len(seen), len(s.metadata))
+		return fmt.Errorf("walk at replica %d: %d of %d organizations", r.number, len(seen), len(s.metadata))
 	}
 	return nil
 }

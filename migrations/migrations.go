@@ -1,9 +1,9 @@
-// Package migrations holds the schema of orgd as goose SQL files, embedded so
-// that the server carries the schema it was built for.
+// Package migrations embeds the schema of orgd as goose SQL files, so the server
+// contains the schema that it was built for.
 //
-// Every table that grows has account_id first in its primary key, so that the
-// tables can be distributed by account without a rewrite. accounts and api_keys
-// are small and looked up without an account; they would be reference tables.
+// In every table that grows, account_id is the first column of the primary key, so the
+// tables can later be distributed by account. accounts and api_keys are small, and are
+// queried without an account. In a distributed database they would be replicated.
 package migrations
 
 import (
@@ -12,22 +12,22 @@ import (
 	"strings"
 )
 
-// FS holds the SQL files, named NNNNN_what.sql, at its root.
+// FS has the SQL files in its root. Their names start with their version: 00001_accounts.sql.
 //
 //go:embed *.sql
 var FS embed.FS
 
-// Latest returns the version of the newest file, that of the schema which this
-// release runs on.
+// Latest returns the version of the newest migration, which is the schema version of
+// this release.
 func Latest() int64 {
 	entries, err := FS.ReadDir(".")
 	if err != nil {
-		panic(err) // the embedded root is always there
+		panic(err) // the embedded root always exists
 	}
 	version, _, _ := strings.Cut(entries[len(entries)-1].Name(), "_")
 	latest, err := strconv.ParseInt(version, 10, 64)
 	if err != nil {
-		panic(err) // a file name that goose would refuse too
+		panic(err) // goose would reject the file name too
 	}
 	return latest
 }
