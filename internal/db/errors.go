@@ -30,9 +30,9 @@ var (
 	ErrConflict = errors.New("db: conflict")
 	// ErrReference: the row refers to a row that does not exist.
 	ErrReference = errors.New("db: reference to nothing")
-	// ErrRefused: the value violates a CHECK or a length. Validation should have rejected
+	// ErrRejected: the value violates a CHECK or a length. Validation should have rejected
 	// it first.
-	ErrRefused = errors.New("db: value refused")
+	ErrRejected = errors.New("db: value rejected")
 
 	errStalePlan = errors.New("db: the schema changed under a prepared statement")
 	errLost      = errors.New("connection lost")
@@ -44,8 +44,8 @@ var (
 var classes = map[string]error{
 	"23505": ErrConflict,
 	"23503": ErrReference,
-	"23514": ErrRefused,
-	"22001": ErrRefused,
+	"23514": ErrRejected,
+	"22001": ErrRejected,
 	"0A000": errStalePlan, // cached plan must not change result type
 
 	"08":    ErrUnavailable, // connection
@@ -57,8 +57,8 @@ var classes = map[string]error{
 	"57":    ErrUnavailable, // ended by timeout or by an operator, or starting up
 }
 
-// connectClasses maps the SQLSTATE of a refused connection to a class that is added to
-// ErrUnavailable.
+// connectClasses maps the SQLSTATE of a rejected connection to a class that is added
+// to ErrUnavailable.
 var connectClasses = map[string]error{
 	"22023": ErrMisconfigured, // invalid value of a parameter in the URL
 	"3D000": ErrMisconfigured, // no such database

@@ -26,8 +26,8 @@ func TestClassesOfErrors(t *testing.T) {
 	for state, want := range map[string]error{
 		"23505": db.ErrConflict,
 		"23503": db.ErrReference,
-		"23514": db.ErrRefused,
-		"22001": db.ErrRefused,
+		"23514": db.ErrRejected,
+		"22001": db.ErrRejected,
 		"08006": db.ErrUnavailable,
 		"25006": db.ErrUnavailable,
 		"40001": db.ErrUnavailable,
@@ -51,7 +51,7 @@ func TestClassesOfErrors(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s: no error", state)
 			}
-			for _, class := range []error{db.ErrConflict, db.ErrReference, db.ErrRefused, db.ErrUnavailable, db.ErrNoRows} {
+			for _, class := range []error{db.ErrConflict, db.ErrReference, db.ErrRejected, db.ErrUnavailable, db.ErrNoRows} {
 				if errors.Is(err, class) != (class == want) {
 					t.Errorf("%s is %v, want %v", state, err, want)
 				}

@@ -122,7 +122,7 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 	params["default_transaction_isolation"] = "read committed"
 	// PostgreSQL ends the statement and releases the lock if this process is killed.
 	params["client_connection_check_interval"] = "2s"
-	conns := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(settleMigration))
+	conns := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(prepareMigration))
 	// goose counts the tries of a locker over its lifetime, so each run needs a new one.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 5))
 	if err != nil {

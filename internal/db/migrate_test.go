@@ -387,7 +387,7 @@ func TestSchemaFloor(t *testing.T) {
 }
 
 // The schema rejects the values that the contract rejects.
-func TestSchemaRefuses(t *testing.T) {
+func TestSchemaRejectsInvalidValues(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	account := d.Account(t)
@@ -406,7 +406,7 @@ func TestSchemaRefuses(t *testing.T) {
 		return "UPDATE orgs SET " + column + " = " + value + " WHERE account_id = $1 AND org_id = $2"
 	}
 	text := func(s string) string { return "E'" + s + "'" }
-	refused := map[string]string{
+	rejected := map[string]string{
 		set("org_name", text("")):                                      "orgs_name_length",
 		set("org_name", text(strings.Repeat("é", 256))):                "orgs_name_length",
 		set("org_name", text(" a")):                                    "orgs_name_trimmed",
@@ -432,13 +432,13 @@ func TestSchemaRefuses(t *testing.T) {
 		set("updated_at", "'infinity'"):                                "orgs_times_finite",
 	}
 	const insertOrg = "INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) VALUES "
-	refused[insertOrg+"($2, $1, 'a', 'a')"] = "orgs_account_fkey"
-	refused[insertOrg+"($1, $2, 'a', 'a')"] = "orgs_pkey"
+	rejected[insertOrg+"($2, $1, 'a', 'a')"] = "orgs_account_fkey"
+	rejected[insertOrg+"($1, $2, 'a', 'a')"] = "orgs_pkey"
 	const insertMember = "INSERT INTO org_members (account_id, org_id, user_id, org_created_at, added_at) VALUES "
-	refused[insertMember+"($2, $1, $1, now(), now())"] = "org_members_org_fkey"
-	refused[insertMember+"($1, $2, $1, 'infinity', now())"] = "org_members_org_created_at_finite"
-	refused[insertMember+"($1, $2, $1, now(), 'infinity')"] = "org_members_added_at_finite"
-	for sql, constraint := range refused {
+	rejected[insertMember+"($2, $1, $1, now(), now())"] = "org_members_org_fkey"
+	rejected[insertMember+"($1, $2, $1, 'infinity', now())"] = "org_members_org_created_at_finite"
+	rejected[insertMember+"($1, $2, $1, now(), 'infinity')"] = "org_members_added_at_finite"
+	for sql, constraint := range rejected {
 		_, err := d.Pool.Exec(context.Background(), sql, account, o.ID)
 		var pgErr *pgconn.PgError
 		switch {

@@ -4,13 +4,13 @@ package db
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -43,14 +43,14 @@ type Pool struct {
 	turns          *turns
 	maxConns       int
 	acquireTimeout time.Duration
-	links          *links
+	sockets        *sockets
 	hosts          *hosts
 	dials          backoff
 	doubted        atomic.Int64   // when a connection was last lost; bytes from before prove nothing
 	closing        sync.WaitGroup // closing connections and background tasks
 	trying         atomic.Bool    // keepTrying is running
 	connConfig     *pgx.ConnConfig
-	makeReady      func(context.Context, *pgx.Conn) error // called after the connect
+	prepare        func(context.Context, *pgx.Conn) error // called after the connect
 	ctx            context.Context                        // done when the pool is closed
 	cancel         context.CancelFunc
 }
@@ -95,13 +95,13 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.connConfig.Tracer = nil
-	p.links = newLinks(p.resize)
+	p.sockets = newSockets(p.resize)
 	p.install(cfg, o)
 	if p.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, err
 	}
 	if !o.Pooled {
-		p.closing.Go(func() { newWatchdog(p.links, p.connConfig).run(p.ctx) })
+		p.closing.Go(func() { newWatchdog(p.sockets, p.connConfig).run(p.ctx) })
 	}
 	return p, nil
 }
@@ -125,6 +125,49 @@ func setParams(params map[string]string, o Options) {
 	}
 }
 
+// install sets the hooks of a new connection. It leaves pings to take: after a failed
+// ping, pgxpool keeps the connection's place for up to 15 s.
+func (p *Pool) install(cfg *pgxpool.Config, o Options) {
+	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	cfg.ConnConfig.OnNotice = noteReplication
+	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		h := &hook{next: c.DialFunc, sockets: p.sockets, hosts: p.hosts}
+		if err := p.begin(h); err != nil {
+			return err
+		}
+		c.DialFunc = h.dial
+		c.Tracer = &attempt{QueryTracer: o.Tracer, failed: func(err error) { p.failed(err, h.isTrial) }}
+		return nil
+	}
+	p.prepare = prepareSession
+	if o.Pooled {
+		p.prepare = checkPooledSession
+	}
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		s := socketOf(conn.PgConn())
+		readTimesAsUTC(conn)
+		err := p.prepare(ctx, conn)
+		if err == nil {
+			err = p.sockets.open(s)
+		}
+		if err != nil {
+			p.failed(err, s.isTrial)
+			return err
+		}
+		p.dials.succeeded(s.isTrial)
+		p.resize()
+		return nil
+	}
+}
+
+func readTimesAsUTC(conn *pgx.Conn) {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name:  "timestamptz",
+		OID:   pgtype.TimestamptzOID,
+		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+}
+
 // Setting returns the value of a parameter on a connection of the pool.
 func (p *Pool) Setting(ctx context.Context, name string) (value string, err error) {
 	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
@@ -146,81 +189,6 @@ func (p *Pool) Write(ctx context.Context, fn func(context.Context, Querier) erro
 // WriteTx is Share.WriteTx for work that no account requested.
 func (p *Pool) WriteTx(ctx context.Context, fn func(context.Context, Querier) error) error {
 	return p.For(server).WriteTx(ctx, fn)
-}
-
-func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Querier) error) error {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
-	if err != nil {
-		return err
-	}
-	if err := fn(ctx, Querier{tx}); err != nil {
-		// ctx may be canceled, but the connection can still be used.
-		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_ = tx.Rollback(rollback) // if it fails, the pool closes the connection, which rolls back too
-		return err
-	}
-	return tx.Commit(ctx)
-}
-
-const rollbackTimeout = time.Second
-
-func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Context, *pgxpool.Conn) error) error {
-	conn, err := p.acquire(ctx, owner)
-	if err != nil {
-		return err
-	}
-	defer p.release(conn, func() { p.gate.leave(owner) })
-	err = fn(ctx, conn)
-	// A statement that changed nothing may have committed too: it locked a row.
-	unreplicated := linkOf(conn.Conn().PgConn()).unreplicated.Swap(false)
-	if err == nil && unreplicated {
-		return fmt.Errorf("%w: %w", ErrUnavailable, errNotReplicated)
-	}
-	if err == nil {
-		return nil
-	}
-	lost := conn.Conn().IsClosed() && ctx.Err() == nil
-	switch {
-	case lost:
-		p.doubted.Store(clock())
-	case isReadOnly(err):
-		p.pool.Reset() // the other connections lead to the same host, which is no longer the primary
-	}
-	if lost {
-		return translateLost(err)
-	}
-	return Translate(err)
-}
-
-// acquire takes a place at the gate and a connection. The caller returns the place after
-// the connection.
-func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
-	waiting, cancel := context.WithTimeout(ctx, p.acquireTimeout)
-	defer cancel()
-	came := time.Now()
-	conn, err := p.enterAndTake(waiting, owner)
-	for err != nil && p.mayRetry(waiting, err, came) {
-		conn, err = p.enterAndTake(waiting, owner)
-	}
-	if err == nil {
-		return conn, nil
-	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("wait for a connection: %w", ctx.Err())
-	}
-	return nil, cannotConnect("no connection: ", err)
-}
-
-func (p *Pool) enterAndTake(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
-	if err := p.gate.enter(ctx, owner); err != nil {
-		return nil, err
-	}
-	conn, err := p.take(ctx)
-	if err != nil {
-		p.gate.leave(owner)
-	}
-	return conn, err
 }
 
 // Ping checks that the database answers.

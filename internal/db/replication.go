@@ -15,6 +15,6 @@ var errNotReplicated = errors.New("the wait for synchronous replication was canc
 // so it is recognized by its function in syncrep.c.
 func noteReplication(pg *pgconn.PgConn, notice *pgconn.Notice) {
 	if notice.Routine == "SyncRepWaitForLSN" {
-		linkOf(pg).unreplicated.Store(true)
+		socketOf(pg).unreplicated.Store(true)
 	}
 }

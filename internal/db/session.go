@@ -16,10 +16,28 @@ type backend struct {
 	server string // start time of its server, different for each server
 }
 
-// settleSearchPath makes orgd's tables visible whatever search_path the role or the
+// prepareSession prepares a direct connection to PostgreSQL for statements.
+func prepareSession(ctx context.Context, conn *pgx.Conn) error {
+	pg := conn.PgConn()
+	if err := checkEncoding(pg); err != nil {
+		return err
+	}
+	results, err := pg.Exec(ctx, setSearchPath+identify).ReadAll()
+	if err != nil {
+		return err
+	}
+	row := results[len(results)-1].Rows[0]
+	// An undeclared pooler reports its own process ids.
+	if string(row[0]) == strconv.FormatUint(uint64(pg.PID()), 10) {
+		socketOf(pg).backend = backend{pid: pg.PID(), server: string(row[1])}
+	}
+	return nil
+}
+
+// setSearchPath makes orgd's tables visible whatever search_path the role or the
 // database sets: their schema goes first, and the rest of the path stays for extensions.
 // Before the first migration it is the current schema, or public if there is none.
-const settleSearchPath = `
+const setSearchPath = `
 SELECT set_config('search_path', concat_ws(', ', home, nullif(current_setting('search_path'), '')), false)
 FROM (SELECT coalesce(
   (SELECT relnamespace::regnamespace::text FROM pg_class
@@ -38,27 +56,9 @@ func checkEncoding(pg *pgconn.PgConn) error {
 	return nil
 }
 
-// settle prepares a direct connection to PostgreSQL for statements.
-func settle(ctx context.Context, conn *pgx.Conn) error {
-	pg := conn.PgConn()
-	if err := checkEncoding(pg); err != nil {
-		return err
-	}
-	results, err := pg.Exec(ctx, settleSearchPath+identify).ReadAll()
-	if err != nil {
-		return err
-	}
-	row := results[len(results)-1].Rows[0]
-	// An undeclared pooler reports its own process ids.
-	if string(row[0]) == strconv.FormatUint(uint64(pg.PID()), 10) {
-		linkOf(pg).backend = backend{pid: pg.PID(), server: string(row[1])}
-	}
-	return nil
-}
-
-// checkPooled is settle for a pooler in transaction mode. It sets nothing: a setting
+// checkPooledSession is prepareSession for a pooler in transaction mode. It sets nothing: a setting
 // would affect other clients, or be gone in the next transaction.
-func checkPooled(ctx context.Context, conn *pgx.Conn) error {
+func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
 	}
@@ -75,12 +75,12 @@ func checkPooled(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// settleMigration is settle for a migration, which has no time limit.
-func settleMigration(ctx context.Context, conn *pgx.Conn) error {
+// prepareMigration is prepareSession for a migration, which has no time limit.
+func prepareMigration(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
 	}
-	_, err := conn.PgConn().Exec(ctx, settleSearchPath+endNoTransaction).ReadAll()
+	_, err := conn.PgConn().Exec(ctx, setSearchPath+endNoTransaction).ReadAll()
 	return err
 }
 

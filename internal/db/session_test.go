@@ -98,7 +98,7 @@ func TestMigrationUnderSettingsOfTheDatabase(t *testing.T) {
 }
 
 // A database that cannot store all names is rejected, in one line that says how to fix it.
-func TestOtherEncodingsAreRefused(t *testing.T) {
+func TestOtherEncodingsAreRejected(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"SQL_ASCII", "LATIN1"} {
 		t.Run(encoding, func(t *testing.T) {

@@ -7,7 +7,54 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+// A dead network reports no error. Three checks notice a dead connection: a ping before
+// the first statement after a silence (answers), the watchdog during a statement, and
+// TCP's own timeouts (tcp.go).
+
+const (
+	// pingAfter is how long a connection may be silent before it must answer a ping before
+	// its next statement.
+	pingAfter = time.Second
+	pingLimit = time.Second
+)
+
+// answers pings a connection that has been silent for pingAfter. If the ping times out,
+// the other silent connections are probably dead too: answers evicts them all, because
+// each would cost its caller a second.
+func (p *Pool) answers(ctx context.Context, conn *pgxpool.Conn) bool {
+	s, began := socketOf(conn.Conn().PgConn()), clock()
+	if s.heard.Load() > max(began-int64(pingAfter), p.doubted.Load()) {
+		return true
+	}
+	// A canceled caller must not cost the connection.
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingLimit)
+	defer cancel()
+	s.pinged.Store(true)
+	err := conn.Ping(limited)
+	s.pinged.Store(false)
+	if err != nil && limited.Err() != nil {
+		s.cut()
+		p.evict(ctx, began)
+	}
+	return err == nil
+}
+
+// evict cuts the connections that run no statement and have been silent since then.
+func (p *Pool) evict(ctx context.Context, since int64) {
+	silent := func(s *socket) bool { return s.heard.Load() < since }
+	for _, s := range p.sockets.where(func(s *socket) bool { return s.pinged.Load() && silent(s) }) {
+		s.cut()
+	}
+	for _, conn := range p.pool.AcquireAllIdle(ctx) {
+		if s := socketOf(conn.Conn().PgConn()); silent(s) {
+			s.cut()
+		}
+		p.release(conn, func() {})
+	}
+}
 
 const (
 	watchEvery = 250 * time.Millisecond
@@ -23,7 +70,7 @@ const (
 // statement may be fine, and a network may acknowledge bytes that it does not deliver, so
 // only PostgreSQL knows: the watchdog asks it on a separate connection.
 type watchdog struct {
-	links     *links
+	sockets   *sockets
 	cfg       *pgx.ConnConfig
 	anyHost   bool      // the URL allows several servers: the answer of one says nothing about the others
 	conn      *pgx.Conn // nil while nothing is suspect
@@ -32,14 +79,14 @@ type watchdog struct {
 
 // suspect is a connection that has waited since a time before suspectAfter.
 type suspect struct {
-	link  *link
-	since int64
+	socket *socket
+	since  int64
 }
 
-func newWatchdog(links *links, cfg *pgx.ConnConfig) *watchdog {
+func newWatchdog(sockets *sockets, cfg *pgx.ConnConfig) *watchdog {
 	cfg = cfg.Copy()
 	cfg.ConnectTimeout = min(cfg.ConnectTimeout, askLimit) // of each host
-	return &watchdog{links: links, cfg: cfg, anyHost: newHosts(cfg).several && cfg.ValidateConnect == nil}
+	return &watchdog{sockets: sockets, cfg: cfg, anyHost: newHosts(cfg).several && cfg.ValidateConnect == nil}
 }
 
 func (w *watchdog) run(ctx context.Context) {
@@ -72,17 +119,17 @@ func (w *watchdog) look(ctx context.Context) {
 		return
 	}
 	for _, s := range suspects {
-		if !serving[s.link.backend] && s.link.waiting.Load() == s.since {
-			s.link.cut()
+		if !serving[s.socket.backend] && s.socket.waiting.Load() == s.since {
+			s.socket.cut()
 		}
 	}
 }
 
 func (w *watchdog) suspects() (found []suspect) {
 	before := clock() - int64(suspectAfter)
-	for _, l := range w.links.where(func(l *link) bool { return l.backend.pid != 0 }) {
-		if since := l.waiting.Load(); since != 0 && since < before {
-			found = append(found, suspect{l, since})
+	for _, s := range w.sockets.where(func(s *socket) bool { return s.backend.pid != 0 }) {
+		if since := s.waiting.Load(); since != 0 && since < before {
+			found = append(found, suspect{s, since})
 		}
 	}
 	return found
@@ -103,7 +150,7 @@ func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]boo
 	}
 	var pids []string
 	for _, s := range suspects {
-		pids = append(pids, fmt.Sprint(s.link.backend.pid))
+		pids = append(pids, fmt.Sprint(s.socket.backend.pid))
 	}
 	results, err := w.conn.PgConn().Exec(limited, identify+fmt.Sprintf(backendsServing, strings.Join(pids, ", "))).ReadAll()
 	if err != nil {
@@ -112,12 +159,12 @@ func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]boo
 	server := string(results[0].Rows[0][1])
 	serving := map[backend]bool{}
 	for _, s := range suspects {
-		if w.anyHost && s.link.backend.server != server {
-			serving[s.link.backend] = true
+		if w.anyHost && s.socket.backend.server != server {
+			serving[s.socket.backend] = true
 		}
 		for _, row := range results[1].Rows {
-			if string(row[0]) == fmt.Sprint(s.link.backend.pid) {
-				serving[backend{s.link.backend.pid, server}] = true
+			if string(row[0]) == fmt.Sprint(s.socket.backend.pid) {
+				serving[backend{s.socket.backend.pid, server}] = true
 			}
 		}
 	}

@@ -15,37 +15,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// The watchdog does not cut a connection that runs a slow statement or waits for a lock.
-func TestSlowStatementsAreNotCut(t *testing.T) {
-	t.Parallel()
-	d := dbtest.New(t)
-	var waiting sync.WaitGroup
-	err := d.Conns.WriteTx(context.Background(), func(ctx context.Context, q db.Querier) error {
-		if _, err := q.Exec(ctx, "SELECT pg_advisory_xact_lock(1)"); err != nil {
-			return err
-		}
-		for _, sql := range []string{"SELECT pg_sleep(4)", "SELECT pg_advisory_xact_lock(1)", "SELECT generate_series(1, 1000000)"} {
-			waiting.Go(func() {
-				if err := d.Conns.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
-					_, err := q.Exec(ctx, sql)
-					return err
-				}); err != nil {
-					t.Errorf("%s: %v", sql, err)
-				}
-			})
-		}
-		time.Sleep(4 * time.Second) // idle in transaction, which must not be cut either
-		_, err := q.Exec(ctx, "SELECT 1")
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	waiting.Wait()
-}
-
-// While PostgreSQL refuses connections, not every caller dials.
-func TestDialsWhileRefused(t *testing.T) {
+// While PostgreSQL rejects connections, not every caller dials.
+func TestFewDialsWhileConnectionsFail(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +68,7 @@ func callers(n int, during time.Duration, do func()) {
 }
 
 // If PostgreSQL has no connection left, a caller waits for an existing one.
-func TestRefusedConnectionsFailNoCaller(t *testing.T) {
+func TestRejectedConnectionsFailNoCaller(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	role := roleName(t, d)
@@ -136,22 +107,4 @@ func TestRefusedConnectionsFailNoCaller(t *testing.T) {
 		})
 		return pool.Stat().TotalConns() > 3
 	})
-}
-
-// roleName returns a unique name: roles belong to the whole server.
-func roleName(t *testing.T, d *dbtest.DB) (name string) {
-	t.Helper()
-	if err := d.Pool.QueryRow(context.Background(), "SELECT 'role_' || lower(current_database())").Scan(&name); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-func await(t *testing.T, complaint string, met func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !met(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(complaint)
-		}
-	}
 }
