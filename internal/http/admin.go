@@ -1,11 +1,26 @@
 package http
 
 import (
+	"context"
+	"errors"
+	"net"
 	"net/http"
 	"net/http/pprof"
 
 	"github.com/labstack/echo/v4"
 )
+
+// ServeAdmin answers operators on ln until ctx is done. Its answers may take long
+// (profiles do), so they have no time limit and are cut off at the end.
+func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.Handler) error {
+	server := s.newHTTPServer(s.adminHandler(metrics))
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
 
 // adminHandler serves probes, metrics and profiles to operators. It needs no key, so
 // its address must not be public.
@@ -22,11 +37,4 @@ func (s *Server) adminHandler(metrics http.Handler) http.Handler {
 	admin.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)))
 	admin.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)))
 	return admin
-}
-
-func commonHeaders(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
-		return next(c)
-	}
 }

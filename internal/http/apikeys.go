@@ -129,13 +129,3 @@ func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Ca
 	call, err := readCall(c, bodyRequired, fields...)
 	return apikeys.Call{Call: call}, err
 }
-
-// pathAPIKeyID returns the id in the path. It accepts only the form that answers use;
-// any other id is not found.
-func pathAPIKeyID(c echo.Context) (uuid.UUID, error) {
-	id, err := uuid.Parse(c.Param("apiKeyId"))
-	if err != nil || id.String() != c.Param("apiKeyId") {
-		return uuid.UUID{}, apikeys.ErrNotFound
-	}
-	return id, nil
-}

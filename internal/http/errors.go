@@ -138,27 +138,6 @@ type apiError struct {
 	cause   error
 }
 
-// fieldCode names what is wrong with one field.
-type fieldCode string
-
-const (
-	fieldInvalid    fieldCode = "invalid"
-	fieldOutOfRange fieldCode = "out_of_range"
-	fieldTooLong    fieldCode = "too_long"
-	fieldTooMany    fieldCode = "too_many"
-	fieldWrongType  fieldCode = "wrong_type"
-	fieldRequired   fieldCode = "required"
-	fieldUnknown    fieldCode = "unknown"
-	fieldRepeated   fieldCode = "repeated"
-	fieldCursor     fieldCode = "invalid_cursor"
-)
-
-type fieldError struct {
-	Field  string    `json:"field"`
-	Code   fieldCode `json:"code"`
-	Detail string    `json:"detail"`
-}
-
 func newError(c code, detail string) *apiError { return &apiError{code: c, detail: detail} }
 
 func (e *apiError) because(cause error) *apiError { e.cause = cause; return e }

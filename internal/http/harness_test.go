@@ -1,11 +1,13 @@
 package http_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -217,3 +219,100 @@ func (a *api) awaitLog(t testing.TB, text string) {
 	}
 	t.Fatalf("%s does not come into the log: %s", text, a.log.String())
 }
+
+// raw sends bytes and returns the head of the answer.
+func (a *api) raw(t *testing.T, request string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	var head strings.Builder
+	for reader := bufio.NewReader(conn); ; {
+		line, err := reader.ReadString('\n')
+		if head.WriteString(line); line == "\r\n" || err != nil {
+			return head.String()
+		}
+	}
+}
+
+// Fakes that fail as configured.
+type fakeLister struct {
+	orgdhttp.Organizations
+	list func(context.Context) (orgs.Page, error)
+}
+
+func (f fakeLister) List(ctx context.Context, _ uuid.UUID, _ orgs.ListParams) (orgs.Page, error) {
+	return f.list(ctx)
+}
+
+func newAPIThatLists(t *testing.T, list func(context.Context) (orgs.Page, error)) *api {
+	t.Helper()
+	return newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) { cfg.Orgs = fakeLister{list: list} })
+}
+
+// do sends a body, "" for none, with the account's key and the headers.
+func (a *api) do(t testing.TB, method, target, body string, headers ...string) answer {
+	t.Helper()
+	headers = append([]string{"Authorization", "Bearer " + a.key}, headers...)
+	return a.doAs(t, method, target, body, headers...)
+}
+
+func (a *api) doAs(t testing.TB, method, target, body string, headers ...string) answer {
+	t.Helper()
+	if body == "" {
+		return a.send(t, a.request(t, method, target, nil, headers...))
+	}
+	headers = append(headers, "Content-Type", "application/json")
+	return a.send(t, a.request(t, method, target, strings.NewReader(body), headers...))
+}
+
+// organization is the body of an answer that has one.
+type organization struct {
+	CreatedAt         string            `json:"createdAt"`
+	IsActive          bool              `json:"isActive"`
+	OrgID             string            `json:"orgId"`
+	OrgName           string            `json:"orgName"`
+	UpdatedAt         string            `json:"updatedAt"`
+	UserCount         int               `json:"userCount"`
+	CreatedByAPIKeyID string            `json:"createdByApiKeyId"`
+	CreatedByUserID   string            `json:"createdByUserId"`
+	Metadata          map[string]string `json:"metadata"`
+}
+
+// organization wants an answer of this status with an organization.
+func (g answer) organization(t testing.TB, status int) organization {
+	t.Helper()
+	return read[organization](t, g, status)
+}
+
+// create makes an organization over HTTP and returns its path.
+func (a *api) create(t testing.TB, name string) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"orgName": name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", string(body)).organization(t, http.StatusCreated).OrgID
+}
+
+// ok wants the success object.
+func (g answer) ok(t testing.TB) {
+	t.Helper()
+	if g.status != http.StatusOK || string(g.body) != `{"success":true}` {
+		t.Fatalf("%d %s", g.status, g.body)
+	}
+}
+
+const (
+	userOne = "usr_00000000000000000000000000000001"
+	userTwo = "usr_00000000000000000000000000000002"
+)
+
+func member(user string) string { return `{"userId":"` + user + `"}` }
+
+func orgID(id uuid.UUID) string { return "org_" + strings.ReplaceAll(id.String(), "-", "") }

@@ -4,6 +4,10 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
 
@@ -27,4 +31,24 @@ func parseID(prefix, s string) (uuid.UUID, bool) {
 	}
 	_, err := hex.Decode(id[:], []byte(digits))
 	return id, err == nil
+}
+
+// pathOrgID returns the id in the path. A malformed id is not found, like any unknown
+// id.
+func pathOrgID(c echo.Context) (uuid.UUID, error) {
+	id, ok := parseOrgID(c.Param("orgId"))
+	if !ok {
+		return uuid.UUID{}, orgs.ErrNotFound
+	}
+	return id, nil
+}
+
+// pathAPIKeyID returns the id in the path. It accepts only the form that answers use;
+// any other id is not found.
+func pathAPIKeyID(c echo.Context) (uuid.UUID, error) {
+	id, err := uuid.Parse(c.Param("apiKeyId"))
+	if err != nil || id.String() != c.Param("apiKeyId") {
+		return uuid.UUID{}, apikeys.ErrNotFound
+	}
+	return id, nil
 }

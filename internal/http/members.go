@@ -80,3 +80,15 @@ func newMemberPage(p orgs.MemberPage) memberPage {
 	}
 	return page
 }
+
+// userIDField is the id of a user.
+func userIDField(into *uuid.UUID) field {
+	return textField("userId", func(value string) *fieldError {
+		id, ok := parseUserID(value)
+		if !ok {
+			return &fieldError{Code: fieldInvalid, Detail: "Must be usr_ and 32 lower-case hexadecimal digits."}
+		}
+		*into = id
+		return nil
+	})
+}

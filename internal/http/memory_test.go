@@ -55,26 +55,6 @@ func TestMemoryPerAccount(t *testing.T) {
 	}
 }
 
-// Everything that the field rules allow fits into a body, however it is escaped.
-func TestLargestBody(t *testing.T) {
-	t.Parallel()
-	a := newAPI(t)
-	const emoji = `\ud83d\ude00` // as json.dumps of Python writes it
-	var pairs []string
-	for i := range 50 {
-		pairs = append(pairs, fmt.Sprintf(`"%02d%s": "%s"`, i, strings.Repeat(emoji, 98), strings.Repeat(emoji, 1000)))
-	}
-	body := fmt.Sprintf(`{"orgName": "%s", "metadata": {%s}}`, strings.Repeat(emoji, 255), strings.Join(pairs, ", "))
-	made := a.do(t, http.MethodPost, "/v1/orgs", body).organization(t, http.StatusCreated)
-	if len(made.Metadata) != 50 || made.OrgName != strings.Repeat("😀", 255) {
-		t.Errorf("%d pairs", len(made.Metadata))
-	}
-	got := a.do(t, http.MethodPatch, "/v1/orgs/"+made.OrgID, body)
-	if changed := got.organization(t, http.StatusOK); len(changed.Metadata) != 50 {
-		t.Errorf("%d pairs", len(changed.Metadata))
-	}
-}
-
 // An answer that a client does not read is not held for long.
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()

@@ -7,11 +7,45 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
 )
+
+// answer is the outermost middleware: it sets the headers of every answer, renders
+// errors, writes the access log line and counts the request.
+func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		received := c.Request() // without the deadline, which ends with the handler
+		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
+		if s.leaving.Load() {
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+		}
+		err := next(c)
+		if err != nil {
+			s.renderError(err, c)
+		}
+		s.record(c, received, err, time.Since(start))
+		return nil
+	}
+}
+
+func setCommonHeaders(h http.Header, requestID string) {
+	h.Set(echo.HeaderXRequestID, requestID)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+func commonHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
+		return next(c)
+	}
+}
 
 // recoverPanic turns a panic into an error that contains the stack.
 func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
@@ -25,23 +59,6 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
 		}()
-		return next(c)
-	}
-}
-
-// limitBody rejects a Content-Length above the limit, and stops reading a body at the
-// limit.
-func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if r.ContentLength > maxBodyBytes {
-			// A connection with an unread body cannot be reused.
-			c.Response().Header().Set(echo.HeaderConnection, "close")
-			return newError(codeBodyTooLarge, bodyTooLarge)
-		}
-		if r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBodyBytes)
-		}
 		return next(c)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/orgs"
-	"orgd/internal/uuid"
 )
 
 func (s *Server) listOrgs(c echo.Context) error {
@@ -118,36 +117,11 @@ func (s *Server) setActive(active bool) echo.HandlerFunc {
 	}
 }
 
-// pathOrgID returns the id in the path. A malformed id is not found, like any unknown
-// id.
-func pathOrgID(c echo.Context) (uuid.UUID, error) {
-	id, ok := parseOrgID(c.Param("orgId"))
-	if !ok {
-		return uuid.UUID{}, orgs.ErrNotFound
-	}
-	return id, nil
-}
-
 func writeChanged(c echo.Context, status int, changed orgs.Changed) error {
 	c.Response().Header().Set("ETag", entityTag(changed.Org.Version))
 	return writeOrg(c, status, changed.Org)
 }
 
-// markReplay marks an answer, or an error, as that of an earlier call.
-func markReplay(c echo.Context, replayed bool) {
-	if replayed {
-		c.Response().Header().Set("Idempotency-Replayed", "true")
-	}
-}
-
 func writeOrg(c echo.Context, status int, org orgs.Org) error {
 	return writeJSON(c, status, appendOrg(make([]byte, 0, 512), &org))
-}
-
-// beginPage counts a page and links to the next one.
-func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
-	s.cfg.Observer.ObservePage(c.Path(), entries)
-	if link := s.nextLink(c.Request().URL, cursor); link != "" {
-		c.Response().Header().Set("Link", link)
-	}
 }

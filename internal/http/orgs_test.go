@@ -1,17 +1,16 @@
 package http_test
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"orgd/internal/apikeys"
+	"github.com/google/go-cmp/cmp"
+
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -96,239 +95,157 @@ func TestWalkReturnsEachOrgOnce(t *testing.T) {
 	}
 }
 
-// The Link uses the configured address, whatever Host the request has, and leads to the
-// next page.
-func TestLinkLeadsToTheNextPage(t *testing.T) {
+func TestCreate(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for range 3 {
-		a.Org(t, a.account, orgs.Org{Name: "Müller & Söhne", IsActive: true})
+	got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"  Zürich \"AG\" ","metadata":{"plan":"pro","empty":""}}`, "Orgd-User", userOne)
+	made := got.organization(t, http.StatusCreated)
+	if location := got.header.Get("Location"); location != publicURL+"/v1/orgs/"+made.OrgID {
+		t.Errorf("Location %q", location)
 	}
-	request := a.request(t, http.MethodGet, "/v1/orgs?limit=1&isActive=true&orgName=m%C3%BCller+%26", nil,
-		"Authorization", "Bearer "+a.key, "X-Forwarded-Host", "evil.example")
-	request.Host = "evil.example"
-	link := a.send(t, request).header.Get("Link")
-	target, ok := strings.CutPrefix(link, "<"+publicURL)
-	target, ok2 := strings.CutSuffix(target, `>; rel="next"`)
-	if !ok || !ok2 {
-		t.Fatalf("Link %q", link)
+	if tag := got.header.Get("ETag"); tag != `"1"` {
+		t.Errorf("ETag %q", tag)
 	}
-	next := a.get(t, target)
-	if p := next.page(t); len(p.Organizations) != 1 || !p.HasMore {
-		t.Errorf("the link leads to %s", next.body)
+	want := organization{
+		CreatedAt: made.CreatedAt, IsActive: true, OrgID: made.OrgID, OrgName: `Zürich "AG"`, UpdatedAt: made.CreatedAt,
+		CreatedByAPIKeyID: made.CreatedByAPIKeyID, CreatedByUserID: userOne, Metadata: map[string]string{"plan": "pro", "empty": ""},
 	}
-	if q, err := url.ParseQuery(target[strings.Index(target, "?")+1:]); err != nil || q.Get("limit") != "1" || q.Get("isActive") != "true" {
-		t.Errorf("the link has lost a parameter: %q", target)
+	if diff := cmp.Diff(want, made); diff != "" || made.CreatedByAPIKeyID == "" {
+		t.Errorf("made (-want +got):\n%s", diff)
+	}
+	read := a.get(t, "/v1/orgs/"+made.OrgID)
+	if string(read.body) != string(got.body) {
+		t.Errorf("read:\n%s\nmade:\n%s", read.body, got.body)
+	}
+	if page := a.get(t, "/v1/orgs?orgName=zurich").page(t); len(page.Organizations) != 1 {
+		t.Errorf("listed %v", page.Organizations)
+	}
+	bare := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Bare"}`)
+	if strings.Contains(string(bare.body), "metadata") || strings.Contains(string(bare.body), "createdByUserId") {
+		t.Errorf("bare: %s", bare.body)
 	}
 }
 
-// The Link repeats the query byte for byte, with the next cursor instead of the old
-// one, and escapes characters that would end it. A Link that is too long is left out.
-func TestLinkRepeatsTheQuery(t *testing.T) {
+func TestCreateInvalid(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for range 3 {
-		a.Org(t, a.account, orgs.Org{Name: "a>b", IsActive: true, Metadata: `{"a": "ö", "b": ""}`})
-	}
-	long := strings.Repeat("%C3%B6", 255) // 255 characters of 6 bytes
-	for query, want := range map[string]string{
-		"limit=1":                                    "limit=1&cursor=",
-		"limit=1.0&orgName=a":                        "limit=1.0&orgName=a&cursor=",
-		"orgName=a%3E&limit=1":                       "orgName=a%3E&limit=1&cursor=",
-		"orgName=a%3e&limit=1":                       "orgName=a%3e&limit=1&cursor=",
-		"orgName=+a+&limit=1":                        "",
-		"metadata[a]=%c3%b6&limit=1":                 "metadata[a]=%c3%b6&limit=1&cursor=",
-		"metadata%5Ba%5D=%C3%B6&limit=1":             "metadata%5Ba%5D=%C3%B6&limit=1&cursor=",
-		"metadata[b]&limit=1&&isActive=true":         "metadata[b]&limit=1&isActive=true&cursor=",
-		"orgName=a>&limit=1":                         "orgName=a%3E&limit=1&cursor=",
-		"metadata[a]=ö&limit=1":                      "metadata[a]=%C3%B6&limit=1&cursor=",
-		"metadata[b]=&limit=1&orgName=" + "%" + "61": "metadata[b]=&limit=1&orgName=%61&cursor=",
+	for body, want := range map[string]struct {
+		status int
+		code   string
+		fields string
+	}{
+		``:                                   {400, "invalid_body", ""},
+		`{`:                                  {400, "invalid_body", ""},
+		`[]`:                                 {400, "invalid_body", ""},
+		`{"orgName":"A"}{}`:                  {400, "invalid_body", ""},
+		`{"orgName":"A","orgName":"B"}`:      {400, "invalid_body", ""},
+		`{"orgName":"\ud800"}`:               {400, "invalid_body", ""},
+		"{\"orgName\":\"\xff\"}":             {400, "invalid_body", ""},
+		`{}`:                                 {422, "invalid_field", "orgName required"},
+		`{"OrgName":"A"}`:                    {422, "invalid_field", "OrgName unknown, orgName required"},
+		`{"orgName":" \t "}`:                 {422, "invalid_field", "orgName required"},
+		`{"orgName":null}`:                   {422, "invalid_field", "orgName wrong_type"},
+		`{"orgName":7}`:                      {422, "invalid_field", "orgName wrong_type"},
+		`{"orgName":"a\u0000b"}`:             {422, "invalid_field", "orgName invalid"},
+		`{"orgName":"a\u009fb"}`:             {422, "invalid_field", "orgName invalid"},
+		`{"orgName":"` + runes(256) + `"}`:   {422, "invalid_field", "orgName too_long"},
+		`{"orgName":"A","metadata":null}`:    {422, "invalid_field", "metadata wrong_type"},
+		`{"orgName":"A","metadata":{"a":1}}`: {422, "invalid_field", "metadata.a wrong_type"},
+		`{"orgName":"A","orgId":"x","version":1}`: {422, "invalid_field", "orgId unknown, version unknown"},
+		`{"orgName":"","metadata":{"a":"\u0000","":"x"},"isActive":false}`: {
+			422, "invalid_field", "isActive unknown, metadata. invalid, metadata.a invalid, orgName required",
+		},
 	} {
-		t.Run(query, func(t *testing.T) {
-			if got := a.linkOf(t, query); got != want {
-				t.Errorf("%s: the link has %s, want %s", query, got, want)
+		t.Run(body[:min(len(body), 60)], func(t *testing.T) {
+			p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, want.status, want.code)
+			var fields []string
+			for _, e := range p.Errors {
+				fields = append(fields, e.Field+" "+e.Code)
+			}
+			if got := joined(fields); got != want.fields {
+				t.Errorf("%s: %s, want %s", body, got, want.fields)
 			}
 		})
 	}
-	cursor := a.get(t, "/v1/orgs?limit=1").page(t).Cursor
-	for _, query := range []string{"limit=1&cursor=" + cursor, "cursor=" + cursor + "&limit=1", "%63ursor=" + cursor + "&limit=1"} {
-		t.Run(query, func(t *testing.T) {
-			if got := a.linkOf(t, query); got != "limit=1&cursor=" {
-				t.Errorf("%s: the link has %s", query, got)
-			}
-		})
-	}
-	var filters []string
-	for i := range 50 {
-		key := fmt.Sprint("k", i)
-		filters = append(filters, "metadata["+key+"]="+long[:6*12])
-	}
-	metadata := `{"k0": "` + strings.Repeat("ö", 12) + `"`
-	for i := range 49 {
-		metadata += fmt.Sprintf(`, "k%d": "%s"`, i+1, strings.Repeat("ö", 12))
-	}
-	for range 2 {
-		a.Org(t, a.account, orgs.Org{Name: "long", Metadata: orgs.Metadata(metadata + "}")})
-	}
-	for pairs, want := range map[int]bool{40: true, 50: false} {
-		t.Run(fmt.Sprint(pairs, " filters"), func(t *testing.T) {
-			got := a.get(t, "/v1/orgs?limit=1&"+strings.Join(filters[:pairs], "&"))
-			if !got.page(t).HasMore {
-				t.Fatalf("%d filters: one page", pairs)
-			}
-			if link := got.header.Get("Link"); (link != "") != want || len(link) > 4096 {
-				t.Errorf("%d filters: a link of %d bytes", pairs, len(link))
-			}
-		})
+	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"`+runes(255)+`"}`).organization(t, 201)
+	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 1 {
+		t.Errorf("a rejected creation made an organization: %v", page.Organizations)
 	}
 }
 
-// linkOf is the query of the Link of a page, without the value of its cursor.
-func (a *api) linkOf(t *testing.T, query string) string {
-	t.Helper()
-	got := a.get(t, "/v1/orgs?"+query)
-	cursor := got.page(t).Cursor
-	link := strings.TrimPrefix(got.header.Get("Link"), "<"+publicURL+"/v1/orgs?")
-	return strings.TrimSuffix(link, cursor+`>; rel="next"`)
-}
+// runes returns n code points of four bytes and two UTF-16 units each.
+func runes(n int) string { return strings.Repeat("😀", n) }
 
-func TestLimit(t *testing.T) {
+func TestUpdate(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for range 3 {
-		a.Org(t, a.account, orgs.Org{})
-	}
-	for _, good := range []string{"1", "20", "20.0", "100", "100.000"} {
-		if got := a.get(t, "/v1/orgs?limit="+good); got.status != http.StatusOK {
-			t.Errorf("limit=%s: %d %s", good, got.status, got.body)
-		}
-	}
-	for _, bad := range []string{"0", "101", "-1", "20.5", "1e1", "abc", "", "%2B20", "+20", "020", "20.", ".5", "1_0", "0x10", "99999999999999999999", "١", "20,0", "NaN"} {
-		t.Run("limit="+bad, func(t *testing.T) {
-			p := a.get(t, "/v1/orgs?limit="+bad).refused(t, http.StatusBadRequest, "invalid_parameter")
-			if len(p.Errors) != 1 || p.Errors[0].Field != "limit" {
-				t.Errorf("limit=%s: errors %+v", bad, p.Errors)
-			}
-		})
-	}
-	p := a.get(t, "/v1/orgs?limit=1&limit=1").refused(t, http.StatusBadRequest, "repeated_parameter")
-	if len(p.Errors) != 1 || p.Errors[0].Field != "limit" {
-		t.Errorf("repeated: errors %+v", p.Errors)
-	}
-}
-
-func TestOtherParameters(t *testing.T) {
-	t.Parallel()
-	a := newAPI(t)
-	for query, code := range map[string]string{
-		"isActive=TRUE":                       "invalid_parameter",
-		"isActive=1":                          "invalid_parameter",
-		"isActive=":                           "invalid_parameter",
-		"orgName=":                            "invalid_parameter",
-		"orgName=%CC%81":                      "invalid_parameter",
-		"orgName=%00":                         "invalid_parameter",
-		"orgName=%ff":                         "invalid_parameter",
-		"orgName=" + strings.Repeat("a", 256): "invalid_parameter",
-		"orgname=acme":                        "unknown_parameter",
-		"is_active=true":                      "unknown_parameter",
-		"api_key=orgd_x":                      "unknown_parameter",
-		"limit=1&offset=3":                    "unknown_parameter",
-		"orgName=a&orgName=b":                 "repeated_parameter",
-		"cursor=":                             "invalid_cursor",
-		"limit=%zz":                           "invalid_request",
-		"limit=1;isActive=true":               "invalid_request",
+	path := a.create(t, "Acme")
+	for i, step := range []struct {
+		body, name string
+		metadata   map[string]string
+		tag        string
+	}{
+		{`{}`, "Acme", nil, `"1"`},
+		{`{"orgName":"Acme 2"}`, "Acme 2", nil, `"2"`},
+		{`{"orgName":" Acme 2 "}`, "Acme 2", nil, `"2"`},
+		{`{"metadata":{"a":"b","c":"d"}}`, "Acme 2", map[string]string{"a": "b", "c": "d"}, `"3"`},
+		{`{"metadata":{"c":"e"}}`, "Acme 2", map[string]string{"c": "e"}, `"4"`},
+		{`{"orgName":"Acme 3"}`, "Acme 3", map[string]string{"c": "e"}, `"5"`},
+		{`{"metadata":null}`, "Acme 3", nil, `"6"`},
+		{`{"metadata":{"c":"e"},"orgName":"Acme 4"}`, "Acme 4", map[string]string{"c": "e"}, `"7"`},
+		{`{"metadata":{}}`, "Acme 4", nil, `"8"`},
 	} {
-		t.Run(query, func(t *testing.T) {
-			a.get(t, "/v1/orgs?"+query).refused(t, http.StatusBadRequest, code)
-		})
-	}
-	for _, good := range []string{"orgName=" + strings.Repeat("%C3%A9", 255), "isActive=false", "orgName=%25", "orgName=a%20b", "orgName=a+b"} {
-		if got := a.get(t, "/v1/orgs?"+good); got.status != http.StatusOK {
-			t.Errorf("%s: %d %s", good, got.status, got.body)
-		}
-	}
-	all := a.get(t, "/v1/orgs?limit=0&isActive=x&zzz=1").problem(t)
-	var fields []string
-	for _, e := range all.Errors {
-		fields = append(fields, e.Field)
-	}
-	if !slices.Equal(fields, []string{"isActive", "limit", "zzz"}) {
-		t.Errorf("fields %v: all that is wrong is to be named at once", fields)
-	}
-}
-
-func TestForeignCursors(t *testing.T) {
-	t.Parallel()
-	a := newAPI(t)
-	for range 3 {
-		a.Org(t, a.account, orgs.Org{Name: "Acme", IsActive: true})
-	}
-	cursor := a.get(t, "/v1/orgs?limit=1").page(t).Cursor
-	if again := a.get(t, "/v1/orgs?limit=2&cursor="+cursor).page(t); len(again.Organizations) != 2 {
-		t.Errorf("with another limit the walk went on with %d", len(again.Organizations))
-	}
-	refused := []string{"x", cursor[1:], cursor[:len(cursor)-1], cursor + "A", cursor + "%3D", cursor + "%0A", "%ff", "%00", strings.Repeat("A", 44), strings.Repeat("A", 8000)}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for bit := range len(raw) * 8 {
-		altered := slices.Clone(raw)
-		altered[bit/8] ^= 1 << (bit % 8)
-		refused = append(refused, base64.RawURLEncoding.EncodeToString(altered))
-	}
-	for _, c := range refused {
-		t.Run(c[:min(len(c), 60)], func(t *testing.T) {
-			a.get(t, "/v1/orgs?limit=1&cursor="+c).refused(t, http.StatusBadRequest, "invalid_cursor")
-		})
-	}
-	for _, filter := range []string{"isActive=true", "orgName=acme"} {
-		t.Run(filter, func(t *testing.T) {
-			a.get(t, "/v1/orgs?"+filter+"&cursor="+cursor).refused(t, http.StatusBadRequest, "invalid_cursor")
-		})
-	}
-	other := a.Key(t, a.Account(t))
-	a.call(t, http.MethodGet, "/v1/orgs?cursor="+cursor, "Authorization", "Bearer "+other).
-		refused(t, http.StatusBadRequest, "invalid_cursor")
-	another := a.Key(t, a.account, apikeys.OrgsRead)
-	if got := a.call(t, http.MethodGet, "/v1/orgs?cursor="+cursor, "Authorization", "Bearer "+another); got.status != http.StatusOK {
-		t.Errorf("with another key of the account: %d %s", got.status, got.body)
-	}
-}
-
-func TestHeadIsGetWithoutABody(t *testing.T) {
-	t.Parallel()
-	a := newAPI(t)
-	a.Org(t, a.account, orgs.Org{})
-	get := a.get(t, "/v1/orgs")
-	head := a.call(t, http.MethodHead, "/v1/orgs", "Authorization", "Bearer "+a.key)
-	if head.status != http.StatusOK || head.header.Get("Content-Length") != fmt.Sprint(len(get.body)) {
-		t.Errorf("HEAD: %d, Content-Length %s, want %d", head.status, head.header.Get("Content-Length"), len(get.body))
-	}
-}
-
-// Two accounts never see each other's data, on any route.
-func TestTenantIsolation(t *testing.T) {
-	t.Parallel()
-	a := newAPI(t)
-	theirs := a.Account(t)
-	theirKey := a.Key(t, theirs)
-	var myOrg, theirOrg orgs.Org
-	for range 3 {
-		myOrg = a.Org(t, a.account, orgs.Org{Name: "Secret of mine", IsActive: true})
-		theirOrg = a.Org(t, theirs, orgs.Org{Name: "Secret of theirs", IsActive: true})
-	}
-	for _, r := range a.server.Routes() {
-		for _, query := range []string{"", "?limit=100", "?orgName=secret", "?orgName=se", "?isActive=true"} {
-			mine := a.call(t, r.Method, strings.ReplaceAll(r.Path, ":orgId", orgID(theirOrg.ID))+query, "Authorization", "Bearer "+a.key)
-			their := a.call(t, r.Method, strings.ReplaceAll(r.Path, ":orgId", orgID(myOrg.ID))+query, "Authorization", "Bearer "+theirKey)
-			if strings.Contains(string(mine.body), "of theirs") || strings.Contains(string(their.body), "of mine") {
-				t.Errorf("%s %s%s shows another account's organization", r.Method, r.Path, query)
+		t.Run(strconv.Itoa(i)+" "+step.body, func(t *testing.T) {
+			before := a.get(t, path).organization(t, 200)
+			got := a.do(t, http.MethodPatch, path, step.body)
+			o := got.organization(t, 200)
+			want := before
+			want.OrgName, want.Metadata, want.UpdatedAt = step.name, step.metadata, o.UpdatedAt
+			if diff := cmp.Diff(want, o); diff != "" || got.header.Get("ETag") != step.tag {
+				t.Errorf("step %d: ETag %s (-want +got):\n%s", i, got.header.Get("ETag"), diff)
 			}
-			if r.Path == "/v1/orgs" && r.Method == http.MethodGet &&
-				(!strings.Contains(string(mine.body), "of mine") || !strings.Contains(string(their.body), "of theirs")) {
-				t.Errorf("%s %s%s does not show its own", r.Method, r.Path, query)
+			if read := a.get(t, path); string(read.body) != string(got.body) || read.header.Get("ETag") != step.tag {
+				t.Errorf("step %d: read %s %s", i, read.header.Get("ETag"), read.body)
 			}
-		}
+		})
+	}
+	for _, body := range []string{`{"orgName":null}`, `{"orgName":""}`, `{"metadata":[]}`, `{"userCount":3}`, `{"createdAt":"2026-01-01T00:00:00Z"}`} {
+		t.Run(body, func(t *testing.T) {
+			a.do(t, http.MethodPatch, path, body).refused(t, 422, "invalid_field")
+		})
+	}
+	a.do(t, http.MethodPatch, path, "").refused(t, 400, "invalid_body")
+	if tag := a.get(t, path).header.Get("ETag"); tag != `"8"` {
+		t.Errorf("a rejected change made %s of the version", tag)
+	}
+}
+
+func TestDeactivateAndReactivate(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	for i, step := range []struct {
+		action, body string
+		active       bool
+		tag          string
+	}{
+		{"/reactivate", "", true, `"1"`},
+		{"/deactivate", "", false, `"2"`},
+		{"/deactivate", "{}", false, `"2"`},
+		{"/reactivate", " {} ", true, `"3"`},
+	} {
+		t.Run(strconv.Itoa(i)+" "+step.action, func(t *testing.T) {
+			got := a.do(t, http.MethodPost, path+step.action, step.body)
+			if o := got.organization(t, 200); o.IsActive != step.active || got.header.Get("ETag") != step.tag {
+				t.Errorf("step %d: %s %s", i, got.header.Get("ETag"), got.body)
+			}
+		})
+	}
+	p := a.do(t, http.MethodPost, path+"/deactivate", `{"reason":"x"}`).refused(t, 422, "invalid_field")
+	if len(p.Errors) != 1 || p.Errors[0].Code != "unknown" {
+		t.Errorf("errors %+v", p.Errors)
+	}
+	if !a.get(t, path).organization(t, 200).IsActive {
+		t.Error("a rejected call deactivated it")
 	}
 }

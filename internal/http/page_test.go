@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -85,4 +87,100 @@ func TestPageSize(t *testing.T) {
 			t.Errorf("organization %d takes %d bytes, not %d", n, written, page.Bytes)
 		}
 	}
+}
+
+// The Link uses the configured address, whatever Host the request has, and leads to the
+// next page.
+func TestLinkLeadsToTheNextPage(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for range 3 {
+		a.Org(t, a.account, orgs.Org{Name: "Müller & Söhne", IsActive: true})
+	}
+	request := a.request(t, http.MethodGet, "/v1/orgs?limit=1&isActive=true&orgName=m%C3%BCller+%26", nil,
+		"Authorization", "Bearer "+a.key, "X-Forwarded-Host", "evil.example")
+	request.Host = "evil.example"
+	link := a.send(t, request).header.Get("Link")
+	target, ok := strings.CutPrefix(link, "<"+publicURL)
+	target, ok2 := strings.CutSuffix(target, `>; rel="next"`)
+	if !ok || !ok2 {
+		t.Fatalf("Link %q", link)
+	}
+	next := a.get(t, target)
+	if p := next.page(t); len(p.Organizations) != 1 || !p.HasMore {
+		t.Errorf("the link leads to %s", next.body)
+	}
+	if q, err := url.ParseQuery(target[strings.Index(target, "?")+1:]); err != nil || q.Get("limit") != "1" || q.Get("isActive") != "true" {
+		t.Errorf("the link has lost a parameter: %q", target)
+	}
+}
+
+// The Link repeats the query byte for byte, with the next cursor instead of the old
+// one, and escapes characters that would end it. A Link that is too long is left out.
+func TestLinkRepeatsTheQuery(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for range 3 {
+		a.Org(t, a.account, orgs.Org{Name: "a>b", IsActive: true, Metadata: `{"a": "ö", "b": ""}`})
+	}
+	long := strings.Repeat("%C3%B6", 255) // 255 characters of 6 bytes
+	for query, want := range map[string]string{
+		"limit=1":                                    "limit=1&cursor=",
+		"limit=1.0&orgName=a":                        "limit=1.0&orgName=a&cursor=",
+		"orgName=a%3E&limit=1":                       "orgName=a%3E&limit=1&cursor=",
+		"orgName=a%3e&limit=1":                       "orgName=a%3e&limit=1&cursor=",
+		"orgName=+a+&limit=1":                        "",
+		"metadata[a]=%c3%b6&limit=1":                 "metadata[a]=%c3%b6&limit=1&cursor=",
+		"metadata%5Ba%5D=%C3%B6&limit=1":             "metadata%5Ba%5D=%C3%B6&limit=1&cursor=",
+		"metadata[b]&limit=1&&isActive=true":         "metadata[b]&limit=1&isActive=true&cursor=",
+		"orgName=a>&limit=1":                         "orgName=a%3E&limit=1&cursor=",
+		"metadata[a]=ö&limit=1":                      "metadata[a]=%C3%B6&limit=1&cursor=",
+		"metadata[b]=&limit=1&orgName=" + "%" + "61": "metadata[b]=&limit=1&orgName=%61&cursor=",
+	} {
+		t.Run(query, func(t *testing.T) {
+			if got := a.linkOf(t, query); got != want {
+				t.Errorf("%s: the link has %s, want %s", query, got, want)
+			}
+		})
+	}
+	cursor := a.get(t, "/v1/orgs?limit=1").page(t).Cursor
+	for _, query := range []string{"limit=1&cursor=" + cursor, "cursor=" + cursor + "&limit=1", "%63ursor=" + cursor + "&limit=1"} {
+		t.Run(query, func(t *testing.T) {
+			if got := a.linkOf(t, query); got != "limit=1&cursor=" {
+				t.Errorf("%s: the link has %s", query, got)
+			}
+		})
+	}
+	var filters []string
+	for i := range 50 {
+		key := fmt.Sprint("k", i)
+		filters = append(filters, "metadata["+key+"]="+long[:6*12])
+	}
+	metadata := `{"k0": "` + strings.Repeat("ö", 12) + `"`
+	for i := range 49 {
+		metadata += fmt.Sprintf(`, "k%d": "%s"`, i+1, strings.Repeat("ö", 12))
+	}
+	for range 2 {
+		a.Org(t, a.account, orgs.Org{Name: "long", Metadata: orgs.Metadata(metadata + "}")})
+	}
+	for pairs, want := range map[int]bool{40: true, 50: false} {
+		t.Run(fmt.Sprint(pairs, " filters"), func(t *testing.T) {
+			got := a.get(t, "/v1/orgs?limit=1&"+strings.Join(filters[:pairs], "&"))
+			if !got.page(t).HasMore {
+				t.Fatalf("%d filters: one page", pairs)
+			}
+			if link := got.header.Get("Link"); (link != "") != want || len(link) > 4096 {
+				t.Errorf("%d filters: a link of %d bytes", pairs, len(link))
+			}
+		})
+	}
+}
+
+// linkOf is the query of the Link of a page, without the value of its cursor.
+func (a *api) linkOf(t *testing.T, query string) string {
+	t.Helper()
+	got := a.get(t, "/v1/orgs?"+query)
+	cursor := got.page(t).Cursor
+	link := strings.TrimPrefix(got.header.Get("Link"), "<"+publicURL+"/v1/orgs?")
+	return strings.TrimSuffix(link, cursor+`>; rel="next"`)
 }

@@ -172,18 +172,6 @@ func (s *Server) leave() {
 	s.readiness.leave()
 }
 
-// ServeAdmin answers operators on ln until ctx is done. Its answers may take long
-// (profiles do), so they have no time limit and are cut off at the end.
-func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.Handler) error {
-	server := s.newHTTPServer(s.adminHandler(metrics))
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
-
 func (s *Server) newPublicServer() *http.Server {
 	handler := s.Handler()
 	if s.cfg.Tracer != nil {

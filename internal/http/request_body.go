@@ -127,3 +127,20 @@ func badBody(err error) error {
 	}
 	return newError(codeInvalidBody, "The body is incomplete. Its length must match the request's headers.").because(err)
 }
+
+// limitBody rejects a Content-Length above the limit, and stops reading a body at the
+// limit.
+func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.ContentLength > maxBodyBytes {
+			// A connection with an unread body cannot be reused.
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+			return newError(codeBodyTooLarge, bodyTooLarge)
+		}
+		if r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBodyBytes)
+		}
+		return next(c)
+	}
+}

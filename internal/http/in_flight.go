@@ -4,10 +4,6 @@ import (
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
-
-	"orgd/internal/apikeys"
-	"orgd/internal/ratelimit"
-	"orgd/internal/uuid"
 )
 
 // places limits how many requests are in flight. No account can take all places: it
@@ -19,20 +15,6 @@ type places struct {
 
 func newPlaces(l Limits) *places {
 	return &places{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
-}
-
-// buckets are the buckets of one caller.
-type buckets struct{ key, account *ratelimit.Bucket }
-
-// bucketsOf has the buckets of every caller.
-type bucketsOf struct{ keys, accounts *ratelimit.Limiter[uuid.UUID] }
-
-func newBuckets() bucketsOf {
-	return bucketsOf{keys: ratelimit.New[uuid.UUID](), accounts: ratelimit.New[uuid.UUID]()}
-}
-
-func (b bucketsOf) of(p apikeys.Principal) buckets {
-	return buckets{key: b.keys.Of(p.KeyID), account: b.accounts.Of(p.AccountID)}
 }
 
 // The limits on places, by their names in metrics.

@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/orgs"
 )
 
 // nameList returns the names of the organizations that the query lists.
@@ -172,5 +174,109 @@ func TestFiltersKeepTenantsApart(t *testing.T) {
 				t.Errorf("%s: %s", query, got.body)
 			}
 		})
+	}
+}
+
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for range 3 {
+		a.Org(t, a.account, orgs.Org{})
+	}
+	for _, good := range []string{"1", "20", "20.0", "100", "100.000"} {
+		if got := a.get(t, "/v1/orgs?limit="+good); got.status != http.StatusOK {
+			t.Errorf("limit=%s: %d %s", good, got.status, got.body)
+		}
+	}
+	for _, bad := range []string{"0", "101", "-1", "20.5", "1e1", "abc", "", "%2B20", "+20", "020", "20.", ".5", "1_0", "0x10", "99999999999999999999", "١", "20,0", "NaN"} {
+		t.Run("limit="+bad, func(t *testing.T) {
+			p := a.get(t, "/v1/orgs?limit="+bad).refused(t, http.StatusBadRequest, "invalid_parameter")
+			if len(p.Errors) != 1 || p.Errors[0].Field != "limit" {
+				t.Errorf("limit=%s: errors %+v", bad, p.Errors)
+			}
+		})
+	}
+	p := a.get(t, "/v1/orgs?limit=1&limit=1").refused(t, http.StatusBadRequest, "repeated_parameter")
+	if len(p.Errors) != 1 || p.Errors[0].Field != "limit" {
+		t.Errorf("repeated: errors %+v", p.Errors)
+	}
+}
+
+func TestOtherParameters(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for query, code := range map[string]string{
+		"isActive=TRUE":                       "invalid_parameter",
+		"isActive=1":                          "invalid_parameter",
+		"isActive=":                           "invalid_parameter",
+		"orgName=":                            "invalid_parameter",
+		"orgName=%CC%81":                      "invalid_parameter",
+		"orgName=%00":                         "invalid_parameter",
+		"orgName=%ff":                         "invalid_parameter",
+		"orgName=" + strings.Repeat("a", 256): "invalid_parameter",
+		"orgname=acme":                        "unknown_parameter",
+		"is_active=true":                      "unknown_parameter",
+		"api_key=orgd_x":                      "unknown_parameter",
+		"limit=1&offset=3":                    "unknown_parameter",
+		"orgName=a&orgName=b":                 "repeated_parameter",
+		"cursor=":                             "invalid_cursor",
+		"limit=%zz":                           "invalid_request",
+		"limit=1;isActive=true":               "invalid_request",
+	} {
+		t.Run(query, func(t *testing.T) {
+			a.get(t, "/v1/orgs?"+query).refused(t, http.StatusBadRequest, code)
+		})
+	}
+	for _, good := range []string{"orgName=" + strings.Repeat("%C3%A9", 255), "isActive=false", "orgName=%25", "orgName=a%20b", "orgName=a+b"} {
+		if got := a.get(t, "/v1/orgs?"+good); got.status != http.StatusOK {
+			t.Errorf("%s: %d %s", good, got.status, got.body)
+		}
+	}
+	all := a.get(t, "/v1/orgs?limit=0&isActive=x&zzz=1").problem(t)
+	var fields []string
+	for _, e := range all.Errors {
+		fields = append(fields, e.Field)
+	}
+	if !slices.Equal(fields, []string{"isActive", "limit", "zzz"}) {
+		t.Errorf("fields %v: all that is wrong is to be named at once", fields)
+	}
+}
+
+func TestForeignCursors(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for range 3 {
+		a.Org(t, a.account, orgs.Org{Name: "Acme", IsActive: true})
+	}
+	cursor := a.get(t, "/v1/orgs?limit=1").page(t).Cursor
+	if again := a.get(t, "/v1/orgs?limit=2&cursor="+cursor).page(t); len(again.Organizations) != 2 {
+		t.Errorf("with another limit the walk went on with %d", len(again.Organizations))
+	}
+	refused := []string{"x", cursor[1:], cursor[:len(cursor)-1], cursor + "A", cursor + "%3D", cursor + "%0A", "%ff", "%00", strings.Repeat("A", 44), strings.Repeat("A", 8000)}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bit := range len(raw) * 8 {
+		altered := slices.Clone(raw)
+		altered[bit/8] ^= 1 << (bit % 8)
+		refused = append(refused, base64.RawURLEncoding.EncodeToString(altered))
+	}
+	for _, c := range refused {
+		t.Run(c[:min(len(c), 60)], func(t *testing.T) {
+			a.get(t, "/v1/orgs?limit=1&cursor="+c).refused(t, http.StatusBadRequest, "invalid_cursor")
+		})
+	}
+	for _, filter := range []string{"isActive=true", "orgName=acme"} {
+		t.Run(filter, func(t *testing.T) {
+			a.get(t, "/v1/orgs?"+filter+"&cursor="+cursor).refused(t, http.StatusBadRequest, "invalid_cursor")
+		})
+	}
+	other := a.Key(t, a.Account(t))
+	a.call(t, http.MethodGet, "/v1/orgs?cursor="+cursor, "Authorization", "Bearer "+other).
+		refused(t, http.StatusBadRequest, "invalid_cursor")
+	another := a.Key(t, a.account, apikeys.OrgsRead)
+	if got := a.call(t, http.MethodGet, "/v1/orgs?cursor="+cursor, "Authorization", "Bearer "+another); got.status != http.StatusOK {
+		t.Errorf("with another key of the account: %d %s", got.status, got.body)
 	}
 }

@@ -1,11 +1,64 @@
 package http
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"orgd/internal/cursor"
 	"orgd/internal/orgs"
 )
+
+// defaultLimit is the number of entries on a page if the query has no limit.
+const defaultLimit = 20
+
+// listParameters are the parameters of the list of organizations: the page and the
+// filters.
+var listParameters = parameters{
+	named: map[string]parser{
+		"limit":    parseLimit,
+		"cursor":   parseCursor,
+		"orgName":  parseName,
+		"isActive": parseIsActive,
+		"userId":   parseUser,
+	},
+	metadata: true,
+}
+
+// pageParameters are the parameters of the other lists.
+var pageParameters = parameters{named: map[string]parser{"limit": parseLimit, "cursor": parseCursor}}
+
+// listParams reads the query of the list of organizations.
+func listParams(rawQuery string) (orgs.ListParams, error) {
+	return listParameters.parse(rawQuery)
+}
+
+// pageParams reads the query of a list without filters.
+func pageParams(rawQuery string) (limit int, cursor string, err error) {
+	p, err := pageParameters.parse(rawQuery)
+	return p.Limit, p.Cursor, err
+}
+
+// parseLimit accepts a whole decimal number: the API types limit as a number, and the
+// Java client sends 20.0.
+func parseLimit(value string, p *orgs.ListParams) *fieldError {
+	whole, fraction, dotted := strings.Cut(value, ".")
+	n, err := strconv.ParseUint(whole, 10, 16)
+	integral := !dotted || fraction != "" && strings.Trim(fraction, "0") == ""
+	if err != nil || !integral || whole[0] == '0' || n > cursor.MaxLimit {
+		return &fieldError{Code: fieldOutOfRange, Detail: "Must be a whole number from 1 to 100."}
+	}
+	p.Limit = int(n)
+	return nil
+}
+
+func parseCursor(value string, p *orgs.ListParams) *fieldError {
+	if value == "" {
+		return &fieldError{Code: fieldCursor, Detail: "Must not be empty. Send the previous page's cursor, or leave the parameter out for the first page."}
+	}
+	p.Cursor = value
+	return nil
+}
 
 func parseName(value string, p *orgs.ListParams) *fieldError {
 	switch {

@@ -5,23 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
-	"orgd/internal/apikeys"
-	"orgd/internal/orgs"
 	"orgd/internal/text"
-	"orgd/internal/uuid"
-)
-
-// Limits for what an answer repeats of a bad request.
-const (
-	maxEchoedRunes  = 100
-	maxListedErrors = 100
-	maxSummaryBytes = 1000
 )
 
 // field is a field that a body may have. read stores its value; the errors that it
@@ -79,24 +66,6 @@ func (o object) decode(fields ...field) error {
 	return invalidFields(codeInvalidField, bad)
 }
 
-// invalidFields makes one error of everything that is wrong with a body or a query. Its
-// text names each field too, because some clients show nothing else.
-func invalidFields(c code, bad []fieldError) *apiError {
-	listed := bad[:min(len(bad), maxListedErrors)]
-	summary := listed[0].Field + ": " + listed[0].Detail
-	for i, b := range listed[1:] {
-		next := " " + b.Field + ": " + b.Detail
-		if len(summary)+len(next) > maxSummaryBytes {
-			summary += " And " + strconv.Itoa(len(bad)-1-i) + " more."
-			break
-		}
-		summary += next
-	}
-	e := newError(c, summary)
-	e.bad = listed
-	return e
-}
-
 func (o object) unknown(fields []field) []fieldError {
 	names := make([]string, 0, len(fields))
 	for _, f := range fields {
@@ -111,21 +80,6 @@ func (o object) unknown(fields []field) []fieldError {
 	}
 	return bad
 }
-
-// listOf joins names as in a sentence.
-func listOf(names []string) string {
-	switch last := len(names) - 1; {
-	case last < 0:
-		return "none"
-	case last == 0:
-		return names[0]
-	default:
-		return strings.Join(names[:last], ", ") + " and " + names[last]
-	}
-}
-
-// nameField is the name of an organization, without the white space around it.
-func nameField(into *string) field { return lineField("orgName", orgs.ValidName, into) }
 
 // lineField is a text of one line, by a rule of the domain that trims it.
 func lineField(name string, valid func(string) (string, error), into *string) field {
@@ -142,18 +96,6 @@ func lineField(name string, valid func(string) (string, error), into *string) fi
 		default: // the decoder has checked that the text is UTF-8
 			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 		}
-	})
-}
-
-// userIDField is the id of a user.
-func userIDField(into *uuid.UUID) field {
-	return textField("userId", func(value string) *fieldError {
-		id, ok := parseUserID(value)
-		if !ok {
-			return &fieldError{Code: fieldInvalid, Detail: "Must be usr_ and 32 lower-case hexadecimal digits."}
-		}
-		*into = id
-		return nil
 	})
 }
 
@@ -177,13 +119,4 @@ func readText(raw json.RawMessage) (string, *fieldError) {
 		return "", &fieldError{Code: fieldWrongType, Detail: "Must be a string."}
 	}
 	return *value, nil
-}
-
-// cut shortens a name that the client chose, and hides an API key in it.
-func cut(name string) string {
-	name = apikeys.Redact(name)
-	if utf8.RuneCountInString(name) <= maxEchoedRunes {
-		return name
-	}
-	return string([]rune(name)[:maxEchoedRunes-1]) + "…"
 }

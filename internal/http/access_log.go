@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,32 +18,6 @@ import (
 // statusClientClosed is logged for a request whose client left before the answer. It is
 // never sent.
 const statusClientClosed = 499
-
-// answer is the outermost middleware: it sets the headers of every answer, renders
-// errors, writes the access log line and counts the request.
-func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start := time.Now()
-		received := c.Request() // without the deadline, which ends with the handler
-		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
-		if s.leaving.Load() {
-			c.Response().Header().Set(echo.HeaderConnection, "close")
-		}
-		err := next(c)
-		if err != nil {
-			s.renderError(err, c)
-		}
-		s.record(c, received, err, time.Since(start))
-		return nil
-	}
-}
-
-func setCommonHeaders(h http.Header, requestID string) {
-	h.Set(echo.HeaderXRequestID, requestID)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-}
 
 func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Duration) {
 	status := c.Response().Status
@@ -134,4 +109,29 @@ func methodLabel(method string) string {
 		return method
 	}
 	return "other"
+}
+
+// traceIDOf returns the trace id in a request's traceparent, or "" if that is missing
+// or invalid (W3C Trace Context section 3.2).
+func traceIDOf(h http.Header) string {
+	values := h["Traceparent"]
+	if len(values) != 1 || len(values[0]) != len("00-")+32+len("-")+16+len("-00") {
+		return ""
+	}
+	version, rest, _ := strings.Cut(values[0], "-")
+	traceID, rest, _ := strings.Cut(rest, "-")
+	parentID, flags, _ := strings.Cut(rest, "-")
+	if version != "00" || !isTraceID(traceID, 32) || !isTraceID(parentID, 16) || !isTraceHex(flags, 2) {
+		return ""
+	}
+	return traceID
+}
+
+// isTraceID reports whether an id has the given number of digits, not all of them zero.
+func isTraceID(id string, digits int) bool {
+	return isTraceHex(id, digits) && strings.Trim(id, "0") != ""
+}
+
+func isTraceHex(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
 }

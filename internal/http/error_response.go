@@ -1,11 +1,7 @@
 package http
 
 import (
-	"bytes"
-	"encoding/json"
-	"math/rand/v2"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 )
@@ -62,16 +58,3 @@ func (s *Server) renderError(err error, c echo.Context) {
 		s.cfg.Logger.WarnContext(c.Request().Context(), "an error answer was not written", "error", err)
 	}
 }
-
-// marshal is json.Marshal without HTML escapes, which would make messages hard to read.
-func marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	encoder := json.NewEncoder(&buf)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
-}
-
-// soon is 1 to 5 whole seconds at random, so that clients do not all return at once.
-// The official clients ignore more than 60.
-func soon() string { return strconv.Itoa(1 + rand.IntN(5)) }

@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -80,5 +81,46 @@ func TestBodyThatArrivesInPieces(t *testing.T) {
 	}
 	if got := readAnswer(t, conn); got.status != http.StatusUnauthorized {
 		t.Errorf("the next request on the connection: %d %s", got.status, got.body)
+	}
+}
+
+func TestLargeBodyIsRejected(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	request := a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 1<<20+1)), "Authorization", "Bearer "+a.key)
+	a.send(t, request).refused(t, http.StatusRequestEntityTooLarge, "body_too_large")
+	request = a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 1<<20)), "Authorization", "Bearer "+a.key)
+	if got := a.send(t, request); got.status != http.StatusOK {
+		t.Errorf("a body of 1 MiB: %d", got.status)
+	}
+}
+
+// A client that waits for 100 Continue gets an answer without sending its body.
+func TestWithheldBodyIsNotAwaited(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	head := a.raw(t, "GET /livez HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/1.1 200") || !strings.Contains(head, "Connection: close") {
+		t.Errorf("answered: %s", head)
+	}
+}
+
+// Everything that the field rules allow fits into a body, however it is escaped.
+func TestLargestBody(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	const emoji = `\ud83d\ude00` // as json.dumps of Python writes it
+	var pairs []string
+	for i := range 50 {
+		pairs = append(pairs, fmt.Sprintf(`"%02d%s": "%s"`, i, strings.Repeat(emoji, 98), strings.Repeat(emoji, 1000)))
+	}
+	body := fmt.Sprintf(`{"orgName": "%s", "metadata": {%s}}`, strings.Repeat(emoji, 255), strings.Join(pairs, ", "))
+	made := a.do(t, http.MethodPost, "/v1/orgs", body).organization(t, http.StatusCreated)
+	if len(made.Metadata) != 50 || made.OrgName != strings.Repeat("😀", 255) {
+		t.Errorf("%d pairs", len(made.Metadata))
+	}
+	got := a.do(t, http.MethodPatch, "/v1/orgs/"+made.OrgID, body)
+	if changed := got.organization(t, http.StatusOK); len(changed.Metadata) != 50 {
+		t.Errorf("%d pairs", len(changed.Metadata))
 	}
 }

@@ -109,8 +109,10 @@ func (a *api) holdCreations(t *testing.T) (proceed func()) {
 // unwritable is a connection that breaks before the answer is sent.
 type unwritable struct{ http.ResponseWriter }
 
-func (unwritable) Write(b []byte) (int, error)   { return len(b), nil } // into a buffer
-func (unwritable) FlushError() error             { return io.ErrClosedPipe }
+func (unwritable) Write(b []byte) (int, error) { return len(b), nil } // into a buffer
+
+func (unwritable) FlushError() error { return io.ErrClosedPipe }
+
 func (u unwritable) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
 func TestRetryAfterTheAnswerCouldNotBeWritten(t *testing.T) {

@@ -3,7 +3,17 @@ package http
 import (
 	"net/url"
 	"strings"
+
+	"github.com/labstack/echo/v4"
 )
+
+// beginPage counts a page and links to the next one.
+func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
+	s.cfg.Observer.ObservePage(c.Path(), entries)
+	if link := s.nextLink(c.Request().URL, cursor); link != "" {
+		c.Response().Header().Set("Link", link)
+	}
+}
 
 // maxLinkBytes limits the header Link. Load balancers allow some 8 to 16 KiB for all
 // headers of an answer, and reject more.

@@ -10,6 +10,9 @@ import (
 	"orgd/internal/text"
 )
 
+// nameField is the name of an organization, without the white space around it.
+func nameField(into *string) field { return lineField("orgName", orgs.ValidName, into) }
+
 // metadataField is the whole metadata of an organization. It is never nil after
 // reading.
 func metadataField(into *map[string]string) field {

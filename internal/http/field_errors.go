@@ -1,0 +1,76 @@
+package http
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"orgd/internal/apikeys"
+)
+
+// Limits for what an answer repeats of a bad request.
+const (
+	maxEchoedRunes  = 100
+	maxListedErrors = 100
+	maxSummaryBytes = 1000
+)
+
+// fieldCode names what is wrong with one field.
+type fieldCode string
+
+const (
+	fieldInvalid    fieldCode = "invalid"
+	fieldOutOfRange fieldCode = "out_of_range"
+	fieldTooLong    fieldCode = "too_long"
+	fieldTooMany    fieldCode = "too_many"
+	fieldWrongType  fieldCode = "wrong_type"
+	fieldRequired   fieldCode = "required"
+	fieldUnknown    fieldCode = "unknown"
+	fieldRepeated   fieldCode = "repeated"
+	fieldCursor     fieldCode = "invalid_cursor"
+)
+
+type fieldError struct {
+	Field  string    `json:"field"`
+	Code   fieldCode `json:"code"`
+	Detail string    `json:"detail"`
+}
+
+// invalidFields makes one error of everything that is wrong with a body or a query. Its
+// text names each field too, because some clients show nothing else.
+func invalidFields(c code, bad []fieldError) *apiError {
+	listed := bad[:min(len(bad), maxListedErrors)]
+	summary := listed[0].Field + ": " + listed[0].Detail
+	for i, b := range listed[1:] {
+		next := " " + b.Field + ": " + b.Detail
+		if len(summary)+len(next) > maxSummaryBytes {
+			summary += " And " + strconv.Itoa(len(bad)-1-i) + " more."
+			break
+		}
+		summary += next
+	}
+	e := newError(c, summary)
+	e.bad = listed
+	return e
+}
+
+// listOf joins names as in a sentence.
+func listOf(names []string) string {
+	switch last := len(names) - 1; {
+	case last < 0:
+		return "none"
+	case last == 0:
+		return names[0]
+	default:
+		return strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+}
+
+// cut shortens a name that the client chose, and hides an API key in it.
+func cut(name string) string {
+	name = apikeys.Redact(name)
+	if utf8.RuneCountInString(name) <= maxEchoedRunes {
+		return name
+	}
+	return string([]rune(name)[:maxEchoedRunes-1]) + "…"
+}

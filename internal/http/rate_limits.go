@@ -1,0 +1,112 @@
+package http
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/ratelimit"
+	"orgd/internal/uuid"
+)
+
+// fastKeys are an account's keys that have this rate, which is above the account's.
+type fastKeys struct {
+	account   uuid.UUID
+	perSecond int
+}
+
+// limitRate counts a request for its key and its account. The answer's headers describe
+// the one that has less left.
+func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error {
+	rate := s.limits.keyRate(p)
+	key := b.key.Take(rate)
+	if !key.Allowed {
+		setRateLimit(h, keyPolicy, rate, key)
+		s.cfg.Observer.ObserveLimited("rate")
+		return newError(codeRateLimited, "This key has sent too many requests. Retry after the time in Retry-After.").
+			retryAfter(key.Full)
+	}
+	together, bucket := s.limits.accountRate(p, rate, b)
+	account := bucket.Take(together)
+	if together.PerSecond > 0 && (rate.PerSecond == 0 || account.Remaining < key.Remaining) {
+		setRateLimit(h, accountPolicy, together, account)
+	} else if rate.PerSecond > 0 {
+		setRateLimit(h, keyPolicy, rate, key)
+	}
+	if !account.Allowed {
+		s.cfg.Observer.ObserveLimited("rate_account")
+		return newError(codeRateLimited, "This account's keys have together sent too many requests. Retry after the time in Retry-After.").
+			retryAfter(account.Full)
+	}
+	return nil
+}
+
+func (l *limits) keyRate(p apikeys.Principal) ratelimit.Rate {
+	if p.RateLimit != nil {
+		return ratelimit.PerSecond(int(*p.RateLimit))
+	}
+	return l.PerKey
+}
+
+// accountRate is the rate that the account's keys share. Keys whose own rate is higher
+// share that rate among themselves instead, and a key without a limit is not limited by
+// its account either.
+func (l *limits) accountRate(p apikeys.Principal, key ratelimit.Rate, b buckets) (ratelimit.Rate, *ratelimit.Bucket) {
+	switch {
+	case p.RateLimit != nil && key.PerSecond == 0:
+		return ratelimit.Rate{}, b.account
+	case l.PerAccount.PerSecond > 0 && key.PerSecond > l.PerAccount.PerSecond:
+		return key, l.fast.Of(fastKeys{p.AccountID, key.PerSecond})
+	}
+	return l.PerAccount, b.account
+}
+
+// The names of the policies in RateLimit-Policy and RateLimit.
+const (
+	keyPolicy     = `"key"`
+	accountPolicy = `"account"`
+)
+
+// setRateLimit writes the fields of draft-ietf-httpapi-ratelimit-headers: the size of a
+// full bucket and the seconds that it takes to fill, what is left, and the seconds
+// until it is full again. Every answer has both fields, so they are slices of one
+// string, stored under canonical names: Set would build those names each time.
+func setRateLimit(h http.Header, policyName string, r ratelimit.Rate, taken ratelimit.Taken) {
+	b := make([]byte, 0, 72)
+	b = append(b, policyName...)
+	b = append(b, ";q="...)
+	b = strconv.AppendInt(b, int64(r.Burst), 10)
+	b = append(b, ";w="...)
+	b = strconv.AppendInt(b, int64((r.Burst+r.PerSecond-1)/r.PerSecond), 10)
+	policy := len(b)
+	b = append(b, policyName...)
+	b = append(b, ";r="...)
+	b = strconv.AppendInt(b, int64(taken.Remaining), 10)
+	b = append(b, ";t="...)
+	b = strconv.AppendInt(b, wholeSeconds(taken.Full), 10)
+	text := string(b)
+	values := []string{text[:policy], text[policy:]}
+	h["Ratelimit-Policy"], h["Ratelimit"] = values[:1:1], values[1:]
+}
+
+func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
+
+// countRefusal returns the error of a request without a valid key, or rate_limited if
+// there were too many from its address. It never blocks a valid key: other clients may
+// use the same address.
+func (s *Server) countRefusal(c echo.Context, refusal error) error {
+	if !s.limits.refusals.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
+		return s.tooManyFailures()
+	}
+	return refusal
+}
+
+func (s *Server) tooManyFailures() error {
+	s.cfg.Observer.ObserveLimited("failures")
+	return newError(codeRateLimited, "Too many requests from this address had no valid key. Fix the key, then retry after the time in Retry-After.").
+		retryAfter(time.Second)
+}

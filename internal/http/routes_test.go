@@ -1,0 +1,281 @@
+package http_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+	http.MethodDelete, http.MethodOptions, http.MethodTrace, "FOO",
+}
+
+func TestEveryMethodOfEveryPath(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	org := orgID(a.Org(t, a.account, orgs.Org{}).ID)
+	served := map[string][]string{}
+	for _, r := range a.server.Routes() {
+		served[r.Path] = append(served[r.Path], r.Method)
+		if r.Method == http.MethodGet {
+			served[r.Path] = append(served[r.Path], http.MethodHead)
+		}
+	}
+	for path, allowed := range served {
+		key := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
+		target := strings.NewReplacer(":orgId", org, ":apiKeyId", key).Replace(path)
+		for _, method := range methods {
+			want := http.StatusMethodNotAllowed
+			switch {
+			case method == http.MethodGet && slices.Contains(allowed, method), method == http.MethodHead && slices.Contains(allowed, method):
+				want = http.StatusOK
+			case (strings.HasSuffix(path, "activate") || strings.HasSuffix(path, "/revoke")) && method == http.MethodPost:
+				want = http.StatusOK
+			case strings.HasSuffix(path, "/rotate") && method == http.MethodPost:
+				want = http.StatusCreated
+			case slices.Contains(allowed, method):
+				want = http.StatusBadRequest // the body is missing
+			case method == http.MethodOptions:
+				want = http.StatusNoContent
+			case method == "FOO":
+				want = http.StatusNotImplemented
+			}
+			got := a.call(t, method, target, "Authorization", "Bearer "+a.key)
+			if got.status != want {
+				t.Errorf("%s %s: %d, want %d", method, path, got.status, want)
+			}
+			if got.status != http.StatusMethodNotAllowed && got.status != http.StatusNoContent {
+				continue
+			}
+			listed := strings.Split(got.header.Get("Allow"), ", ")
+			for _, allowed := range append(allowed, http.MethodOptions) {
+				if !slices.Contains(listed, allowed) {
+					t.Errorf("%s %s: Allow %q lacks %s", method, path, listed, allowed)
+				}
+			}
+		}
+	}
+}
+
+func TestUnknownPaths(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/org_00000000000000000000000000000000/members", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
+		t.Run(path, func(t *testing.T) {
+			a.get(t, path).refused(t, http.StatusNotFound, "not_found")
+			// A client without a key learns no more.
+			a.call(t, http.MethodGet, path).refused(t, http.StatusNotFound, "not_found")
+		})
+	}
+	a.get(t, "/v1/orgs/").refused(t, http.StatusNotFound, "not_found")
+}
+
+// Every route that needs a key rejects a request without one, and a key without its
+// scope.
+func TestEveryRouteRequiresAKey(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	noRight := a.Key(t, a.account, apikeys.ActAsUser)
+	guarded := 0
+	for _, r := range a.server.Routes() {
+		if r.Scope == "" {
+			continue
+		}
+		guarded++
+		served := []string{r.Method}
+		if r.Method == http.MethodGet {
+			served = append(served, http.MethodHead)
+		}
+		for _, method := range served {
+			if got := a.call(t, method, r.Path); got.status != 401 {
+				t.Errorf("%s %s without a key: %d", method, r.Path, got.status)
+			}
+			if got := a.call(t, method, r.Path, "Authorization", "Bearer "+noRight); got.status != 403 {
+				t.Errorf("%s %s without the right: %d", method, r.Path, got.status)
+			}
+		}
+	}
+	if guarded == 0 {
+		t.Error("no route needs a key")
+	}
+}
+
+// orgRoutes runs call for every route of one organization, with a valid body. The
+// routes come from the route table, so that the tests below cover new ones.
+func (a *api) orgRoutes(t *testing.T, call func(t *testing.T, method, suffix, body string)) {
+	t.Helper()
+	bodies := map[string]string{
+		"PATCH ": `{"orgName":"Stolen"}`, "POST /users": member(userTwo), "DELETE /users": member(userOne),
+		"POST /deactivate": "", "POST /reactivate": "",
+	}
+	called := 0
+	for _, r := range a.server.Routes() {
+		suffix, ok := strings.CutPrefix(r.Path, "/v1/orgs/:orgId")
+		if !ok {
+			continue
+		}
+		body, ok := bodies[r.Method+" "+suffix]
+		if !ok && r.Method != http.MethodGet {
+			t.Errorf("%s %s has no body here", r.Method, r.Path)
+		}
+		t.Run(r.Method+" "+r.Path, func(t *testing.T) { call(t, r.Method, suffix, body) })
+		called++
+		if r.Method == http.MethodGet {
+			t.Run("HEAD "+r.Path, func(t *testing.T) { call(t, http.MethodHead, suffix, "") })
+		}
+	}
+	if called < 7 {
+		t.Errorf("only %d routes", called)
+	}
+}
+
+// Another account's organization and a malformed id get the same answer as an unknown
+// id, byte for byte.
+func TestMissingOrgsGetTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	theirs := a.Org(t, a.Account(t), orgs.Org{Name: "Theirs", IsActive: true})
+	mine := strings.TrimPrefix(a.create(t, "Mine"), "/v1/orgs/")
+	hexID := strings.TrimPrefix(mine, "org_")
+	dashed := hexID[:8] + "-" + hexID[8:12] + "-" + hexID[12:16] + "-" + hexID[16:20] + "-" + hexID[20:]
+	a.orgRoutes(t, func(t *testing.T, method, suffix, body string) {
+		want := a.do(t, method, "/v1/orgs/"+orgID(uuid.NewV7())+suffix, body, "X-Request-Id", "same")
+		if want.status != 404 {
+			t.Errorf("%s %s of a random id: %d %s", method, suffix, want.status, want.body)
+		}
+		for _, id := range []string{
+			orgID(theirs.ID), "org_" + strings.ToUpper(hexID), "ORG_" + hexID, "org_" + dashed, dashed, hexID, "usr_" + hexID,
+			"org_" + hexID[1:], "org_" + hexID + "0", "org_" + hexID[:31] + "g", "..%2f" + mine, mine + "%20", "%6frg_" + hexID, mine + "%00", "org_", "_", ":orgId",
+		} {
+			got := a.do(t, method, "/v1/orgs/"+id+suffix, body, "X-Request-Id", "same")
+			if got.status != want.status || string(got.body) != string(want.body) || fmt.Sprint(withoutDate(got)) != fmt.Sprint(withoutDate(want)) {
+				t.Errorf("%s %s%s: %d %s\nwant %d %s", method, id, suffix, got.status, got.body, want.status, want.body)
+			}
+		}
+		if got := a.do(t, method, "/v1/orgs/"+mine+suffix+"/", body); got.status != 404 {
+			t.Errorf("%s %s with a slash behind it: %d %s", method, suffix, got.status, got.body)
+		}
+	})
+	if o := a.get(t, "/v1/orgs/"+mine).organization(t, 200); o.OrgName != "Mine" || o.UserCount != 0 {
+		t.Errorf("mine: %+v", o)
+	}
+}
+
+func withoutDate(g answer) http.Header {
+	h := g.header.Clone()
+	h.Del("Date")
+	return h
+}
+
+// A key may do only what its scopes allow, on every route.
+func TestEveryScopeOnEveryRoute(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	keys := map[string]string{}
+	for _, scope := range apikeys.Scopes {
+		keys[string(scope)] = a.Key(t, a.account, scope)
+	}
+	path := a.create(t, "Acme")
+	id := strings.TrimPrefix(path, "/v1/orgs/")
+	for _, r := range a.server.Routes() {
+		if r.Scope == "" {
+			continue
+		}
+		made := a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["keys:manage"]}`).apiKey(t, 201)
+		target := strings.NewReplacer(":orgId", id, ":apiKeyId", made.APIKeyID).Replace(r.Path)
+		for scope, key := range keys {
+			got := a.doAs(t, r.Method, target, "", "Authorization", "Bearer "+key)
+			if allowed := got.status != http.StatusForbidden; allowed != (scope == r.Scope) {
+				t.Errorf("%s %s with %s: %d", r.Method, r.Path, scope, got.status)
+			}
+			if got.status == http.StatusForbidden && !strings.HasSuffix(got.header.Get("WWW-Authenticate"), `scope="`+r.Scope+`"`) {
+				t.Errorf("%s %s with %s: %s", r.Method, r.Path, scope, got.header.Get("WWW-Authenticate"))
+			}
+		}
+	}
+}
+
+// Every route rejects query parameters that it does not take, an invalid acting user,
+// and an Accept that excludes JSON.
+func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	a.orgRoutes(t, func(t *testing.T, method, suffix, body string) {
+		if got := a.do(t, method, path+suffix+"?force=true", body); got.status != 400 || method != http.MethodHead && got.problem(t).Code != "unknown_parameter" {
+			t.Errorf("%s %s with a parameter: %d %s", method, suffix, got.status, got.body)
+		}
+		for _, users := range [][]string{{"usr_1"}, {""}, {userOne, userOne}, {"usr_00000000000000000000000000000000"}, {strings.ToUpper(userOne)}} {
+			var headers []string
+			for _, user := range users {
+				headers = append(headers, "Orgd-User", user)
+			}
+			if got := a.do(t, method, path+suffix, body, headers...); got.status != 400 || method != http.MethodHead && got.problem(t).Code != "invalid_request" {
+				t.Errorf("%s %s as %q: %d %s", method, suffix, users, got.status, got.body)
+			}
+		}
+		if got := a.do(t, method, path+suffix, body, "Accept", "text/html, application/json;q=0"); got.status != 406 {
+			t.Errorf("%s %s without JSON: %d %s", method, suffix, got.status, got.body)
+		}
+		if body == "" {
+			return
+		}
+		request := a.request(t, method, path+suffix, strings.NewReader(body), "Authorization", "Bearer "+a.key, "Content-Type", "text/json")
+		got := a.send(t, request)
+		got.refused(t, 415, "unsupported_media_type")
+		if got.header.Get("Accept") != "application/json" || (method == http.MethodPatch) != (got.header.Get("Accept-Patch") == "application/json") {
+			t.Errorf("%s %s: %v", method, suffix, got.header)
+		}
+		large := a.request(t, method, path+suffix, strings.NewReader(`{"orgName":"`+strings.Repeat("x", 1<<20)+`"}`),
+			"Authorization", "Bearer "+a.key, "Content-Type", "application/json")
+		large.ContentLength = -1 // chunked, so its length is unknown
+		a.send(t, large).refused(t, 413, "body_too_large")
+	})
+	if o := a.get(t, path); o.header.Get("ETag") != `"1"` {
+		t.Errorf("a rejected call changed it: %s", o.body)
+	}
+}
+
+func TestHeadIsGetWithoutABody(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.Org(t, a.account, orgs.Org{})
+	get := a.get(t, "/v1/orgs")
+	head := a.call(t, http.MethodHead, "/v1/orgs", "Authorization", "Bearer "+a.key)
+	if head.status != http.StatusOK || head.header.Get("Content-Length") != fmt.Sprint(len(get.body)) {
+		t.Errorf("HEAD: %d, Content-Length %s, want %d", head.status, head.header.Get("Content-Length"), len(get.body))
+	}
+}
+
+// Two accounts never see each other's data, on any route.
+func TestTenantIsolation(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	theirs := a.Account(t)
+	theirKey := a.Key(t, theirs)
+	var myOrg, theirOrg orgs.Org
+	for range 3 {
+		myOrg = a.Org(t, a.account, orgs.Org{Name: "Secret of mine", IsActive: true})
+		theirOrg = a.Org(t, theirs, orgs.Org{Name: "Secret of theirs", IsActive: true})
+	}
+	for _, r := range a.server.Routes() {
+		for _, query := range []string{"", "?limit=100", "?orgName=secret", "?orgName=se", "?isActive=true"} {
+			mine := a.call(t, r.Method, strings.ReplaceAll(r.Path, ":orgId", orgID(theirOrg.ID))+query, "Authorization", "Bearer "+a.key)
+			their := a.call(t, r.Method, strings.ReplaceAll(r.Path, ":orgId", orgID(myOrg.ID))+query, "Authorization", "Bearer "+theirKey)
+			if strings.Contains(string(mine.body), "of theirs") || strings.Contains(string(their.body), "of mine") {
+				t.Errorf("%s %s%s shows another account's organization", r.Method, r.Path, query)
+			}
+			if r.Path == "/v1/orgs" && r.Method == http.MethodGet &&
+				(!strings.Contains(string(mine.body), "of mine") || !strings.Contains(string(their.body), "of theirs")) {
+				t.Errorf("%s %s%s does not show its own", r.Method, r.Path, query)
+			}
+		}
+	}
+}
