@@ -5,8 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"orgd/internal/db"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/telemetry"
 )
@@ -17,7 +16,7 @@ const lastTracesLimit = 2 * time.Second
 // tracing holds the tracers of a server. They are nil if no collector is configured.
 type tracing struct {
 	requests   orgdhttp.Tracer
-	statements pgx.QueryTracer
+	statements db.Tracer
 	stop       func() // sends the last spans, within lastTracesLimit
 }
 

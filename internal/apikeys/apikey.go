@@ -19,3 +19,28 @@ type APIKey struct {
 	RevokedAt   time.Time
 	LastUsedAt  time.Time
 }
+
+// Expiry is when a key expires. The zero value means never.
+type Expiry struct {
+	at    time.Time
+	after time.Duration // from now, by the database's clock
+}
+
+// ExpiresAt returns an expiry at a time.
+func ExpiresAt(at time.Time) Expiry { return Expiry{at: at} }
+
+// ExpiresIn returns an expiry a duration from now, by the database's clock.
+func ExpiresIn(after time.Duration) Expiry { return Expiry{after: after} }
+
+// params returns the parameters of a statement: the time and the seconds from now, of
+// which at most one is not NULL.
+func (e Expiry) params() (at *time.Time, seconds *float64) {
+	if !e.at.IsZero() {
+		at = &e.at
+	}
+	if e.after != 0 {
+		s := e.after.Seconds()
+		seconds = &s
+	}
+	return at, seconds
+}

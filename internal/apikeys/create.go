@@ -22,10 +22,10 @@ type NewAPIKey struct {
 // of idempotency.Once.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
 	changed, err := r.change(ctx, c, "create key", newCreateRequest(n), func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
-		if err := g.mayGrant(n.Scopes); err != nil {
+		if err := g.checkScopes(n.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
-		if err := r.makesRoom(ctx, q, c); err != nil {
+		if err := r.checkKeyLimit(ctx, q, c); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		rate := n.RateLimit
@@ -36,7 +36,7 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 		digest := key.Digest()
 		at, seconds := n.Expiry.params()
 		made, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
-			r.limits.handOn(g, rate), at, seconds))
+			r.limits.capRate(g, rate), at, seconds))
 		if errors.Is(err, db.ErrNoRows) {
 			err = ErrExpiryPast
 		}

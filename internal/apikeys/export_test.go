@@ -1,4 +1,4 @@
 package apikeys
 
 // CountLiveStatement counts the active keys of an account, for EXPLAIN.
-const CountLiveStatement = apiKeyCountLive
+const CountLiveStatement = apiKeyCountActive

@@ -19,15 +19,15 @@ type Limits struct {
 // WithLimits returns a repository with limits.
 func (r *Repository) WithLimits(l Limits) *Repository { return &Repository{db: r.db, limits: l} }
 
-// makesRoom returns ErrTooMany if the account has the maximum number of keys. In the
+// checkKeyLimit returns ErrTooMany if the account has the maximum number of keys. In the
 // account's turn, the count is exact.
-func (r *Repository) makesRoom(ctx context.Context, q db.Querier, c Call) error {
+func (r *Repository) checkKeyLimit(ctx context.Context, q db.Querier, c Call) error {
 	if c.byOperator() || r.limits.KeysPerAccount == 0 {
 		return nil
 	}
-	var live int
-	err := q.QueryRow(ctx, apiKeyCountLive, c.AccountID).Scan(&live)
-	if err == nil && live >= r.limits.KeysPerAccount {
+	var active int
+	err := q.QueryRow(ctx, apiKeyCountActive, c.AccountID).Scan(&active)
+	if err == nil && active >= r.limits.KeysPerAccount {
 		err = ErrTooMany
 	}
 	return err
@@ -40,16 +40,16 @@ type grants struct {
 	operator bool   // may grant any rate
 }
 
-// handOn returns the lower of rate and the caller's rate. nil is the server's default.
-func (l Limits) handOn(g grants, rate *int32) *int32 {
+// capRate returns the lower of rate and the caller's rate. nil is the server's default.
+func (l Limits) capRate(g grants, rate *int32) *int32 {
 	if g.operator || l.perSecond(rate) <= l.perSecond(g.rate) {
 		return rate
 	}
 	return g.rate
 }
 
-// mayKeep returns ErrExceedsRate if the rate is higher than the caller's.
-func (l Limits) mayKeep(g grants, rate *int32) error {
+// checkRate returns ErrExceedsRate if the rate is higher than the caller's.
+func (l Limits) checkRate(g grants, rate *int32) error {
 	if !g.operator && l.perSecond(rate) > l.perSecond(g.rate) {
 		return ErrExceedsRate
 	}
@@ -85,8 +85,8 @@ type LacksScopeError struct{ Scope Scope }
 
 func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }
 
-// mayGrant returns a LacksScopeError for the first scope that the caller lacks.
-func (g grants) mayGrant(scopes []Scope) error {
+// checkScopes returns a LacksScopeError for the first scope that the caller lacks.
+func (g grants) checkScopes(scopes []Scope) error {
 	for _, scope := range scopes {
 		if !slices.Contains(g.scopes, scope) {
 			return LacksScopeError{scope}

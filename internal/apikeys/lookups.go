@@ -27,7 +27,7 @@ const (
 // statement.
 type lookUps struct {
 	// find returns, for each digest, the valid key or nil.
-	find func(context.Context, []digest) ([]*goodKey, error)
+	find func(context.Context, []digest) ([]*validKey, error)
 
 	mu      sync.Mutex
 	waiting []*lookUp
@@ -40,12 +40,12 @@ type lookUp struct {
 	ctx    context.Context // of its caller, for the trace
 	digest digest
 	done   chan struct{} // closed when found and err are set
-	found  *goodKey
+	found  *validKey
 	err    error
 }
 
 // lookUp returns the valid key with this digest, or db.ErrNoRows.
-func (l *lookUps) lookUp(ctx context.Context, d digest) (goodKey, error) {
+func (l *lookUps) lookUp(ctx context.Context, d digest) (validKey, error) {
 	asked := &lookUp{ctx: ctx, digest: d, done: make(chan struct{})}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, asked)
@@ -54,13 +54,13 @@ func (l *lookUps) lookUp(ctx context.Context, d digest) (goodKey, error) {
 	select {
 	case <-asked.done:
 	case <-ctx.Done():
-		return goodKey{}, ctx.Err()
+		return validKey{}, ctx.Err()
 	}
 	switch {
 	case asked.err != nil:
-		return goodKey{}, asked.err
+		return validKey{}, asked.err
 	case asked.found == nil:
-		return goodKey{}, db.ErrNoRows
+		return validKey{}, db.ErrNoRows
 	}
 	return *asked.found, nil
 }
@@ -114,21 +114,21 @@ func (l *lookUps) answer(batch []*lookUp) {
 	}
 }
 
-// goodKey is a key that is valid now.
-type goodKey struct {
+// validKey is a key that is valid now.
+type validKey struct {
 	principal  Principal
 	lastUsedAt time.Time
-	goodFor    time.Duration // how long it stays valid, at most the given limit
+	validFor   time.Duration // how long it stays valid, at most the given limit
 }
 
 // lookUp returns, for each digest, the valid key that has it, or nil.
-func (r *Repository) lookUp(ctx context.Context, wanted []digest, limit time.Duration) (found []*goodKey, err error) {
+func (r *Repository) lookUp(ctx context.Context, wanted []digest, limit time.Duration) (found []*validKey, err error) {
 	digests := make([][]byte, len(wanted))
 	for i := range wanted {
 		digests[i] = wanted[i][:]
 	}
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
-		found = make([]*goodKey, len(wanted))
+		found = make([]*validKey, len(wanted))
 		rows, err := q.Query(ctx, apiKeyLookUp, digests, limit.Seconds())
 		if err != nil {
 			return err
@@ -136,7 +136,7 @@ func (r *Repository) lookUp(ctx context.Context, wanted []digest, limit time.Dur
 		placed, err := pgx.CollectRows(rows, scanPlaced)
 		for _, p := range placed {
 			if subtle.ConstantTimeCompare(p.digest, digests[p.place-1]) == 1 {
-				found[p.place-1] = &p.goodKey
+				found[p.place-1] = &p.validKey
 			}
 		}
 		return err
@@ -148,13 +148,13 @@ func (r *Repository) lookUp(ctx context.Context, wanted []digest, limit time.Dur
 type placedKey struct {
 	place  int64
 	digest []byte
-	goodKey
+	validKey
 }
 
 func scanPlaced(row pgx.CollectableRow) (p placedKey, err error) {
 	var used *time.Time
 	var seconds float64
 	err = row.Scan(&p.place, &p.principal.AccountID, &p.principal.KeyID, &p.digest, &p.principal.Scopes, &p.principal.RateLimit, &used, &seconds)
-	p.lastUsedAt, p.goodFor = orZero(used), time.Duration(seconds*float64(time.Second))
+	p.lastUsedAt, p.validFor = orZero(used), time.Duration(seconds*float64(time.Second))
 	return p, err
 }

@@ -25,15 +25,15 @@ func newStatements() *statements {
 	return &statements{begun: make(chan int, 1000), release: make(chan struct{})}
 }
 
-func (s *statements) find(_ context.Context, wanted []digest) ([]*goodKey, error) {
+func (s *statements) find(_ context.Context, wanted []digest) ([]*validKey, error) {
 	s.running.Add(1)
 	defer s.running.Add(-1)
 	s.begun <- len(wanted)
 	<-s.release
-	found := make([]*goodKey, len(wanted))
+	found := make([]*validKey, len(wanted))
 	for i, d := range wanted {
 		if d[0] == 1 {
-			found[i] = &goodKey{principal: Principal{KeyID: uuid.UUID{15: d[1]}}}
+			found[i] = &validKey{principal: Principal{KeyID: uuid.UUID{15: d[1]}}}
 		}
 	}
 	return found, s.err
@@ -121,11 +121,11 @@ func TestHangingLookUpBlocksNoOther(t *testing.T) {
 	t.Parallel()
 	hanging := make(chan struct{})
 	var first atomic.Bool
-	l := &lookUps{find: func(_ context.Context, wanted []digest) ([]*goodKey, error) {
+	l := &lookUps{find: func(_ context.Context, wanted []digest) ([]*validKey, error) {
 		if first.CompareAndSwap(false, true) {
 			<-hanging
 		}
-		return make([]*goodKey, len(wanted)), nil
+		return make([]*validKey, len(wanted)), nil
 	}}
 	var all sync.WaitGroup
 	all.Go(func() {

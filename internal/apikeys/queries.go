@@ -27,14 +27,14 @@ WHERE api_keys.id = used.id`
 const apiKeyColumns = `
   id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at`
 
-// isGood has the form that the index api_keys_live supports. A change evaluates it after
+// isActive has the form that the index api_keys_live supports. A change evaluates it after
 // it has waited for the account's turn, so it uses the time of the statement.
-const isGood = `(revoked_at IS NULL AND coalesce(expires_at, 'infinity') > statement_timestamp())`
+const isActive = `(revoked_at IS NULL AND coalesce(expires_at, 'infinity') > statement_timestamp())`
 
-const apiKeyCountLive = `
+const apiKeyCountActive = `
 SELECT count(*)
 FROM api_keys
-WHERE account_id = $1 AND ` + isGood
+WHERE account_id = $1 AND ` + isActive
 
 // It returns no row if the expiry is in the past.
 const apiKeyCreate = `
@@ -54,7 +54,7 @@ RETURNING` + apiKeyColumns
 const apiKeyGrants = `
 SELECT scopes, rate_limit
 FROM api_keys
-WHERE account_id = $1 AND id = $2 AND ` + isGood
+WHERE account_id = $1 AND id = $2 AND ` + isActive
 
 const apiKeyGet = `
 SELECT` + apiKeyColumns + `
@@ -88,8 +88,8 @@ FROM api_keys
 WHERE $1::uuid IS NULL OR account_id = $1
 ORDER BY created_at DESC, id DESC`
 
-const apiKeyIsGood = `
-SELECT ` + isGood + `
+const apiKeyIsActive = `
+SELECT ` + isActive + `
 FROM api_keys
 WHERE account_id = $1 AND id = $2`
 
@@ -120,7 +120,7 @@ FOR NO KEY UPDATE`
 const apiKeyIsLastManager = `
 SELECT coalesce(bool_or(id = $2), false) AND count(*) = 1
 FROM api_keys
-WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isGood
+WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isActive
 
 const apiKeyRevoke = `
 UPDATE api_keys

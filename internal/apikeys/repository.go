@@ -109,21 +109,21 @@ func one(ctx context.Context, from reader, sql string, args ...any) (key APIKey,
 	return key, nil
 }
 
-// presentKey is a key as a change sees it in its turn.
-type presentKey struct {
+// storedKey is a key as a change sees it in its turn.
+type storedKey struct {
 	APIKey
-	isGood bool
+	isActive bool
 }
 
-func read(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (present presentKey, err error) {
-	present.APIKey, err = collectOne(q.Query(ctx, apiKeyGet, accountID, id))
+func read(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (stored storedKey, err error) {
+	stored.APIKey, err = collectOne(q.Query(ctx, apiKeyGet, accountID, id))
 	if errors.Is(err, db.ErrNoRows) {
-		return presentKey{}, ErrNotFound
+		return storedKey{}, ErrNotFound
 	}
 	if err == nil {
-		err = q.QueryRow(ctx, apiKeyIsGood, accountID, id).Scan(&present.isGood)
+		err = q.QueryRow(ctx, apiKeyIsActive, accountID, id).Scan(&stored.isActive)
 	}
-	return present, err
+	return stored, err
 }
 
 func collectOne(rows pgx.Rows, err error) (APIKey, error) {

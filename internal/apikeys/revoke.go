@@ -13,7 +13,7 @@ import (
 // idempotency.Once.
 func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed, error) {
 	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier, _ grants) (APIKey, Key, error) {
-		if err := c.keepsManager(ctx, q, id); err != nil {
+		if err := c.checkNotLastManager(ctx, q, id); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		revoked, err := collectOne(q.Query(ctx, apiKeyRevoke, c.AccountID, id))
@@ -24,9 +24,9 @@ func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed,
 	})
 }
 
-// keepsManager returns ErrLastManager for the account's last active key with KeysManage,
+// checkNotLastManager returns ErrLastManager for the account's last active key with KeysManage,
 // except to an operator: without that key, nobody could create another over HTTP.
-func (c Call) keepsManager(ctx context.Context, q db.Querier, id uuid.UUID) error {
+func (c Call) checkNotLastManager(ctx context.Context, q db.Querier, id uuid.UUID) error {
 	if c.byOperator() {
 		return nil
 	}

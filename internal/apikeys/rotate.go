@@ -20,22 +20,22 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		if err != nil {
 			return APIKey{}, Key{}, err
 		}
-		if !old.isGood {
+		if !old.isActive {
 			return APIKey{}, Key{}, ErrEnded
 		}
-		if err := g.mayGrant(old.Scopes); err != nil {
+		if err := g.checkScopes(old.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		// End the old key first: without an overlap, the number of keys does not change.
 		if _, err := q.Exec(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds()); err != nil {
 			return APIKey{}, Key{}, err
 		}
-		if err := r.makesRoom(ctx, q, c); err != nil {
+		if err := r.checkKeyLimit(ctx, q, c); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		key := NewKey()
 		digest := key.Digest()
-		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(), r.limits.handOn(g, old.RateLimit)))
+		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(), r.limits.capRate(g, old.RateLimit)))
 		return made, key, err
 	})
 }

@@ -41,13 +41,13 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 		var expiry Expiry
 		if changes.Expiry != nil {
 			expiry = *changes.Expiry
-			if err := r.mayMoveEnd(ctx, q, c, g, old, expiry.at); err != nil {
+			if err := r.checkNewExpiry(ctx, q, c, g, old, expiry.at); err != nil {
 				return APIKey{}, Key{}, err
 			}
 		}
 		rate := changes.RateLimit
 		if rate.isPresent {
-			if err := r.limits.mayKeep(g, rate.value); err != nil {
+			if err := r.limits.checkRate(g, rate.value); err != nil {
 				return APIKey{}, Key{}, err
 			}
 		}
@@ -61,18 +61,18 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 	})
 }
 
-func (r *Repository) mayMoveEnd(ctx context.Context, q db.Querier, c Call, g grants, old presentKey, end time.Time) error {
-	if !old.isGood {
+func (r *Repository) checkNewExpiry(ctx context.Context, q db.Querier, c Call, g grants, old storedKey, end time.Time) error {
+	if !old.isActive {
 		return ErrEnded
 	}
-	if err := g.mayGrant(old.Scopes); err != nil {
+	if err := g.checkScopes(old.Scopes); err != nil {
 		return err
 	}
 	switch {
 	case isBefore(end, old.ExpiresAt):
-		return c.keepsManager(ctx, q, old.ID)
+		return c.checkNotLastManager(ctx, q, old.ID)
 	case isBefore(old.ExpiresAt, end):
-		return r.limits.mayKeep(g, old.RateLimit)
+		return r.limits.checkRate(g, old.RateLimit)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ const ChangesChannel = "orgd_api_keys"
 // Verifier authenticates keys. It caches results, also for invalid keys. No cached result
 // is older than the TTL; Forget and ForgetAll drop results earlier.
 type Verifier struct {
-	lookUp   func(context.Context, digest) (goodKey, error)
+	lookUp   func(context.Context, digest) (validKey, error)
 	ttl      time.Duration
 	usage    *Usage
 	verdicts *otter.Cache[digest, *verdict]
@@ -48,7 +48,7 @@ type digest = [sha256.Size]byte
 // verdict is the database's answer for a digest.
 type verdict struct {
 	principal Principal
-	good      bool
+	valid     bool
 	epoch     uint64
 	until     time.Time
 	// usedHour is the last hour of use that the database knows or will know.
@@ -58,7 +58,7 @@ type verdict struct {
 // NewVerifier returns a verifier with an empty cache. With a TTL of 0 it looks up each
 // key. It records the use of keys in usage, unless usage is nil.
 func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verifier {
-	find := func(ctx context.Context, digests []digest) ([]*goodKey, error) {
+	find := func(ctx context.Context, digests []digest) ([]*validKey, error) {
 		return repository.lookUp(ctx, digests, ttl)
 	}
 	return &Verifier{
@@ -80,7 +80,7 @@ func (v *Verifier) Authenticate(ctx context.Context, token string) (Principal, e
 	if err != nil {
 		return Principal{}, err
 	}
-	if !found.good {
+	if !found.valid {
 		return Principal{}, ErrInvalidKey
 	}
 	v.note(found)
@@ -145,7 +145,7 @@ func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 		// No error says anything about the key.
 		return nil, fmt.Errorf("authenticate: %w: %w", ErrUnavailable, err)
 	}
-	answer := &verdict{principal: found.principal, good: true, epoch: epoch, until: asked.Add(found.goodFor)}
+	answer := &verdict{principal: found.principal, valid: true, epoch: epoch, until: asked.Add(found.validFor)}
 	answer.usedHour.Store(hourOf(found.lastUsedAt))
 	return answer, nil
 }

@@ -25,10 +25,10 @@ type store struct {
 	release chan struct{} // the look-up then waits for this
 }
 
-func (s *store) lookUp(context.Context, digest) (goodKey, error) {
+func (s *store) lookUp(context.Context, digest) (validKey, error) {
 	s.asked.Add(1)
 	if s.fails.Load() {
-		return goodKey{}, db.ErrUnavailable
+		return validKey{}, db.ErrUnavailable
 	}
 	revoked := s.revoked.Load()
 	if s.read != nil {
@@ -36,9 +36,9 @@ func (s *store) lookUp(context.Context, digest) (goodKey, error) {
 		<-s.release
 	}
 	if revoked {
-		return goodKey{}, db.ErrNoRows
+		return validKey{}, db.ErrNoRows
 	}
-	return goodKey{principal: Principal{KeyID: uuid.UUID{15: 1}}, goodFor: s.ttl}, nil
+	return validKey{principal: Principal{KeyID: uuid.UUID{15: 1}}, validFor: s.ttl}, nil
 }
 
 func (s *store) verifier(ttl time.Duration) *Verifier {
@@ -187,9 +187,9 @@ func TestTTLStartsBeforeLookUp(t *testing.T) {
 	t.Parallel()
 	s := &store{}
 	v := s.verifier(time.Hour)
-	v.lookUp = func(ctx context.Context, d digest) (goodKey, error) {
+	v.lookUp = func(ctx context.Context, d digest) (validKey, error) {
 		found, err := s.lookUp(ctx, d)
-		found.goodFor = -time.Second // looked up long ago
+		found.validFor = -time.Second // looked up long ago
 		return found, err
 	}
 	key := NewKey().Reveal()

@@ -33,8 +33,11 @@ type Options struct {
 	// Unprepared is for a pooler without prepared statements (PgBouncer before 1.21): each
 	// statement is described once, and sent in full each time.
 	Unprepared bool
-	Tracer     pgx.QueryTracer // traces each statement; nil for none
+	Tracer     Tracer // traces each statement; nil for none
 }
+
+// Tracer traces the statements of a pool.
+type Tracer = pgx.QueryTracer
 
 // Pool is a bounded set of connections.
 type Pool struct {

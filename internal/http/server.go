@@ -84,8 +84,8 @@ type Observer interface {
 
 // Tracer makes a span of each request.
 type Tracer interface {
-	// Trace wraps a handler. Requests for which letOut returns true get no span.
-	Trace(next http.Handler, letOut func(*http.Request) bool) http.Handler
+	// Trace wraps a handler. Requests for which skip returns true get no span.
+	Trace(next http.Handler, skip func(*http.Request) bool) http.Handler
 	// Route records the route of the request in ctx, always the template, and returns
 	// the ids of its trace and its span.
 	Route(ctx context.Context, method, route string) (traceID, spanID string)

@@ -42,7 +42,7 @@ func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logge
 		return nil, fmt.Errorf("traces: %w", err)
 	}
 	return &Traces{sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(&discreet{SpanExporter: exporter, logger: logger}),
+		sdktrace.WithBatcher(&redactingExporter{SpanExporter: exporter, logger: logger}),
 		sdktrace.WithResource(described),
 	)}, nil
 }
@@ -51,13 +51,13 @@ func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logge
 func (t *Traces) Close(ctx context.Context) error { return t.provider.Shutdown(ctx) }
 
 // Trace records a span for each request to next. The span continues the trace of the
-// request's traceparent (W3C Trace Context). Requests for which letOut returns true have
+// request's traceparent (W3C Trace Context). Requests for which skip returns true have
 // no span.
-func (t *Traces) Trace(next http.Handler, letOut func(*http.Request) bool) http.Handler {
+func (t *Traces) Trace(next http.Handler, skip func(*http.Request) bool) http.Handler {
 	traced := otelhttp.NewHandler(next, "request",
 		otelhttp.WithTracerProvider(t.provider),
 		otelhttp.WithPropagators(propagation.TraceContext{}),
-		otelhttp.WithFilter(func(r *http.Request) bool { return !letOut(r) }))
+		otelhttp.WithFilter(func(r *http.Request) bool { return !skip(r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A copy, because otelhttp replaces the body of its request. On the original,
 		// net/http would then wait for a body that the client withholds (Expect:
@@ -104,45 +104,45 @@ var exported = map[attribute.Key]bool{
 	"pgx.operation.type": true, "pgx.rows_affected": true, "pgx.sql_state": true,
 }
 
-// discreet exports nothing that clients sent except their trace ids. It logs the first
-// of several failures.
-type discreet struct {
+// redactingExporter exports nothing that clients sent except their trace ids. It logs the
+// first of several failures.
+type redactingExporter struct {
 	sdktrace.SpanExporter
 	logger  *slog.Logger
 	failing atomic.Bool
 }
 
 // ExportSpans sends the spans, or logs the failure.
-func (d *discreet) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	cut := make([]sdktrace.ReadOnlySpan, len(spans))
+func (e *redactingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	redacted := make([]sdktrace.ReadOnlySpan, len(spans))
 	for i, s := range spans {
-		cut[i] = discreetSpan{s}
+		redacted[i] = redactedSpan{s}
 	}
-	err := d.SpanExporter.ExportSpans(ctx, cut)
-	if failed := err != nil; d.failing.Swap(failed) != failed {
+	err := e.SpanExporter.ExportSpans(ctx, redacted)
+	if failed := err != nil; e.failing.Swap(failed) != failed {
 		if failed {
-			d.logger.Warn("traces are lost: the collector does not accept them", "error", err)
+			e.logger.Warn("traces are lost: the collector does not accept them", "error", err)
 		} else {
-			d.logger.Info("the collector accepts traces again")
+			e.logger.Info("the collector accepts traces again")
 		}
 	}
 	return nil
 }
 
-type discreetSpan struct{ sdktrace.ReadOnlySpan }
+type redactedSpan struct{ sdktrace.ReadOnlySpan }
 
 // SpanContext omits the trace state, which a client may have sent.
-func (s discreetSpan) SpanContext() trace.SpanContext {
+func (s redactedSpan) SpanContext() trace.SpanContext {
 	return s.ReadOnlySpan.SpanContext().WithTraceState(trace.TraceState{})
 }
 
 // Parent omits the trace state too.
-func (s discreetSpan) Parent() trace.SpanContext {
+func (s redactedSpan) Parent() trace.SpanContext {
 	return s.ReadOnlySpan.Parent().WithTraceState(trace.TraceState{})
 }
 
 // Attributes returns the attributes that may be exported.
-func (s discreetSpan) Attributes() (attributes []attribute.KeyValue) {
+func (s redactedSpan) Attributes() (attributes []attribute.KeyValue) {
 	for _, a := range s.ReadOnlySpan.Attributes() {
 		if exported[a.Key] {
 			attributes = append(attributes, a)
@@ -152,9 +152,9 @@ func (s discreetSpan) Attributes() (attributes []attribute.KeyValue) {
 }
 
 // Events returns none: events contain the texts of errors.
-func (s discreetSpan) Events() []sdktrace.Event { return nil }
+func (s redactedSpan) Events() []sdktrace.Event { return nil }
 
 // Status omits the text.
-func (s discreetSpan) Status() sdktrace.Status {
+func (s redactedSpan) Status() sdktrace.Status {
 	return sdktrace.Status{Code: s.ReadOnlySpan.Status().Code}
 }
