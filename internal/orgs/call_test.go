@@ -95,20 +95,20 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	}
 }
 
-// If the organization's state caused a refusal, the repeat is refused too, even if the
-// state has changed since.
+// If the organization's state caused an error, the repeat returns the same error, even if
+// the state has changed since.
 func TestRefusalsAreReplayed(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for _, tc := range []struct {
 		name          string
-		refuse, allow string
+		reject, allow string
 		change        func(*orgs.Repository, orgs.Call, uuid.UUID) (orgs.Changed, error)
 		want          error
 	}{
 		{
 			name:   "inactive",
-			refuse: "UPDATE orgs SET is_active = false WHERE org_id = $1",
+			reject: "UPDATE orgs SET is_active = false WHERE org_id = $1",
 			allow:  "UPDATE orgs SET is_active = true WHERE org_id = $1",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
 				return r.AddMember(ctx, c, id, nil, uuid.UUID{})
@@ -117,7 +117,7 @@ func TestRefusalsAreReplayed(t *testing.T) {
 		},
 		{
 			name:   "version",
-			refuse: "UPDATE orgs SET version = 6 WHERE org_id = $1",
+			reject: "UPDATE orgs SET version = 6 WHERE org_id = $1",
 			allow:  "UPDATE orgs SET version = 7 WHERE org_id = $1",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
 				return r.Update(ctx, c, id, orgs.Versions{7}, orgs.Changes{})
@@ -126,7 +126,7 @@ func TestRefusalsAreReplayed(t *testing.T) {
 		},
 		{
 			name:   "not found",
-			refuse: "DELETE FROM orgs WHERE org_id = $1",
+			reject: "DELETE FROM orgs WHERE org_id = $1",
 			allow:  "INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) SELECT id, $1, 'Acme', 'acme' FROM accounts",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
 				return r.RemoveMember(ctx, c, id, nil, uuid.UUID{})
@@ -138,7 +138,7 @@ func TestRefusalsAreReplayed(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
-			b.Exec(t, tc.refuse, id)
+			b.Exec(t, tc.reject, id)
 			changed, first := tc.change(b.repository, b.keyed("k"), id)
 			if !errors.Is(first, tc.want) || changed.Replayed {
 				t.Errorf("%+v, %v", changed, first)

@@ -110,7 +110,7 @@ func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 // organization, or returns that of an equal call.
 func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
 	if c.IsRetry {
-		if found, changed, err := a.recover(ctx, c); err != nil || found {
+		if found, changed, err := a.findLost(ctx, c); err != nil || found {
 			return changed, err
 		}
 	}

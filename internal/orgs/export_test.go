@@ -33,7 +33,8 @@ type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Posit
 
 func exported(build func(listQuery) statement) exportedStatement {
 	return func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any) {
-		// The same proportion of the test's thousands as the defaults are of a million.
+		// In proportion to the tests' thousands of organizations, as the defaults are to a
+		// million.
 		r := Repository{nearby: nearby{orgs: 1000, ofUser: 250, reach: 1200}}
 		q, err := r.newQuery(account, p)
 		if err != nil {

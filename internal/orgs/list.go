@@ -57,13 +57,13 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 }
 
 // nearby limits how many organizations a list with filters reads in order before it uses
-// the index of the filters. If these do not fill a page, matches are usually rare, and
+// the index of the filters. If those organizations do not fill a page, matches are usually rare, and
 // the index finds them cheaply. A filter that matches many organizations, but only old
 // ones, costs a sort of all its matches.
 //
 // Each of a user's organizations costs a look-up, so the limit is lower. A filter that
 // does not fill a page there may still match much of the account, and the index would
-// return all of that. So the walk continues if reach is likely to be enough.
+// return all its matches. The walk therefore continues if reach is likely to be enough.
 type nearby struct {
 	orgs   int // of the account
 	ofUser int // of a user
@@ -118,19 +118,19 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	// The page comes from one statement, so List's promises do not need one snapshot
 	// for both.
 	found, err := l.fetch(ctx, q, orgListNearby(l))
-	if err != nil || found.full || !found.goesOn {
+	if err != nil || found.full || !found.more {
 		return found, err
 	}
 	beyond := orgListIndexed
-	if l.walksOn(len(found.orgs)) {
+	if l.shouldWalk(len(found.orgs)) {
 		beyond = orgListWalked
 	}
 	return l.fetch(ctx, q, beyond(l))
 }
 
-// walksOn reports whether reading on through a user's organizations is likely to fill the
+// shouldWalk reports whether continuing through a user's organizations is likely to fill the
 // page within reach: it assumes that as many match there as nearby.
-func (l listQuery) walksOn(found int) bool {
+func (l listQuery) shouldWalk(found int) bool {
 	return l.ofUser() && l.nearby*(l.Limit+1) <= l.reach*found
 }
 

@@ -135,7 +135,7 @@ func (m *model) remove(t *rapid.T) {
 	}
 }
 
-// changed: what did not keep matching is owed no more.
+// changed: a walk need not return an organization that stopped matching.
 func (m *model) changed(o orgs.Org) {
 	m.rows[o.ID] = o
 	for _, w := range m.walks {

@@ -27,22 +27,24 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 	yes := true
 	for _, depth := range []int{0, 1, 1000, 19_900} {
 		for _, active := range []*bool{nil, &yes} {
-			sql, args := orgs.ListStatement(account, orgs.ListParams{Limit: 100, IsActive: active}, positionAt(t, d, account, depth))
-			plan := explain(t, conn, sql, args)
-			index := "orgs_by_created"
-			if active != nil {
-				index = "orgs_by_active"
-			}
-			if !strings.Contains(plan.text, index) || strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) {
-				t.Errorf("depth %d, by activity %v: not a walk of %s:\n%s", depth, active != nil, index, plan.text)
-			}
-			if depth > 0 && !strings.Contains(plan.indexCond, "ROW(created_at, org_id) < ROW(") {
-				t.Errorf("depth %d, by activity %v: the index condition %q does not seek", depth, active != nil, plan.indexCond)
-			}
-			// 101 rows are on at most 101 pages of the table, plus a few pages of the index.
-			if plan.buffers > 120 {
-				t.Errorf("depth %d, by activity %v: read %d buffers", depth, active != nil, plan.buffers)
-			}
+			t.Run(fmt.Sprintf("depth %d, by activity %v", depth, active != nil), func(t *testing.T) {
+				sql, args := orgs.ListStatement(account, orgs.ListParams{Limit: 100, IsActive: active}, positionAt(t, d, account, depth))
+				plan := explain(t, conn, sql, args)
+				index := "orgs_by_created"
+				if active != nil {
+					index = "orgs_by_active"
+				}
+				if !strings.Contains(plan.text, index) || strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) {
+					t.Errorf("not a walk of %s:\n%s", index, plan.text)
+				}
+				if depth > 0 && !strings.Contains(plan.indexCond, "ROW(created_at, org_id) < ROW(") {
+					t.Errorf("the index condition %q does not seek", plan.indexCond)
+				}
+				// 101 rows are on at most 101 pages of the table, plus a few pages of the index.
+				if plan.buffers > 120 {
+					t.Errorf("read %d buffers", plan.buffers)
+				}
+			})
 		}
 	}
 }
@@ -64,18 +66,20 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 					return orgs.NearbyStatement(account, orgs.ListParams{Limit: 100, UserID: &user, Name: "org", Metadata: map[string]string{"plan": "pro"}}, after)
 				},
 			} {
-				sql, args := statement()
-				plan := explain(t, conn, sql, args)
-				if !strings.Contains(plan.text, "org_members_by_user") || strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) {
-					t.Errorf("%s, %s at depth %d: not a walk of org_members_by_user:\n%s", mode, name, depth, plan.text)
-				}
-				if depth > 0 && !strings.Contains(plan.indexCond, "ROW(org_created_at, org_id) < ROW(") {
-					t.Errorf("%s, %s at depth %d: the index condition %q does not seek", mode, name, depth, plan.indexCond)
-				}
-				// A look-up reads three or four pages, and two of three organizations match.
-				if plan.buffers > 101*3/2*5 {
-					t.Errorf("%s, %s at depth %d: read %d buffers", mode, name, depth, plan.buffers)
-				}
+				t.Run(fmt.Sprintf("%s, %s at depth %d", mode, name, depth), func(t *testing.T) {
+					sql, args := statement()
+					plan := explain(t, conn, sql, args)
+					if !strings.Contains(plan.text, "org_members_by_user") || strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) {
+						t.Errorf("not a walk of org_members_by_user:\n%s", plan.text)
+					}
+					if depth > 0 && !strings.Contains(plan.indexCond, "ROW(org_created_at, org_id) < ROW(") {
+						t.Errorf("the index condition %q does not seek", plan.indexCond)
+					}
+					// A look-up reads three or four pages, and two of three organizations match.
+					if plan.buffers > 101*3/2*5 {
+						t.Errorf("read %d buffers", plan.buffers)
+					}
+				})
 			}
 		}
 	}
@@ -91,20 +95,21 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 		for _, depth := range []int{0, 2, 1000, 19_500} {
 			after := positionAt(t, d, account, depth)
 			for _, active := range []bool{true, false} {
-				name := fmt.Sprintf("%s, active %v at depth %d", mode, active, depth)
-				sql, args := orgs.ByActivityStatement(account, orgs.ListParams{Limit: 100, UserID: &user, IsActive: &active}, after)
-				plan := explain(t, conn, sql, args)
-				if strings.Count(plan.text, `"org_members_by_activity"`) != 2 || strings.Contains(plan.text, "Seq Scan") {
-					t.Errorf("%s: not two ranges of org_members_by_activity:\n%s", name, plan.text)
-				}
-				if depth > 0 && strings.Count(plan.text, "ROW(org_created_at, org_id) < ROW(") != 2 {
-					t.Errorf("%s: the ranges do not seek:\n%s", name, plan.text)
-				}
-				// A look-up reads three or four pages. There are 101 for the matches, and 10 for
-				// members whose rows do not have the activity.
-				if plan.buffers > (101+10)*5 {
-					t.Errorf("%s: read %d buffers", name, plan.buffers)
-				}
+				t.Run(fmt.Sprintf("%s, active %v at depth %d", mode, active, depth), func(t *testing.T) {
+					sql, args := orgs.ByActivityStatement(account, orgs.ListParams{Limit: 100, UserID: &user, IsActive: &active}, after)
+					plan := explain(t, conn, sql, args)
+					if strings.Count(plan.text, `"org_members_by_activity"`) != 2 || strings.Contains(plan.text, "Seq Scan") {
+						t.Errorf("not two ranges of org_members_by_activity:\n%s", plan.text)
+					}
+					if depth > 0 && strings.Count(plan.text, "ROW(org_created_at, org_id) < ROW(") != 2 {
+						t.Errorf("the ranges do not seek:\n%s", plan.text)
+					}
+					// A look-up reads three or four pages. There are 101 for the matches, and 10 for
+					// members whose rows do not have the activity.
+					if plan.buffers > (101+10)*5 {
+						t.Errorf("read %d buffers", plan.buffers)
+					}
+				})
 			}
 		}
 	}
@@ -112,39 +117,42 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 
 // The nearby statement reads no more than the nearby organizations, and stops at a full
 // page.
-func TestPlansOfTheNearbyWalkInOrder(t *testing.T) {
+func TestNearbyPlansWalkInOrder(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
 	no := false
 	for _, mode := range planModes {
 		conn := connWithPlans(t, d, mode)
 		for _, c := range []struct {
+			name   string
 			params orgs.ListParams
 			full   bool
 		}{
-			{orgs.ListParams{Name: "org"}, true},
-			{orgs.ListParams{Name: "rg", IsActive: &no}, true},
-			{orgs.ListParams{Metadata: map[string]string{"plan": "pro"}}, true},
-			{orgs.ListParams{UserID: &user, Metadata: map[string]string{"plan": "pro"}}, true},
-			{orgs.ListParams{Name: "absent"}, false},
-			{orgs.ListParams{UserID: &user, Name: "absent"}, false},
-			{orgs.ListParams{Metadata: map[string]string{"plan": "absent"}}, false},
+			{"name", orgs.ListParams{Name: "org"}, true},
+			{"short name, inactive", orgs.ListParams{Name: "rg", IsActive: &no}, true},
+			{"metadata", orgs.ListParams{Metadata: map[string]string{"plan": "pro"}}, true},
+			{"user, metadata", orgs.ListParams{UserID: &user, Metadata: map[string]string{"plan": "pro"}}, true},
+			{"absent name", orgs.ListParams{Name: "absent"}, false},
+			{"user, absent name", orgs.ListParams{UserID: &user, Name: "absent"}, false},
+			{"absent metadata", orgs.ListParams{Metadata: map[string]string{"plan": "absent"}}, false},
 		} {
-			c.params.Limit = 20
-			sql, args := orgs.NearbyStatement(account, c.params, nil)
-			plan := explain(t, conn, sql, args)
-			if strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) || strings.Contains(plan.text, "orgs_by_filter") {
-				t.Errorf("%s, %+v: not a walk in order:\n%s", mode, c.params, plan.text)
-			}
-			if c.full && (plan.buffers > 500 || !strings.Contains(plan.text, `"Actual Loops": 0`)) {
-				t.Errorf("%s, %+v: read on after a full page, %d buffers:\n%s", mode, c.params, plan.buffers, plan.text)
-			}
+			t.Run(mode+", "+c.name, func(t *testing.T) {
+				c.params.Limit = 20
+				sql, args := orgs.NearbyStatement(account, c.params, nil)
+				plan := explain(t, conn, sql, args)
+				if strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) || strings.Contains(plan.text, "orgs_by_filter") {
+					t.Errorf("not a walk in order:\n%s", plan.text)
+				}
+				if c.full && (plan.buffers > 500 || !strings.Contains(plan.text, `"Actual Loops": 0`)) {
+					t.Errorf("read on after a full page, %d buffers:\n%s", plan.buffers, plan.text)
+				}
+			})
 		}
 	}
 }
 
 // Rare matches are looked up in the one index for all filters.
-func TestPlansOfTheRareUseTheirIndex(t *testing.T) {
+func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
 	no := false
@@ -152,38 +160,41 @@ func TestPlansOfTheRareUseTheirIndex(t *testing.T) {
 	for _, mode := range planModes {
 		conn := connWithPlans(t, d, mode)
 		for _, c := range []struct {
+			name       string
 			params     orgs.ListParams
 			conditions []string
 		}{
-			{orgs.ListParams{Name: "19777"}, []string{trigrams}},
-			{orgs.ListParams{Name: "zx"}, []string{pairs}},
-			{orgs.ListParams{Name: "q"}, []string{pairs}},
-			{orgs.ListParams{Name: "東京ガス"}, []string{pairs}},
-			{orgs.ListParams{Metadata: map[string]string{"n": "19777"}}, []string{metadata}},
-			{orgs.ListParams{Metadata: map[string]string{"n": "19777", "plan": "pro"}}, []string{metadata}},
-			{orgs.ListParams{Name: "19777", Metadata: map[string]string{"plan": "pro"}}, []string{trigrams, metadata}},
-			{orgs.ListParams{Name: "zx", Metadata: map[string]string{"plan": "pro"}, IsActive: &no}, []string{pairs, metadata, activity}},
-			{orgs.ListParams{Name: "19777", UserID: &user}, []string{trigrams}},
-			{orgs.ListParams{Metadata: map[string]string{"n": "19778"}, UserID: &user}, []string{metadata}},
-			{orgs.ListParams{Name: "zx", Metadata: map[string]string{"plan": "pro"}, UserID: &user, IsActive: &no}, []string{pairs, metadata, activity}},
+			{"name", orgs.ListParams{Name: "19777"}, []string{trigrams}},
+			{"two letters", orgs.ListParams{Name: "zx"}, []string{pairs}},
+			{"one letter", orgs.ListParams{Name: "q"}, []string{pairs}},
+			{"name beyond ASCII", orgs.ListParams{Name: "東京ガス"}, []string{pairs}},
+			{"metadata", orgs.ListParams{Metadata: map[string]string{"n": "19777"}}, []string{metadata}},
+			{"two pairs", orgs.ListParams{Metadata: map[string]string{"n": "19777", "plan": "pro"}}, []string{metadata}},
+			{"name, metadata", orgs.ListParams{Name: "19777", Metadata: map[string]string{"plan": "pro"}}, []string{trigrams, metadata}},
+			{"two letters, metadata, inactive", orgs.ListParams{Name: "zx", Metadata: map[string]string{"plan": "pro"}, IsActive: &no}, []string{pairs, metadata, activity}},
+			{"name, user", orgs.ListParams{Name: "19777", UserID: &user}, []string{trigrams}},
+			{"metadata, user", orgs.ListParams{Metadata: map[string]string{"n": "19778"}, UserID: &user}, []string{metadata}},
+			{"all filters", orgs.ListParams{Name: "zx", Metadata: map[string]string{"plan": "pro"}, UserID: &user, IsActive: &no}, []string{pairs, metadata, activity}},
 		} {
 			c.params.Limit = 20
 			for _, after := range []*cursor.Position{nil, positionAt(t, d, account, 1000)} {
-				sql, args := orgs.IndexedStatement(account, c.params, after)
-				plan := explain(t, conn, sql, args)
-				// Any plan is fine for the members.
-				if !strings.Contains(plan.text, "orgs_by_filter") || slices.Contains(plan.seqScans, "orgs") {
-					t.Errorf("%s, %+v: not looked up in orgs_by_filter:\n%s", mode, c.params, plan.text)
-				}
-				for _, condition := range c.conditions {
-					if !strings.Contains(plan.indexCond, condition) {
-						t.Errorf("%s, %+v: the index condition %q lacks %q", mode, c.params, plan.indexCond, condition)
+				t.Run(fmt.Sprintf("%s, %s, first page %v", mode, c.name, after == nil), func(t *testing.T) {
+					sql, args := orgs.IndexedStatement(account, c.params, after)
+					plan := explain(t, conn, sql, args)
+					// Any plan is fine for the members.
+					if !strings.Contains(plan.text, "orgs_by_filter") || slices.Contains(plan.seqScans, "orgs") {
+						t.Errorf("not looked up in orgs_by_filter:\n%s", plan.text)
 					}
-				}
-				// The user's memberships may be read from their index for the comparison.
-				if plan.buffers > 500 {
-					t.Errorf("%s, %+v: read %d buffers", mode, c.params, plan.buffers)
-				}
+					for _, condition := range c.conditions {
+						if !strings.Contains(plan.indexCond, condition) {
+							t.Errorf("the index condition %q lacks %q", plan.indexCond, condition)
+						}
+					}
+					// The user's memberships may be read from their index for the comparison.
+					if plan.buffers > 500 {
+						t.Errorf("read %d buffers", plan.buffers)
+					}
+				})
 			}
 		}
 	}

@@ -204,7 +204,7 @@ FROM (SELECT i, CASE WHEN i % 1000 = 0 THEN 'needle ' ELSE 'hay ' END || i AS n 
 	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "ne"}); len(got) != 15 {
 		t.Errorf("a name without a trigram: %v", names(got))
 	}
-	// The second to last page is full, and none of it is nearby.
+	// The second to last page is full, and none of its organizations is nearby.
 	b.Exec(t, "UPDATE orgs SET org_name_folded = 'zz' || org_name_folded WHERE created_at < '2026-01-01'::timestamptz - interval '10010 seconds'")
 	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "zz"}); len(got) != 4990 {
 		t.Errorf("a short name beyond the nearby: saw %d, want 4990", len(got))

@@ -28,7 +28,7 @@ func setup(t testing.TB) bundle {
 	return bundle{DB: d, repository: orgs.NewRepository(d.Conns), account: d.Account(t)}
 }
 
-// fataler is what testing.TB and *rapid.T have in common.
+// fataler has the methods that the helpers need of testing.TB and *rapid.T.
 type fataler interface {
 	Helper()
 	Fatalf(format string, args ...any)

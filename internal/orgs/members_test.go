@@ -129,7 +129,7 @@ func TestMembershipOfAVersion(t *testing.T) {
 	changes := map[string]func(context.Context, orgs.Call, uuid.UUID, orgs.Versions, uuid.UUID) (orgs.Changed, error){
 		"add": b.repository.AddMember, "remove": b.repository.RemoveMember,
 	}
-	refused := func(current int64) {
+	rejected := func(current int64) {
 		t.Helper()
 		for name, change := range changes {
 			for _, match := range []orgs.Versions{{}, {1}, {0, 7}} {
@@ -146,18 +146,18 @@ func TestMembershipOfAVersion(t *testing.T) {
 			t.Errorf("a rejected change had an effect: %v", got)
 		}
 	}
-	refused(2)
+	rejected(2)
 	if _, err := b.repository.SetActive(context.Background(), b.caller(), made.ID, nil, false); err != nil {
 		t.Fatal(err)
 	}
-	refused(3)
+	rejected(3)
 	for name, change := range changes {
 		if _, err := change(context.Background(), b.caller(), uuid.NewV7(), orgs.Versions{}, member); !errors.Is(err, orgs.ErrNotFound) {
 			t.Errorf("%s, no organization: %v", name, err)
 		}
 	}
 	if _, err := b.repository.RemoveMember(context.Background(), b.caller(), made.ID, orgs.Versions{9, 3}, member); err != nil {
-		t.Errorf("of its own version: %v", err)
+		t.Errorf("for the current version: %v", err)
 	}
 	if got := b.counted(t, made.ID); len(got) != 0 {
 		t.Errorf("members %v", got)

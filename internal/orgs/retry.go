@@ -15,23 +15,23 @@ const (
 	// retryLockLimit is how long a retry waits for equal creations that PostgreSQL is
 	// executing.
 	retryLockLimit = time.Second
-	// retryLimit is how long a retry waits until equal creations are answered or lost.
-	// This usually takes a few milliseconds.
+	// retryLimit is how long a retry waits for the outcome of equal creations.
+	// Usually it takes a few milliseconds.
 	retryLimit = 2 * time.Second
 
 	firstRetryWait = 20 * time.Millisecond
 )
 
-// recover returns the organization of an equal creation if there is evidence that its
+// findLost returns the organization of an equal creation if there is evidence that its
 // answer did not arrive: its process recorded that, or died before it settled the
-// answer. No other retry gets that organization. Without evidence recover finds none, and
+// answer. No other retry gets that organization. Without evidence findLost finds none, and
 // the caller creates another organization. A duplicate can be deleted, but two tenants
 // that share one organization cannot be separated.
-func (a *answers) recover(ctx context.Context, c creation) (found bool, changed Changed, err error) {
+func (a *answers) findLost(ctx context.Context, c creation) (found bool, changed Changed, err error) {
 	var first []uuid.UUID
 	started := time.Now()
 	for wait := firstRetryWait; ; wait *= 2 {
-		seen, err := a.look(ctx, c)
+		seen, err := a.claimLost(ctx, c)
 		if err != nil {
 			return false, Changed{}, err
 		}
@@ -55,19 +55,19 @@ func (a *answers) recover(ctx context.Context, c creation) (found bool, changed 
 	}
 }
 
-// sight is what a retry finds about equal creations.
-type sight struct {
-	taken      *answer     // the right to answer with one whose answer was lost; nil if there is none
+// findings are the equal creations that a retry finds.
+type findings struct {
+	taken      *answer     // the right to answer with one whose answer was lost; nil if no answer was lost
 	org        Org         // the organization of taken
 	unanswered []uuid.UUID // the calls that may still be answered
 }
 
-// look takes one equal creation whose answer was lost. It locks first, in a separate
+// claimLost takes one equal creation whose answer was lost. It locks first, in a separate
 // statement: the snapshot of the next statement then has every earlier commit, and no
 // equal creation can commit.
-func (a *answers) look(ctx context.Context, c creation) (seen sight, err error) {
+func (a *answers) claimLost(ctx context.Context, c creation) (seen findings, err error) {
 	if err := a.recordLost(ctx, &c.due.digest); err != nil {
-		return sight{}, err
+		return findings{}, err
 	}
 	err = a.db.For(c.AccountID).WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		locked, err := db.Lock(ctx, q, c.lockID(), retryLockLimit)
@@ -104,7 +104,7 @@ type openAnswer struct {
 	Trusted bool // the row is evidence, see answersOpen
 }
 
-func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []openAnswer, seen *sight) error {
+func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []openAnswer, seen *findings) error {
 	alive := map[int64]bool{a.owner: true}
 	for _, open := range all {
 		if _, known := alive[open.Owner]; !known && !open.Lost {
@@ -128,7 +128,7 @@ func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []o
 
 // take moves the right from another call to this one, unless the other call has used it
 // meanwhile.
-func (a *answers) take(ctx context.Context, q db.Querier, c creation, from uuid.UUID, seen *sight) error {
+func (a *answers) take(ctx context.Context, q db.Querier, c creation, from uuid.UUID, seen *findings) error {
 	due := *c.due
 	due.unsure = true
 	rows, err := q.Query(ctx, answerTake, binaryResults, c.AccountID, due.digest[:], from, due.callID, a.owner)

@@ -395,7 +395,7 @@ func TestClientDisconnectsDuringASettle(t *testing.T) {
 	b.wantNew(t, b.retry(), made)
 }
 
-// Each lost answer is returned to one retry, however many retries run at once in any
+// Each lost answer is returned to one retry, however many retries run concurrently in any
 // process.
 func TestConcurrentRetries(t *testing.T) {
 	t.Parallel()

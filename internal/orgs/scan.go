@@ -20,10 +20,10 @@ const orgColumns = `org_id, org_name, is_active, metadata, user_count, created_a
 
 // collected is the result of a statement of a list.
 type collected struct {
-	orgs   []Org
-	bytes  int  // an upper bound of the size of the organizations in JSON
-	full   bool // the next organization does not fit into the page
-	goesOn bool // orgListNearby: the walk continues
+	orgs  []Org
+	bytes int  // an upper bound of the size of the organizations in JSON
+	full  bool // the next organization does not fit into the page
+	more  bool // orgListNearby: more organizations follow those that it read
 }
 
 // collectOrgs reads at most want rows of orgColumns, and only as many as fit into
@@ -41,7 +41,7 @@ func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 	for rows.Next() {
 		columns := rows.RawValues()
 		if columns[0] == nil {
-			found.goesOn = true
+			found.more = true
 			continue
 		}
 		size := encodedSize(columns)

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"encoding/binary"
+	"strconv"
 	"time"
 
 	"orgd/internal/orgs"
@@ -109,4 +110,107 @@ func (g *generator) make(i int64, o *org) {
 		user := g.user(r.skewed(MaxMembers))
 		o.createdBy = &user
 	}
+}
+
+// MaxMembers is the number of users of a seeded account, and so the largest number of
+// members of an organization. It is a power of two, as membership requires.
+const MaxMembers = 1 << 14
+
+// user returns the id of user n. Its time is in the year before the first organization.
+func (g *generator) user(n int64) uuid.UUID {
+	const year = 365 * 24 * 3600 * 1_000_000
+	r := rng(g.userSeed + mix(uint64(n)))
+	joined := windowStart - r.below(year)
+	return r.uuidV7(joined)
+}
+
+func (g *generator) userCount(i int64) int64 {
+	r := g.stream(streamMembers, i)
+	return r.below(g.members + 1)
+}
+
+// A membership iterates over the users of one organization. It starts at some user and
+// moves on by an odd number of users each time. Modulo a power of two, this returns every
+// user once before it repeats one, without remembering which users it has returned.
+type membership struct {
+	place
+	r    rng
+	left int64
+	user int64
+	step int64
+}
+
+func (g *generator) membership(i int64) membership {
+	r := g.stream(streamMembers, i)
+	m := membership{place: g.place(i), left: r.below(g.members + 1)}
+	m.user = r.skewed(MaxMembers)
+	m.step = 1 + 2*r.below(64)
+	m.r = r
+	return m
+}
+
+// next returns the number of the next user and the time at which the user was added. left
+// reports whether there is one.
+func (m *membership) next() (user, addedAt int64) {
+	user = m.user
+	addedAt = m.createdAt + m.r.below(m.updatedAt-m.createdAt+1)
+	m.user = (m.user + m.step) % MaxMembers
+	m.left--
+	return user, addedAt
+}
+
+// fields are metadata that a customer's systems might attach. The values are ASCII without
+// quotes and backslashes, so they need no escapes in JSON.
+var fields = [...]struct {
+	key    string
+	prefix string   // of a number, if there are no values
+	values []string // one of these
+}{
+	{key: "plan", values: []string{"free", "starter", "team", "business", "enterprise"}},
+	{key: "region", values: []string{
+		"us-east-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1", "eu-west-1",
+		"eu-north-1", "ap-northeast-1", "ap-southeast-2", "ap-south-1",
+	}},
+	{key: "industry", values: []string{
+		"agriculture", "automotive", "banking", "construction", "education", "energy", "food",
+		"government", "healthcare", "hospitality", "insurance", "legal", "logistics",
+		"manufacturing", "media", "nonprofit", "real-estate", "retail", "software", "telecom",
+	}},
+	{key: "crm_id", prefix: "CRM-"},
+	{key: "cost_center", prefix: "CC-"},
+	{key: "tier", values: []string{"bronze", "silver", "gold", "platinum"}},
+}
+
+// appendMetadata appends a JSON object. A quarter of the organizations have an empty one,
+// the others have at least one of the fields.
+func appendMetadata(b []byte, r *rng) []byte {
+	if r.percent(25) {
+		return append(b, "{}"...)
+	}
+	chosen := 1 + r.below(1<<len(fields)-1) // one bit per field
+	b = append(b, '{')
+	for i := range fields {
+		if chosen&(1<<i) == 0 {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = appendField(b, i, r)
+	}
+	return append(b, '}')
+}
+
+func appendField(b []byte, i int, r *rng) []byte {
+	f := &fields[i]
+	b = append(b, '"')
+	b = append(b, f.key...)
+	b = append(b, `":"`...)
+	if f.values != nil {
+		b = append(b, r.pick(f.values)...)
+	} else {
+		b = append(b, f.prefix...)
+		b = strconv.AppendInt(b, 1000+r.skewed(9_999_000), 10)
+	}
+	return append(b, '"')
 }

@@ -2,8 +2,12 @@ package seed
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
+	"unicode"
 
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
@@ -79,7 +83,7 @@ func TestMembersChangeOnlyTheCount(t *testing.T) {
 	with := generate(o)
 	for i := range with {
 		if without[i].userCount != 0 {
-			t.Fatalf("organization %d has %d members of none", i, without[i].userCount)
+			t.Fatalf("organization %d has %d members, want none", i, without[i].userCount)
 		}
 		with[i].userCount = 0
 		if !reflect.DeepEqual(with[i], without[i]) {
@@ -172,6 +176,180 @@ func TestSmallAndLargeRuns(t *testing.T) {
 			if at := g.createdAt(int64(i)); at < windowStart || at >= windowEnd {
 				t.Errorf("organization %d of %d created at %d, outside %d–%d", i, n, at, windowStart, windowEnd)
 			}
+		}
+	}
+}
+
+// walk returns the users of organization i, with the times at which they were added.
+func walk(g *generator, i int64) map[int64]int64 {
+	users := map[int64]int64{}
+	for m := g.membership(i); m.left > 0; {
+		user, addedAt := m.next()
+		users[user] = addedAt
+	}
+	return users
+}
+
+func TestMembership(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{0, 1, 5, 300} {
+		const n = 2000
+		g := newGenerator(Options{Orgs: n, Members: most, Seed: 9})
+		counts := map[int]bool{}
+		for i := range int64(n) {
+			users := walk(&g, i)
+			if int64(len(users)) != g.userCount(i) || len(users) > most {
+				t.Fatalf("organization %d of at most %d members: %d different users, count %d", i, most, len(users), g.userCount(i))
+			}
+			counts[len(users)] = true
+			p := g.place(i)
+			for user, addedAt := range users {
+				if user < 0 || user >= MaxMembers || addedAt < p.createdAt || addedAt > p.updatedAt {
+					t.Fatalf("organization %d: user %d added at %d, outside %d–%d", i, user, addedAt, p.createdAt, p.updatedAt)
+				}
+			}
+		}
+		if !counts[0] || !counts[most] {
+			t.Errorf("with at most %d members: no organization has 0, or none has the most", most)
+		}
+	}
+}
+
+func TestMembershipOfEveryUser(t *testing.T) {
+	t.Parallel()
+	g := newGenerator(Options{Orgs: 1})
+	m := g.membership(0)
+	seen := map[int64]bool{}
+	for range MaxMembers {
+		user, _ := m.next()
+		seen[user] = true
+	}
+	if len(seen) != MaxMembers {
+		t.Errorf("a walk of %d users returned %d different ones", MaxMembers, len(seen))
+	}
+}
+
+func TestOneUserIsInManyOrgs(t *testing.T) {
+	t.Parallel()
+	g := newGenerator(Options{Orgs: 1000, Members: 5})
+	orgsOf := map[int64]int{}
+	for i := range int64(1000) {
+		for user := range walk(&g, i) {
+			orgsOf[user]++
+		}
+	}
+	var most int
+	for _, count := range orgsOf {
+		most = max(most, count)
+	}
+	if most < 10 || len(orgsOf) < 500 {
+		t.Errorf("%d users, one in %d organizations; want many users and one in many", len(orgsOf), most)
+	}
+}
+
+func TestUsersAreDistinct(t *testing.T) {
+	t.Parallel()
+	g := newGenerator(Options{Orgs: 1})
+	more := newGenerator(Options{Orgs: 2})
+	seen := map[uuid.UUID]bool{}
+	for n := range int64(MaxMembers) {
+		id := g.user(n)
+		if seen[id] {
+			t.Fatalf("user %d has the id %s of another", n, id)
+		}
+		seen[id] = true
+		if id != more.user(n) {
+			t.Fatalf("user %d depends on the number of organizations", n)
+		}
+	}
+}
+
+func TestOrgsAreValid(t *testing.T) {
+	t.Parallel()
+	ids := map[uuid.UUID]bool{}
+	for _, seed := range []uint64{0, 1, 2, 1 << 63, 20260101} {
+		const n = 10_000
+		names := map[string]bool{}
+		for _, o := range generate(Options{Orgs: n, Seed: seed}) {
+			checkName(t, o.name)
+			checkMetadata(t, o.metadata)
+			if o.id[6]>>4 != 7 || o.id[8]>>6 != 0b10 {
+				t.Errorf("id %s is not a UUIDv7", o.id)
+			}
+			if ids[o.id] {
+				t.Errorf("id %s is repeated", o.id)
+			}
+			ids[o.id] = true
+			names[o.name] = true
+		}
+		if len(names) < n*9/10 {
+			t.Errorf("seed %d: only %d different names of %d", seed, len(names), n)
+		}
+	}
+}
+
+func checkName(t *testing.T, name string) {
+	t.Helper()
+	if valid, err := orgs.ValidName(name); err != nil || valid != name {
+		t.Errorf("name %q: %v", name, err)
+	}
+	if strings.Contains(name, "  ") || strings.Contains(name, "$") {
+		t.Errorf("name %q has two spaces or a placeholder", name)
+	}
+}
+
+func checkMetadata(t *testing.T, metadata []byte) {
+	t.Helper()
+	var pairs map[string]string
+	if err := json.Unmarshal(metadata, &pairs); err != nil {
+		t.Fatalf("metadata %s: %v", metadata, err)
+	}
+	if len(pairs) > 6 {
+		t.Errorf("metadata %s has %d pairs", metadata, len(pairs))
+	}
+	for key, value := range pairs {
+		if err := errors.Join(orgs.ValidMetadataKey(key), orgs.ValidMetadataValue(value)); err != nil || value == "" {
+			t.Errorf("metadata %q: %q: %v", key, value, err)
+		}
+	}
+}
+
+func TestNamesComeFromManyScripts(t *testing.T) {
+	t.Parallel()
+	var names strings.Builder
+	for _, o := range generate(Options{Orgs: 5000}) {
+		names.WriteString(o.name)
+	}
+	all := names.String()
+	for _, script := range []string{"Latin", "Greek", "Cyrillic", "Han", "Katakana", "Hangul", "Devanagari"} {
+		if !strings.ContainsFunc(all, func(r rune) bool { return unicode.Is(unicode.Scripts[script], r) }) {
+			t.Errorf("no name with a letter of the script %s", script)
+		}
+	}
+	for _, mark := range []string{"'", "&", "Łódź", "São Paulo", "Zürich", "Ångström", "東京", "Ελλάς", "Київ"} {
+		if !strings.Contains(all, mark) {
+			t.Errorf("no name with %s", mark)
+		}
+	}
+}
+
+// BenchmarkOrg makes one organization, without encoding it.
+func BenchmarkOrg(b *testing.B) {
+	g := newGenerator(Options{Orgs: 1_000_000, Members: 5})
+	var o org
+	b.ReportAllocs()
+	for i := int64(0); b.Loop(); i++ {
+		g.make(i%g.orgs, &o)
+	}
+}
+
+func BenchmarkMember(b *testing.B) {
+	g := newGenerator(Options{Orgs: 1_000_000, Members: 5})
+	rows := newMemberRows(&g, Options{}, block{to: 1 << 40})
+	b.ReportAllocs()
+	for b.Loop() && rows.Next() {
+		if _, err := rows.Values(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -148,3 +148,12 @@ func (s *seeder) report(b block) {
 		s.options.Progress(int(s.done))
 	}
 }
+
+// Count counts the account's organizations.
+func Count(ctx context.Context, pool *pgxpool.Pool, account uuid.UUID) (int, error) {
+	var n int
+	if err := pool.QueryRow(ctx, "SELECT count(*) FROM orgs WHERE account_id = $1", account).Scan(&n); err != nil {
+		return 0, fmt.Errorf("seed: count the organizations: %w", err)
+	}
+	return n, nil
+}

@@ -88,17 +88,19 @@ func TestRun(t *testing.T) {
 	if len(progress) != 2 || !slices.IsSorted(progress) || progress[1] != o.Orgs {
 		t.Errorf("progress %v, want one step for each of two blocks", progress)
 	}
-	for what, sql := range map[string]string{
+	for name, sql := range map[string]string{
 		"members":                          "SELECT count(*) > 20000 FROM org_members",
 		"the account and key on each":      "SELECT bool_and(account_id = '01900000-0000-7000-8000-000000000001' AND created_by_api_key_id = '09000000-0000-0000-0000-000000000000') FROM orgs",
 		"added between create and update":  "SELECT bool_and(added_at BETWEEN created_at AND updated_at) FROM orgs JOIN org_members USING (account_id, org_id)",
-		"members in their org's place":     "SELECT bool_and(org_created_at = created_at) FROM orgs JOIN org_members USING (account_id, org_id)",
+		"members' org_created_at":          "SELECT bool_and(org_created_at = created_at) FROM orgs JOIN org_members USING (account_id, org_id)",
 		"members that follow activity":     "SELECT bool_and(org_activity = is_active::integer) FROM orgs JOIN org_members USING (account_id, org_id)",
 		"ids in the order of the creation": "SELECT bool_and(ok) FROM (SELECT left(org_id::text, 13) >= lag(left(org_id::text, 13), 1, '') OVER (ORDER BY created_at) AS ok FROM orgs) o",
 	} {
-		if !query[bool](t, pool, sql) {
-			t.Errorf("not so: %s", what)
-		}
+		t.Run(name, func(t *testing.T) {
+			if !query[bool](t, pool, sql) {
+				t.Errorf("not true: %s", sql)
+			}
+		})
 	}
 }
 
@@ -111,10 +113,10 @@ func TestRunWithoutMembersAndKey(t *testing.T) {
 	}
 }
 
-func TestRunOfNothing(t *testing.T) {
+func TestRunWithoutOrgs(t *testing.T) {
 	t.Parallel()
 	pool := newAccount(t)
-	run(t, pool, Options{Account: testAccount, From: 7, Orgs: 7, Progress: func(int) { t.Error("progress with nothing") }})
+	run(t, pool, Options{Account: testAccount, From: 7, Orgs: 7, Progress: func(int) { t.Error("progress without organizations") }})
 	if n := countOrgs(t, pool); n != 0 {
 		t.Errorf("%d organizations, want none", n)
 	}
@@ -154,7 +156,7 @@ func TestRunAddsTheRest(t *testing.T) {
 	o.From = 0
 	run(t, parts, o)
 	if digest(t, parts) != digest(t, whole) {
-		t.Error("an account filled in parts differs from one filled at once")
+		t.Error("an account filled by three runs differs from one filled by one run")
 	}
 }
 
@@ -183,7 +185,7 @@ func TestRunLeavesChangedOrgsAlone(t *testing.T) {
 	}
 }
 
-func TestRunsSideBySide(t *testing.T) {
+func TestConcurrentRuns(t *testing.T) {
 	t.Parallel()
 	alone, shared := newAccount(t), newAccount(t)
 	o := Options{Account: testAccount, Orgs: 25_000, Members: 1}
@@ -199,7 +201,7 @@ func TestRunsSideBySide(t *testing.T) {
 		t.Fatal(err)
 	}
 	if digest(t, shared) != digest(t, alone) {
-		t.Error("two runs at once made something else than one")
+		t.Error("two concurrent runs made other organizations than one run")
 	}
 }
 
@@ -233,16 +235,16 @@ func TestRunUnknownAccount(t *testing.T) {
 	}
 }
 
-func TestRunLiftsTheStatementTimeout(t *testing.T) {
+func TestRunDisablesTheStatementTimeout(t *testing.T) {
 	t.Parallel()
 	first := newAccount(t)
 	exec(t, first, `
-		CREATE FUNCTION refuse_timeout() RETURNS trigger LANGUAGE plpgsql AS $$
+		CREATE FUNCTION require_no_timeout() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
 			ASSERT current_setting('statement_timeout') = '0', 'a statement timeout is set';
 			RETURN NULL;
 		END $$`)
-	exec(t, first, "CREATE TRIGGER refuse_timeout BEFORE INSERT ON orgs EXECUTE FUNCTION refuse_timeout()")
+	exec(t, first, "CREATE TRIGGER require_no_timeout BEFORE INSERT ON orgs EXECUTE FUNCTION require_no_timeout()")
 	cfg := first.Config()
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "30s"
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
@@ -333,5 +335,29 @@ func TestOneWorkerAddsBlocksInOrder(t *testing.T) {
 	run(t, pool, o)
 	if n := countOrgs(t, pool); n != o.Orgs {
 		t.Errorf("%d organizations, want %d", n, o.Orgs)
+	}
+}
+
+func TestOptionsOutOfRange(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options Options
+		want    string
+	}{
+		"orgs negative":    {Options{Orgs: -1}, "-1 organizations: must be from 0"},
+		"orgs too many":    {Options{Orgs: 1 << 60}, "1152921504606846976 organizations: must be from 0"},
+		"from negative":    {Options{Orgs: 5, From: -1}, "from organization -1: must be from 0"},
+		"from beyond orgs": {Options{Orgs: 5, From: 6}, "from organization 6: must be from 0 to their number, 5"},
+		"members negative": {Options{Orgs: 5, Members: -1}, "-1 members: must be from 0 to 16384"},
+		"members too many": {Options{Orgs: 5, Members: MaxMembers + 1}, "16385 members: must be from 0 to 16384"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// No pool: the options are rejected before the database is used.
+			err := Run(t.Context(), nil, c.options)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
 	}
 }

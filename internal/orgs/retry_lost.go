@@ -44,7 +44,7 @@ func (l *lostAnswers) add(due answer) {
 	}
 	select {
 	case l.added <- struct{}{}:
-	default: // a message is waiting already
+	default: // the channel already has a message
 	}
 }
 
@@ -80,8 +80,8 @@ func (r *Repository) AnswerLost(c Changed) {
 // Lost returns a channel that receives when RecordLost has something to do.
 func (r *Repository) Lost() <-chan struct{} { return r.answers.lost.added }
 
-// RecordLost records in the database which answers are lost, for retries that reach other
-// processes. What it cannot record, the next call tries again.
+// RecordLost records the lost answers in the database, for retries that reach other
+// processes. The next call tries again to record those that failed.
 func (r *Repository) RecordLost(ctx context.Context) error {
 	return r.answers.recordLost(ctx, nil)
 }

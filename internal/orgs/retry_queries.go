@@ -1,7 +1,8 @@
 package orgs
 
-// A creation that may be retried without an idempotency key has one row for each call that
-// may answer with its organization, or might have:
+// A creation that may be retried without an idempotency key has one row in
+// unanswered_creations for each call that may return its organization, or may have
+// returned it:
 //
 //	unanswered  the call is in progress; answerSettle deletes the row at its end
 //	lost        lost_at is set: the call's process knows that the answer did not arrive
@@ -9,7 +10,7 @@ package orgs
 //	            call that lost its right does not get it back
 //
 // Every statement names the call. A statement that arrives late, after its process gave
-// up, therefore changes nothing that another call has taken since.
+// up, therefore does not change the row of another call that has taken the creation.
 
 const answerSettle = `
 DELETE FROM unanswered_creations
@@ -25,15 +26,15 @@ ON CONFLICT (account_id, call_digest, call_id) DO UPDATE
 SET lost_at = excluded.lost_at
 WHERE NOT unanswered_creations.taken`
 
-// For a call whose row may not exist: another call may still have the right.
+// For a call that may have no row, because another call may still have the right.
 const answerLoseTaken = `
 UPDATE unanswered_creations
 SET lost_at = now()
 WHERE account_id = $1 AND call_digest = $2 AND call_id = $3 AND NOT taken`
 
-// Rows from before PostgreSQL's last start or promotion are not evidence: it may have lost
-// the commit that settled or took the call. An organization that has changed since its
-// creation is known to a client already.
+// Rows from before PostgreSQL's last start or promotion are not evidence: PostgreSQL may
+// have lost the commit that settled or took the answer. An organization that has changed
+// since its creation is already known to a client.
 const answersOpen = `
 SELECT u.call_id, u.owner, u.lost_at IS NOT NULL,
   coalesce(u.lost_at, u.created_at) > greatest(pg_postmaster_start_time(), pg_last_xact_replay_timestamp())

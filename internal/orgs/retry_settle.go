@@ -11,18 +11,17 @@ import (
 	"orgd/internal/uuid"
 )
 
-// answer is the right to answer a call with a new organization. One call at a time has
-// it. The call gives it up when it settles the answer or loses it.
+// answer is the right to answer a call with a new organization. Only one call has it at a
+// time. It ends when the call settles the answer or the answer is lost.
 type answer struct {
 	accountID uuid.UUID
 	digest    digest
 	callID    uuid.UUID
 	orgID     uuid.UUID
-	unsure    bool // whether the call has the right is unknown: the commit that takes it from another call may have failed
+	unsure    bool // the call may not have the right: the commit that took it from another call may have failed
 }
 
-// answers are those that this process owes to calls that may be retried without an
-// idempotency key.
+// answers tracks the answers to creations that may be retried without an idempotency key.
 type answers struct {
 	db      *db.Pool
 	owner   int64
@@ -38,8 +37,9 @@ func newAnswers(pool *db.Pool) *answers {
 // the lock is free, retries take over the creations that this process has not answered.
 func (r *Repository) Owner() int64 { return r.answers.owner }
 
-// settle returns the result for the answer, once no retry can return the organization
-// too. After an error the call must not return the organization, because a retry may.
+// settle records that the answer is about to be sent, so that no retry returns the
+// organization too. After an error the call must not return the organization, because a
+// retry may.
 func (a *answers) settle(ctx context.Context, due answer, org Org, replayed bool) (Changed, error) {
 	err := ctx.Err() // the client has disconnected, or was told to retry
 	if err == nil {
@@ -58,8 +58,8 @@ const (
 	settleBatch = 100
 )
 
-// settles records that calls are about to be answered. It writes one batch at a time, and
-// the calls that arrive meanwhile share the next commit.
+// settles records that answers are about to be sent. It writes one batch at a time. The
+// answers that arrive meanwhile share the next commit.
 type settles struct {
 	db *db.Pool
 
@@ -81,7 +81,7 @@ func (s *settles) settle(ctx context.Context, due answer) error {
 	s.waiting = append(s.waiting, settling{due, done})
 	if !s.running {
 		s.running = true
-		go s.run(context.Background()) // for other calls too
+		go s.run(context.Background()) // not the context of this call: the run serves other calls too
 	}
 	s.mu.Unlock()
 	select {
@@ -108,7 +108,7 @@ func (s *settles) run(ctx context.Context) {
 	}
 }
 
-// errTaken: a retry took over while the process did not hold its lock.
+// errTaken: a retry has taken the creation, because the process did not hold its lock.
 var errTaken = fmt.Errorf("%w: a retry has taken over the creation", ErrUnavailable)
 
 // next returns the waiting calls, or ends the run if there are none.
