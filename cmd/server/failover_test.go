@@ -2,80 +2,28 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"orgd/internal/db"
 	"orgd/internal/dbtest"
-	"orgd/internal/localpg"
+	"orgd/internal/standby"
 )
 
 // standby starts a second PostgreSQL that replicates the first one.
 func (p *postgres) standby(t *testing.T) *postgres {
 	t.Helper()
-	programs, err := localpg.FindBinaries()
-	if err != nil {
+	second := &postgres{options: p.options}
+	second.options.Dir = serverDir(t)
+	if err := standby.Make(t.Context(), p.server.URL("postgres"), second.options.Dir); err != nil {
 		t.Fatal(err)
 	}
-	// PATH may have links to the two programs that a server needs.
-	program, err := filepath.EvalSymlinks(filepath.Join(programs, "postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := p.dataDir(t)
-	// Next to the other server's directory, which PostgreSQL's user can reach.
-	dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(filepath.Dir(data))), "orgd-test-") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	cluster := filepath.Join(dir, "cluster")
-	if err := os.Mkdir(cluster, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	copying := exec.Command(filepath.Join(filepath.Dir(program), "pg_basebackup"), "--dbname="+p.server.URL("postgres"),
-		"--pgdata="+filepath.Join(cluster, "data"), "--checkpoint=fast", "--write-recovery-conf")
-	if out, err := copying.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	password, _ := mustParse(t, p.server.URL("postgres")).User.Password()
-	if err := os.WriteFile(filepath.Join(cluster, "password"), []byte(password), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.Chmod(dir, 0o711), chownAll(cluster, data)); err != nil {
-		t.Fatal(err)
-	}
-	second := &postgres{options: localpg.Options{Dir: dir, Settings: p.options.Settings}}
-	keepPort(t, dir)
-	second.start(t)
-	t.Cleanup(func() {
-		if err := second.server.Remove(); err != nil {
-			t.Errorf("remove the standby: %v", err)
-		}
-	})
+	second.run(t)
 	return second
-}
-
-// chownAll changes the owner of everything in dir to that of the other file.
-func chownAll(dir, like string) error {
-	info, err := os.Stat(like)
-	if err != nil {
-		return err
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	return filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(file, int(owner.Uid), int(owner.Gid)))
-	})
 }
 
 // eitherOf returns a URL of both servers that connects to the writable one.
@@ -135,13 +83,9 @@ type startedPair struct {
 	first, second    *dbtest.DB
 }
 
-// startPair returns nil where PostgreSQL is not installed.
 func startPair(t *testing.T) *startedPair {
 	t.Helper()
 	primary := startPostgres(t)
-	if primary == nil {
-		return nil
-	}
 	first := primary.database(t, "orgd")
 	standby := primary.standby(t)
 	return &startedPair{primary, standby, first, standby.open(t, "orgd")}
@@ -152,9 +96,6 @@ func startPair(t *testing.T) *startedPair {
 func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)
-	if pair == nil {
-		return
-	}
 	between := newProxy(t, pair.first.URL)
 	either := mustParse(t, between.url)
 	either.Host += "," + mustParse(t, pair.standby.server.URL("orgd")).Host
@@ -183,9 +124,6 @@ func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
 func TestSilentPrimary(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)
-	if pair == nil {
-		return
-	}
 	d, standby, promoted := pair.first, pair.standby, pair.second
 	key := d.Key(t, d.Account(t))
 	between := newProxy(t, d.URL)

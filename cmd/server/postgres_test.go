@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -28,35 +27,44 @@ type postgres struct {
 	server  *localpg.Server
 }
 
-// startPostgres returns nil if PostgreSQL is not installed and the other tests use a
-// server from elsewhere, like the tests of internal/localpg.
 func startPostgres(t *testing.T) *postgres {
 	t.Helper()
-	_, err := localpg.FindBinaries()
-	if errors.Is(err, localpg.ErrNotInstalled) && os.Getenv(dbtest.URLVariable) != "" {
-		fmt.Fprintln(os.Stderr, t.Name()+": NOT TESTED:", err)
-		return nil
-	}
-	// PostgreSQL may run as another user, who cannot come into the test's directory.
-	dir, err := os.MkdirTemp("", "orgd-test-") //nolint:usetesting // see above
+	programs, err := dbtest.Programs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL may run as another user
-		t.Fatal(err)
-	}
-	p := &postgres{options: localpg.Options{Dir: dir, Settings: map[string]string{
+	p := &postgres{options: localpg.Options{Dir: serverDir(t), Programs: programs, Settings: map[string]string{
 		"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "shared_buffers": "32MB",
 	}}}
-	keepPort(t, dir)
+	p.run(t)
+	return p
+}
+
+// run starts the server, which is removed at the end of the test.
+func (p *postgres) run(t *testing.T) {
+	t.Helper()
 	p.start(t)
 	t.Cleanup(func() {
 		if err := p.server.Remove(); err != nil {
 			t.Errorf("remove PostgreSQL: %v", err)
 		}
 	})
-	return p
+}
+
+// serverDir returns a directory for a server, and chooses its port.
+func serverDir(t *testing.T) string {
+	t.Helper()
+	// PostgreSQL may run as another user, who cannot enter the test's directory.
+	dir, err := os.MkdirTemp("", "orgd-test-") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	keepPort(t, dir)
+	return dir
 }
 
 // keepPort makes PostgreSQL use a port below the ephemeral range: an outgoing connection

@@ -13,9 +13,6 @@ import (
 func TestCanceledSynchronousWait(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t)
-	if p == nil {
-		return
-	}
 	d := p.database(t, "orgd")
 	d.Exec(t, "ALTER DATABASE orgd SET client_min_messages = error") // which would hide the warning
 	key := d.Key(t, d.Account(t))

