@@ -20,10 +20,11 @@ var mayImport = map[string][]string{
 	"internal/cursor":     {},
 	"internal/telemetry":  {},
 	"internal/localpg":    {"internal/pgprograms"},
-	"internal/pgprograms": {},
+	"internal/pgprograms": {"internal/progress"},
 	// Runs before anything else is built.
 	"internal/pgprograms/ensure": {"internal/localpg", "internal/pgprograms"},
 	"internal/child":             {},
+	"internal/progress":          {},
 	"internal/standby":           {},
 	"migrations":                 {},
 	"internal/db":                {},

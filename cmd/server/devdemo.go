@@ -12,6 +12,7 @@ import (
 	"orgd/internal/accounts"
 	"orgd/internal/apikeys"
 	"orgd/internal/db"
+	"orgd/internal/progress"
 	"orgd/internal/seed"
 )
 
@@ -63,13 +64,13 @@ func (d *demo) prepare(ctx context.Context, std streams, organizations int) erro
 	if err != nil || have >= organizations {
 		return err
 	}
-	bar := newProgress(std.err, organizations)
-	defer bar.done()
+	bar := progress.New(std.err, organizations, "organizations")
+	defer bar.Done()
 	return seed.Run(ctx, pool.Pgx(), seed.Options{
 		Account: owner.AccountID, From: have, Orgs: organizations, Members: demoMembers, APIKey: owner.KeyID, Seed: defaultSeed,
 		// One worker creates them in order, which From of the next run relies on.
 		Workers:  1,
-		Progress: func(done int) { bar.set(have + done) },
+		Progress: func(done int) { bar.Set(have + done) },
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"orgd/internal/db"
+	"orgd/internal/progress"
 	"orgd/internal/seed"
 	"orgd/internal/uuid"
 )
@@ -36,11 +37,11 @@ func (c *seedCommand) Validate() error {
 // Run fills the account. A second run with the same flags adds nothing.
 func (c *seedCommand) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		bar := newProgress(std.err, c.Orgs)
+		bar := progress.New(std.err, c.Orgs, "organizations")
 		err := seed.Run(ctx, pool.Pgx(), seed.Options{
-			Account: c.Account, Orgs: c.Orgs, Members: c.Members, Seed: c.Seed, Progress: bar.set,
+			Account: c.Account, Orgs: c.Orgs, Members: c.Members, Seed: c.Seed, Progress: bar.Set,
 		})
-		bar.done()
+		bar.Done()
 		if err != nil {
 			return err
 		}

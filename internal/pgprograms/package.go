@@ -32,24 +32,30 @@ var platforms = map[string]string{
 	"darwin/arm64": "darwin-arm64",
 }
 
-// sums are the SHA-512 checksums of the packages (npm view NAME@VERSION dist.integrity).
-var sums = map[string]string{
-	"linux-x64@18.4.0-beta.17":     "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==",
-	"linux-x64@17.10.0-beta.17":    "hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg==",
-	"linux-x64@16.14.0-beta.17":    "8fr7hEiI7XlbPDPsLZJ4RU1NR6jTIDWpf81Sfiwk3T845V0yJJGxjawjkQZmIWVgPW/qY/dMSv0o08FRWJ/zsg==",
-	"linux-x64@15.18.0-beta.17":    "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA==",
-	"linux-arm64@18.4.0-beta.17":   "TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg==",
-	"linux-arm64@17.10.0-beta.17":  "mC+bQvaBEf0WDD0nPWW3eGUXDUVzoyCzMtgl+Fw6Jy9DkQFK+jcPtzkzqhhrS/fGzn5telNpKInl8xPqDh71Ig==",
-	"linux-arm64@16.14.0-beta.17":  "LNT9TXoOGR/RSop1PewcMtpuf1Dtg6sKU7sFA1ODqInRA8NoP15HyLekUHW5aWnruu4yfs1pcy6DaV39T556mQ==",
-	"linux-arm64@15.18.0-beta.17":  "ape8eUuz4O2KrO8mySDMEKuHYEppJ71EJ4IanBa1fH6LOui9wifm4+iJnhFkaY+WGBa/Rgw/of+RlFHO2i+bLg==",
-	"darwin-x64@18.4.0-beta.17":    "4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q==",
-	"darwin-x64@17.10.0-beta.17":   "gXk65MIyttD/PWo6NDSmu/n4vzPcqZQmxVWjEKuecwlyGmWO984AZ3Ljb7F0bwPvXhqcovH4FGN4ydr0fGeJxg==",
-	"darwin-x64@16.14.0-beta.17":   "zikibpPYGWokfT/OFWNHCwerA3ZGat0ZyCIXOIbIucLBMDHztQ2WZQ9R5zil6oOxzElrMz2Q4aEOssGNrMDdyg==",
-	"darwin-x64@15.18.0-beta.17":   "W4Vd2hDkezdUAniJesLY0MZIfVJtyN7DNg2Q6X0ciwuhGYw/dh8ZDdZLZxSFmVNvpz8Itfj2s2P4MTFPczMMnQ==",
-	"darwin-arm64@18.4.0-beta.17":  "Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q==",
-	"darwin-arm64@17.10.0-beta.17": "E2dxhSllrcyAJBHuvgTrBTx2BaPlX2vvjXClPKHxfwBezk+nTZ01uAEraKiRJMpzHSCyN8J1dTjKh4q/uTsBLQ==",
-	"darwin-arm64@16.14.0-beta.17": "CB1DFZ08zfmNapx231rAJW74UZfs1jQmeGLwbQSaAIRVs2uqEdMhVNLwVlztFG3ZPSeuCsgTn/0yeYDmKF67og==",
-	"darwin-arm64@15.18.0-beta.17": "1hTznqARpTs+IaX3YYltEIJVNwXCuUoHhif+Xiub09SgtzpVhX1LRaJCpzp8kVJV0zxsBBFfv8kkT9TqJdJ32Q==",
+// archive is the size of a package's archive in bytes, and its SHA-512 checksum (npm view
+// NAME@VERSION dist.integrity).
+type archive struct {
+	size int64
+	sum  string
+}
+
+var archives = map[string]archive{
+	"linux-x64@18.4.0-beta.17":     {23732346, "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA=="},
+	"linux-x64@17.10.0-beta.17":    {23500205, "hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg=="},
+	"linux-x64@16.14.0-beta.17":    {23188454, "8fr7hEiI7XlbPDPsLZJ4RU1NR6jTIDWpf81Sfiwk3T845V0yJJGxjawjkQZmIWVgPW/qY/dMSv0o08FRWJ/zsg=="},
+	"linux-x64@15.18.0-beta.17":    {23027281, "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA=="},
+	"linux-arm64@18.4.0-beta.17":   {22982269, "TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg=="},
+	"linux-arm64@17.10.0-beta.17":  {22767514, "mC+bQvaBEf0WDD0nPWW3eGUXDUVzoyCzMtgl+Fw6Jy9DkQFK+jcPtzkzqhhrS/fGzn5telNpKInl8xPqDh71Ig=="},
+	"linux-arm64@16.14.0-beta.17":  {22464151, "LNT9TXoOGR/RSop1PewcMtpuf1Dtg6sKU7sFA1ODqInRA8NoP15HyLekUHW5aWnruu4yfs1pcy6DaV39T556mQ=="},
+	"linux-arm64@15.18.0-beta.17":  {22320686, "ape8eUuz4O2KrO8mySDMEKuHYEppJ71EJ4IanBa1fH6LOui9wifm4+iJnhFkaY+WGBa/Rgw/of+RlFHO2i+bLg=="},
+	"darwin-x64@18.4.0-beta.17":    {55198394, "4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q=="},
+	"darwin-x64@17.10.0-beta.17":   {51141708, "gXk65MIyttD/PWo6NDSmu/n4vzPcqZQmxVWjEKuecwlyGmWO984AZ3Ljb7F0bwPvXhqcovH4FGN4ydr0fGeJxg=="},
+	"darwin-x64@16.14.0-beta.17":   {50806685, "zikibpPYGWokfT/OFWNHCwerA3ZGat0ZyCIXOIbIucLBMDHztQ2WZQ9R5zil6oOxzElrMz2Q4aEOssGNrMDdyg=="},
+	"darwin-x64@15.18.0-beta.17":   {50498280, "W4Vd2hDkezdUAniJesLY0MZIfVJtyN7DNg2Q6X0ciwuhGYw/dh8ZDdZLZxSFmVNvpz8Itfj2s2P4MTFPczMMnQ=="},
+	"darwin-arm64@18.4.0-beta.17":  {55198393, "Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q=="},
+	"darwin-arm64@17.10.0-beta.17": {51141714, "E2dxhSllrcyAJBHuvgTrBTx2BaPlX2vvjXClPKHxfwBezk+nTZ01uAEraKiRJMpzHSCyN8J1dTjKh4q/uTsBLQ=="},
+	"darwin-arm64@16.14.0-beta.17": {50806689, "CB1DFZ08zfmNapx231rAJW74UZfs1jQmeGLwbQSaAIRVs2uqEdMhVNLwVlztFG3ZPSeuCsgTn/0yeYDmKF67og=="},
+	"darwin-arm64@15.18.0-beta.17": {50498279, "1hTznqARpTs+IaX3YYltEIJVNwXCuUoHhif+Xiub09SgtzpVhX1LRaJCpzp8kVJV0zxsBBFfv8kkT9TqJdJ32Q=="},
 }
 
 // Download returns the directory of the programs initdb and postgres of a major version. If
@@ -66,7 +72,7 @@ func Download(ctx context.Context, major int, progress io.Writer) (programs stri
 	}
 	c, err := userCache()
 	if err == nil {
-		programs, err = c.get(ctx, release{platform, version, sums[platform+"@"+version]}, progress)
+		programs, err = c.get(ctx, release{platform, version, archives[platform+"@"+version]}, progress)
 	}
 	if err != nil {
 		return "", fmt.Errorf("pgprograms: PostgreSQL %d: %w", major, err)
@@ -75,7 +81,10 @@ func Download(ctx context.Context, major int, progress io.Writer) (programs stri
 }
 
 // release is one package.
-type release struct{ platform, version, sum string }
+type release struct {
+	platform, version string
+	archive
+}
 
 func (r release) name() string { return "@embedded-postgres/" + r.platform }
 
@@ -125,14 +134,14 @@ func (c cache) get(ctx context.Context, r release, progress io.Writer) (string, 
 		return "", err
 	}
 	defer os.RemoveAll(temporary)
-	fmt.Fprintf(progress, "downloading PostgreSQL %s (about 25 MB, once) to %s ", r.version, dir)
-	stop := showTime(progress)
-	archive, err := c.download(ctx, r, temporary)
+	fmt.Fprintf(progress, "downloading PostgreSQL %s (%d MB, once) to %s\n", r.version, r.size/1e6, dir)
+	stop := showProgress(progress, temporary, r.size)
+	file, err := c.download(ctx, r, temporary)
 	stop()
 	if err != nil {
 		return "", err
 	}
-	if err := unpack(archive, r.sum, filepath.Join(temporary, "unpacked")); err != nil {
+	if err := unpack(file, r.sum, filepath.Join(temporary, "unpacked")); err != nil {
 		return "", err
 	}
 	if out, err := exec.CommandContext(ctx, filepath.Join(temporary, "unpacked", "bin", "postgres"), "--version").CombinedOutput(); err != nil {

@@ -64,7 +64,7 @@ func testRegistry(t *testing.T) (c cache, r release, served *atomic.Int32) {
 	}))
 	t.Cleanup(server.Close)
 	c = cache{dir: filepath.Join(t.TempDir(), "cache"), registry: server.URL + "/mirror"}
-	return c, release{"linux-x64", "18.4.0", base64.StdEncoding.EncodeToString(sum[:])}, served
+	return c, release{"linux-x64", "18.4.0", archive{int64(len(text)), base64.StdEncoding.EncodeToString(sum[:])}}, served
 }
 
 func TestDownloadOnce(t *testing.T) {
@@ -129,8 +129,8 @@ func TestDownloadKnowsEveryPackage(t *testing.T) {
 	t.Parallel()
 	for _, platform := range platforms {
 		for _, version := range versions {
-			if sum := sums[platform+"@"+version]; len(sum) != 88 {
-				t.Errorf("the checksum of %s %s is %q", platform, version, sum)
+			if a := archives[platform+"@"+version]; len(a.sum) != 88 || a.size < 20e6 {
+				t.Errorf("the archive of %s %s is %+v", platform, version, a)
 			}
 		}
 	}
