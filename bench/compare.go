@@ -93,7 +93,7 @@ func parseWrk(printed string) (load, error) {
 	for i, pattern := range []*regexp.Regexp{wrkRate, wrkP50, wrkP99} {
 		match := pattern.FindStringSubmatch(printed)
 		if match == nil {
-			return load{}, fmt.Errorf("nothing like %v in its output", pattern)
+			return load{}, fmt.Errorf("no match for %v in its output", pattern)
 		}
 		found[i] = match[1]
 	}

@@ -15,7 +15,7 @@ import (
 
 // choice is a value of a filter, or none, and how common it is.
 type choice struct {
-	what  string // empty if the filter is left out
+	what  string // empty if the filter is not used
 	query url.Values
 }
 

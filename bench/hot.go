@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// measureHot adds members to one organization from all connections at once, and checks
+// measureHot adds members to one organization from all connections concurrently, and checks
 // that none is lost. wrk drops the last answers of a run, so this load does not use it.
 // Its requests wait for each other most of the time.
 func (b *bench) measureHot(ctx context.Context) error {
@@ -34,7 +34,7 @@ func (b *bench) measureHot(ctx context.Context) error {
 	if counted != added || rows != added {
 		return fmt.Errorf("%s got %d members, has a userCount of %d and %d rows", orgID, added, counted, rows)
 	}
-	b.printf("\none organization, members added from %d connections for %d s: %.0f/s; all of %d are there\n",
+	b.printf("\none organization, members added from %d connections for %d s: %.0f/s; all %d are stored\n",
 		connections, b.seconds, float64(added)/took.Seconds(), added)
 	return nil
 }

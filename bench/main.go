@@ -33,7 +33,7 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
-	// A second signal ends the program at once.
+	// A second signal ends the program immediately.
 	context.AfterFunc(ctx, stop)
 	// If the reader exits (| head), the write fails. Without this, SIGPIPE would end the
 	// program before it cleans up.
@@ -72,13 +72,13 @@ func readOptions() (options, error) {
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
 	}
 	if o.server != "" && !o.shares {
-		return o, fmt.Errorf("--server goes with --shares")
+		return o, fmt.Errorf("--server works only with --shares")
 	}
 	if o.orgs < 2*pageSize {
-		return o, fmt.Errorf("--orgs is %d: give %d or more", o.orgs, 2*pageSize)
+		return o, fmt.Errorf("--orgs is %d, must be %d or more", o.orgs, 2*pageSize)
 	}
 	if min(o.pairs, o.seconds, o.requests, o.starts) < 1 {
-		return o, fmt.Errorf("--pairs, --seconds, --requests and --starts take 1 or more")
+		return o, fmt.Errorf("--pairs, --seconds, --requests and --starts must be 1 or more")
 	}
 	return o, nil
 }

@@ -20,7 +20,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.orgd.cmd.Process.Pid))
 	if errors.Is(err, fs.ErrNotExist) {
-		b.printf("\norgd, resident memory: not measured, for want of /proc\n")
+		b.printf("\norgd, resident memory: not measured, because there is no /proc\n")
 		return nil
 	}
 	if err != nil {
@@ -37,7 +37,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 func mebibytes(status []byte, field string) (float64, error) {
 	match := regexp.MustCompile(`(?m)^` + field + `:\s+(\d+) kB$`).FindSubmatch(status)
 	if match == nil {
-		return 0, fmt.Errorf("no %s in the process' status", field)
+		return 0, fmt.Errorf("no %s in the process's status", field)
 	}
 	kibibytes, err := strconv.ParseFloat(string(match[1]), 64)
 	return kibibytes / 1024, err

@@ -9,7 +9,7 @@ import (
 type operation struct {
 	name   string
 	method string
-	// In path and body, {id} stands for an organization's id and {n} for a number of nine
+	// In path and body, {id} is replaced by an organization's id and {n} by a number of nine
 	// digits. Each request gets new ones.
 	path, body string
 	// params are the values of $1, $2 … of the statement for pgbench.

@@ -52,7 +52,7 @@ func parsePgbench(printed string) (perSecond float64, err error) {
 	}
 	match := pgbenchRate.FindStringSubmatch(printed)
 	if match == nil {
-		return 0, fmt.Errorf("nothing like %v in its output", pgbenchRate)
+		return 0, fmt.Errorf("no match for %v in its output", pgbenchRate)
 	}
 	return strconv.ParseFloat(match[1], 64)
 }

@@ -20,7 +20,7 @@ func findPrograms() (p programs, err error) {
 func findProgram(name, advice string) (string, error) {
 	path, err := exec.LookPath(name)
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("%s makes the load, and is not in PATH: %s", name, advice)
+		return "", fmt.Errorf("%s, which generates the load, is not in PATH: %s", name, advice)
 	}
 	return path, err
 }

@@ -46,7 +46,7 @@ func (b *bench) measureRevocations(ctx context.Context) (err error) {
 		}
 		took = append(took, more...)
 	}
-	b.printf("\norgd, from a revocation to the first refusal of another server under load, %d keys: p50 %.1f ms  p99 %.1f ms  worst %.1f ms\n",
+	b.printf("\norgd, from a revocation to the first rejection by another server under load, %d keys: p50 %.1f ms  p99 %.1f ms  worst %.1f ms\n",
 		len(took), quantile(took, .5), quantile(took, .99), quantile(took, 1))
 
 	if err := execute(ctx, b.tenant.databaseURL, "ALTER TABLE api_keys DISABLE TRIGGER api_keys_updated"); err != nil {
@@ -60,7 +60,7 @@ func (b *bench) measureRevocations(ctx context.Context) (err error) {
 		}
 		lost = append(lost, milliseconds(t))
 	}
-	b.printf("orgd, the same with no news and ORGD_KEY_CACHE_TTL=%v, %d keys: worst %.1f ms\n", lostTTL, len(lost), quantile(lost, 1))
+	b.printf("orgd, the same without the notification, ORGD_KEY_CACHE_TTL=%v, %d keys: worst %.1f ms\n", lostTTL, len(lost), quantile(lost, 1))
 	return execute(ctx, b.tenant.databaseURL, "ALTER TABLE api_keys ENABLE TRIGGER api_keys_updated")
 }
 

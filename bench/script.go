@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// variable is a variable that pgbench sets anew for each transaction.
+// variable is a variable that pgbench sets again for each transaction.
 type variable struct{ name, value string }
 
 func variables(targets []target) []variable {

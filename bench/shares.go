@@ -45,7 +45,7 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 	if err != nil {
 		return err
 	}
-	b.printf("\n%d accounts, each %d requests a second (list, get, change, create), beside one that takes what it can; %d s each\n",
+	b.printf("\n%d accounts, each %d requests a second (list, get, change, create), next to one that takes all it can; %d s each\n",
 		others, time.Second/othersPeriod, b.seconds)
 	for _, a := range []attack{
 		{"alone", 0, nil},
@@ -79,7 +79,7 @@ SELECT account_id, org_id, '` + everywhere + `', created_at, created_at FROM org
 	return b.vacuum(ctx)
 }
 
-// attack is the load of one account, from several callers at once. A call reports
+// attack is the load of one account, from several concurrent callers. A call reports
 // whether it was answered.
 type attack struct {
 	name    string
@@ -113,16 +113,16 @@ func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a att
 	if err := calls.Wait(); err != nil {
 		return err
 	}
-	b.printf("  %-54s %4d answers  %4d refused  p50 %6.1f ms  p99 %7.1f ms; it gets %d\n", a.name,
-		len(got.took), got.refused, quantile(got.took, .5), quantile(got.took, .99), served.Load()-before)
+	b.printf("  %-54s %4d answers  %4d rejected  p50 %6.1f ms  p99 %7.1f ms; it gets %d\n", a.name,
+		len(got.took), got.rejected, quantile(got.took, .5), quantile(got.took, .99), served.Load()-before)
 	return nil
 }
 
 // outcome is the service that the neighbours get.
 type outcome struct {
-	mu      sync.Mutex
-	took    []float64 // ms
-	refused int
+	mu       sync.Mutex
+	took     []float64 // ms
+	rejected int
 }
 
 func (o *outcome) note(status int, took time.Duration) {
@@ -130,7 +130,7 @@ func (o *outcome) note(status int, took time.Duration) {
 	defer o.mu.Unlock()
 	o.took = append(o.took, milliseconds(took))
 	if status < 200 || status > 299 {
-		o.refused++
+		o.rejected++
 	}
 }
 
@@ -172,7 +172,7 @@ func (c *client) create(ctx context.Context, s *server) (string, error) {
 	return orgs + "/" + made.Organizations[0].OrgID, nil
 }
 
-// call sends requests at a steady pace, each after the answer to the one before.
+// call sends requests at a steady pace, each after the previous answer.
 func (n *neighbour) call(ctx context.Context, got *outcome, length time.Duration) error {
 	pace := time.NewTicker(othersPeriod)
 	defer pace.Stop()
@@ -218,7 +218,7 @@ func (b *bench) newGreedy(ctx context.Context, s *server) (*greedy, error) {
 
 func (g *greedy) client(caller int) *client { return g.clients[caller%len(g.clients)] }
 
-// send continues at once, except after a rejection: otherwise this program would be
+// send continues immediately, except after a rejection: otherwise this program would be
 // measured.
 func (g *greedy) send(ctx context.Context, caller int, method, url, body string) bool {
 	status, _, err := g.client(caller).do(ctx, method, url, body)

@@ -63,7 +63,7 @@ func (o operation) forPgbench(sql string) (string, error) {
 		return o.params[n-1]
 	})
 	if used != len(o.params) {
-		return "", fmt.Errorf("%s: the benchmark knows %d parameters of a statement that has %d:\n%s", o.name, len(o.params), used, sql)
+		return "", fmt.Errorf("%s: the benchmark has %d parameters, but the statement has %d:\n%s", o.name, len(o.params), used, sql)
 	}
 	return filled, nil
 }

@@ -45,7 +45,7 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 		}
 		for _, t := range tries {
 			try.key, try.from = t.key, randomAddress()
-			took, err := try.refused(ctx, s)
+			took, err := try.rejected(ctx, s)
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 	t := welch(alike, other)
 	// For this many samples, t has a normal distribution.
 	p := math.Erfc(math.Abs(t) / math.Sqrt2)
-	b.printf("\norgd, refusals of %d wrong keys that begin as a real one, and of as many that begin as an absent one: medians %.4f and %.4f ms, t %.2f, p %.3f\n",
+	b.printf("\norgd, rejections of %d wrong keys that begin like a real key, and of as many that begin like an absent key: medians %.4f and %.4f ms, t %.2f, p %.3f\n",
 		wrongKeys, median(alike), median(other), t, p)
 	return nil
 }
@@ -81,7 +81,7 @@ func wrongKey(key string, shared int) string {
 	return string(append(text, digits[:]...))
 }
 
-func (c *client) refused(ctx context.Context, s *server) (time.Duration, error) {
+func (c *client) rejected(ctx context.Context, s *server) (time.Duration, error) {
 	start := time.Now()
 	status, answer, err := c.do(ctx, http.MethodGet, "http://"+s.addr+"/v1/orgs", "")
 	took := time.Since(start)

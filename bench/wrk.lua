@@ -1,5 +1,5 @@
--- Each connection's requests to orgd, for wrk. The benchmark puts in what stands
--- between angle brackets.
+-- Generates the requests of each of wrk's connections. The benchmark replaces the parts in
+-- angle brackets.
 math.randomseed(<seed>)
 local ids = {<ids>}
 wrk.headers["Content-Type"] = <type>

@@ -96,8 +96,8 @@ refused_rollout() {
 	! ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh || return 1
 	[ "$(docker compose ps -aq server | sort)" = "$1" ]
 }
-under_load "rollout that the schema refuses" refused_rollout "$(docker compose ps -aq server | sort)"
-grep -q 'run `server migrate up`' "$dir/rollout that the schema refuses" || fail "the output does not say why: $(cat "$dir/rollout that the schema refuses")"
+under_load "rollout of a release that needs a newer schema" refused_rollout "$(docker compose ps -aq server | sort)"
+grep -q 'run `server migrate up`' "$dir/rollout of a release that needs a newer schema" || fail "the output does not say why: $(cat "$dir/rollout of a release that needs a newer schema")"
 
 migrate() { ORGD_IMAGE=$ORGD_IMAGE-next docker compose run --rm -T migrate; }
 rollout_during_migration() {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Serves through PgBouncer in transaction mode: migrates, lists, changes organizations
-# from several clients at once, and revokes a key. It needs curl, psql, pgbouncer, and
+# from several concurrent clients, and revokes a key. It needs curl, psql, pgbouncer, and
 # the PostgreSQL in TEST_DATABASE_URL. Usage: pgbouncer.sh SERVER
 set -eu
 PATH=$PATH:/usr/sbin # Debian installs pgbouncer here
@@ -101,7 +101,7 @@ for client in 1 2 3 4 5 6 7 8; do
 	) &
 	clients="$clients $!"
 done
-for client in $clients; do wait "$client" || fail "a client was refused: $(cat "$dir"/answer.*)"; done
+for client in $clients; do wait "$client" || fail "a client failed: $(cat "$dir"/answer.*)"; done
 count=$(psql "$ORGD_DB_DIRECT_URL" -Atc "SELECT count(*) FROM orgs WHERE metadata = '{\"a\": \"b\"}'")
 [ "$count" = 160 ] || fail "$count organizations were created and changed, want 160"
 

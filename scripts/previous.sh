@@ -50,7 +50,7 @@ until grep -q '"msg":"serving"' "$dir/log"; do
 	sleep 0.1
 done
 url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/log")
-call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@" || fail "the old server refuses: $*"; }
+call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@" || fail "the old server rejects: $*"; }
 org=$(call "$url/v1/orgs" -d '{"orgName":"Previous"}' | grep -o 'org_[0-9a-f]*')
 call -X PATCH "$url/v1/orgs/$org" -d '{"metadata":{"a":"b"}}' >/dev/null
 call "$url/v1/orgs?limit=1" | grep -q "$org" || fail "the old server does not list the organization that it created"

@@ -101,7 +101,7 @@ pids="$pids $writer"
 written() { [ "$(psql "$from" -Atc "SELECT count(*) FROM orgs WHERE org_name = 'Written'")" -gt "$1" ]; }
 await "the writer writes nothing" written 10
 
-# One session holds the snapshot of the dump, and computes what is in it.
+# One session holds the snapshot of the dump, and computes its contents.
 mkfifo "$dir/sql"
 psql "$from" -Atq <"$dir/sql" >"$dir/session" &
 pids="$pids $!"

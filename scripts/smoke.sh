@@ -74,7 +74,7 @@ walk
 live_through
 key=$ORGD_API_KEY
 
-# A second server in the same directory is refused.
+# A second server in the same directory must fail.
 if "$server" dev --addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --data-dir "$dir/data" >/dev/null 2>"$dir/second"; then
 	echo "smoke: a second server dev started"
 	exit 1

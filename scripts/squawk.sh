@@ -1,7 +1,7 @@
 #!/bin/sh
 # Lints the Up part of each migration for statements that would block other sessions. Each
-# runs in a transaction unless it says otherwise. Migrations up to 00010 are left out: they
-# ran on empty databases, before the first release. It needs npx.
+# runs in a transaction unless it says otherwise. Migrations up to 00010 are skipped: they
+# only ever ran on empty databases. It needs npx.
 set -eu
 cd "$(dirname "$0")/.."
 
