@@ -86,9 +86,9 @@ func (a answer) mayBeRepeated() bool {
 type journal struct {
 	apiKey string
 
-	mu      sync.Mutex
-	answers map[call]answer // the first success
-	refused int             // answers that tell the client to retry
+	mu       sync.Mutex
+	answers  map[call]answer // the first success
+	rejected int             // answers that tell the client to retry
 }
 
 func newJournal(apiKey string) *journal { return &journal{apiKey: apiKey, answers: map[call]answer{}} }
@@ -116,7 +116,7 @@ func (j *journal) done() int {
 func (j *journal) awaitMore(t *testing.T, n int) {
 	t.Helper()
 	enough := j.done() + n
-	await(t, "the calls are not done any more", func() bool { return j.done() >= enough })
+	await(t, "no more calls are done", func() bool { return j.done() >= enough })
 }
 
 // insist repeats the call until it succeeds, sooner than Retry-After, and checks that each
@@ -138,7 +138,7 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 			return
 		}
 		j.mu.Lock()
-		j.refused++
+		j.rejected++
 		j.mu.Unlock()
 		time.Sleep(20 * time.Millisecond) // shorter than Retry-After
 	}
@@ -179,7 +179,7 @@ func (j *journal) check(t *testing.T, d *dbtest.DB) {
 		}
 		delete(made, c.value)
 	}
-	t.Logf("%d calls done, the first answer of %d was lost, %d times one was told to come again", len(j.answers), unheard, j.refused)
+	t.Logf("%d calls done, the first answer of %d was lost, %d answers asked for a retry", len(j.answers), unheard, j.rejected)
 	for name, ids := range made {
 		t.Errorf("nobody asked for %s, %v", name, ids)
 	}

@@ -35,7 +35,8 @@ func succeed(t *testing.T, args ...string) string {
 	return strings.TrimSpace(out)
 }
 
-func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
+// A wrong command line or variable is reported in one line, with exit code 2.
+func TestWrongValues(t *testing.T) {
 	t.Parallel()
 	const good = "--database-url=postgres://u:secret@127.0.0.1/d"
 	id := uuid.NewV7().String()
@@ -107,10 +108,13 @@ func TestWrongValuesAreOneLineAndExit2(t *testing.T) {
 		{"seed", good, "--account=" + id, "--orgs=1", "--members=-1"},
 		{"healthcheck", "--addr=x"},
 	} {
-		code, out, errs := run(t, args...)
-		if code != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "secret") {
-			t.Errorf("%q: exit %d, printed %q and %q", args, code, out, errs)
-		}
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			code, out, errs := run(t, args...)
+			if code != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "secret") {
+				t.Errorf("exit %d, printed %q and %q", code, out, errs)
+			}
+		})
 	}
 }
 
@@ -129,7 +133,7 @@ func TestHelp(t *testing.T) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
 			if out := succeed(t, args...); !strings.HasPrefix(out, "Usage: server") {
-				t.Errorf("%q: %s", args, out)
+				t.Error(out)
 			}
 		})
 	}
@@ -156,7 +160,7 @@ func TestMigrateCommands(t *testing.T) {
 }
 
 // The commands lead from an empty database to a page of the list.
-func TestFromNothingToAPage(t *testing.T) {
+func TestCommandsFromEmptyDatabaseToAPage(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
 	database := "--database-url=" + databaseURL
@@ -284,10 +288,13 @@ func TestCommandsThatFail(t *testing.T) {
 		{"migrate", "up", "--database-url=postgres://u:secret@127.0.0.1:1/d"},
 		{"healthcheck", "--addr=127.0.0.1:1"},
 	} {
-		code, out, errs := run(t, args...)
-		if code != exitFailed || out != "" || errs == "" || strings.Contains(errs, "secret") {
-			t.Errorf("%q: exit %d, printed %q and %q", args, code, out, errs)
-		}
+		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
+			t.Parallel()
+			code, out, errs := run(t, args...)
+			if code != exitFailed || out != "" || errs == "" || strings.Contains(errs, "secret") {
+				t.Errorf("exit %d, printed %q and %q", code, out, errs)
+			}
+		})
 	}
 }
 

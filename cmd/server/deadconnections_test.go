@@ -156,7 +156,7 @@ func (s *silence) checkPatience(t *testing.T) {
 func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var probing sync.WaitGroup
-	var refused time.Duration
+	var unready time.Duration
 	probing.Go(func() {
 		ready := time.Now()
 		for ctx.Err() == nil {
@@ -164,14 +164,14 @@ func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 			if status == http.StatusOK {
 				ready = time.Now()
 			}
-			refused = max(refused, time.Since(ready))
+			unready = max(unready, time.Since(ready))
 			time.Sleep(50 * time.Millisecond) // between two probes
 		}
 	})
 	return func() time.Duration {
 		cancel()
 		probing.Wait()
-		return refused
+		return unready
 	}
 }
 

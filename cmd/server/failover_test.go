@@ -55,7 +55,7 @@ func TestOneOfTwoHostsIsGone(t *testing.T) {
 // awaitAnswer waits until the server serves again. Until then, only 503 is allowed.
 func (r *running) awaitAnswer(t *testing.T, key string) {
 	t.Helper()
-	await(t, "it does not go on", func() bool {
+	await(t, "the server does not serve again", func() bool {
 		status, _, body := get(t, r.url+"/v1/orgs", key)
 		if status != http.StatusOK && status != http.StatusServiceUnavailable || strings.Contains(string(body), "127.0.0.1:") {
 			t.Errorf("%d %s", status, body)
@@ -120,7 +120,7 @@ func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
 }
 
 // When a primary goes silent and the standby is promoted, an idle server, a server under
-// load and their listeners switch to it within 10 s.
+// load and their listeners switch to it. The log has the times, for docs/operating.md.
 func TestSilentPrimary(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)
@@ -157,18 +157,15 @@ func TestSilentPrimary(t *testing.T) {
 		"the busy server's listener": func() bool { return strings.Count(busy.log.String(), hearing) >= 2 },
 		"the idle server's listener": func() bool { return strings.Count(idle.log.String(), hearing) >= 2 },
 	}
-	await(t, "the silent primary is not left", func() bool {
+	await(t, "a server does not switch to the new primary", func() bool {
 		for name, done := range left {
 			if done() {
-				t.Logf("%s has left it after %s", name, time.Since(begun))
+				t.Logf("%s has switched after %s", name, time.Since(begun))
 				delete(left, name)
 			}
 		}
 		return len(left) == 0
 	})
-	if took := time.Since(begun); took > 10*time.Second {
-		t.Errorf("the silent primary was left after %s", took)
-	}
 	stopped.Store(true)
 	calls()
 }

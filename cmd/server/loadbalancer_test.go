@@ -21,10 +21,10 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// startFront starts a proxy in front of a server and returns its URL, or "" if the program
+// startLoadBalancer starts a proxy in front of a server and returns its URL, or "" if the program
 // is not installed. The arguments may name the configuration file, in which %PORT% is the
 // port to listen on.
-func startFront(t *testing.T, program, config string, args ...string) string {
+func startLoadBalancer(t *testing.T, program, config string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
@@ -117,14 +117,14 @@ func TestEntityTagsBehindCompressingProxies(t *testing.T) {
 	key := d.Key(t, d.Account(t), apikeys.OrgsRead, apikeys.OrgsWrite, apikeys.MembersWrite)
 	haproxyConfig := haproxy(t, strings.TrimPrefix(r.url, "http://"), "default_backend replicas",
 		"compression algo gzip\n    compression type application/json\n    default_backend replicas")
-	for _, front := range []struct{ program, config, args, marked string }{
+	for _, lb := range []struct{ program, config, args, marked string }{
 		{"nginx", nginxConfig, "-c %CONFIG% -p %DIR%", `W/"1"`},
 		{"haproxy", haproxyConfig, "-f %CONFIG%", `W/"1"`},
 		{"apache2", apacheConfig, "-f %CONFIG% -X", `"1-gzip"`},
 	} {
-		t.Run(front.program, func(t *testing.T) {
+		t.Run(lb.program, func(t *testing.T) {
 			t.Parallel()
-			url := startFront(t, front.program, strings.ReplaceAll(front.config, "%URL%", r.url), strings.Fields(front.args)...)
+			url := startLoadBalancer(t, lb.program, strings.ReplaceAll(lb.config, "%URL%", r.url), strings.Fields(lb.args)...)
 			if url == "" {
 				return
 			}
@@ -133,8 +133,8 @@ func TestEntityTagsBehindCompressingProxies(t *testing.T) {
 			made := c.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Acme"}`, "", 201)
 			path := "/v1/orgs/" + regexp.MustCompile(`org_[0-9a-f]{32}`).FindString(made.Header.Get("Location"))
 			tag := c.do(t, http.MethodGet, path, "", "", 200).Header.Get("ETag")
-			if tag != front.marked {
-				t.Errorf("the proxy makes %s of the tag, want %s", tag, front.marked)
+			if tag != lb.marked {
+				t.Errorf("the proxy makes %s of the tag, want %s", tag, lb.marked)
 			}
 			c.do(t, http.MethodGet, path, "", "If-None-Match: "+tag, 304)
 			next := c.do(t, http.MethodPatch, path, `{"orgName":"Acme 2"}`, "If-Match: "+tag, 200).Header.Get("ETag")
@@ -198,7 +198,7 @@ func haproxy(t *testing.T, replica string, replace ...string) string {
 func TestErrorsOfHAProxy(t *testing.T) {
 	t.Parallel()
 	replica := newBrokenReplica(t)
-	url := startFront(t, "haproxy", haproxy(t, replica.address, "timeout server 20s", "timeout server 1s", "timeout http-request 10s", "timeout http-request 1s"),
+	url := startLoadBalancer(t, "haproxy", haproxy(t, replica.address, "timeout server 20s", "timeout server 1s", "timeout http-request 10s", "timeout http-request 1s"),
 		"-f", "%CONFIG%")
 	if url == "" {
 		return

@@ -45,11 +45,11 @@ func TestMemoryHasABound(t *testing.T) { //nolint:paralleltest // see above
 			p := startProgram(t, program, d.URL, variables...)
 			bystander := newBystander(p.url, d.Key(t, other))
 			for _, a := range attacks(oneOf(t, d, greedy)) {
-				refused, worst := bystander.during(t, func() { a.run(t, p.url, keys) })
+				rejected, worst := bystander.during(t, func() { a.run(t, p.url, keys) })
 				peak := residentMiB(t, p, "VmHWM")
 				t.Logf("%s: %.0f MiB resident at most; the slowest answer to the other account took %s", a.what, peak, worst)
-				if peak > maxResidentMiB || refused > 0 {
-					t.Errorf("%s: %.0f MiB resident, %d requests of the other account refused", a.what, peak, refused)
+				if peak > maxResidentMiB || rejected > 0 {
+					t.Errorf("%s: %.0f MiB resident, %d requests of the other account rejected", a.what, peak, rejected)
 				}
 			}
 		})
@@ -185,19 +185,19 @@ func newBystander(url, key string) *bystander {
 }
 
 // during lists and creates while attack runs, and counts the rejections.
-func (b *bystander) during(t *testing.T, attack func()) (refused int, worst time.Duration) {
+func (b *bystander) during(t *testing.T, attack func()) (rejected int, worst time.Duration) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() { attack(); close(done) }()
 	for i := 0; ; i++ {
 		select {
 		case <-done:
-			return refused, worst
+			return rejected, worst
 		case <-time.After(50 * time.Millisecond):
 		}
 		begun := time.Now()
 		if status := b.call(t, i); status != http.StatusOK && status != http.StatusCreated {
-			refused++
+			rejected++
 		}
 		worst = max(worst, time.Since(begun))
 	}

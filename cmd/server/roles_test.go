@@ -286,10 +286,13 @@ func TestCommandsByTheServingRole(t *testing.T) {
 		{"accounts", "list", database},
 		{"migrate", "down", database},
 	} {
-		code, _, errs := run(t, args...)
-		if code != exitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "42501") {
-			t.Errorf("%s: exit %d, %s", args[:2], code, errs)
-		}
+		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
+			t.Parallel()
+			code, _, errs := run(t, args...)
+			if code != exitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "42501") {
+				t.Errorf("exit %d, %s", code, errs)
+			}
+		})
 	}
 }
 

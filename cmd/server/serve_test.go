@@ -161,7 +161,7 @@ func mustNotListen(t *testing.T) func() (listeners, error) {
 	}
 }
 
-func TestSchemaThatIsBehindIsRefused(t *testing.T) {
+func TestSchemaThatIsBehindIsRejected(t *testing.T) {
 	t.Parallel()
 	err := serve(context.Background(), serveConfig{databaseURL: dbtest.NewURL(t), maxConns: 1, listen: mustNotListen(t)})
 	if err == nil || !strings.Contains(err.Error(), "server migrate up") {

@@ -111,9 +111,9 @@ func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error 
 	case errors.Is(err, db.ErrMisconfigured):
 		return err
 	case errors.Is(err, db.ErrDenied):
-		cfg.logger.Warn("the database refuses this server; it will be ready when the database accepts it", "error", err)
+		cfg.logger.Warn("the database denies access; the server will be ready when it has access", "error", err)
 	case errors.Is(err, db.ErrUnavailable):
-		cfg.logger.Warn("the database does not answer yet; the server will be ready when it does", "error", err)
+		cfg.logger.Warn("the database cannot be reached yet; the server will be ready when it can", "error", err)
 	case err != nil:
 		return err
 	case cfg.isPooled():

@@ -12,8 +12,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// refusing starts a fake PostgreSQL that refuses every connection with one SQLSTATE.
-func refusing(t *testing.T, sqlstate string) (databaseURL string) {
+// rejecting starts a fake PostgreSQL that rejects every connection with one SQLSTATE.
+func rejecting(t *testing.T, sqlstate string) (databaseURL string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -26,57 +26,57 @@ func refusing(t *testing.T, sqlstate string) (databaseURL string) {
 			if err != nil {
 				return // closed
 			}
-			go refuse(conn, sqlstate)
+			go reject(conn, sqlstate)
 		}
 	}()
 	return "postgres://u:secret@" + ln.Addr().String() + "/d?sslmode=disable"
 }
 
-// refuse answers the first message. The client may be gone.
-func refuse(conn net.Conn, sqlstate string) {
+// reject answers the first message. The client may be gone.
+func reject(conn net.Conn, sqlstate string) {
 	defer conn.Close()
 	backend := pgproto3.NewBackend(conn, conn)
 	if _, err := backend.ReceiveStartupMessage(); err != nil {
 		return
 	}
-	backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: sqlstate, Message: "refused with " + sqlstate})
+	backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: sqlstate, Message: "rejected with " + sqlstate})
 	_ = backend.Flush()
 }
 
 // An error that only another URL or another database fixes ends the start with one line.
 // If the database may come up, or an administrator may grant access, the server waits.
-func TestRefusedAtTheStart(t *testing.T) {
+func TestStartWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	const (
-		ends   = ""
-		silent = "the database does not answer yet"
-		denied = "the database refuses this server"
+		ends        = ""
+		unreachable = "the database cannot be reached yet"
+		denied      = "the database denies access"
 	)
 	for sqlstate, want := range map[string]string{
-		"3D000": ends,   // no such database
-		"42704": ends,   // unknown parameter in the URL
-		"22023": ends,   // wrong value of one
-		"28P01": denied, // wrong password
-		"28000": denied, // no such role, or pg_hba.conf rejects it
-		"42501": denied, // no CONNECT on the database
-		"57P03": silent, // starting up
-		"57P01": silent, // shutting down
-		"53300": silent, // no connection left
-		"08P01": silent, // PgBouncer's code for most errors
-		"XX000": silent,
+		"3D000": ends,        // no such database
+		"42704": ends,        // unknown parameter in the URL
+		"22023": ends,        // wrong value of one
+		"28P01": denied,      // wrong password
+		"28000": denied,      // no such role, or pg_hba.conf rejects it
+		"42501": denied,      // no CONNECT on the database
+		"57P03": unreachable, // starting up
+		"57P01": unreachable, // shutting down
+		"53300": unreachable, // no connection left
+		"08P01": unreachable, // PgBouncer's code for most errors
+		"XX000": unreachable,
 	} {
 		t.Run(sqlstate, func(t *testing.T) {
 			t.Parallel()
-			checkStart(t, refusing(t, sqlstate), want, sqlstate)
+			checkStart(t, rejecting(t, sqlstate), want, sqlstate)
 		})
 	}
 	t.Run("nothing listens", func(t *testing.T) {
 		t.Parallel()
-		checkStart(t, "postgres://u:secret@127.0.0.1:1/d", silent, "connection refused")
+		checkStart(t, "postgres://u:secret@127.0.0.1:1/d", unreachable, "connection refused")
 	})
 	t.Run("no such host", func(t *testing.T) {
 		t.Parallel()
-		checkStart(t, "postgres://u:secret@absent.invalid/d", silent, "absent.invalid")
+		checkStart(t, "postgres://u:secret@absent.invalid/d", unreachable, "absent.invalid")
 	})
 }
 

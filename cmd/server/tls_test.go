@@ -157,40 +157,40 @@ func TestTLS(t *testing.T) {
 	for _, c := range []struct {
 		role, host, mode string
 		params           []string
-		refused          string // part of the reason; empty if the connection succeeds
+		reason           string // part of the reason; empty if the connection succeeds
 	}{
-		{role: "encrypted", host: "127.0.0.1", mode: "disable", refused: unencrypted},
+		{role: "encrypted", host: "127.0.0.1", mode: "disable", reason: unencrypted},
 		{role: "encrypted", host: "127.0.0.1", mode: "prefer"},
 		{role: "encrypted", host: "127.0.0.1", mode: "require"},
 		{role: "encrypted", host: "127.0.0.1", mode: "require", params: []string{"sslrootcert", ca.file}},
-		{role: "encrypted", host: "127.0.0.1", mode: "require", params: []string{"sslrootcert", otherCA.file}, refused: unknown},
+		{role: "encrypted", host: "127.0.0.1", mode: "require", params: []string{"sslrootcert", otherCA.file}, reason: unknown},
 		{role: "encrypted", host: "127.0.0.1", mode: "verify-ca", params: []string{"sslrootcert", ca.file}},
-		{role: "encrypted", host: "127.0.0.1", mode: "verify-ca", params: []string{"sslrootcert", otherCA.file}, refused: unknown},
-		{role: "encrypted", host: "127.0.0.1", mode: "verify-ca", refused: unknown},
+		{role: "encrypted", host: "127.0.0.1", mode: "verify-ca", params: []string{"sslrootcert", otherCA.file}, reason: unknown},
+		{role: "encrypted", host: "127.0.0.1", mode: "verify-ca", reason: unknown},
 		{role: "encrypted", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", ca.file}},
-		{role: "encrypted", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", otherCA.file}, refused: unknown},
-		{role: "encrypted", host: "127.0.0.1", mode: "verify-full", params: []string{"sslrootcert", ca.file}, refused: otherName},
+		{role: "encrypted", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", otherCA.file}, reason: unknown},
+		{role: "encrypted", host: "127.0.0.1", mode: "verify-full", params: []string{"sslrootcert", ca.file}, reason: otherName},
 		{role: "certified", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", ca.file, "sslcert", certificate, "sslkey", key}},
-		{role: "certified", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", ca.file}, refused: "requires a valid client certificate"},
-		{role: "certified", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", ca.file, "sslcert", foreign, "sslkey", foreignKey}, refused: cut},
+		{role: "certified", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", ca.file}, reason: "requires a valid client certificate"},
+		{role: "certified", host: "localhost", mode: "verify-full", params: []string{"sslrootcert", ca.file, "sslcert", foreign, "sslkey", foreignKey}, reason: cut},
 	} {
-		t.Run(fmt.Sprint(c.role, " ", c.host, " ", c.mode, " ", len(c.params), " ", c.refused), func(t *testing.T) {
+		t.Run(fmt.Sprint(c.role, " ", c.host, " ", c.mode, " ", len(c.params), " ", c.reason), func(t *testing.T) {
 			t.Parallel()
 			at := p.tlsURL(t, "orgd", c.role, c.host, c.mode, c.params...)
 			for name, err := range map[string]error{"pool": ping(t, at), "listener": listenOnce(t, at), "migrations": migrateOnce(at)} {
-				checkReason(t, name, err, c.refused)
+				checkReason(t, name, err, c.reason)
 			}
 			code, _, errs := run(t, "migrate", "status", "--database-url="+at)
-			if (code == 0) != (c.refused == "") || c.refused != "" && strings.Count(errs, "\n") != 1 {
+			if (code == 0) != (c.reason == "") || c.reason != "" && strings.Count(errs, "\n") != 1 {
 				t.Errorf("migrate status: exit %d, %s", code, errs)
 			}
 			s := start(t, func(cfg *serveConfig) { cfg.databaseURL = at })
-			if c.refused == "" {
+			if c.reason == "" {
 				awaitStatus(t, s.url+"/readyz", http.StatusOK)
 				s.awaitLog(t, hearing, 1)
 				return
 			}
-			s.awaitLog(t, c.refused, 2) // the pool and the listener
+			s.awaitLog(t, c.reason, 2) // the pool and the listener
 			awaitStatus(t, s.url+"/readyz", http.StatusServiceUnavailable)
 		})
 	}

@@ -105,7 +105,7 @@ func TestTraces(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	key := d.Key(t, d.Account(t))
-	d.Exec(t, "ALTER TABLE orgs ADD CONSTRAINT not_this CHECK (org_name <> 'Secret and refused')")
+	d.Exec(t, "ALTER TABLE orgs ADD CONSTRAINT not_this CHECK (org_name <> 'Secret and rejected')")
 	c := newSpanCollector(t)
 	r := start(t, func(cfg *serveConfig) { cfg.databaseURL, cfg.tracesURL = d.URL, c.url })
 	for _, call := range []struct {
@@ -114,7 +114,7 @@ func TestTraces(t *testing.T) {
 	}{
 		{"GET", "/v1/orgs?orgName=Secret&metadata[Secret]=Secret", "", "00-" + sentTrace + "-" + sentParent + "-01", 200},
 		{"POST", "/v1/orgs", `{"orgName": "Secret", "metadata": {"Secret": "Secret"}}`, "", 201},
-		{"POST", "/v1/orgs", `{"orgName": "Secret and refused"}`, "", 500},
+		{"POST", "/v1/orgs", `{"orgName": "Secret and rejected"}`, "", 500},
 		{"GET", "/v1/orgs/" + key, "", "", 404},
 		{"GET", "/v1/orgs?key=" + key, "", "", 400},
 		{"GET", "/Secret/" + key, "", "", 404},

@@ -247,7 +247,7 @@ func TestConcurrentIndexProcedure(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			if buildsIndexesSo(text) != want {
+			if followsProcedure(text) != want {
 				t.Errorf("%q: %v", text, !want)
 			}
 		})
@@ -257,23 +257,26 @@ func TestConcurrentIndexProcedure(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range files {
-		text, err := fs.ReadFile(migrations.FS, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		up, _, _ := strings.Cut(string(text), "-- +goose Down")
-		if !buildsIndexesSo(up) {
-			t.Errorf("%s builds an index concurrently, and not as CONTRIBUTING.md says", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := fs.ReadFile(migrations.FS, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			up, _, _ := strings.Cut(string(text), "-- +goose Down")
+			if !followsProcedure(up) {
+				t.Error("it builds an index concurrently, but not as CONTRIBUTING.md says")
+			}
+		})
 	}
 }
 
 var concurrently = regexp.MustCompile(`CREATE (?:UNIQUE )?INDEX CONCURRENTLY (\w+)`)
 
-func buildsIndexesSo(up string) bool {
+func followsProcedure(up string) bool {
 	for _, index := range concurrently.FindAllStringSubmatch(up, -1) {
-		so := regexp.MustCompile(`(?s)SET lock_timeout = 0;.*DROP INDEX CONCURRENTLY IF EXISTS ` + index[1] + `;.*` + regexp.QuoteMeta(index[0]) + ` .*RESET lock_timeout;`)
-		if !so.MatchString(up) {
+		procedure := regexp.MustCompile(`(?s)SET lock_timeout = 0;.*DROP INDEX CONCURRENTLY IF EXISTS ` + index[1] + `;.*` + regexp.QuoteMeta(index[0]) + ` .*RESET lock_timeout;`)
+		if !procedure.MatchString(up) {
 			return false
 		}
 	}
@@ -439,13 +442,15 @@ func TestSchemaRejectsInvalidValues(t *testing.T) {
 	rejected[insertMember+"($1, $2, $1, 'infinity', now())"] = "org_members_org_created_at_finite"
 	rejected[insertMember+"($1, $2, $1, now(), 'infinity')"] = "org_members_added_at_finite"
 	for sql, constraint := range rejected {
-		_, err := d.Pool.Exec(context.Background(), sql, account, o.ID)
-		var pgErr *pgconn.PgError
-		switch {
-		case constraint == "" && err != nil:
-			t.Errorf("%.80s: %v", sql, err)
-		case constraint != "" && (!errors.As(err, &pgErr) || pgErr.ConstraintName != constraint):
-			t.Errorf("%.80s: %v, want %s", sql, err, constraint)
-		}
+		t.Run(fmt.Sprintf("%.80s", sql), func(t *testing.T) {
+			_, err := d.Pool.Exec(context.Background(), sql, account, o.ID)
+			var pgErr *pgconn.PgError
+			switch {
+			case constraint == "" && err != nil:
+				t.Error(err)
+			case constraint != "" && (!errors.As(err, &pgErr) || pgErr.ConstraintName != constraint):
+				t.Errorf("%v, want %s", err, constraint)
+			}
+		})
 	}
 }
