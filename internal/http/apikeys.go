@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -97,7 +98,7 @@ func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field)
 	changed, err := change(c.Request().Context(), call, id)
 	markReplay(c, changed.Replayed)
 	if err != nil {
-		return err
+		return keyChangeError(err)
 	}
 	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(changed.APIKey))
 }
@@ -106,7 +107,7 @@ func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field)
 func (s *Server) writeMade(c echo.Context, made apikeys.Changed, err error) error {
 	markReplay(c, made.Replayed)
 	if err != nil {
-		return err
+		return keyChangeError(err)
 	}
 	object := wire.NewAPIKey(made.APIKey)
 	if !made.Replayed {
@@ -114,6 +115,21 @@ func (s *Server) writeMade(c echo.Context, made apikeys.Changed, err error) erro
 	}
 	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/api-keys/"+object.APIKeyID)
 	return writeAPIKey(c, http.StatusCreated, object)
+}
+
+// keyChangeError returns the error of a change of keys. The domain checks the caller's key
+// again during the change, and the database's clock decides whether an expiry has passed.
+func keyChangeError(err error) error {
+	var lacks apikeys.LacksScopeError
+	switch {
+	case errors.As(err, &lacks):
+		return lacking(lacks.Scope).because(err)
+	case errors.Is(err, apikeys.ErrInvalidKey): // the caller's key ended during the call
+		return invalidKey().because(err)
+	case errors.Is(err, apikeys.ErrExpiryPast):
+		return invalidFields(codeInvalidField, []fieldError{{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}}).because(err)
+	}
+	return err
 }
 
 func writeAPIKey(c echo.Context, status int, object wire.APIKey) error {

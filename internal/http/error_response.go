@@ -30,9 +30,8 @@ func (s *Server) renderError(err error, c echo.Context) {
 	for name, value := range e.headers {
 		h.Set(name, value)
 	}
+	setRetryAfter(h, e)
 	switch e.code {
-	case codeUnavailable, codeInProgress:
-		h.Set("Retry-After", soon())
 	case codeOrgInactive, codeAPIKeyEnded, codeLastManagingKey, codeTooManyKeys:
 		h.Set("X-Should-Retry", "false") // the official clients would retry a 409
 	case codeUnsupportedMediaType:

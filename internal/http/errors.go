@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -92,7 +93,9 @@ const (
 )
 
 // known maps errors of the domain and of lower packages to what the client sees. The
-// first match counts; an error that is not listed is a 500.
+// first match counts; an error that is not listed is a 500. An error whose answer needs
+// more than a code and a text becomes an apiError where it arises, as preconditionError
+// does.
 var known = []struct {
 	err    error
 	code   code
@@ -110,7 +113,6 @@ var known = []struct {
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},
 	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // also apikeys.ErrUnavailable, which is the same error
-	{errNotReady, codeUnavailable, tryLater},
 	{budget.ErrExhausted, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},
 	{context.Canceled, codeUnavailable, tryLater},
@@ -128,19 +130,24 @@ var knownStatus = map[int]struct {
 	http.StatusUnsupportedMediaType:  {codeUnsupportedMediaType, wrongMediaType},
 }
 
-// apiError is an error with two texts: detail tells the client how to fix the
-// call, cause tells the log what happened.
+// apiError is an error with two texts: detail tells the client how to fix the call, and
+// cause tells the log what happened.
 type apiError struct {
 	code    code
 	detail  string
 	bad     []fieldError
 	headers map[string]string
+	wait    time.Duration // how long to wait before a retry, at least; only for codeRateLimited
 	cause   error
 }
 
 func newError(c code, detail string) *apiError { return &apiError{code: c, detail: detail} }
 
+// because sets the cause, which only the log sees.
 func (e *apiError) because(cause error) *apiError { e.cause = cause; return e }
+
+// after sets how long the client must wait before a retry.
+func (e *apiError) after(wait time.Duration) *apiError { e.wait = wait; return e }
 
 func (e *apiError) challenge(value string) *apiError {
 	e.headers = map[string]string{echo.HeaderWWWAuthenticate: value}
@@ -166,24 +173,6 @@ func asAPIError(err error) *apiError {
 		if errors.Is(err, k.err) {
 			return newError(k.code, k.detail).because(err)
 		}
-	}
-	var version orgs.VersionError
-	if errors.As(err, &version) {
-		return changedSince(version).because(err)
-	}
-	var lacks apikeys.LacksScopeError
-	if errors.As(err, &lacks) {
-		return lacking(lacks.Scope).because(err)
-	}
-	if errors.Is(err, apikeys.ErrInvalidKey) { // the caller's key, which ended during the call
-		return invalidKey().because(err)
-	}
-	if errors.Is(err, apikeys.ErrExpiryPast) {
-		return invalidFields(codeInvalidField, []fieldError{{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}}).because(err)
-	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return newError(codeBodyTooLarge, bodyTooLarge).because(err)
 	}
 	var fromEcho *echo.HTTPError
 	if errors.As(err, &fromEcho) {

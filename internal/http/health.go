@@ -3,7 +3,6 @@ package http
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -22,13 +21,18 @@ func (s *Server) live(c echo.Context) error {
 
 // ready reports whether requests should be sent here.
 func (s *Server) ready(c echo.Context) error {
+	if s.stopping.Load() {
+		return notReady(errStopping)
+	}
 	if err := s.readiness.ask(c.Request().Context()); err != nil {
-		return err
+		return notReady(err)
 	}
 	return writeJSON(c, http.StatusOK, statusOK)
 }
 
-var errNotReady = errors.New("not ready")
+var errStopping = errors.New("the server is stopping")
+
+func notReady(cause error) error { return newError(codeUnavailable, tryLater).because(cause) }
 
 const (
 	readinessTimeout = 2 * time.Second
@@ -37,40 +41,27 @@ const (
 	readinessAge = 500 * time.Millisecond
 )
 
-// readiness caches the last check for a moment, and fails once the server is stopping.
+// readiness caches the last check for a moment.
 type readiness struct {
 	check  func(context.Context) error
 	logger *slog.Logger
 
-	mu      sync.Mutex
-	leaving bool
-	asked   time.Time
-	last    error
-}
-
-func (r *readiness) leave() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.leaving = true
+	mu    sync.Mutex
+	asked time.Time
+	last  error
 }
 
 // ask holds the lock while it checks, so that one check serves all waiting probes.
 func (r *readiness) ask(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.leaving {
-		return fmt.Errorf("%w: shutting down", errNotReady)
-	}
 	if time.Since(r.asked) < readinessAge {
 		return r.last
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
 	defer cancel()
 	before := r.last
-	r.last = nil
-	if err := r.check(ctx); err != nil {
-		r.last = fmt.Errorf("%w: %w", errNotReady, err)
-	}
+	r.last = r.check(ctx)
 	r.asked = time.Now()
 	// Log only changes: probes arrive every second.
 	switch {

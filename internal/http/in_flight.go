@@ -91,9 +91,9 @@ func (s *Server) tooManyInFlight(limit string) error {
 	s.cfg.Observer.ObserveLimited(limit)
 	switch limit {
 	case limitInFlightKey:
-		return newError(codeRateLimited, "This key has too many requests in flight. Retry when some of them have finished.").retryAfter(0)
+		return newError(codeRateLimited, "This key has too many requests in flight. Retry when some of them have finished.")
 	case limitInFlightAccount:
-		return newError(codeRateLimited, "This account has too many requests in flight. Retry when some of them have finished.").retryAfter(0)
+		return newError(codeRateLimited, "This account has too many requests in flight. Retry when some of them have finished.")
 	}
 	return newError(codeUnavailable, tryLater)
 }

@@ -34,7 +34,7 @@ func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.U
 	changed, err := change(c.Request().Context(), call, id, match, userID)
 	markReplay(c, changed.Replayed)
 	if err != nil {
-		return err
+		return preconditionError(err)
 	}
 	return writeJSON(c, http.StatusOK, success)
 }

@@ -21,7 +21,7 @@ func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
 		start := time.Now()
 		received := c.Request() // without the deadline, which ends with the handler
 		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
-		if s.leaving.Load() {
+		if s.stopping.Load() {
 			c.Response().Header().Set(echo.HeaderConnection, "close")
 		}
 		err := next(c)

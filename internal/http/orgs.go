@@ -89,7 +89,7 @@ func (s *Server) updateOrg(c echo.Context) error {
 	changed, err := s.cfg.Orgs.Update(c.Request().Context(), call, id, match, changes)
 	markReplay(c, changed.Replayed)
 	if err != nil {
-		return err
+		return preconditionError(err)
 	}
 	return writeChanged(c, http.StatusOK, changed)
 }
@@ -111,7 +111,7 @@ func (s *Server) setActive(active bool) echo.HandlerFunc {
 		changed, err := s.cfg.Orgs.SetActive(c.Request().Context(), call, id, match, active)
 		markReplay(c, changed.Replayed)
 		if err != nil {
-			return err
+			return preconditionError(err)
 		}
 		return writeChanged(c, http.StatusOK, changed)
 	}

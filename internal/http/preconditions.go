@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -37,14 +38,18 @@ func isKnown(h http.Header, version int64) (bool, error) {
 	}), nil
 }
 
-// changedSince is the error for a change whose If-Match lists only other versions. It
-// carries the current ETag.
-func changedSince(v orgs.VersionError) *apiError {
-	e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. Read the organization again and check whether the change still applies.")
-	if v.Current > 0 {
-		e.headers = map[string]string{"ETag": entityTag(v.Current)}
+// preconditionError returns the error of a change. If its If-Match lists only other
+// versions, that is a 412 with the current ETag.
+func preconditionError(err error) error {
+	var version orgs.VersionError
+	if !errors.As(err, &version) {
+		return err
 	}
-	return e
+	e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. Read the organization again and check whether the change still applies.")
+	if version.Current > 0 {
+		e.headers = map[string]string{"ETag": entityTag(version.Current)}
+	}
+	return e.because(err)
 }
 
 // tagList is the value of a conditional header.

@@ -28,7 +28,7 @@ func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error 
 		setRateLimit(h, keyPolicy, rate, key)
 		s.cfg.Observer.ObserveLimited("rate")
 		return newError(codeRateLimited, "This key has sent too many requests. Retry after the time in Retry-After.").
-			retryAfter(key.Full)
+			after(key.Full)
 	}
 	together, bucket := s.limits.accountRate(p, rate, b)
 	account := bucket.Take(together)
@@ -40,7 +40,7 @@ func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error 
 	if !account.Allowed {
 		s.cfg.Observer.ObserveLimited("rate_account")
 		return newError(codeRateLimited, "This account's keys have together sent too many requests. Retry after the time in Retry-After.").
-			retryAfter(account.Full)
+			after(account.Full)
 	}
 	return nil
 }
@@ -108,5 +108,5 @@ func (s *Server) countRefusal(c echo.Context, refusal error) error {
 func (s *Server) tooManyFailures() error {
 	s.cfg.Observer.ObserveLimited("failures")
 	return newError(codeRateLimited, "Too many requests from this address had no valid key. Fix the key, then retry after the time in Retry-After.").
-		retryAfter(time.Second)
+		after(time.Second)
 }

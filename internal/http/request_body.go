@@ -120,8 +120,10 @@ func (s *Server) holdBody(c echo.Context, size int64) error {
 func badBody(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == nil, errors.As(err, &tooLarge):
-		return err
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLarge):
+		return newError(codeBodyTooLarge, bodyTooLarge).because(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return newError(codeRequestTimeout, "The body did not arrive within 8 seconds. Send the request again.").because(err)
 	}

@@ -2,21 +2,21 @@ package http
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"strconv"
-	"time"
 )
 
-// retryAfter sets Retry-After to d and up to 2 s of jitter, in whole seconds from 1 to
-// 60.
-func (e *apiError) retryAfter(d time.Duration) *apiError {
-	seconds := max(1, wholeSeconds(d)) + rand.Int64N(3)
-	if e.headers == nil {
-		e.headers = map[string]string{}
+// setRetryAfter tells the client when to retry, in whole seconds. The random part keeps
+// clients from all returning at once. The official clients ignore more than 60.
+func setRetryAfter(h http.Header, e *apiError) {
+	var seconds int64
+	switch e.code {
+	case codeRateLimited:
+		seconds = min(max(1, wholeSeconds(e.wait))+rand.Int64N(3), 60)
+	case codeUnavailable, codeInProgress:
+		seconds = 1 + rand.Int64N(5)
+	default:
+		return
 	}
-	e.headers["Retry-After"] = strconv.FormatInt(min(seconds, 60), 10)
-	return e
+	h.Set("Retry-After", strconv.FormatInt(seconds, 10))
 }
-
-// soon is 1 to 5 whole seconds at random, so that clients do not all return at once.
-// The official clients ignore more than 60.
-func soon() string { return strconv.Itoa(1 + rand.IntN(5)) }

@@ -118,7 +118,7 @@ type Server struct {
 	echo      *echo.Echo
 	limits    *limits
 	readiness readiness
-	leaving   atomic.Bool
+	stopping  atomic.Bool // the readiness probe fails, and answers close their connection
 }
 
 // New returns a server with every route in place.
@@ -150,7 +150,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 		return err
 	case <-ctx.Done():
 	}
-	s.leave()
+	// Unlike SetKeepAlivesEnabled(false), this closes no idle connections: a request may be
+	// on its way.
+	s.stopping.Store(true)
 	select {
 	case err := <-failed:
 		return err
@@ -162,14 +164,6 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 		return errors.Join(err, server.Close())
 	}
 	return nil
-}
-
-// leave makes the readiness probe fail and each answer the last on its connection.
-// Unlike SetKeepAlivesEnabled(false), it closes no idle connections: a request may be
-// on its way.
-func (s *Server) leave() {
-	s.leaving.Store(true)
-	s.readiness.leave()
 }
 
 func (s *Server) newPublicServer() *http.Server {
