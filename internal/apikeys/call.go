@@ -77,8 +77,8 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, reque
 // lock is that of the account's row.
 func turnOf(accountID uuid.UUID) int64 { return db.LockID([]byte("api_keys\x00"), accountID[:]) }
 
-// refusals are the errors that depend on the state of the account's keys.
-var refusals = idempotency.Refusals{
+// storedErrors are the errors that depend on the state of the account's keys.
+var storedErrors = idempotency.StoredErrors{
 	"not_found":    ErrNotFound,
 	"ended":        ErrEnded,
 	"last_manager": ErrLastManager,
@@ -90,7 +90,7 @@ func once(ctx context.Context, share db.Share, c Call, operation string, request
 		return APIKey{}, false, err
 	}
 	name := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	first, replayed, err := idempotency.Once(ctx, share, name, refusals, func(ctx context.Context, q db.Querier) (record, error) {
+	first, replayed, err := idempotency.Once(ctx, share, name, storedErrors, func(ctx context.Context, q db.Querier) (record, error) {
 		made, err := run(ctx, q)
 		return record(made), err
 	})

@@ -34,7 +34,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	}
 
 	level := logLevel(c.Path(), status)
-	if !s.cfg.Logger.Enabled(r.Context(), level) || status < http.StatusBadRequest && isLeftOut(s.cfg.Unlogged, traceID) {
+	if !s.cfg.Logger.Enabled(r.Context(), level) || status < http.StatusBadRequest && isUnlogged(s.cfg.Unlogged, traceID) {
 		return
 	}
 	fields := make([]slog.Attr, 0, 14)
@@ -80,9 +80,9 @@ func logLevel(path string, status int) slog.Level {
 
 func isProbe(path string) bool { return path == livePath || path == readyPath }
 
-// isLeftOut reports whether a request belongs to the share that is not logged. All
+// isUnlogged reports whether a request belongs to the share that is not logged. All
 // requests of a trace are logged or none, on every replica.
-func isLeftOut(share float64, traceID string) bool {
+func isUnlogged(share float64, traceID string) bool {
 	switch {
 	case share == 0:
 		return false

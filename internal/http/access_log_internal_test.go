@@ -33,7 +33,7 @@ func TestTraceIDOf(t *testing.T) {
 }
 
 // All requests of a trace are logged or none, and the share of traces is as configured.
-func TestIsLeftOut(t *testing.T) {
+func TestIsUnlogged(t *testing.T) {
 	t.Parallel()
 	const low, high = "4bf92f3577b34da6a300000000000001", "4bf92f3577b34da6a3ffffffffffffff"
 	for _, c := range []struct {
@@ -51,7 +51,7 @@ func TestIsLeftOut(t *testing.T) {
 		{0.5, "4bf92f3577b34da6a307ffffffffffff", true},
 		{0.5, "4bf92f3577b34da6a308000000000000", false},
 	} {
-		if got := isLeftOut(c.share, c.traceID); got != c.want {
+		if got := isUnlogged(c.share, c.traceID); got != c.want {
 			t.Errorf("share %v, trace %q: %v, want %v", c.share, c.traceID, got, c.want)
 		}
 	}

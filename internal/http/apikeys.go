@@ -40,7 +40,7 @@ func (s *Server) createAPIKey(c echo.Context) error {
 		return err
 	}
 	made, err := s.cfg.Keys.Create(c.Request().Context(), call, n)
-	return s.writeMade(c, made, err)
+	return s.writeNewAPIKey(c, made, err)
 }
 
 func (s *Server) getAPIKey(c echo.Context) error {
@@ -81,7 +81,7 @@ func (s *Server) rotateAPIKey(c echo.Context) error {
 		return err
 	}
 	made, err := s.cfg.Keys.Rotate(c.Request().Context(), call, id, overlap)
-	return s.writeMade(c, made, err)
+	return s.writeNewAPIKey(c, made, err)
 }
 
 type changeKey func(context.Context, apikeys.Call, uuid.UUID) (apikeys.Changed, error)
@@ -103,8 +103,9 @@ func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field)
 	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(changed.APIKey))
 }
 
-// writeMade returns the new key. The answer to a repeat leaves it out.
-func (s *Server) writeMade(c echo.Context, made apikeys.Changed, err error) error {
+// writeNewAPIKey writes the object of a new key. The answer to a repeat leaves out the key
+// itself.
+func (s *Server) writeNewAPIKey(c echo.Context, made apikeys.Changed, err error) error {
 	markReplay(c, made.Replayed)
 	if err != nil {
 		return keyChangeError(err)
@@ -123,7 +124,7 @@ func keyChangeError(err error) error {
 	var lacks apikeys.LacksScopeError
 	switch {
 	case errors.As(err, &lacks):
-		return lacking(lacks.Scope).because(err)
+		return missingScope(lacks.Scope).because(err)
 	case errors.Is(err, apikeys.ErrInvalidKey): // the caller's key ended during the call
 		return invalidKey().because(err)
 	case errors.Is(err, apikeys.ErrExpiryPast):

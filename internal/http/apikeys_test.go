@@ -72,10 +72,10 @@ func TestKeyLifecycle(t *testing.T) {
 	if again := a.do(t, http.MethodPost, path+"/revoke", "{}").apiKey(t, 200); !cmp.Equal(again, revoked) {
 		t.Errorf("revoked again: %+v", again)
 	}
-	a.do(t, http.MethodPost, path+"/rotate", "").refused(t, 409, "api_key_ended")
+	a.do(t, http.MethodPost, path+"/rotate", "").rejected(t, 409, "api_key_ended")
 	for _, body := range []string{`{"expiresAt":null}`, `{"expiresAt":"2999-01-01T00:00:00Z"}`} {
 		t.Run(body, func(t *testing.T) {
-			a.do(t, http.MethodPatch, path, body).refused(t, 409, "api_key_ended")
+			a.do(t, http.MethodPatch, path, body).rejected(t, 409, "api_key_ended")
 		})
 	}
 	if named := a.do(t, http.MethodPatch, path, `{"description":"gone"}`).apiKey(t, 200); named.Description != "gone" || named.RevokedAt != revoked.RevokedAt {
@@ -121,8 +121,8 @@ func TestListKeys(t *testing.T) {
 	if !slices.Equal(seen[:4], want) || len(seen) != 5 {
 		t.Errorf("saw %v, want %v and the account's first", seen, want)
 	}
-	a.get(t, "/v1/api-keys?cursor=x").refused(t, 400, "invalid_cursor")
-	a.get(t, "/v1/api-keys?orgName=x").refused(t, 400, "unknown_parameter")
+	a.get(t, "/v1/api-keys?cursor=x").rejected(t, 400, "invalid_cursor")
+	a.get(t, "/v1/api-keys?orgName=x").rejected(t, 400, "unknown_parameter")
 }
 
 // The new key can do what the old one could; the old one ends after the overlap.
@@ -209,7 +209,7 @@ func TestCallerKeyIsCheckedAgain(t *testing.T) {
 	} {
 		t.Run(c.method+" "+c.target, func(t *testing.T) {
 			got := a.doAs(t, c.method, c.target, c.body, "Authorization", "Bearer "+made.Key)
-			got.refused(t, 401, "invalid_api_key")
+			got.rejected(t, 401, "invalid_api_key")
 			if challenge := got.header.Get("WWW-Authenticate"); !strings.Contains(challenge, "invalid_token") {
 				t.Errorf("%s", challenge)
 			}
@@ -231,12 +231,12 @@ func TestKeysCannotExceedCallerScopes(t *testing.T) {
 		return a.doAs(t, method, target, body, "Authorization", "Bearer "+key)
 	}
 	got := as(t, manager, http.MethodPost, "/v1/api-keys", `{"description":"more","scopes":["orgs:read","orgs:write"]}`)
-	got.refused(t, 403, "insufficient_scope")
+	got.rejected(t, 403, "insufficient_scope")
 	if challenge := got.header.Get("WWW-Authenticate"); !strings.HasSuffix(challenge, `scope="orgs:write"`) {
 		t.Errorf("challenge %s", challenge)
 	}
-	as(t, manager, http.MethodPost, "/v1/api-keys/"+all.APIKeyID+"/rotate", "").refused(t, 403, "insufficient_scope")
-	as(t, manager, http.MethodPatch, "/v1/api-keys/"+all.APIKeyID, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_scope")
+	as(t, manager, http.MethodPost, "/v1/api-keys/"+all.APIKeyID+"/rotate", "").rejected(t, 403, "insufficient_scope")
+	as(t, manager, http.MethodPatch, "/v1/api-keys/"+all.APIKeyID, `{"expiresAt":"2999-01-01T00:00:00Z"}`).rejected(t, 403, "insufficient_scope")
 	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).ExpiresAt != "" {
 		t.Error("a rejected call changed the key")
 	}
@@ -250,19 +250,19 @@ func TestKeysCannotExceedCallerScopes(t *testing.T) {
 			}
 			theirs := as(t, stranger, method, "/v1/api-keys/"+all.APIKeyID+suffix, body)
 			none := as(t, stranger, method, nothing+suffix, body)
-			theirs.refused(t, 404, "not_found")
+			theirs.rejected(t, 404, "not_found")
 			if diff := cmp.Diff(withoutID(none), withoutID(theirs)); diff != "" {
-				t.Errorf("%s: another's key is not answered as one that does not exist:\n%s", suffix, diff)
+				t.Errorf("%s: another account's key and an unknown one get different answers:\n%s", suffix, diff)
 			}
 		})
 	}
-	as(t, stranger, http.MethodGet, "/v1/api-keys/"+all.APIKeyID, "").refused(t, 404, "not_found")
+	as(t, stranger, http.MethodGet, "/v1/api-keys/"+all.APIKeyID, "").rejected(t, 404, "not_found")
 	if !a.works(t, all.Key) || a.get(t, "/v1/api-keys/"+all.APIKeyID).apiKey(t, 200).Description != "all" {
 		t.Error("another account changed a key")
 	}
 	for _, id := range []string{strings.ToUpper(all.APIKeyID), strings.ReplaceAll(all.APIKeyID, "-", ""), all.APIKeyID + "0", "x", "..%2fx"} {
 		t.Run(id, func(t *testing.T) {
-			a.get(t, "/v1/api-keys/"+id).refused(t, 404, "not_found")
+			a.get(t, "/v1/api-keys/"+id).rejected(t, 404, "not_found")
 		})
 	}
 }
@@ -283,7 +283,7 @@ func TestKeyLimitPerAccount(t *testing.T) {
 				body = managing
 			}
 			got := a.do(t, http.MethodPost, target, body, "Idempotency-Key", "again")
-			got.refused(t, 409, "too_many_keys")
+			got.rejected(t, 409, "too_many_keys")
 			if got.header.Get("X-Should-Retry") != "false" {
 				t.Errorf("%s: %v", target, got.header)
 			}
@@ -317,13 +317,13 @@ func TestKeysCannotExceedCallerRate(t *testing.T) {
 			made := as(t, http.MethodPost, target, body).apiKey(t, 201)
 			got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+made.Key)
 			if policy := got.header.Get("RateLimit-Policy"); !strings.HasPrefix(policy, `"key";q=40;`) {
-				t.Errorf("%s: a key of 20 requests a second made one of %s", target, policy)
+				t.Errorf("%s: a key with 20 requests a second made one with %s", target, policy)
 			}
 		})
 	}
 	// It expires in a day now, because it was rotated.
-	as(t, http.MethodPatch, fast, `{"expiresAt":null}`).refused(t, 403, "insufficient_rate_limit")
-	as(t, http.MethodPatch, fast, `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 403, "insufficient_rate_limit")
+	as(t, http.MethodPatch, fast, `{"expiresAt":null}`).rejected(t, 403, "insufficient_rate_limit")
+	as(t, http.MethodPatch, fast, `{"expiresAt":"2999-01-01T00:00:00Z"}`).rejected(t, 403, "insufficient_rate_limit")
 	as(t, http.MethodPatch, fast, `{"description":"other"}`).apiKey(t, 200)
 	a.do(t, http.MethodPatch, fast, `{"expiresAt":null}`).apiKey(t, 200)
 }
@@ -346,17 +346,17 @@ func TestLastManagingKeyStays(t *testing.T) {
 	var page struct{ APIKeys []apiKey }
 	first.decode(t, &page)
 	ids := []string{page.APIKeys[0].APIKeyID}
-	a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "").refused(t, 409, "last_managing_key")
-	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":"2999-01-01T00:00:00Z"}`).refused(t, 409, "last_managing_key")
+	a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "").rejected(t, 409, "last_managing_key")
+	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":"2999-01-01T00:00:00Z"}`).rejected(t, 409, "last_managing_key")
 	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":null,"description":"first"}`).apiKey(t, 200)
 	// Keys that have ended, or lack the scope, do not count.
 	a.Key(t, a.account, apikeys.OrgsRead)
 	expired := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
 	a.Exec(t, `UPDATE api_keys SET expires_at = now() WHERE id = $1`, expired.APIKeyID)
-	refused := a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "", "Idempotency-Key", "last")
-	refused.refused(t, 409, "last_managing_key")
-	if refused.header.Get("X-Should-Retry") != "false" {
-		t.Errorf("%v", refused.header)
+	rejected := a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "", "Idempotency-Key", "last")
+	rejected.rejected(t, 409, "last_managing_key")
+	if rejected.header.Get("X-Should-Retry") != "false" {
+		t.Errorf("%v", rejected.header)
 	}
 	keys := []string{a.key}
 	for range 7 {
@@ -364,7 +364,7 @@ func TestLastManagingKeyStays(t *testing.T) {
 		ids, keys = append(ids, made.APIKeyID), append(keys, made.Key)
 	}
 	replayed := a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "", "Idempotency-Key", "last")
-	if replayed.refused(t, 409, "last_managing_key"); replayed.header.Get("Idempotency-Replayed") != "true" {
+	if replayed.rejected(t, 409, "last_managing_key"); replayed.header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("%v", replayed.header)
 	}
 	var all sync.WaitGroup
@@ -402,9 +402,9 @@ func TestRepeatedKeyCalls(t *testing.T) {
 		again.header.Get("Location") != first.header.Get("Location") {
 		t.Errorf("%+v, again %+v %v", made, repeated, again.header)
 	}
-	a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["orgs:read"]}`, "Idempotency-Key", "k").refused(t, 422, "idempotency_key_reused")
+	a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["orgs:read"]}`, "Idempotency-Key", "k").rejected(t, 422, "idempotency_key_reused")
 	another := a.doAs(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "k", "Authorization", "Bearer "+a.Key(t, a.account))
-	another.refused(t, 422, "idempotency_key_reused")
+	another.rejected(t, 422, "idempotency_key_reused")
 	path := "/v1/api-keys/" + made.APIKeyID
 	next := a.do(t, http.MethodPost, path+"/rotate", "", "Idempotency-Key", "k").apiKey(t, 201)
 	if repeated := a.do(t, http.MethodPost, path+"/rotate", "", "Idempotency-Key", "k").apiKey(t, 201); repeated.APIKeyID != next.APIKeyID || repeated.Key != "" {
@@ -468,7 +468,7 @@ func TestBadKeyFields(t *testing.T) {
 			if target == "" {
 				target = "/v1/api-keys"
 			}
-			p := a.do(t, c.method, target, c.body).refused(t, 422, "invalid_field")
+			p := a.do(t, c.method, target, c.body).rejected(t, 422, "invalid_field")
 			var bad []string
 			for _, e := range p.Errors {
 				bad = append(bad, e.Field+" "+e.Code)

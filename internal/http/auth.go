@@ -25,11 +25,11 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			token, err := bearerToken(c.Request().Header)
 			if err != nil {
-				return s.countRefusal(c, err)
+				return s.countFailure(c, err)
 			}
 			principal, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
 			if errors.Is(err, apikeys.ErrInvalidKey) {
-				return s.countRefusal(c, invalidKey())
+				return s.countFailure(c, invalidKey())
 			}
 			if err != nil {
 				return err
@@ -40,7 +40,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 				return err
 			}
 			if !principal.Has(scope) {
-				return lacking(scope)
+				return missingScope(scope)
 			}
 			user, err := actingUser(c.Request().Header, principal)
 			if err != nil {
@@ -57,7 +57,7 @@ func invalidKey() *apiError {
 		challenge(realm + `, error="invalid_token"`)
 }
 
-func lacking(scope apikeys.Scope) *apiError {
+func missingScope(scope apikeys.Scope) *apiError {
 	return newError(codeInsufficientScope, "This call needs the scope "+string(scope)+". Use a key that has it.").
 		challenge(realm + `, error="insufficient_scope", scope="` + string(scope) + `"`)
 }
@@ -95,7 +95,7 @@ func actingUser(h http.Header, p apikeys.Principal) (uuid.UUID, error) {
 		return uuid.UUID{}, nil
 	}
 	if !p.Has(apikeys.ActAsUser) {
-		return uuid.UUID{}, lacking(apikeys.ActAsUser)
+		return uuid.UUID{}, missingScope(apikeys.ActAsUser)
 	}
 	user, ok := parseUserID(values[0])
 	if len(values) > 1 || !ok || user == (uuid.UUID{}) {

@@ -36,7 +36,7 @@ func TestCredentials(t *testing.T) {
 		"tab":           {[]string{"Bearer a\tb"}, 400, "invalid_authorization", challenge + `, error="invalid_request"`},
 		"junk":          {[]string{"Bearer junk"}, 401, "invalid_api_key", challenge + `, error="invalid_token"`},
 		"list":          {[]string{"Bearer " + a.key + "," + a.key}, 401, "invalid_api_key", challenge + `, error="invalid_token"`},
-		"missing right": {[]string{"Bearer " + writeOnly}, 403, "insufficient_scope", challenge + `, error="insufficient_scope", scope="orgs:read"`},
+		"missing scope": {[]string{"Bearer " + writeOnly}, 403, "insufficient_scope", challenge + `, error="insufficient_scope", scope="orgs:read"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var headers []string
@@ -44,7 +44,7 @@ func TestCredentials(t *testing.T) {
 				headers = append(headers, "Authorization", h)
 			}
 			got := a.call(t, http.MethodGet, "/v1/orgs", headers...)
-			got.refused(t, c.status, c.code)
+			got.rejected(t, c.status, c.code)
 			if h := joined(got.header.Values("WWW-Authenticate")); h != c.challenge {
 				t.Errorf("%s: WWW-Authenticate %q, want %q", name, h, c.challenge)
 			}
@@ -64,7 +64,7 @@ func TestActingUserNeedsItsScope(t *testing.T) {
 	const user = "usr_00000000000000000000000000000001"
 	reader := a.Key(t, a.account, apikeys.OrgsRead)
 	got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+reader, "Orgd-User", user)
-	got.refused(t, 403, "insufficient_scope")
+	got.rejected(t, 403, "insufficient_scope")
 	if h := got.header.Get("WWW-Authenticate"); h != challenge+`, error="insufficient_scope", scope="act-as-user"` {
 		t.Errorf("WWW-Authenticate %q", h)
 	}
@@ -87,21 +87,25 @@ func TestInvalidKeysGetTheSameAnswer(t *testing.T) {
 		digest := parsed.Digest()
 		a.Exec(t, "UPDATE api_keys SET "+change+" WHERE digest = $1", digest[:])
 	}
-	var want answer
-	for i, key := range []string{apikeys.NewKey().Reveal(), "malformed", a.key[:len(a.key)-1] + "!", expired, revoked} {
+	with := func(t *testing.T, key string) answer {
 		got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key, "X-Request-Id", "same")
 		got.header.Del("Date")
-		if i == 0 {
-			want = got
-		}
-		if got.status != 401 || string(got.body) != string(want.body) || len(got.header) != len(want.header) {
-			t.Errorf("key %d: %d %s %v, want %s %v", i, got.status, got.body, got.header, want.body, want.header)
-		}
-		for name := range want.header {
-			if joined(got.header[name]) != joined(want.header[name]) {
-				t.Errorf("key %d: %s %q, want %q", i, name, got.header[name], want.header[name])
+		return got
+	}
+	want := with(t, apikeys.NewKey().Reveal())
+	want.rejected(t, 401, "invalid_api_key")
+	for name, key := range map[string]string{"malformed": "malformed", "wrong character": a.key[:len(a.key)-1] + "!", "expired": expired, "revoked": revoked} {
+		t.Run(name, func(t *testing.T) {
+			got := with(t, key)
+			if got.status != 401 || string(got.body) != string(want.body) || len(got.header) != len(want.header) {
+				t.Errorf("%d %s %v, want %s %v", got.status, got.body, got.header, want.body, want.header)
 			}
-		}
+			for name := range want.header {
+				if joined(got.header[name]) != joined(want.header[name]) {
+					t.Errorf("%s %q, want %q", name, got.header[name], want.header[name])
+				}
+			}
+		})
 	}
 }
 
@@ -130,7 +134,7 @@ func TestUnavailableKeyStore(t *testing.T) {
 		cfg.Auth = fakeAuthenticator{fmt.Errorf("authenticate: %w", apikeys.ErrUnavailable)}
 	})
 	got := a.get(t, "/v1/orgs")
-	got.refused(t, http.StatusServiceUnavailable, "unavailable")
+	got.rejected(t, http.StatusServiceUnavailable, "unavailable")
 	if h := got.header.Get("WWW-Authenticate"); h != "" {
 		t.Errorf("WWW-Authenticate %q", h)
 	}
@@ -152,7 +156,7 @@ func TestKeysInTheWrongPlace(t *testing.T) {
 			}
 			without := a.call(t, http.MethodGet, target)
 			if strings.HasPrefix(target, "/v1/orgs") {
-				without.refused(t, 401, "missing_credentials")
+				without.rejected(t, 401, "missing_credentials")
 			}
 		})
 	}
@@ -164,20 +168,20 @@ func TestKeysInTheWrongPlace(t *testing.T) {
 	const org, key = "/v1/orgs/org_00000000000000000000000000000001", "/v1/api-keys/00000000-0000-0000-0000-000000000001"
 	for _, target := range []string{"/v1/orgs", org + "/users", "/v1/api-keys", org, key} {
 		t.Run("GET "+target, func(t *testing.T) {
-			a.get(t, target+"?x="+secret).refused(t, 400, "invalid_parameter")
+			a.get(t, target+"?x="+secret).rejected(t, 400, "invalid_parameter")
 		})
 	}
 	for _, target := range []string{"/v1/orgs", org + "/deactivate", org + "/users", "/v1/api-keys", key + "/revoke"} {
 		t.Run("POST "+target, func(t *testing.T) {
-			a.do(t, http.MethodPost, target+"?x="+secret, "{}").refused(t, 400, "invalid_parameter")
+			a.do(t, http.MethodPost, target+"?x="+secret, "{}").rejected(t, 400, "invalid_parameter")
 		})
 	}
 	got := a.get(t, "/v1/orgs", "X-Request-Id", secret)
 	if got.header.Get("X-Request-Id") == secret {
 		t.Error("a key became a request id")
 	}
-	a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Basic "+secret).refused(t, 401, "missing_credentials")
-	a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+secret+" x").refused(t, 400, "invalid_authorization")
+	a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Basic "+secret).rejected(t, 401, "missing_credentials")
+	a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+secret+" x").rejected(t, 400, "invalid_authorization")
 	a.awaitLog(t, "invalid_authorization")
 	if log := a.log.String(); strings.Contains(log, secret[5:30]) {
 		t.Errorf("the log holds a key: %s", log)

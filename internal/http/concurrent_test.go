@@ -272,14 +272,14 @@ func (c *crowd) seesAll(entries []entry, untouched map[string]bool) {
 // compare checks everything that was seen against the histories in the audit trail.
 func (c *crowd) compare() {
 	histories := map[string][]state{}
-	told := map[string]moment{}
+	recorded := map[string]moment{}
 	for id, events := range c.trails(c.t, c.account.id) {
 		histories[id] = replay(c.t, id, events)
 		for i, e := range events {
-			if _, twice := told[e.RequestID]; twice || c.calls[e.RequestID].op == "" {
-				c.t.Errorf("%+v of %s: told twice, or of no call that was made", e.deed, id)
+			if _, twice := recorded[e.RequestID]; twice || c.calls[e.RequestID].op == "" {
+				c.t.Errorf("%+v of %s: recorded twice, or of no call that was made", e.action, id)
 			}
-			told[e.RequestID] = moment{event: e, orgID: id, version: i + 1}
+			recorded[e.RequestID] = moment{event: e, orgID: id, version: i + 1}
 		}
 		c.endsAs(id, histories[id])
 	}
@@ -287,7 +287,7 @@ func (c *crowd) compare() {
 		c.isMoment(seen, histories[seen.OrgID])
 	}
 	for id, made := range c.calls {
-		if fault := made.fault(c.t, told[id], histories); fault != "" {
+		if fault := made.fault(c.t, recorded[id], histories); fault != "" {
 			c.t.Errorf("%s %s %s, If-Match %s, %s: %d %s: %s; read were %d before and %d after", made.op, made.orgID, made.change.body(c.t), made.match, id,
 				made.status, made.answer.body, fault, made.since, made.until)
 		}
@@ -313,7 +313,7 @@ func (c *crowd) endsAs(id string, history []state) {
 		listed[e.id] = true
 	}
 	if diff := cmp.Diff(last.members, listed); diff != "" {
-		c.t.Errorf("members of %s (-as told +listed):\n%s", id, diff)
+		c.t.Errorf("members of %s (-as recorded +listed):\n%s", id, diff)
 	}
 }
 
@@ -322,38 +322,38 @@ func (c *crowd) endsAs(id string, history []state) {
 func (c *crowd) isMoment(seen sighting, history []state) {
 	at := slices.IndexFunc(history, func(s state) bool { return s.UpdatedAt == seen.UpdatedAt })
 	if at < 0 {
-		c.t.Errorf("served was %+v, which it never was", seen)
+		c.t.Errorf("it was served as %+v, which it never was", seen)
 		return
 	}
 	if diff := cmp.Diff(history[at].organization, seen.organization); diff != "" || seen.tag != "" && seen.tag != fmt.Sprintf(`"%d"`, at+1) {
-		c.t.Errorf("served with tag %s at version %d (-as told +served):\n%s", seen.tag, at+1, diff)
+		c.t.Errorf("served with tag %s at version %d (-as recorded +served):\n%s", seen.tag, at+1, diff)
 	}
 }
 
 // fault is "" if the answer is right at a moment between the two reads, and its effect,
 // if any, is in the trail exactly once.
-func (m call) fault(t testing.TB, told moment, histories map[string][]state) string {
+func (m call) fault(t testing.TB, recorded moment, histories map[string][]state) string {
 	switch {
-	case told.version != 0 && m.status >= 300:
-		return "refused, and yet it changed something"
-	case m.op == "create" && told.version != 1:
-		return "it is not told as the first of an organization"
+	case recorded.version != 0 && m.status >= 300:
+		return "it was rejected but changed something"
+	case m.op == "create" && recorded.version != 1:
+		return "the audit trail does not have it as the organization's first event"
 	case m.op == "create":
-		return m.differs(t, histories[told.orgID], 1)
-	case told.version == 0:
+		return m.differs(t, histories[recorded.orgID], 1)
+	case recorded.version == 0:
 		return m.noEffect(t, histories[m.orgID])
-	case told.orgID != m.orgID || told.version <= m.since || told.version > m.until:
-		return fmt.Sprintf("told of another organization or of another time, version %d of %s", told.version, told.orgID)
+	case recorded.orgID != m.orgID || recorded.version <= m.since || recorded.version > m.until:
+		return fmt.Sprintf("the audit trail has it at another organization or time, version %d of %s", recorded.version, recorded.orgID)
 	}
 	history := histories[m.orgID]
-	o := history[told.version-2].model(told.version - 1)
+	o := history[recorded.version-2].model(recorded.version - 1)
 	code := m.apply(o)
-	after := history[told.version-1]
+	after := history[recorded.version-1]
 	o.UpdatedAt = after.UpdatedAt
-	if code != "" || o.version != told.version || !cmp.Equal(o.organization, after.organization) {
-		return fmt.Sprintf("it should have made %+v, or been refused with %q; told is %+v", o.organization, code, after.organization)
+	if code != "" || o.version != recorded.version || !cmp.Equal(o.organization, after.organization) {
+		return fmt.Sprintf("it should have made %+v, or been rejected with %q; the audit trail has %+v", o.organization, code, after.organization)
 	}
-	return m.differs(t, history, told.version)
+	return m.differs(t, history, recorded.version)
 }
 
 // noEffect looks for a moment at which the call changed nothing and its answer was
@@ -369,7 +369,7 @@ func (m call) noEffect(t testing.TB, history []state) string {
 			return ""
 		}
 	}
-	return "it told of no change, and this was right at no time"
+	return "it reported no change, which was right at no moment of the call"
 }
 
 // differs compares an answer that has the organization with one version of it.

@@ -24,7 +24,7 @@ func TestDomainErrors(t *testing.T) {
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { return orgs.Page{}, c.err })
-			a.get(t, "/v1/orgs").refused(t, c.status, c.code)
+			a.get(t, "/v1/orgs").rejected(t, c.status, c.code)
 			if !strings.Contains(a.log.String(), c.err.Error()) {
 				t.Errorf("the cause %q is not in the log: %s", c.err, a.log.String())
 			}

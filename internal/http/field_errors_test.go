@@ -18,20 +18,20 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 			"metadata.a: Must be a string. orgName: Must not be empty or only white space.",
 	} {
 		t.Run(body, func(t *testing.T) {
-			if p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, 422, "invalid_field"); p.Detail != want {
+			if p := a.do(t, http.MethodPost, "/v1/orgs", body).rejected(t, 422, "invalid_field"); p.Detail != want {
 				t.Errorf("%s: %s, want %s", body, p.Detail, want)
 			}
 		})
 	}
-	p := a.do(t, http.MethodPost, a.create(t, "Acme")+"/deactivate", `{"b":1,"a":1}`).refused(t, 422, "invalid_field")
+	p := a.do(t, http.MethodPost, a.create(t, "Acme")+"/deactivate", `{"b":1,"a":1}`).rejected(t, 422, "invalid_field")
 	if want := "a: Unknown field. This call takes none. b: Unknown field. This call takes none."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
-	p = a.get(t, "/v1/orgs?limit=0&isActive=x").refused(t, 400, "invalid_parameter")
+	p = a.get(t, "/v1/orgs?limit=0&isActive=x").rejected(t, 400, "invalid_parameter")
 	if want := "isActive: Must be true or false. limit: Must be a whole number from 1 to 100."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
-	p = a.get(t, "/v1/orgs?x=0&limit=1&limit=2").refused(t, 400, "repeated_parameter")
+	p = a.get(t, "/v1/orgs?x=0&limit=1&limit=2").rejected(t, 400, "repeated_parameter")
 	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes cursor, isActive, limit, orgName, userId and metadata[key]."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
@@ -40,7 +40,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf(`"%03d%s":1`, i, strings.Repeat("é", 200))
 	}
-	p = a.do(t, http.MethodPost, "/v1/orgs", "{"+strings.Join(many, ",")+"}").refused(t, 422, "invalid_field")
+	p = a.do(t, http.MethodPost, "/v1/orgs", "{"+strings.Join(many, ",")+"}").rejected(t, 422, "invalid_field")
 	if len(p.Errors) != 100 || len(p.Detail) > 1100 || !strings.HasSuffix(p.Detail, " And 148 more.") {
 		t.Errorf("%d errors, %d bytes: %s", len(p.Errors), len(p.Detail), p.Detail)
 	}

@@ -176,7 +176,7 @@ func (g answer) page(t testing.TB) page {
 	return p
 }
 
-// read wants an answer of this status with an object in it.
+// read decodes the body of an answer, which must have this status.
 func read[T any](t testing.TB, g answer, status int) (object T) {
 	t.Helper()
 	if g.status != status {
@@ -193,8 +193,8 @@ func (g answer) decode(t testing.TB, v any) {
 	}
 }
 
-// refused wants a problem of this status and code.
-func (g answer) refused(t testing.TB, status int, code string) problem {
+// rejected checks that the answer is a problem of this status and code.
+func (g answer) rejected(t testing.TB, status int, code string) problem {
 	t.Helper()
 	if g.status != status {
 		t.Fatalf("status %d, want %d %s: %s", g.status, status, code, g.body)
@@ -217,7 +217,7 @@ func (a *api) awaitLog(t testing.TB, text string) {
 			return
 		}
 	}
-	t.Fatalf("%s does not come into the log: %s", text, a.log.String())
+	t.Fatalf("%s is not in the log: %s", text, a.log.String())
 }
 
 // raw sends bytes and returns the head of the answer.
@@ -284,7 +284,7 @@ type organization struct {
 	Metadata          map[string]string `json:"metadata"`
 }
 
-// organization wants an answer of this status with an organization.
+// organization decodes the organization of an answer, which must have this status.
 func (g answer) organization(t testing.TB, status int) organization {
 	t.Helper()
 	return read[organization](t, g, status)
@@ -300,7 +300,7 @@ func (a *api) create(t testing.TB, name string) string {
 	return "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", string(body)).organization(t, http.StatusCreated).OrgID
 }
 
-// ok wants the success object.
+// ok checks that the answer is the success object.
 func (g answer) ok(t testing.TB) {
 	t.Helper()
 	if g.status != http.StatusOK || string(g.body) != `{"success":true}` {

@@ -15,7 +15,7 @@ func TestReadiness(t *testing.T) {
 	a := newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) {
 		cfg.Ready = func(context.Context) error { return errors.New("dial 127.0.0.1: refused") }
 	})
-	a.call(t, http.MethodGet, "/readyz").refused(t, http.StatusServiceUnavailable, "unavailable")
+	a.call(t, http.MethodGet, "/readyz").rejected(t, http.StatusServiceUnavailable, "unavailable")
 	if got := a.call(t, http.MethodGet, "/livez"); got.status != http.StatusOK {
 		t.Errorf("livez: %d", got.status)
 	}

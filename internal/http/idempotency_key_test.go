@@ -70,9 +70,9 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	one, two := a.create(t, "One"), a.create(t, "Two")
 	key := []string{"Idempotency-Key", "k"}
 	a.do(t, http.MethodPatch, one, `{"orgName":"One 2"}`, key...).organization(t, 200)
-	a.do(t, http.MethodPatch, one, `{"orgName":"One 3"}`, key...).refused(t, 422, "idempotency_key_reused")
-	a.do(t, http.MethodPatch, two, `{"orgName":"One 2"}`, key...).refused(t, 422, "idempotency_key_reused")
-	a.do(t, http.MethodPatch, one, `{"orgName":"One 2"}`, append(key, "Orgd-User", userOne)...).refused(t, 422, "idempotency_key_reused")
+	a.do(t, http.MethodPatch, one, `{"orgName":"One 3"}`, key...).rejected(t, 422, "idempotency_key_reused")
+	a.do(t, http.MethodPatch, two, `{"orgName":"One 2"}`, key...).rejected(t, 422, "idempotency_key_reused")
+	a.do(t, http.MethodPatch, one, `{"orgName":"One 2"}`, append(key, "Orgd-User", userOne)...).rejected(t, 422, "idempotency_key_reused")
 	// The same call, written differently.
 	again := a.do(t, http.MethodPatch, one, ` { "orgName" : "\u004fne 2" } `, key...)
 	if again.organization(t, 200); again.header.Get("Idempotency-Replayed") != "true" {
@@ -88,8 +88,8 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 func TestKeyOfARejectedCallStaysFree(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":""}`, "Idempotency-Key", "k").refused(t, 422, "invalid_field")
-	a.do(t, http.MethodPost, "/v1/orgs", `{`, "Idempotency-Key", "k").refused(t, 400, "invalid_body")
+	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":""}`, "Idempotency-Key", "k").rejected(t, 422, "invalid_field")
+	a.do(t, http.MethodPost, "/v1/orgs", `{`, "Idempotency-Key", "k").rejected(t, 400, "invalid_body")
 	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, "Idempotency-Key", "k").organization(t, 201)
 }
 
@@ -102,7 +102,7 @@ func TestMalformedKeys(t *testing.T) {
 			for _, key := range keys {
 				headers = append(headers, "Idempotency-Key", key)
 			}
-			a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, headers...).refused(t, 400, "invalid_request")
+			a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, headers...).rejected(t, 400, "invalid_request")
 		})
 	}
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 0 {

@@ -6,85 +6,85 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// places limits how many requests are in flight. No account can take all places: it
-// holds at most as many as are left for others, so half of them when it is alone.
-type places struct {
+// slots limits how many requests are in flight: each holds a slot. No account can take all
+// slots. It holds at most as many as are left for others, so half of them when it is alone.
+type slots struct {
 	all, perAccount, perKey int64 // 0 for no limit
 	taken                   atomic.Int64
 }
 
-func newPlaces(l Limits) *places {
-	return &places{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
+func newSlots(l Limits) *slots {
+	return &slots{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
 }
 
-// The limits on places, by their names in metrics.
+// The limits on requests in flight, by their names in metrics.
 const (
 	limitInFlight        = "in_flight"
 	limitInFlightKey     = "in_flight_key"
 	limitInFlightAccount = "in_flight_account"
 )
 
-// take takes a place, or returns the limit that was reached. Call leave for each place
+// acquire takes a slot, or returns the limit that was reached. Call release for each slot
 // taken.
-func (p *places) take(b buckets) (refusedBy string) {
-	taken := p.taken.Add(1)
+func (s *slots) acquire(b buckets) (reached string) {
+	taken := s.taken.Add(1)
 	switch {
-	case !b.key.Begin(p.perKey):
-		refusedBy = limitInFlightKey
-	case p.all > 0 && taken > p.all:
+	case !b.key.Begin(s.perKey):
+		reached = limitInFlightKey
+	case s.all > 0 && taken > s.all:
 		b.key.End()
-		refusedBy = limitInFlight
-	case !b.account.Begin(p.left(taken)):
+		reached = limitInFlight
+	case !b.account.Begin(s.left(taken)):
 		b.key.End()
-		refusedBy = limitInFlightAccount
+		reached = limitInFlightAccount
 	default:
 		return ""
 	}
-	p.taken.Add(-1)
-	return refusedBy
+	s.taken.Add(-1)
+	return reached
 }
 
-// left is how many places an account may hold when it takes this one.
-func (p *places) left(taken int64) int64 {
-	if p.all == 0 {
-		return p.perAccount
+// left is how many slots an account may hold when it takes this one.
+func (s *slots) left(taken int64) int64 {
+	if s.all == 0 {
+		return s.perAccount
 	}
-	left := p.all - taken + 1
-	if p.perAccount > 0 {
-		return min(left, p.perAccount)
+	left := s.all - taken + 1
+	if s.perAccount > 0 {
+		return min(left, s.perAccount)
 	}
 	return left
 }
 
-func (p *places) leave(b buckets) {
+func (s *slots) release(b buckets) {
 	b.account.End()
 	b.key.End()
-	p.taken.Add(-1)
+	s.taken.Add(-1)
 }
 
-// takePlace makes the request hold a place while the next handlers run. The body is
-// read before that, so that a slow body holds no place.
-func (s *Server) takePlace(next echo.HandlerFunc) echo.HandlerFunc {
+// holdSlot makes the request hold a slot while the next handlers run. The body is read
+// before that, so that a slow body holds no slot.
+func (s *Server) holdSlot(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		held := callerOf(c).buckets
-		if limit := s.limits.inFlight.take(held); limit != "" {
+		if limit := s.limits.inFlight.acquire(held); limit != "" {
 			return s.tooManyInFlight(limit)
 		}
-		defer s.limits.inFlight.leave(held)
+		defer s.limits.inFlight.release(held)
 		return next(c)
 	}
 }
 
-// takeReceiver is takePlace for the time in which a body arrives. These places are
-// separate, so that clients that send slowly do not take those of the account's other
+// acquireReceiving takes a slot for the time in which a body arrives. These slots are
+// separate, so that clients that send slowly do not take the slots of the account's other
 // calls.
-func (s *Server) takeReceiver(c echo.Context) (leave func(), err error) {
+func (s *Server) acquireReceiving(c echo.Context) (release func(), err error) {
 	held := s.limits.receivers.of(callerOf(c).Principal)
-	if limit := s.limits.receiving.take(held); limit != "" {
+	if limit := s.limits.receiving.acquire(held); limit != "" {
 		c.Response().Header().Set(echo.HeaderConnection, "close") // the body is not read
 		return nil, s.tooManyInFlight(limit)
 	}
-	return func() { s.limits.receiving.leave(held) }, nil
+	return func() { s.limits.receiving.release(held) }, nil
 }
 
 func (s *Server) tooManyInFlight(limit string) error {

@@ -55,13 +55,13 @@ func TestRequestsInFlight(t *testing.T) {
 	begin(a.key)
 	begin(a.key)
 	got := a.get(t, "/v1/orgs")
-	got.refused(t, 429, "rate_limited")
+	got.rejected(t, 429, "rate_limited")
 	if after, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || after < 1 || after > 60 {
 		t.Errorf("%v", got.header)
 	}
 	begin(another)
 	got = a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+a.Key(t, a.Account(t)))
-	got.refused(t, 503, "unavailable")
+	got.rejected(t, 503, "unavailable")
 	if got.header.Get("Retry-After") == "" {
 		t.Errorf("%v", got.header)
 	}
@@ -80,7 +80,7 @@ func TestRequestsInFlight(t *testing.T) {
 	}
 }
 
-// However many requests some accounts have in flight, places are left for the others.
+// However many requests some accounts have in flight, slots are left for the others.
 func TestRequestsInFlightPerAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -90,7 +90,7 @@ func TestRequestsInFlightPerAccount(t *testing.T) {
 		c.Orgs, c.Observer, c.Limits = h, seen, orgdhttp.Limits{InFlight: 10}
 	})
 	var all sync.WaitGroup
-	refusals := 0
+	rejected := 0
 	for _, most := range []int{5, 3, 1, 1} { // half of what is left each time
 		account := a.Account(t)
 		for range most {
@@ -105,17 +105,17 @@ func TestRequestsInFlightPerAccount(t *testing.T) {
 		if most == 1 {
 			continue
 		}
-		a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+a.Key(t, account)).refused(t, 429, "rate_limited")
-		refusals++
+		a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+a.Key(t, account)).rejected(t, 429, "rate_limited")
+		rejected++
 	}
 	close(h.release)
 	all.Wait()
-	if want := map[string]int{"in_flight_account": refusals}; !maps.Equal(seen.limited, want) {
+	if want := map[string]int{"in_flight_account": rejected}; !maps.Equal(seen.limited, want) {
 		t.Errorf("counted %v, want %v", seen.limited, want)
 	}
 }
 
-// beginSlowBody sends a call without its body, and returns when the call has its place:
+// beginSlowBody sends a call without its body, and returns when the call holds its slot:
 // only then does the server ask for the body.
 func (a *api) beginSlowBody(t *testing.T) {
 	t.Helper()
@@ -133,9 +133,9 @@ func (a *api) beginSlowBody(t *testing.T) {
 	}
 }
 
-// Bodies that do not arrive hold separate places: they do not block the account's other
+// Bodies that do not arrive hold separate slots: they do not block the account's other
 // calls or other accounts.
-func TestSlowBodiesHoldNoPlace(t *testing.T) {
+func TestSlowBodiesHoldNoSlot(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) {
 		c.Limits = orgdhttp.Limits{InFlight: 8, InFlightPerKey: 3}
@@ -149,7 +149,7 @@ func TestSlowBodiesHoldNoPlace(t *testing.T) {
 		}
 	}
 	a.key = own
-	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`).refused(t, 429, "rate_limited")
+	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`).rejected(t, 429, "rate_limited")
 	for range 20 {
 		if got := a.get(t, "/v1/orgs"); got.status != 200 {
 			t.Fatalf("the account's other calls: %d %s", got.status, got.body)

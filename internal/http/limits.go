@@ -25,10 +25,10 @@ type limits struct {
 	Limits
 	callers   bucketsOf
 	fast      *ratelimit.Limiter[fastKeys]
-	refusals  *ratelimit.Limiter[netip.Prefix] // of clients without a valid key
-	inFlight  *places
+	failures  *ratelimit.Limiter[netip.Prefix] // of authentications, for each address of a client
+	inFlight  *slots
 	receivers bucketsOf // requests whose body is still arriving
-	receiving *places
+	receiving *slots
 	memory    *budget.Budget[uuid.UUID] // shared by accounts
 }
 
@@ -37,10 +37,10 @@ func newLimits(l Limits) *limits {
 		Limits:    l,
 		callers:   newBuckets(),
 		fast:      ratelimit.New[fastKeys](),
-		refusals:  ratelimit.New[netip.Prefix](),
-		inFlight:  newPlaces(l),
+		failures:  ratelimit.New[netip.Prefix](),
+		inFlight:  newSlots(l),
 		receivers: newBuckets(),
-		receiving: newPlaces(l),
+		receiving: newSlots(l),
 		memory:    budget.New[uuid.UUID](l.Memory, memoryWait),
 	}
 }

@@ -105,7 +105,7 @@ func TestFiltersInWalks(t *testing.T) {
 		"",
 	} {
 		t.Run(other, func(t *testing.T) {
-			a.get(t, "/v1/orgs?cursor="+cursor+"&"+other).refused(t, 400, "invalid_cursor")
+			a.get(t, "/v1/orgs?cursor="+cursor+"&"+other).rejected(t, 400, "invalid_cursor")
 		})
 	}
 }
@@ -145,7 +145,7 @@ func TestInvalidFilters(t *testing.T) {
 		{strings.Join(many, "&"), "invalid_parameter metadata[k50] too_many"},
 	} {
 		t.Run(c.query[:min(len(c.query), 60)], func(t *testing.T) {
-			p := a.get(t, "/v1/orgs?"+c.query).refused(t, 400, strings.Fields(c.want)[0])
+			p := a.get(t, "/v1/orgs?"+c.query).rejected(t, 400, strings.Fields(c.want)[0])
 			if len(p.Errors) != 1 {
 				t.Errorf("%s: errors %+v", c.query, p.Errors)
 				return
@@ -158,7 +158,7 @@ func TestInvalidFilters(t *testing.T) {
 			}
 		})
 	}
-	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")+"&metadata%5B"+"%5D=").refused(t, 400, "invalid_parameter")
+	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")+"&metadata%5B"+"%5D=").rejected(t, 400, "invalid_parameter")
 	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")).page(t)
 }
 
@@ -190,13 +190,13 @@ func TestLimit(t *testing.T) {
 	}
 	for _, bad := range []string{"0", "101", "-1", "20.5", "1e1", "abc", "", "%2B20", "+20", "020", "20.", ".5", "1_0", "0x10", "99999999999999999999", "١", "20,0", "NaN"} {
 		t.Run("limit="+bad, func(t *testing.T) {
-			p := a.get(t, "/v1/orgs?limit="+bad).refused(t, http.StatusBadRequest, "invalid_parameter")
+			p := a.get(t, "/v1/orgs?limit="+bad).rejected(t, http.StatusBadRequest, "invalid_parameter")
 			if len(p.Errors) != 1 || p.Errors[0].Field != "limit" {
 				t.Errorf("limit=%s: errors %+v", bad, p.Errors)
 			}
 		})
 	}
-	p := a.get(t, "/v1/orgs?limit=1&limit=1").refused(t, http.StatusBadRequest, "repeated_parameter")
+	p := a.get(t, "/v1/orgs?limit=1&limit=1").rejected(t, http.StatusBadRequest, "repeated_parameter")
 	if len(p.Errors) != 1 || p.Errors[0].Field != "limit" {
 		t.Errorf("repeated: errors %+v", p.Errors)
 	}
@@ -224,7 +224,7 @@ func TestOtherParameters(t *testing.T) {
 		"limit=1;isActive=true":               "invalid_request",
 	} {
 		t.Run(query, func(t *testing.T) {
-			a.get(t, "/v1/orgs?"+query).refused(t, http.StatusBadRequest, code)
+			a.get(t, "/v1/orgs?"+query).rejected(t, http.StatusBadRequest, code)
 		})
 	}
 	for _, good := range []string{"orgName=" + strings.Repeat("%C3%A9", 255), "isActive=false", "orgName=%25", "orgName=a%20b", "orgName=a+b"} {
@@ -238,7 +238,7 @@ func TestOtherParameters(t *testing.T) {
 		fields = append(fields, e.Field)
 	}
 	if !slices.Equal(fields, []string{"isActive", "limit", "zzz"}) {
-		t.Errorf("fields %v: all that is wrong is to be named at once", fields)
+		t.Errorf("fields %v: every error must be reported at once", fields)
 	}
 }
 
@@ -250,9 +250,9 @@ func TestForeignCursors(t *testing.T) {
 	}
 	cursor := a.get(t, "/v1/orgs?limit=1").page(t).Cursor
 	if again := a.get(t, "/v1/orgs?limit=2&cursor="+cursor).page(t); len(again.Organizations) != 2 {
-		t.Errorf("with another limit the walk went on with %d", len(again.Organizations))
+		t.Errorf("with another limit the walk continued with %d", len(again.Organizations))
 	}
-	refused := []string{"x", cursor[1:], cursor[:len(cursor)-1], cursor + "A", cursor + "%3D", cursor + "%0A", "%ff", "%00", strings.Repeat("A", 44), strings.Repeat("A", 8000)}
+	rejected := []string{"x", cursor[1:], cursor[:len(cursor)-1], cursor + "A", cursor + "%3D", cursor + "%0A", "%ff", "%00", strings.Repeat("A", 44), strings.Repeat("A", 8000)}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		t.Fatal(err)
@@ -260,21 +260,21 @@ func TestForeignCursors(t *testing.T) {
 	for bit := range len(raw) * 8 {
 		altered := slices.Clone(raw)
 		altered[bit/8] ^= 1 << (bit % 8)
-		refused = append(refused, base64.RawURLEncoding.EncodeToString(altered))
+		rejected = append(rejected, base64.RawURLEncoding.EncodeToString(altered))
 	}
-	for _, c := range refused {
+	for _, c := range rejected {
 		t.Run(c[:min(len(c), 60)], func(t *testing.T) {
-			a.get(t, "/v1/orgs?limit=1&cursor="+c).refused(t, http.StatusBadRequest, "invalid_cursor")
+			a.get(t, "/v1/orgs?limit=1&cursor="+c).rejected(t, http.StatusBadRequest, "invalid_cursor")
 		})
 	}
 	for _, filter := range []string{"isActive=true", "orgName=acme"} {
 		t.Run(filter, func(t *testing.T) {
-			a.get(t, "/v1/orgs?"+filter+"&cursor="+cursor).refused(t, http.StatusBadRequest, "invalid_cursor")
+			a.get(t, "/v1/orgs?"+filter+"&cursor="+cursor).rejected(t, http.StatusBadRequest, "invalid_cursor")
 		})
 	}
 	other := a.Key(t, a.Account(t))
 	a.call(t, http.MethodGet, "/v1/orgs?cursor="+cursor, "Authorization", "Bearer "+other).
-		refused(t, http.StatusBadRequest, "invalid_cursor")
+		rejected(t, http.StatusBadRequest, "invalid_cursor")
 	another := a.Key(t, a.account, apikeys.OrgsRead)
 	if got := a.call(t, http.MethodGet, "/v1/orgs?cursor="+cursor, "Authorization", "Bearer "+another); got.status != http.StatusOK {
 		t.Errorf("with another key of the account: %d %s", got.status, got.body)

@@ -43,8 +43,8 @@ func (a *api) behind(t *testing.T, before func(http.ResponseWriter, *http.Reques
 	a.url = listener.URL
 }
 
-// isReturnedOnce wants the lost organization for the first retry, and a new one for the
-// next.
+// isReturnedOnce checks that the first retry gets the lost organization, and the next a new
+// one.
 func (a *api) isReturnedOnce(t *testing.T) {
 	t.Helper()
 	var made string

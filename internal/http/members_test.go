@@ -11,7 +11,7 @@ func TestMembers(t *testing.T) {
 	a := newAPI(t)
 	path := a.create(t, "Acme")
 	if got := a.get(t, path+"/users"); string(got.body) != `{"hasMore":false,"users":[]}` {
-		t.Errorf("members of nobody: %s", got.body)
+		t.Errorf("members of a new organization: %s", got.body)
 	}
 	for _, user := range []string{userOne, userTwo, userOne} {
 		a.do(t, http.MethodPost, path+"/users", member(user)).ok(t)
@@ -35,20 +35,20 @@ func TestMembers(t *testing.T) {
 	}
 	for _, body := range []string{`{}`, `{"userId":null}`, `{"userId":"usr_1"}`, `{"userId":"USR_00000000000000000000000000000001"}`, member("usr_0000000000000000000000000000000A"), `{"userId":"` + userOne + `","role":"admin"}`} {
 		t.Run(body, func(t *testing.T) {
-			a.do(t, http.MethodPost, path+"/users", body).refused(t, 422, "invalid_field")
-			a.do(t, http.MethodDelete, path+"/users", body).refused(t, 422, "invalid_field")
+			a.do(t, http.MethodPost, path+"/users", body).rejected(t, 422, "invalid_field")
+			a.do(t, http.MethodDelete, path+"/users", body).rejected(t, 422, "invalid_field")
 		})
 	}
-	a.do(t, http.MethodDelete, path+"/users", "").refused(t, 400, "invalid_body")
+	a.do(t, http.MethodDelete, path+"/users", "").rejected(t, 400, "invalid_body")
 	for query, code := range map[string]string{
 		"limit=0": "invalid_parameter", "limit=101": "invalid_parameter", "cursor=x": "invalid_cursor", "cursor=": "invalid_cursor",
 		"orgName=a": "unknown_parameter", "limit=1&limit=1": "repeated_parameter",
 	} {
 		t.Run(query, func(t *testing.T) {
-			a.get(t, path+"/users?"+query).refused(t, 400, code)
+			a.get(t, path+"/users?"+query).rejected(t, 400, code)
 		})
 	}
-	a.get(t, a.create(t, "Other")+"/users?cursor="+first.Cursor).refused(t, 400, "invalid_cursor")
+	a.get(t, a.create(t, "Other")+"/users?cursor="+first.Cursor).rejected(t, 400, "invalid_cursor")
 }
 
 // memberList is the body of a list of members.
@@ -79,7 +79,7 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	a.do(t, http.MethodPost, path+"/users", member(userOne)).ok(t)
 	a.do(t, http.MethodPost, path+"/deactivate", "").organization(t, 200)
 	got := a.do(t, http.MethodPost, path+"/users", member(userTwo))
-	got.refused(t, 409, "org_inactive")
+	got.rejected(t, 409, "org_inactive")
 	if h := got.header.Get("X-Should-Retry"); h != "false" {
 		t.Errorf("x-should-retry %q", h)
 	}

@@ -37,7 +37,7 @@ func TestMemoryPerAccount(t *testing.T) {
 		<-h.begun
 	}
 	got := a.get(t, "/v1/orgs")
-	got.refused(t, http.StatusServiceUnavailable, "unavailable")
+	got.rejected(t, http.StatusServiceUnavailable, "unavailable")
 	if got.header.Get("Retry-After") == "" {
 		t.Errorf("%v", got.header)
 	}

@@ -72,9 +72,9 @@ func setDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refuseUnknownMethod returns 501 for a method that no route has (RFC 9110 section
+// rejectUnknownMethod returns 501 for a method that no route has (RFC 9110 section
 // 9.1). A method that only this path lacks is 405.
-func refuseUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
+func rejectUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		switch method := c.Request().Method; method {
 		case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,

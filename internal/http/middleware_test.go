@@ -29,7 +29,7 @@ func TestPanicIsAProblem(t *testing.T) {
 	t.Parallel()
 	a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { panic("a secret of the program") })
 	got := a.get(t, "/v1/orgs")
-	got.refused(t, http.StatusInternalServerError, "internal")
+	got.rejected(t, http.StatusInternalServerError, "internal")
 	if bytes.Contains(got.body, []byte("secret")) {
 		t.Errorf("the panic is in the answer: %s", got.body)
 	}

@@ -150,9 +150,9 @@ func (m *model) drawFirst(t *rapid.T, of func(*modelAccount) []change) change {
 	return rapid.SampledFrom(all).Draw(t, "first")
 }
 
-// refused makes calls that are rejected before they run: they change nothing and do not
+// rejected makes calls that are rejected before they run: they change nothing and do not
 // use up the Idempotency-Key.
-func (m *model) refused(t *rapid.T) {
+func (m *model) rejected(t *rapid.T) {
 	c := m.draw(t, rapid.SampledFrom([]string{"create", "update"}).Draw(t, "op"))
 	c.key = fmt.Sprint("free-", m.calls)
 	c.match = ""
@@ -163,14 +163,14 @@ func (m *model) refused(t *rapid.T) {
 	bad := func(body string, headers ...string) answer {
 		return m.doAs(m.t, method, c.path(), body, append(headers, c.headers()...)...)
 	}
-	bad(`{"orgName":""}`).refused(m.t, 422, "invalid_field")
-	bad(`{`).refused(m.t, 400, "invalid_body")
+	bad(`{"orgName":""}`).rejected(m.t, 422, "invalid_field")
+	bad(`{`).rejected(m.t, 400, "invalid_body")
 	if method == http.MethodPatch {
-		bad(`{"orgName":"Stolen"}`, "If-Match", "7").refused(m.t, 400, "invalid_request")
+		bad(`{"orgName":"Stolen"}`, "If-Match", "7").rejected(m.t, 400, "invalid_request")
 	}
 	plain := m.clients[0] // may not act for a user
 	m.doAs(m.t, method, c.path(), `{"orgName":"Stolen"}`, "Authorization", "Bearer "+plain.key,
-		"Idempotency-Key", c.key, "Orgd-User", userOne).refused(m.t, 403, "insufficient_scope")
+		"Idempotency-Key", c.key, "Orgd-User", userOne).rejected(m.t, 403, "insufficient_scope")
 	m.send(c)
 }
 
@@ -180,8 +180,8 @@ func (m *model) read(t *rapid.T) {
 	id := m.drawID(t, by.account)
 	o := by.account.find(id)
 	if o == nil {
-		m.as(by, "/v1/orgs/"+id, "If-None-Match", "*").refused(m.t, 404, "not_found")
-		m.as(by, "/v1/orgs/"+id+"/users").refused(m.t, 404, "not_found")
+		m.as(by, "/v1/orgs/"+id, "If-None-Match", "*").rejected(m.t, 404, "not_found")
+		m.as(by, "/v1/orgs/"+id+"/users").rejected(m.t, 404, "not_found")
 		return
 	}
 	old := fmt.Sprintf(`"%d"`, rapid.IntRange(0, o.version-1).Draw(t, "old version"))
@@ -220,7 +220,7 @@ func (m *model) strayCursor(t *rapid.T) {
 		if c.account == w.account {
 			query.Set("orgName", query.Get("orgName")+"x")
 		}
-		m.as(c, w.path+"?"+query.Encode()).refused(m.t, 400, "invalid_cursor")
+		m.as(c, w.path+"?"+query.Encode()).rejected(m.t, 400, "invalid_cursor")
 	}
 }
 

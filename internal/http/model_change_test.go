@@ -117,7 +117,7 @@ func (c change) create(t testing.TB, got answer) *modelOrg {
 		CreatedByAPIKeyID: c.by.id.String(), CreatedByUserID: c.user,
 	}}
 	c.put(o)
-	o.trail = []deed{c.deed()}
+	o.trail = []action{c.action()}
 	if orgs := o.account.orgs; len(orgs) > 0 && !o.entry(t).precedes(orgs[len(orgs)-1].entry(t).position) {
 		t.Fatalf("made at %s, after one at %s", o.CreatedAt, orgs[len(orgs)-1].CreatedAt)
 	}
@@ -150,7 +150,7 @@ func (c change) apply(o *modelOrg) string {
 	if !cmp.Equal(before, o.organization) {
 		o.version++
 		o.unread = true
-		o.trail = append(o.trail, c.deed())
+		o.trail = append(o.trail, c.action())
 	}
 	return ""
 }
@@ -168,6 +168,6 @@ func (c change) put(o *modelOrg) {
 	}
 }
 
-func (c change) deed() deed {
-	return deed{Type: operations[c.op].event, RequestID: c.requestID, KeyID: c.by.id.String(), User: c.user}
+func (c change) action() action {
+	return action{Type: operations[c.op].event, RequestID: c.requestID, KeyID: c.by.id.String(), User: c.user}
 }

@@ -57,7 +57,7 @@ type modelOrg struct {
 	version      int
 	unread       bool                 // updatedAt is from before the last change
 	members      map[string]time.Time // when they were added; zero until served
-	trail        []deed
+	trail        []action
 }
 
 func (o *modelOrg) path() string { return "/v1/orgs/" + o.OrgID }
@@ -71,7 +71,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newModel(a, rapidTB{TB: t, rt: rt})
 		actions := map[string]func(*rapid.T){
-			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "refused": m.refused, "read": m.read,
+			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "rejected": m.rejected, "read": m.read,
 			"walk": m.beginWalk, "walk members": m.beginMemberWalk, "page": m.page, "page more": m.page, "stray cursor": m.strayCursor,
 		}
 		for op := range operations {
@@ -125,7 +125,7 @@ func (m *model) send(c change) {
 	first, known := c.by.account.firsts[c.name()]
 	switch {
 	case known && first.said != c.said():
-		got.refused(m.t, 422, "idempotency_key_reused")
+		got.rejected(m.t, 422, "idempotency_key_reused")
 	case known:
 		isReplay(m.t, first, got)
 	default:
@@ -166,7 +166,7 @@ func (m *model) effect(c change, got answer) {
 	o := c.by.account.find(c.orgID)
 	switch code := c.apply(o); {
 	case code != "":
-		got.refused(m.t, map[string]int{"not_found": 404, "precondition_failed": 412, "org_inactive": 409}[code], code)
+		got.rejected(m.t, map[string]int{"not_found": 404, "precondition_failed": 412, "org_inactive": 409}[code], code)
 		if tag := got.header.Get("ETag"); code == "precondition_failed" && tag != o.tag() || code != "precondition_failed" && tag != "" {
 			m.t.Fatalf("%s with ETag %q", code, tag)
 		}
@@ -247,22 +247,22 @@ func (m *model) finish() {
 		m.walkAll(account.walk(listFilter{}))
 		trails := m.trails(m.t, account.id)
 		if len(trails) != len(account.orgs) {
-			m.t.Fatalf("the audit trail tells of %d organizations, there are %d", len(trails), len(account.orgs))
+			m.t.Fatalf("the audit trail has %d organizations, want %d", len(trails), len(account.orgs))
 		}
 		for _, o := range account.orgs {
 			m.isReadAlone(o)
-			m.isTold(o, trails[o.OrgID])
+			m.isRecorded(o, trails[o.OrgID])
 		}
 	}
 }
 
-// isTold checks that the audit trail records exactly what happened to the organization.
-func (m *model) isTold(o *modelOrg, events []event) {
-	var told []deed
+// isRecorded checks that the audit trail records exactly what happened to the organization.
+func (m *model) isRecorded(o *modelOrg, events []event) {
+	var recorded []action
 	for _, e := range events {
-		told = append(told, e.deed)
+		recorded = append(recorded, e.action)
 	}
-	if diff := cmp.Diff(o.trail, told); diff != "" {
+	if diff := cmp.Diff(o.trail, recorded); diff != "" {
 		m.t.Fatalf("audit trail of %s (-want +got):\n%s", o.OrgID, diff)
 	}
 	want := state{organization: o.organization, members: map[string]bool{}}

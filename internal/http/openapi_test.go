@@ -97,7 +97,7 @@ func checkExchange(t testing.TB, request *http.Request, got answer) {
 	input := &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route, Options: options}
 	if got.status < 300 {
 		if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
-			t.Errorf("%s %s was served, though openapi.yaml refuses it: %v", request.Method, request.URL, err)
+			t.Errorf("%s %s was served, though openapi.yaml rejects it: %v", request.Method, request.URL, err)
 		}
 	}
 	if request.Method == http.MethodHead {
@@ -111,7 +111,7 @@ func checkExchange(t testing.TB, request *http.Request, got answer) {
 	}
 	output := &openapi3filter.ResponseValidationInput{RequestValidationInput: input, Status: got.status, Header: got.header, Options: options}
 	if err := openapi3filter.ValidateResponse(context.Background(), output.SetBodyBytes(got.body)); err != nil {
-		t.Errorf("%s %s: the answer is not as openapi.yaml says: %v", request.Method, request.URL, err)
+		t.Errorf("%s %s: the answer does not match openapi.yaml: %v", request.Method, request.URL, err)
 	}
 	checkPaging(t, request, got)
 }
@@ -186,7 +186,7 @@ func checkUndescribed(t testing.TB, request *http.Request, got answer) {
 		return
 	}
 	if component == "" {
-		t.Errorf("%s %s: status %d is described nowhere", request.Method, request.URL, got.status)
+		t.Errorf("%s %s: status %d is not described", request.Method, request.URL, got.status)
 		return
 	}
 	if request.Method == http.MethodHead {
@@ -200,7 +200,7 @@ func checkUndescribed(t testing.TB, request *http.Request, got answer) {
 	got.decode(t, &value)
 	schema := doc.Components.Responses[component].Value.Content["application/problem+json"].Schema.Value
 	if err := schema.VisitJSON(value, openapi3.EnableJSONSchema2020(), openapi3.VisitAsResponse()); err != nil {
-		t.Errorf("%s %s: not as the component %s says: %v", request.Method, request.URL, component, err)
+		t.Errorf("%s %s: does not match the component %s: %v", request.Method, request.URL, component, err)
 	}
 }
 

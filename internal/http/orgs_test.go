@@ -84,7 +84,7 @@ func TestWalkReturnsEachOrgOnce(t *testing.T) {
 			seen := map[string]bool{}
 			for _, id := range ids {
 				if seen[id] || !want[id] {
-					t.Errorf("limit %s: %s is wrong here", limit, id)
+					t.Errorf("limit %s: %s is repeated or not the account's", limit, id)
 				}
 				seen[id] = true
 			}
@@ -157,7 +157,7 @@ func TestCreateInvalid(t *testing.T) {
 		},
 	} {
 		t.Run(body[:min(len(body), 60)], func(t *testing.T) {
-			p := a.do(t, http.MethodPost, "/v1/orgs", body).refused(t, want.status, want.code)
+			p := a.do(t, http.MethodPost, "/v1/orgs", body).rejected(t, want.status, want.code)
 			var fields []string
 			for _, e := range p.Errors {
 				fields = append(fields, e.Field+" "+e.Code)
@@ -211,10 +211,10 @@ func TestUpdate(t *testing.T) {
 	}
 	for _, body := range []string{`{"orgName":null}`, `{"orgName":""}`, `{"metadata":[]}`, `{"userCount":3}`, `{"createdAt":"2026-01-01T00:00:00Z"}`} {
 		t.Run(body, func(t *testing.T) {
-			a.do(t, http.MethodPatch, path, body).refused(t, 422, "invalid_field")
+			a.do(t, http.MethodPatch, path, body).rejected(t, 422, "invalid_field")
 		})
 	}
-	a.do(t, http.MethodPatch, path, "").refused(t, 400, "invalid_body")
+	a.do(t, http.MethodPatch, path, "").rejected(t, 400, "invalid_body")
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"8"` {
 		t.Errorf("a rejected change made %s of the version", tag)
 	}
@@ -241,7 +241,7 @@ func TestDeactivateAndReactivate(t *testing.T) {
 			}
 		})
 	}
-	p := a.do(t, http.MethodPost, path+"/deactivate", `{"reason":"x"}`).refused(t, 422, "invalid_field")
+	p := a.do(t, http.MethodPost, path+"/deactivate", `{"reason":"x"}`).rejected(t, 422, "invalid_field")
 	if len(p.Errors) != 1 || p.Errors[0].Code != "unknown" {
 		t.Errorf("errors %+v", p.Errors)
 	}

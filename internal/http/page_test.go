@@ -69,23 +69,25 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 func TestPageSize(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for n, o := range []orgs.Org{
-		{Name: "x"},
-		{Name: strings.Repeat(`"`, 255)},
-		{Name: strings.Repeat(`\`, 255), Metadata: `{"a": "b"}`},
-		{Name: strings.Repeat("\u2029", 253) + "x", UserCount: 2_000_000_000, IsActive: true, CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: uuid.NewV7()},
-		largestOrg(t, 9),
+	for name, o := range map[string]orgs.Org{
+		"short name":               {Name: "x"},
+		"quotes":                   {Name: strings.Repeat(`"`, 255)},
+		"backslashes and metadata": {Name: strings.Repeat(`\`, 255), Metadata: `{"a": "b"}`},
+		"every field":              {Name: strings.Repeat("\u2029", 253) + "x", UserCount: 2_000_000_000, IsActive: true, CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: uuid.NewV7()},
+		"largest":                  largestOrg(t, 9),
 	} {
-		account := a.Account(t)
-		o.CreatedAt = time.UnixMicro(1_767_225_600_000_001).UTC()
-		a.Org(t, account, o)
-		page, err := orgs.NewRepository(a.Conns).List(context.Background(), account, orgs.ListParams{Limit: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if written := len(orgdhttp.AppendPage(nil, page)) - len(orgdhttp.AppendPage(nil, orgs.Page{})); written > page.Bytes {
-			t.Errorf("organization %d takes %d bytes, not %d", n, written, page.Bytes)
-		}
+		t.Run(name, func(t *testing.T) {
+			account := a.Account(t)
+			o.CreatedAt = time.UnixMicro(1_767_225_600_000_001).UTC()
+			a.Org(t, account, o)
+			page, err := orgs.NewRepository(a.Conns).List(context.Background(), account, orgs.ListParams{Limit: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if written := len(orgdhttp.AppendPage(nil, page)) - len(orgdhttp.AppendPage(nil, orgs.Page{})); written > page.Bytes {
+				t.Errorf("it takes %d bytes, not %d", written, page.Bytes)
+			}
+		})
 	}
 }
 

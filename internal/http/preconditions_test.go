@@ -57,7 +57,7 @@ func TestConditionalChange(t *testing.T) {
 			for _, value := range []string{`"2"`, `W/"2"`, `"2-gzip"`, `"01"`, `"1x"`, `W/"1-x"`, `"x"`, `"-1"`, `"99999999999999999999"`} {
 				t.Run("If-Match "+value, func(t *testing.T) {
 					got := a.do(t, call.method, call.target, call.body, "If-Match", value)
-					got.refused(t, 412, "precondition_failed")
+					got.rejected(t, 412, "precondition_failed")
 					if tag := got.header.Get("ETag"); tag != `"1"` {
 						t.Errorf("%s %s, If-Match %s: ETag %q", call.method, call.target, value, tag)
 					}
@@ -65,7 +65,7 @@ func TestConditionalChange(t *testing.T) {
 			}
 			for _, value := range []string{``, ` `, `1`, `"1`, `*, "1"`, `"1";"2"`} {
 				t.Run("malformed If-Match "+value, func(t *testing.T) {
-					a.do(t, call.method, call.target, call.body, "If-Match", value).refused(t, 400, "invalid_request")
+					a.do(t, call.method, call.target, call.body, "If-Match", value).rejected(t, 400, "invalid_request")
 				})
 			}
 		})
@@ -79,14 +79,14 @@ func TestConditionalChange(t *testing.T) {
 		})
 	}
 	a.do(t, http.MethodPost, path+"/users", member(userOne), "If-Match", `W/"8"`).ok(t)
-	a.do(t, http.MethodPost, path+"/users", member(userTwo), "If-Match", `"8"`).refused(t, 412, "precondition_failed")
+	a.do(t, http.MethodPost, path+"/users", member(userTwo), "If-Match", `"8"`).rejected(t, 412, "precondition_failed")
 	a.do(t, http.MethodDelete, path+"/users", member(userOne), "If-Match", `"9-br"`).ok(t)
 	if got := a.get(t, path); got.organization(t, 200).UserCount != 0 || got.header.Get("ETag") != `"10"` {
 		t.Errorf("%s %s", got.header.Get("ETag"), got.body)
 	}
 	none := "/v1/orgs/org_00000000000000000000000000000000"
-	a.do(t, http.MethodPatch, none, `{}`, "If-Match", "*").refused(t, 404, "not_found")
-	a.do(t, http.MethodPost, none+"/users", member(userOne), "If-Match", `"1"`).refused(t, 404, "not_found")
+	a.do(t, http.MethodPatch, none, `{}`, "If-Match", "*").rejected(t, 404, "not_found")
+	a.do(t, http.MethodPost, none+"/users", member(userOne), "If-Match", `"1"`).rejected(t, 404, "not_found")
 }
 
 // Of twenty concurrent changes with the same tag, one is made.

@@ -30,10 +30,10 @@ func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error 
 		return newError(codeRateLimited, "This key has sent too many requests. Retry after the time in Retry-After.").
 			after(key.Full)
 	}
-	together, bucket := s.limits.accountRate(p, rate, b)
-	account := bucket.Take(together)
-	if together.PerSecond > 0 && (rate.PerSecond == 0 || account.Remaining < key.Remaining) {
-		setRateLimit(h, accountPolicy, together, account)
+	shared, bucket := s.limits.accountRate(p, rate, b)
+	account := bucket.Take(shared)
+	if shared.PerSecond > 0 && (rate.PerSecond == 0 || account.Remaining < key.Remaining) {
+		setRateLimit(h, accountPolicy, shared, account)
 	} else if rate.PerSecond > 0 {
 		setRateLimit(h, keyPolicy, rate, key)
 	}
@@ -95,14 +95,14 @@ func setRateLimit(h http.Header, policyName string, r ratelimit.Rate, taken rate
 
 func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
-// countRefusal returns the error of a request without a valid key, or rate_limited if
-// there were too many from its address. It never blocks a valid key: other clients may
+// countFailure counts a request without a valid key and returns its error, or rate_limited
+// if there were too many from its address. It never blocks a valid key: other clients may
 // use the same address.
-func (s *Server) countRefusal(c echo.Context, refusal error) error {
-	if !s.limits.refusals.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
+func (s *Server) countFailure(c echo.Context, err error) error {
+	if !s.limits.failures.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
 		return s.tooManyFailures()
 	}
-	return refusal
+	return err
 }
 
 func (s *Server) tooManyFailures() error {

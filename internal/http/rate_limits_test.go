@@ -67,7 +67,7 @@ func TestKeyRateLimit(t *testing.T) {
 			t.Fatalf("%v", got.header)
 		}
 		if got.status == http.StatusTooManyRequests {
-			got.refused(t, 429, "rate_limited")
+			got.rejected(t, 429, "rate_limited")
 			if after, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || int64(after) < reset || after > 60 || remaining != 0 {
 				t.Errorf("%v", got.header)
 			}
@@ -81,7 +81,7 @@ func TestKeyRateLimit(t *testing.T) {
 		t.Errorf("only %d were allowed", allowed)
 	}
 	other := a.doAs(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`, "Authorization", "Bearer "+reader)
-	other.refused(t, 403, "insufficient_scope")
+	other.rejected(t, 403, "insufficient_scope")
 	if _, _, remaining, _ := rateLimit(t, "key", other.header); remaining != 4 {
 		t.Errorf("another key: %v", other.header)
 	}
@@ -126,7 +126,7 @@ func TestAccountRateLimit(t *testing.T) {
 		got := as([]string{second, third}[i%2])
 		if got.status == http.StatusTooManyRequests {
 			quota, window, remaining, reset := rateLimit(t, "account", got.header)
-			if p := got.refused(t, 429, "rate_limited"); quota != 9 || window != 9 || remaining != 0 || reset < 1 || i < 4 || !strings.Contains(p.Detail, "account") {
+			if p := got.rejected(t, 429, "rate_limited"); quota != 9 || window != 9 || remaining != 0 || reset < 1 || i < 4 || !strings.Contains(p.Detail, "account") {
 				t.Errorf("after %d: %v %s", i, got.header, p.Detail)
 			}
 			break
@@ -205,24 +205,24 @@ func TestFailuresAreLimited(t *testing.T) {
 	})
 	a.get(t, "/v1/orgs")
 	exhaust := func(client string) {
-		refused := 0
+		rejected := 0
 		for {
 			// A forged address is ignored.
 			got := a.forwarded(t, apikeys.NewKey().Reveal(), client)
 			if got.status == http.StatusTooManyRequests {
-				got.refused(t, 429, "rate_limited")
+				got.rejected(t, 429, "rate_limited")
 				if got.header.Get("WWW-Authenticate") != "" || got.header.Get("Retry-After") == "" {
 					t.Errorf("%v", got.header)
 				}
 				break
 			}
-			got.refused(t, 401, "invalid_api_key")
-			if refused++; refused > 200 {
+			got.rejected(t, 401, "invalid_api_key")
+			if rejected++; rejected > 200 {
 				t.Fatal("there is no limit")
 			}
 		}
-		if refused < 10 {
-			t.Errorf("only %d were answered", refused)
+		if rejected < 10 {
+			t.Errorf("only %d were answered", rejected)
 		}
 	}
 	exhaust("192.0.2.1")
@@ -244,7 +244,7 @@ func TestFailuresAreLimited(t *testing.T) {
 // without a key cache.
 func TestWrongKeysDoNotBlockValidKeys(t *testing.T) {
 	t.Parallel()
-	for name, ttl := range map[string]time.Duration{"cached": time.Minute, "asked each time": 0} {
+	for name, ttl := range map[string]time.Duration{"cached": time.Minute, "not cached": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
@@ -299,30 +299,30 @@ func TestClientsBehindProxies(t *testing.T) {
 		c.Limits = orgdhttp.Limits{Failures: ratelimit.Rate{PerSecond: 1, Burst: 20}}
 		c.Proxies = []*net.IPNet{loopback, inner}
 	})
-	exhaust := func(client func(i int) string) (refused int) {
+	exhaust := func(client func(i int) string) (rejected int) {
 		for i := range 200 {
 			if got := a.forwarded(t, "wrong", client(i)); got.status == http.StatusTooManyRequests {
-				return refused
+				return rejected
 			}
-			refused++
+			rejected++
 		}
-		return refused
+		return rejected
 	}
 	for name, client := range map[string]func(int) string{
-		"one client":                    func(int) string { return "192.0.2.1" },
-		"through two proxies":           func(int) string { return "192.0.2.2, 10.1.2.3" },
-		"one that makes up who it is":   func(i int) string { return fmt.Sprintf("198.51.100.%d, 192.0.2.3", i) },
-		"one site of IPv6":              func(i int) string { return fmt.Sprintf("2001:db8::%x", i) },
-		"one in the form of IPv6":       func(int) string { return "::ffff:192.0.2.4" },
-		"one with its ports":            func(i int) string { return fmt.Sprintf("192.0.2.6:%d", 1024+i) },
-		"one of IPv6 with its ports":    func(i int) string { return fmt.Sprintf("[2001:db8:6::1]:%d, 10.1.1.1:443", 1024+i) },
-		"one behind a proxy of its own": func(i int) string { return fmt.Sprintf("10.9.9.%d, 192.0.2.5, 10.1.1.1", i) },
+		"one client":                   func(int) string { return "192.0.2.1" },
+		"through two proxies":          func(int) string { return "192.0.2.2, 10.1.2.3" },
+		"one that forges the header":   func(i int) string { return fmt.Sprintf("198.51.100.%d, 192.0.2.3", i) },
+		"one IPv6 network":             func(i int) string { return fmt.Sprintf("2001:db8::%x", i) },
+		"one IPv4-mapped address":      func(int) string { return "::ffff:192.0.2.4" },
+		"one address, many ports":      func(i int) string { return fmt.Sprintf("192.0.2.6:%d", 1024+i) },
+		"one IPv6 address, many ports": func(i int) string { return fmt.Sprintf("[2001:db8:6::1]:%d, 10.1.1.1:443", 1024+i) },
+		"one behind its own proxy":     func(i int) string { return fmt.Sprintf("10.9.9.%d, 192.0.2.5, 10.1.1.1", i) },
 	} {
-		if refused := exhaust(client); refused < 20 || refused >= 200 {
-			t.Errorf("%s: %d were answered", name, refused)
+		if rejected := exhaust(client); rejected < 20 || rejected >= 200 {
+			t.Errorf("%s: %d were answered", name, rejected)
 		}
 	}
-	if refused := exhaust(func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }); refused != 200 {
-		t.Errorf("200 clients: %d were answered", refused)
+	if rejected := exhaust(func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }); rejected != 200 {
+		t.Errorf("200 clients: %d were answered", rejected)
 	}
 }

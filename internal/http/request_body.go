@@ -31,12 +31,12 @@ func (s *Server) receive(answer int64) echo.MiddlewareFunc {
 				c.Set(receivedKey, received{})
 				return next(c)
 			}
-			leave, err := s.takeReceiver(c)
+			release, err := s.acquireReceiving(c)
 			if err != nil {
 				return err
 			}
 			r := func() (r received) {
-				defer leave()
+				defer release()
 				r.body, r.err = s.readBody(c, answer)
 				return r
 			}()

@@ -61,7 +61,8 @@ type withDeadlines struct{ http.ResponseWriter }
 
 func (withDeadlines) SetReadDeadline(time.Time) error { return nil }
 
-// wantProblem wants a problem of this status and code, without Go types or messages.
+// wantProblem checks that the answer is a problem of this status and code, without Go types
+// or messages.
 func wantProblem(t testing.TB, w *httptest.ResponseRecorder, status int, c code) problemDocument {
 	t.Helper()
 	var p problemDocument

@@ -53,7 +53,7 @@ func TestBodyTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := a.begin(t, len(`{"orgName":"x"}`), sent)
-			readAnswer(t, conn).refused(t, http.StatusRequestTimeout, "request_timeout")
+			readAnswer(t, conn).rejected(t, http.StatusRequestTimeout, "request_timeout")
 			if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
 				t.Errorf("the connection is not closed: %v", err)
 			}
@@ -88,7 +88,7 @@ func TestLargeBodyIsRejected(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	request := a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 1<<20+1)), "Authorization", "Bearer "+a.key)
-	a.send(t, request).refused(t, http.StatusRequestEntityTooLarge, "body_too_large")
+	a.send(t, request).rejected(t, http.StatusRequestEntityTooLarge, "body_too_large")
 	request = a.request(t, http.MethodGet, "/v1/orgs", bytes.NewReader(make([]byte, 1<<20)), "Authorization", "Bearer "+a.key)
 	if got := a.send(t, request); got.status != http.StatusOK {
 		t.Errorf("a body of 1 MiB: %d", got.status)

@@ -23,12 +23,12 @@ func decoded(t *testing.T, body string, fields ...field) []string {
 	if err == nil {
 		return nil
 	}
-	var refused *apiError
-	if !errors.As(err, &refused) || refused.code != codeInvalidField {
+	var rejected *apiError
+	if !errors.As(err, &rejected) || rejected.code != codeInvalidField {
 		t.Fatalf("%s: %v", body, err)
 	}
 	var bad []string
-	for _, one := range refused.bad {
+	for _, one := range rejected.bad {
 		if one.Detail == "" {
 			t.Errorf("%s is rejected without a detail", one.Field)
 		}

@@ -20,12 +20,12 @@ const (
 type route struct {
 	method  string
 	path    string
-	scope   apikeys.Scope // the right that a key needs, or open
+	scope   apikeys.Scope // the scope that a key needs, or open
 	answer  int64         // the most bytes that the answer takes, unless the route is open
 	handler echo.HandlerFunc
 }
 
-// routes is all that is served. A GET is a HEAD too (RFC 9110 section 9.3.2).
+// routes lists every route. A GET is a HEAD too (RFC 9110 section 9.3.2).
 func (s *Server) routes() []route {
 	return []route{
 		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, orgPageAnswer, s.listOrgs},
@@ -62,7 +62,7 @@ func (s *Server) register() {
 			if r.method != http.MethodGet {
 				guards = append(guards, s.receive(r.answer))
 			}
-			guards = append(guards, s.takePlace, s.reserve(r.answer), offerJSON)
+			guards = append(guards, s.holdSlot, s.reserve(r.answer), offerJSON)
 		}
 		s.echo.Add(r.method, r.path, r.handler, guards...)
 		if r.method == http.MethodGet {

@@ -69,12 +69,12 @@ func TestUnknownPaths(t *testing.T) {
 	a := newAPI(t)
 	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/org_00000000000000000000000000000000/members", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
 		t.Run(path, func(t *testing.T) {
-			a.get(t, path).refused(t, http.StatusNotFound, "not_found")
+			a.get(t, path).rejected(t, http.StatusNotFound, "not_found")
 			// A client without a key learns no more.
-			a.call(t, http.MethodGet, path).refused(t, http.StatusNotFound, "not_found")
+			a.call(t, http.MethodGet, path).rejected(t, http.StatusNotFound, "not_found")
 		})
 	}
-	a.get(t, "/v1/orgs/").refused(t, http.StatusNotFound, "not_found")
+	a.get(t, "/v1/orgs/").rejected(t, http.StatusNotFound, "not_found")
 }
 
 // Every route that needs a key rejects a request without one, and a key without its
@@ -82,7 +82,7 @@ func TestUnknownPaths(t *testing.T) {
 func TestEveryRouteRequiresAKey(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	noRight := a.Key(t, a.account, apikeys.ActAsUser)
+	noScope := a.Key(t, a.account, apikeys.ActAsUser)
 	guarded := 0
 	for _, r := range a.server.Routes() {
 		if r.Scope == "" {
@@ -97,8 +97,8 @@ func TestEveryRouteRequiresAKey(t *testing.T) {
 			if got := a.call(t, method, r.Path); got.status != 401 {
 				t.Errorf("%s %s without a key: %d", method, r.Path, got.status)
 			}
-			if got := a.call(t, method, r.Path, "Authorization", "Bearer "+noRight); got.status != 403 {
-				t.Errorf("%s %s without the right: %d", method, r.Path, got.status)
+			if got := a.call(t, method, r.Path, "Authorization", "Bearer "+noScope); got.status != 403 {
+				t.Errorf("%s %s without the scope: %d", method, r.Path, got.status)
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func TestMissingOrgsGetTheSameAnswer(t *testing.T) {
 			}
 		}
 		if got := a.do(t, method, "/v1/orgs/"+mine+suffix+"/", body); got.status != 404 {
-			t.Errorf("%s %s with a slash behind it: %d %s", method, suffix, got.status, got.body)
+			t.Errorf("%s %s with a trailing slash: %d %s", method, suffix, got.status, got.body)
 		}
 	})
 	if o := a.get(t, "/v1/orgs/"+mine).organization(t, 200); o.OrgName != "Mine" || o.UserCount != 0 {
@@ -229,14 +229,14 @@ func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 		}
 		request := a.request(t, method, path+suffix, strings.NewReader(body), "Authorization", "Bearer "+a.key, "Content-Type", "text/json")
 		got := a.send(t, request)
-		got.refused(t, 415, "unsupported_media_type")
+		got.rejected(t, 415, "unsupported_media_type")
 		if got.header.Get("Accept") != "application/json" || (method == http.MethodPatch) != (got.header.Get("Accept-Patch") == "application/json") {
 			t.Errorf("%s %s: %v", method, suffix, got.header)
 		}
 		large := a.request(t, method, path+suffix, strings.NewReader(`{"orgName":"`+strings.Repeat("x", 1<<20)+`"}`),
 			"Authorization", "Bearer "+a.key, "Content-Type", "application/json")
 		large.ContentLength = -1 // chunked, so its length is unknown
-		a.send(t, large).refused(t, 413, "body_too_large")
+		a.send(t, large).rejected(t, 413, "body_too_large")
 	})
 	if o := a.get(t, path); o.header.Get("ETag") != `"1"` {
 		t.Errorf("a rejected call changed it: %s", o.body)

@@ -129,7 +129,7 @@ func New(cfg Config) *Server {
 	s.echo.HTTPErrorHandler = s.renderError
 	// setDeadline copies the request: net/http must find its own request unchanged, or
 	// it waits for a body that the client holds back (Expect: 100-continue).
-	s.echo.Use(s.answer, recoverPanic, setDeadline, limitBody, refuseUnknownMethod)
+	s.echo.Use(s.answer, recoverPanic, setDeadline, limitBody, rejectUnknownMethod)
 	s.register()
 	return s
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // shapes are the shapes of the exchanges that were checked against the API description.
-// Compiling its schemas for each exchange is nine tenths of the model check's cost, and
+// Compiling its schemas for each exchange takes nine tenths of the model test's time, and
 // an exchange that differs from an earlier one only in ids, times, texts and numbers
 // tests nothing new. The model compares those values.
 type shapes struct{ sync.Map }

@@ -15,14 +15,14 @@ import (
 	"orgd/internal/wire"
 )
 
-// deed is who did what, according to the audit trail.
-type deed struct {
+// action is who did what, according to the audit trail.
+type action struct {
 	Type, RequestID, KeyID, User string
 }
 
 // event is a row of the audit trail.
 type event struct {
-	deed
+	action
 	before, after image
 	at            time.Time
 }
@@ -85,7 +85,7 @@ func replay(t testing.TB, id string, events []event) []state {
 	for i, e := range events {
 		next := now.after(e)
 		if diff := e.fault(now, next); diff != "" || !e.at.After(readTime(t, cmp.Or(now.UpdatedAt, "2000-01-01T00:00:00Z"))) {
-			t.Fatalf("event %d of %s is %+v at %s, after %s; (-what changed +what it tells):\n%s", i, id, e.deed, e.at, now.UpdatedAt, diff)
+			t.Fatalf("event %d of %s is %+v at %s, after %s; (-what changed +what it records):\n%s", i, id, e.action, e.at, now.UpdatedAt, diff)
 		}
 		states, now = append(states, next), next
 	}
@@ -133,7 +133,7 @@ func (e event) fault(was, is state) string {
 	case was.OrgName == "":
 		kind, before = "org.created", image{}
 	case after.UserID != nil && !was.IsActive:
-		return "a member entered while it was deactivated"
+		return "a member was added while it was deactivated"
 	case after.UserID != nil:
 		kind = "org.member_added"
 	case before.UserID != nil:

@@ -59,7 +59,7 @@ func TestChangesThatWaitForTheirTurn(t *testing.T) {
 		}
 		got := a.get(t, path)
 		if o := got.organization(t, 200); o.OrgName != test.name || o.IsActive != test.active || got.header.Get("ETag") != test.tag {
-			t.Errorf("%s: in the end %s %s", name, got.header.Get("ETag"), got.body)
+			t.Errorf("%s: finally %s %s", name, got.header.Get("ETag"), got.body)
 		}
 	}
 }
@@ -125,7 +125,7 @@ func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
 			a.awaitWaiting(t, 1)
 			for range 20 {
 				if got := a.get(t, path); got.status != 200 {
-					t.Fatalf("beside them: %d %s", got.status, got.body)
+					t.Fatalf("meanwhile: %d %s", got.status, got.body)
 				}
 			}
 			if n := a.Pool.Stat().AcquiredConns(); n > 2 { // of the waiting call, and of the lock that the test holds

@@ -41,18 +41,18 @@ func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 	}
 }
 
-// Refusals are the errors that depend on stored state, by the names under which they are
+// StoredErrors are the errors that depend on stored state, by the names under which they are
 // stored. A repeat returns them again.
-type Refusals map[string]error
+type StoredErrors map[string]error
 
-// outcome is the stored result of a first call, or its refusal. Its JSON is version 1; the
+// outcome is the stored result of a first call, or its error. Its JSON is version 1; the
 // golden files of internal/orgs and internal/apikeys show it.
 type outcome[T any] struct {
 	// Version is absent in version 1. The first releases neither write nor read it. So
 	// before a release writes version 2, the previous release must read version 2.
 	Version int    `json:"Version,omitzero"`
 	Result  T      `json:"Result"`
-	Refusal string `json:"Refusal"`
+	Error   string `json:"Refusal"` // a name in StoredErrors, or ""
 }
 
 // read decodes a stored outcome, which may be from another release.
@@ -66,11 +66,11 @@ func (o *outcome[T]) read(stored []byte) error {
 
 // Once runs effect in a transaction and stores its result in the same transaction. If the
 // last 24 hours have a result for the key, Once returns that result and true instead. T is
-// stored as JSON, so its fields need tags, and a test with a golden file. A refusal is
-// stored like a result. After any other error of effect, the transaction is rolled back
-// and nothing is stored. Errors: ErrReused, ErrInProgress, db.ErrUnavailable, and those of
+// stored as JSON, so its fields need tags, and a test with a golden file. One of the stored
+// errors is stored like a result. After any other error of effect, the transaction is rolled
+// back and nothing is stored. Errors: ErrReused, ErrInProgress, db.ErrUnavailable, and those of
 // effect.
-func Once[T any](ctx context.Context, share db.Share, key Key, refusals Refusals, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
+func Once[T any](ctx context.Context, share db.Share, key Key, stored StoredErrors, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	var first outcome[T]
 	end, ok := share.TryTurn(key.lockID())
 	if !ok {
@@ -89,31 +89,31 @@ func Once[T any](ctx context.Context, share db.Share, key Key, refusals Refusals
 			return first.read(kept)
 		}
 		first.Result, err = effect(ctx, q)
-		if first.Refusal = refusals.name(err); err != nil && first.Refusal == "" {
+		if first.Error = stored.name(err); err != nil && first.Error == "" {
 			return err
 		}
 		return key.keep(ctx, q, first)
 	})
-	if err == nil && first.Refusal != "" {
-		err = refusals.named(first.Refusal)
+	if err == nil && first.Error != "" {
+		err = stored.named(first.Error)
 	}
 	return first.Result, replayed, err
 }
 
-func (r Refusals) name(err error) string {
-	for name, refusal := range r {
-		if errors.Is(err, refusal) {
+func (s StoredErrors) name(err error) string {
+	for name, stored := range s {
+		if errors.Is(err, stored) {
 			return name
 		}
 	}
 	return ""
 }
 
-func (r Refusals) named(name string) error {
-	if refusal, known := r[name]; known {
-		return refusal
+func (s StoredErrors) named(name string) error {
+	if stored, known := s[name]; known {
+		return stored
 	}
-	return fmt.Errorf("idempotency: stored refusal %q is from a later release", name)
+	return fmt.Errorf("idempotency: stored error %q is from a later release", name)
 }
 
 // lockID is the lock of the calls with one key: a turn within the process, and an advisory

@@ -63,8 +63,8 @@ func (r *Repository) change(ctx context.Context, share db.Share, c Call, operati
 	return changed, nil
 }
 
-// refusals are the errors that depend on the organization's state.
-var refusals = idempotency.Refusals{
+// storedErrors are the errors that depend on the organization's state.
+var storedErrors = idempotency.StoredErrors{
 	"not_found": ErrNotFound,
 	"inactive":  ErrInactive,
 	"version":   ErrVersion,
@@ -76,7 +76,7 @@ func changeOnce(ctx context.Context, share db.Share, c Call, operation string, r
 		return Changed{}, err
 	}
 	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
-	first, replayed, err := idempotency.Once(ctx, share, key, refusals, func(ctx context.Context, q db.Querier) (record, error) {
+	first, replayed, err := idempotency.Once(ctx, share, key, storedErrors, func(ctx context.Context, q db.Querier) (record, error) {
 		org, err := run(ctx, q)
 		return record(org), err
 	})

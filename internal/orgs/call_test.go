@@ -97,7 +97,7 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 
 // If the organization's state caused an error, the repeat returns the same error, even if
 // the state has changed since.
-func TestRefusalsAreReplayed(t *testing.T) {
+func TestStoredErrorsAreReplayed(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for _, tc := range []struct {

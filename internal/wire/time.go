@@ -3,7 +3,7 @@ package wire
 
 import "time"
 
-// Time is a time in the format of every answer.
+// Time is a time in the API's format.
 type Time time.Time
 
 // MarshalText writes what AppendTime does.
