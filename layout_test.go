@@ -79,7 +79,7 @@ func TestLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if checked < 30 {
-		t.Errorf("only %d files were looked at", checked)
+		t.Errorf("only %d files were checked", checked)
 	}
 }
 
@@ -89,13 +89,13 @@ func checkImport(t *testing.T, file, imported string) {
 	if ours, ok := strings.CutPrefix(imported, "orgd/"); ok {
 		allowed, bound := mayImport[dir]
 		if !bound && strings.HasPrefix(dir, "internal/") && !strings.HasPrefix(dir, "internal/dbtest") {
-			t.Errorf("%s is in a package that mayImport does not name", file)
+			t.Errorf("%s is in a package that is missing from mayImport", file)
 		}
 		if bound && !slices.Contains(allowed, ours) {
 			t.Errorf("%s may not import %s", file, imported)
 		}
 		if strings.HasSuffix(ours, "dbtest") && !strings.HasPrefix(dir, "internal/dbtest") {
-			t.Errorf("%s imports the tests' %s", file, imported)
+			t.Errorf("%s imports the test package %s", file, imported)
 		}
 	}
 	for library, allowed := range onlyIn {
@@ -103,7 +103,7 @@ func checkImport(t *testing.T, file, imported string) {
 			t.Errorf("%s may not import %s", file, imported)
 		}
 	}
-	// devdb.go looks at a PostgreSQL that is not orgd's yet.
+	// devdb.go connects to databases that may not have orgd's schema.
 	if strings.HasPrefix(imported, "github.com/jackc/pgx") && (dir == "internal/http" || dir == "cmd/server" && file != "cmd/server/devdb.go") {
 		t.Errorf("%s may not import pgx", file)
 	}

@@ -33,7 +33,7 @@ func TestParseWrk(t *testing.T) {
 	}
 }
 
-func TestParseWrkRefuses(t *testing.T) {
+func TestParseWrkRejects(t *testing.T) {
 	t.Parallel()
 	for name, printed := range map[string]string{
 		"other statuses": wrkPrinted + "  Non-2xx or 3xx responses: 1\n",

@@ -120,7 +120,7 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 }
 
 // Each fault has a unique name and a check that it affected the service.
-func TestTableIsComplete(t *testing.T) {
+func TestTableRowsAreComplete(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
 	for _, f := range table {

@@ -79,7 +79,7 @@ func TestLoadCommand(t *testing.T) {
 }
 
 // The load finds an answer that violates the API, whatever its status.
-func TestAnswersAreHeldToTheAPI(t *testing.T) {
+func TestLoadFindsInvalidAnswers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		status      int

@@ -283,8 +283,8 @@ func (p *proxy) rejectNew(answer []byte) {
 	p.refuse, p.refuseBy = true, answer
 }
 
-// admit accepts new connections again.
-func (p *proxy) admit() {
+// acceptNew accepts new connections again.
+func (p *proxy) acceptNew() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse, p.refuseBy = false, nil

@@ -10,7 +10,7 @@ import (
 
 // Each case breaks one promise or none, and the harness must detect it. This tests that
 // the checks can fail.
-func TestHarnessFindsOut(t *testing.T) {
+func TestHarnessDetectsBrokenPromises(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	prepared, err := newTemplate(ctx, "")

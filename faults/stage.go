@@ -80,7 +80,7 @@ func (s *stage) build(ctx context.Context) (err error) {
 		return err
 	}
 	if s.setup.standby {
-		if err := s.follow(ctx); err != nil {
+		if err := s.startStandby(ctx); err != nil {
 			return err
 		}
 	}
@@ -110,8 +110,8 @@ func (s *stage) tearDown() error {
 	return errors.Join(errs...)
 }
 
-// follow starts the standby.
-func (s *stage) follow(ctx context.Context) (err error) {
+// startStandby starts the standby. If it is synchronous, commits wait for it.
+func (s *stage) startStandby(ctx context.Context) (err error) {
 	if s.standby, err = s.primary.standby(ctx, s.template.dir); err != nil {
 		return err
 	}

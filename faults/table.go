@@ -107,7 +107,7 @@ var table = []fault{
 			return s.eachProxy(func(p *proxy) { p.rejectNew(tooManyClients) })
 		},
 		hold:     3 * time.Second,
-		heal:     func(_ context.Context, s *stage) error { s.removeWorkers(); return s.eachProxy((*proxy).admit) },
+		heal:     func(_ context.Context, s *stage) error { s.removeWorkers(); return s.eachProxy((*proxy).acceptNew) },
 		affected: refusals,
 		also:     noneFailed,
 	},
@@ -136,7 +136,7 @@ var table = []fault{
 		load:     steady,
 		inject:   toProxies(func(p *proxy) { p.rejectNew(nil); p.cut(all) }),
 		hold:     4 * time.Second,
-		heal:     toProxies((*proxy).admit),
+		heal:     toProxies((*proxy).acceptNew),
 		affected: refusals,
 		also:     fewDials(4 * 50),
 	},
@@ -352,7 +352,7 @@ var table = []fault{
 		load:     steady,
 		inject:   func(ctx context.Context, s *stage) error { return s.revokeWithoutNotice(ctx) },
 		hold:     3 * time.Second,
-		heal:     toProxies((*proxy).admit),
+		heal:     toProxies((*proxy).acceptNew),
 		affected: broken,
 		also: func(ctx context.Context, e *episode) error {
 			return errors.Join(secondKeyRejected(ctx, e), noneFailed(ctx, e))

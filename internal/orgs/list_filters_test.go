@@ -115,7 +115,7 @@ func ids(found []orgs.Org) []uuid.UUID {
 }
 
 // Pages of every size work around the number of organizations that are nearby.
-func TestFiltersAtTheEdgeOfTheNearby(t *testing.T) {
+func TestFiltersAroundTheNearbyLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made, members := b.manyOrgs(t, 12)
@@ -164,7 +164,7 @@ func TestFiltersReadTheirOwnWrites(t *testing.T) {
 	}
 }
 
-func TestFiltersNeverLeaveTheAccount(t *testing.T) {
+func TestFiltersReturnOnlyTheAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	_, members := b.manyOrgs(t, 60)
@@ -202,7 +202,7 @@ func TestGramsOfAPartAreGramsOfTheWhole(t *testing.T) {
 }
 
 // A name of only accents does not filter. internal/http rejects it.
-func TestNameThatFoldsToNothing(t *testing.T) {
+func TestNameThatFoldsToAnEmptyText(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.Org(t, b.account, orgs.Org{})

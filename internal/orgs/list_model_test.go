@@ -238,7 +238,7 @@ func TestWalkKeepsItsPromises(t *testing.T) {
 
 // The promises also hold with concurrent writers: every walk returns the unchanged rows
 // exactly once, whatever happens around them.
-func TestWalkAmongConcurrentWriters(t *testing.T) {
+func TestWalkDuringConcurrentWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const stable = 300

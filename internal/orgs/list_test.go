@@ -72,14 +72,14 @@ func TestLimitOutOfRangeIsRejected(t *testing.T) {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			t.Parallel()
 			if _, err := b.repository.List(context.Background(), b.account, orgs.ListParams{Limit: limit}); err == nil {
-				t.Error("accepted")
+				t.Error("an invalid limit is accepted")
 			}
 		})
 	}
 }
 
 // The id breaks ties, wherever the limit ends a page.
-func TestWalkOfEqualTimesAtEveryLimit(t *testing.T) {
+func TestWalkWithEqualTimes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const count = 1000
@@ -185,7 +185,7 @@ func TestFilterByName(t *testing.T) {
 }
 
 // Names that are not nearby are found by the index, page after page.
-func TestFilterByNameBeyondTheNearby(t *testing.T) {
+func TestFilterByNameUsesTheIndex(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.Exec(t, `

@@ -46,7 +46,7 @@ func (b bundle) activities(t *testing.T, org uuid.UUID) map[int16]int {
 	return counted
 }
 
-func TestMembersFollowTheActivity(t *testing.T) {
+func TestMemberRowsFollowTheActivity(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -180,7 +180,7 @@ FROM org_members JOIN orgs USING (account_id, org_id)`).Scan(&wrong, &large)
 
 // A user's organizations are listed by activity whether or not their members' rows have it,
 // and with the effect of the previous change.
-func TestActivityOfAUserReadsItsOwnWrites(t *testing.T) {
+func TestListByActivityReadsItsOwnWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	user := uuid.UUID{15: 1}

@@ -120,7 +120,7 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 
 // A change of a membership for another version is rejected, even if it would change
 // nothing, and before any other check.
-func TestMembershipOfAVersion(t *testing.T) {
+func TestMembershipIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
@@ -165,7 +165,7 @@ func TestMembershipOfAVersion(t *testing.T) {
 }
 
 // Of many concurrent changes of memberships for one version, one is made.
-func TestConcurrentMembershipsOfOneVersion(t *testing.T) {
+func TestConcurrentMembershipsIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
@@ -243,7 +243,7 @@ func TestListMembersRejects(t *testing.T) {
 	for _, limit := range []int{-1, 0, 101} {
 		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {
 			if _, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: one.ID, Limit: limit}); err == nil {
-				t.Error("accepted")
+				t.Error("an invalid limit is accepted")
 			}
 		})
 	}

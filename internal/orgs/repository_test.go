@@ -11,7 +11,7 @@ import (
 
 // Another account's organization looks like one that does not exist, and cannot be
 // changed.
-func TestOtherAccountsOrganizationIsNotFound(t *testing.T) {
+func TestOrganizationOfAnotherAccountIsNotFound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()

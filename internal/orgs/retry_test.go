@@ -439,7 +439,7 @@ func TestConcurrentRetries(t *testing.T) {
 
 // While the database is unavailable, the process remembers lost answers. A retry in the
 // same process gets them as soon as the database is back.
-func TestLostWhileTheDatabaseIsUnavailable(t *testing.T) {
+func TestAnswerIsLostWhileTheDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.mustCreate(t, b.firstTry())

@@ -38,7 +38,7 @@ func TestUpdateChangesOnlyWhatIsGiven(t *testing.T) {
 }
 
 // An update that changes nothing leaves the version, the time and the audit trail as they are.
-func TestUpdateOfNothing(t *testing.T) {
+func TestUpdateThatChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme", Metadata: map[string]string{"a": "b"}})
@@ -59,7 +59,7 @@ func TestUpdateOfNothing(t *testing.T) {
 	}
 }
 
-func TestUpdateOfAVersion(t *testing.T) {
+func TestUpdateIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
@@ -88,7 +88,7 @@ func TestUpdateOfAVersion(t *testing.T) {
 }
 
 // Of many concurrent changes for one version, one is made.
-func TestConcurrentUpdatesOfOneVersion(t *testing.T) {
+func TestConcurrentUpdatesIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
