@@ -10,7 +10,7 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// descriptionField is what a key is for, without the white space around it.
+// descriptionField is the description of a key, without the white space around it.
 func descriptionField(into *string) field {
 	return lineField("description", apikeys.ValidDescription, into)
 }

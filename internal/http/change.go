@@ -23,7 +23,7 @@ func readCall(c echo.Context, bodyRequired bool, fields ...field) (idempotency.C
 	return call, decodeBody(c, bodyRequired, fields...)
 }
 
-// newCall returns who makes a change, and how the request may be repeated.
+// newCall returns the caller of a change, and how the request may be repeated.
 func newCall(c echo.Context) (idempotency.Call, error) {
 	who, h := callerOf(c), c.Request().Header
 	retries, counted := retryCount(h)

@@ -8,7 +8,7 @@ import (
 // entityTag is the version of an organization as a strong ETag.
 func entityTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// codingMarks are what compressing proxies append to the tag of an answer, often
+// codingMarks are suffixes that compressing proxies append to the tag of an answer, often
 // without removing it from later requests: "-gzip", "-br", "-zstd" (Apache, Caddy,
 // lighttpd), "--gzip" (Jetty), "-df" (Traffic Server), ";gzip" (older Django). The
 // list of codings is closed: if any suffix counted, the tag that a gateway makes
@@ -16,7 +16,7 @@ func entityTag(version int64) string { return `"` + strconv.FormatInt(version, 1
 const codingMarks = `(?:[-;:.+_]+(?:x-)?(?:gzip|gz|deflate|df|br|brotli|zstd|zst|compress|bzip2|bz2|xz|lz4|dcb|dcz))*`
 
 var (
-	// taggedVersion is a tag of ours, marked or not. W/ comes from nginx, HAProxy,
+	// taggedVersion is one of our tags, with or without marks. W/ comes from nginx, HAProxy,
 	// Varnish, Envoy, Cloudflare and CloudFront; marks after the quotes come from old
 	// versions of Apache.
 	taggedVersion = regexp.MustCompile(`^(?i)(?:W/)?"([1-9][0-9]*)` + codingMarks + `"` + codingMarks + `$`)

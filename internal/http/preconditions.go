@@ -9,8 +9,8 @@ import (
 	"orgd/internal/orgs"
 )
 
-// ifMatch returns the versions that a change may be made to, nil for any. A tag that
-// orgd did not make matches nothing.
+// ifMatch returns the versions that If-Match allows, nil for any. A tag that orgd did not
+// make matches nothing.
 func ifMatch(h http.Header) (orgs.Versions, error) {
 	tags, err := readTags(h, "If-Match")
 	if err != nil || tags == nil || tags.any {

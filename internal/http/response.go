@@ -75,7 +75,7 @@ func flush(c echo.Context) error {
 	return err
 }
 
-// maxPiece is what a socket usually accepts at once.
+// maxPiece is as much as a socket usually accepts at once.
 const maxPiece = 64 << 10
 
 // writePieces writes a large answer as long as the client keeps reading, and no longer

@@ -67,7 +67,7 @@ type Keys interface {
 	Rotate(ctx context.Context, c apikeys.Call, id uuid.UUID, overlap time.Duration) (apikeys.Changed, error)
 }
 
-// Authenticator returns whom a key belongs to; apikeys.Verifier documents it.
+// Authenticator verifies a key and returns its owner; apikeys.Verifier documents it.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (apikeys.Principal, error)
 }

@@ -31,8 +31,8 @@ type Key struct {
 	call      [sha256.Size]byte
 }
 
-// NewKey returns the Key of a call with the client's idempotency key. The call is the text
-// of everything that it asks for. Two operations may use the same idempotency key.
+// NewKey returns the Key of a call with the client's idempotency key. call contains
+// everything that the client asks for. Two operations may use the same idempotency key.
 func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 	return Key{
 		accountID: accountID,
