@@ -203,7 +203,10 @@ func ping(t *testing.T, url string) error {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	return pool.Ping(context.Background())
+	return pool.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
+		_, err := q.Exec(ctx, "SELECT 1")
+		return err
+	})
 }
 
 func listenOnce(t *testing.T, url string) (err error) {

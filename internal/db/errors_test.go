@@ -156,7 +156,7 @@ func TestFullPoolIsUnavailable(t *testing.T) {
 	}
 	defer pool.Close()
 	err = pool.Read(context.Background(), func(ctx context.Context, _ db.Querier) error {
-		return pool.Ping(ctx)
+		return ping(ctx, pool)
 	})
 	if !errors.Is(err, db.ErrUnavailable) {
 		t.Errorf("%v, want ErrUnavailable", err)
@@ -242,7 +242,7 @@ func TestCanceledCaller(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || errors.Is(err, db.ErrUnavailable) {
 		t.Errorf("%v, want only Canceled", err)
 	}
-	if err := d.Conns.Ping(context.Background()); err != nil {
+	if err := ping(context.Background(), d.Conns); err != nil {
 		t.Errorf("the pool afterwards: %v", err)
 	}
 }
@@ -269,7 +269,7 @@ func TestNothingListens(t *testing.T) {
 	if err := listener.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for what, err := range map[string]error{"pool": pool.Ping(context.Background()), "migration": migrateErr, "listener": listenErr} {
+	for what, err := range map[string]error{"pool": ping(context.Background(), pool), "migration": migrateErr, "listener": listenErr} {
 		if refused := (*pgconn.ConnectError)(nil); !errors.As(err, &refused) || !errors.Is(err, db.ErrUnavailable) {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -194,14 +194,6 @@ func (p *Pool) WriteTx(ctx context.Context, fn func(context.Context, Querier) er
 	return p.For(server).WriteTx(ctx, fn)
 }
 
-// Ping checks that the database answers.
-func (p *Pool) Ping(ctx context.Context) error {
-	return p.Read(ctx, func(ctx context.Context, q Querier) error {
-		_, err := q.Exec(ctx, "SELECT 1")
-		return err
-	})
-}
-
 // Stat returns the current counts of connections.
 func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 

@@ -40,7 +40,7 @@ func TestFewDialsWhileConnectionsFail(t *testing.T) {
 	}
 	defer pool.Close()
 	callers(16, 4*time.Second, func() {
-		if err := pool.Ping(context.Background()); !errors.Is(err, db.ErrUnavailable) {
+		if err := ping(context.Background(), pool); !errors.Is(err, db.ErrUnavailable) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
 		time.Sleep(time.Millisecond)
@@ -79,7 +79,7 @@ func TestRejectedConnectionsFailNoCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	if err := pool.Ping(context.Background()); err != nil {
+	if err := ping(context.Background(), pool); err != nil {
 		t.Fatal(err)
 	}
 	var calls, failed atomic.Int64
@@ -101,7 +101,7 @@ func TestRejectedConnectionsFailNoCaller(t *testing.T) {
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT 30", role))
 	await(t, "the pool does not grow again", func() bool {
 		callers(16, 100*time.Millisecond, func() {
-			if err := pool.Ping(context.Background()); err != nil {
+			if err := ping(context.Background(), pool); err != nil {
 				t.Error(err)
 			}
 		})

@@ -110,7 +110,7 @@ func TestOtherEncodingsAreRejected(t *testing.T) {
 			}
 			defer pool.Close()
 			_, migrateErr := db.MigrateUp(context.Background(), databaseURL, migrations.FS)
-			for what, err := range map[string]error{"pool": pool.Ping(context.Background()), "migration": migrateErr} {
+			for what, err := range map[string]error{"pool": ping(context.Background(), pool), "migration": migrateErr} {
 				if text := fmt.Sprint(err); !errors.Is(err, db.ErrMisconfigured) || strings.Contains(text, "\n") ||
 					!strings.Contains(text, encoding) || !strings.Contains(text, "--encoding=UTF8") {
 					t.Errorf("%s: %v", what, err)
@@ -131,7 +131,7 @@ func TestIsolationBehindAPooler(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
-		return pool.Ping(context.Background())
+		return ping(context.Background(), pool)
 	}
 	if err := ping(); !errors.Is(err, db.ErrMisconfigured) || !strings.Contains(fmt.Sprint(err), "ALTER ROLE") {
 		t.Errorf("%v, want ErrMisconfigured", err)
