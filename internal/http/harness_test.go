@@ -53,7 +53,7 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 		Orgs:        orgs.NewRepository(d.Conns),
 		Keys:        apikeys.NewRepository(d.Conns),
 		Auth:        apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 0, nil),
-		Ready:       d.Conns.Ping,
+		Ready:       d.Pool.Ping,
 		PublicURL:   publicURL,
 		Logger:      slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Observer:    orgdhttp.Unobserved{},
