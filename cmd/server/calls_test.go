@@ -95,6 +95,7 @@ func newJournal(apiKey string) *journal { return &journal{apiKey: apiKey, answer
 
 // note compares every answer with the first one.
 func (j *journal) note(t *testing.T, c call, a answer) {
+	t.Helper()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	first, again := j.answers[c]
@@ -122,6 +123,7 @@ func (j *journal) awaitMore(t *testing.T, n int) {
 // insist repeats the call until it succeeds, sooner than Retry-After, and checks that each
 // rejection tells the client to retry.
 func (j *journal) insist(t *testing.T, server string, c call, before int) {
+	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; before++ {
 		a, err := c.send(server, j.apiKey, before)
 		switch {
@@ -147,6 +149,7 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 // clients starts clients that make one call after another while ask returns true. calls
 // waits for them and returns all calls.
 func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (calls func() []call) {
+	t.Helper()
 	var each [8][]call
 	var working sync.WaitGroup
 	for client := range each {

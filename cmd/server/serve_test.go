@@ -155,6 +155,7 @@ func TestDatabaseStartsLater(t *testing.T) {
 // mustNotListen is for a server that must exit without listening: requests from a load
 // balancer would be lost.
 func mustNotListen(t *testing.T) func() (listeners, error) {
+	t.Helper()
 	return func() (listeners, error) {
 		t.Error("the server listens")
 		return listen(t.Context(), "127.0.0.1:0", "127.0.0.1:0")

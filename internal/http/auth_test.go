@@ -88,6 +88,7 @@ func TestInvalidKeysGetTheSameAnswer(t *testing.T) {
 		a.Exec(t, "UPDATE api_keys SET "+change+" WHERE digest = $1", digest[:])
 	}
 	with := func(t *testing.T, key string) answer {
+		t.Helper()
 		got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key, "X-Request-Id", "same")
 		got.header.Del("Date")
 		return got

@@ -107,6 +107,7 @@ func (f listFilter) matches(o *modelOrg) bool {
 // walk begins one over the account's organizations.
 func (a *modelAccount) walk(f listFilter) *walk {
 	return &walk{account: a, path: "/v1/orgs", query: f.query(), read: readOrgs, listed: func(t testing.TB) []entry {
+		t.Helper()
 		var listed []entry
 		for _, o := range a.orgs {
 			if f.matches(o) {
@@ -129,6 +130,7 @@ func (o *modelOrg) memberWalk() *walk {
 }
 
 func (o *modelOrg) entry(t testing.TB) entry {
+	t.Helper()
 	return entry{position: positionOf(readTime(t, o.CreatedAt), o.OrgID), org: o.organization}
 }
 
@@ -145,6 +147,7 @@ func sorted(entries []entry) []entry {
 }
 
 func readOrgs(t testing.TB, got answer) ([]entry, string) {
+	t.Helper()
 	var page struct {
 		HasMore       bool
 		Cursor        string
@@ -165,6 +168,7 @@ func readOrgs(t testing.TB, got answer) ([]entry, string) {
 }
 
 func readMembers(t testing.TB, got answer) ([]entry, string) {
+	t.Helper()
 	page := got.members(t)
 	var entries []entry
 	for _, user := range page.Users {
@@ -217,6 +221,7 @@ func (w *walk) page(m *model, by *modelClient, limit int) {
 }
 
 func (w *walk) pass(t testing.TB, e entry) {
+	t.Helper()
 	if w.seen[e.position] || w.last != nil && !w.last.precedes(e.position) {
 		t.Fatalf("%v came twice or out of order, after %v", e.position, w.last.position)
 	}
@@ -226,6 +231,7 @@ func (w *walk) pass(t testing.TB, e entry) {
 
 // forgive drops the entries that stopped matching from those that must come.
 func (w *walk) forgive(t testing.TB) {
+	t.Helper()
 	listed := map[position]bool{}
 	for _, e := range w.listed(t) {
 		listed[e.position] = true

@@ -70,6 +70,7 @@ ORDER BY epoch, xact_id, id`, account)
 }
 
 func readImage(t testing.TB, raw []byte) (i image) {
+	t.Helper()
 	if err := json.Unmarshal(raw, &i); err != nil {
 		t.Fatal(err)
 	}

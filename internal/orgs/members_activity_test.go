@@ -58,23 +58,28 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 		{"added", 2, false, func(*testing.T, bundle, uuid.UUID) {}, map[int16]int{1: 2}},
 		{"deactivated", 2, false, deactivate, map[int16]int{0: 2}},
 		{"reactivated", 2, false, func(t *testing.T, b bundle, org uuid.UUID) {
+			t.Helper()
 			deactivate(t, b, org)
 			reactivate(t, b, org)
 		}, map[int16]int{1: 2}},
 		{"renamed", 2, false, func(t *testing.T, b bundle, org uuid.UUID) {
+			t.Helper()
 			b.update(t, org, orgs.Changes{Name: ptr("Other")})
 		}, map[int16]int{1: 2}},
 		{"deactivated with 1,000", 1000, false, deactivate, map[int16]int{0: 1000}},
 		{"grown to 1,001", 1000, false, func(t *testing.T, b bundle, org uuid.UUID) {
+			t.Helper()
 			b.add(t, org, uuid.UUID{15: 1})
 		}, map[int16]int{-1: 1001}},
 		{"deactivated with 1,001", 1001, false, deactivate, map[int16]int{-1: 1001}},
 		{"shrunk to 1,000 and deactivated", 1000, false, func(t *testing.T, b bundle, org uuid.UUID) {
+			t.Helper()
 			b.add(t, org, uuid.UUID{15: 1})
 			b.drop(t, org, uuid.UUID{15: 1})
 			deactivate(t, b, org)
 		}, map[int16]int{0: 1000}},
 		{"shrunk to 999 and grown by one", 1001, false, func(t *testing.T, b bundle, org uuid.UUID) {
+			t.Helper()
 			for _, m := range b.members(t, org, 100)[:2] {
 				b.drop(t, org, m.UserID)
 			}
@@ -104,8 +109,15 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 	}
 }
 
-func deactivate(t *testing.T, b bundle, org uuid.UUID) { b.setActive(t, org, false) }
-func reactivate(t *testing.T, b bundle, org uuid.UUID) { b.setActive(t, org, true) }
+func deactivate(t *testing.T, b bundle, org uuid.UUID) {
+	t.Helper()
+	b.setActive(t, org, false)
+}
+
+func reactivate(t *testing.T, b bundle, org uuid.UUID) {
+	t.Helper()
+	b.setActive(t, org, true)
+}
 
 func (b bundle) setActive(t *testing.T, org uuid.UUID, active bool) {
 	t.Helper()
