@@ -145,7 +145,7 @@ func (b *bench) printWorst(seen []filtered) {
 func users(ctx context.Context, conn *pgx.Conn, accountID string) (busiest, ordinary string, err error) {
 	err = conn.QueryRow(ctx, `
 WITH counted AS (
-  SELECT 'usr_' || replace(user_id::text, '-', '') AS id, count(*) AS orgs
+  SELECT user_id AS id, count(*) AS orgs
   FROM org_members
   WHERE account_id = $1
   GROUP BY user_id

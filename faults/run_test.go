@@ -28,7 +28,7 @@ func TestHarnessDetectsBrokenPromises(t *testing.T) {
 	nothing := func(context.Context, *stage) error { return nil }
 	sabotage := func(ctx context.Context, e *episode) error {
 		err := e.primary.exec(ctx, database, "DELETE FROM orgs WHERE org_name LIKE '%1'",
-			"UPDATE orgs SET user_count = user_count + 1", "DELETE FROM org_events WHERE type = 'org.updated'")
+			"UPDATE orgs SET user_count = user_count + 1", "DELETE FROM events WHERE type = 'org.updated'")
 		return errors.Join(err, e.replicas[0].cmd.Process.Kill())
 	}
 	for name, c := range map[string]struct {

@@ -25,18 +25,18 @@ SELECT count(*) FROM orgs WHERE user_count <> (
   SELECT count(*) FROM org_members AS m WHERE (m.account_id, m.org_id) = (orgs.account_id, orgs.org_id))`},
 	{"organizations whose version is not the number of their events", `
 SELECT count(*) FROM orgs WHERE version <> (
-  SELECT count(*) FROM org_events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
+  SELECT count(*) FROM events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
 	{"organizations without exactly one event of their creation", `
 SELECT count(*) FROM orgs WHERE 1 <> (
-  SELECT count(*) FROM org_events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id) AND type = 'org.created')`},
+  SELECT count(*) FROM events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id) AND type = 'org.created')`},
 	{"events without an organization", `
-SELECT count(*) FROM org_events AS e WHERE NOT EXISTS (
+SELECT count(*) FROM events AS e WHERE NOT EXISTS (
   SELECT FROM orgs WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
 	{"members of an organization without as many events of joining and leaving", `
 SELECT count(*) FROM org_members AS m WHERE 1 <> (
   SELECT count(*) FILTER (WHERE type = 'org.member_added') - count(*) FILTER (WHERE type = 'org.member_removed')
-  FROM org_events AS e WHERE (e.account_id, e.org_id) = (m.account_id, m.org_id)
-    AND 'usr_' || replace(m.user_id::text, '-', '') IN (e.after->>'userId', e.before->>'userId'))`},
+  FROM events AS e WHERE (e.account_id, e.org_id) = (m.account_id, m.org_id)
+    AND e.user_id = m.user_id)`},
 }
 
 // readState reads the state of the account.
@@ -55,7 +55,7 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 	}
 	// The name is that of the creation event; the organization must exist.
 	err := each(`SELECT after->>'orgName', `+fmt.Sprintf(textID, "o.org_id")+`
-		FROM org_events JOIN orgs AS o USING (account_id, org_id) WHERE account_id = $1 AND type = 'org.created'`,
+		FROM events JOIN orgs AS o USING (account_id, org_id) WHERE account_id = $1 AND type = 'org.created'`,
 		[]any{&a, &b}, func() { s.made[a] = append(s.made[a], b) })
 	if err != nil {
 		return s, err
@@ -64,11 +64,11 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 		[]any{&a, &b}, func() { s.metadata[a] = b }); err != nil {
 		return s, err
 	}
-	if err := each(`SELECT 'usr_' || replace(user_id::text, '-', ''), `+org+` FROM org_members WHERE account_id = $1`,
+	if err := each(`SELECT user_id, `+org+` FROM org_members WHERE account_id = $1`,
 		[]any{&a, &b}, func() { s.members[a] = b }); err != nil {
 		return s, err
 	}
-	if err := each(`SELECT request_id, count(*) FROM org_events WHERE account_id = $1 GROUP BY 1`,
+	if err := each(`SELECT request_id, count(*) FROM events WHERE account_id = $1 GROUP BY 1`,
 		[]any{&a, &n}, func() { s.events[a] = n }); err != nil {
 		return s, err
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 
 	"orgd/internal/child"
 )
@@ -80,7 +80,9 @@ func (t *template) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	renamed := strings.NewReplacer("orgd_owner", owner, "orgd", server).Replace(string(roles))
+	renamed := regexp.MustCompile(`\borgd(_owner)?\b`).ReplaceAllStringFunc(string(roles), func(role string) string {
+		return map[string]string{"orgd_owner": owner, "orgd": server}[role]
+	})
 	makeRoles := func() error { return t.postgres.exec(ctx, database, renamed) }
 	if err := makeRoles(); err != nil {
 		return err

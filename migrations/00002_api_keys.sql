@@ -6,6 +6,8 @@ CREATE TABLE api_keys (
     digest       bytea       NOT NULL,
     hint         text        NOT NULL,
     scopes       text[]      NOT NULL,
+    rate_limit   integer,    -- requests per second; 0 for no limit, NULL for the server's default
+    lifetime     interval,   -- what the key was created with and a rotation passes on; NULL for unlimited
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,
@@ -20,6 +22,7 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_description_length CHECK (char_length(description) BETWEEN 1 AND 255),
     CONSTRAINT api_keys_digest_length CHECK (octet_length(digest) = 32),
     CONSTRAINT api_keys_hint_length CHECK (char_length(hint) BETWEEN 1 AND 16),
+    CONSTRAINT api_keys_rate_limit_range CHECK (rate_limit BETWEEN 0 AND 1000000),
     CONSTRAINT api_keys_scopes_known CHECK (
         cardinality(scopes) > 0
         AND scopes <@ ARRAY['orgs:read', 'orgs:write', 'members:write', 'keys:manage', 'act-as-user']
@@ -28,6 +31,31 @@ CREATE TABLE api_keys (
         isfinite(created_at) AND isfinite(expires_at) AND isfinite(revoked_at) AND isfinite(last_used_at)
     )
 );
+CREATE INDEX api_keys_by_created ON api_keys (account_id, created_at DESC, id DESC);
+-- Finds the valid keys of an account, however many have ended.
+CREATE INDEX api_keys_live ON api_keys (account_id, coalesce(expires_at, 'infinity')) WHERE revoked_at IS NULL;
+
+-- Notifies every server of each change to a key that matters for authentication,
+-- however it is made. The use of a key is no such change. A server that does not listen
+-- sees the change at its next look-up.
+-- +goose StatementBegin
+CREATE FUNCTION api_keys_notify() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('orgd_api_keys', encode(OLD.digest, 'hex'));
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+
+CREATE TRIGGER api_keys_updated AFTER UPDATE ON api_keys FOR EACH ROW
+    WHEN ((OLD.account_id, OLD.id, OLD.digest, OLD.scopes, OLD.rate_limit, OLD.expires_at, OLD.revoked_at)
+        IS DISTINCT FROM (NEW.account_id, NEW.id, NEW.digest, NEW.scopes, NEW.rate_limit, NEW.expires_at, NEW.revoked_at))
+    EXECUTE FUNCTION api_keys_notify();
+
+CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
+    EXECUTE FUNCTION api_keys_notify();
 
 -- +goose Down
 DROP TABLE api_keys;
+DROP FUNCTION api_keys_notify();

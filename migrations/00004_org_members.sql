@@ -1,14 +1,37 @@
 -- +goose Up
+-- No foreign key: every change of a membership locks the organization's row first, and
+-- the members of a deleted organization are removed in pieces.
 CREATE TABLE org_members (
-    account_id uuid        NOT NULL,
-    org_id     uuid        NOT NULL,
-    user_id    uuid        NOT NULL,
-    added_at   timestamptz NOT NULL DEFAULT now(),
+    account_id     uuid             NOT NULL,
+    org_id         uuid             NOT NULL,
+    user_id        text COLLATE "C" NOT NULL,
+    roles          text[]           NOT NULL DEFAULT '{}',
+    -- Later than that of every earlier member of the organization.
+    added_at       timestamptz      NOT NULL DEFAULT now(),
+    -- A copy of the organization's created_at, which never changes, to walk the
+    -- organizations of one user in the order of the list.
+    org_created_at timestamptz      NOT NULL,
+    -- Whether the organization is active: 1 yes, 0 no, -1 look at the organization. With
+    -- it, a user's active or deactivated organizations are a range of an index. Members of
+    -- organizations with more than 1,000 members have -1, so a change of activity writes
+    -- at most 1,000 rows. When the members shrink to 1,000, their rows keep -1 until the
+    -- next change of activity.
+    org_activity   smallint         NOT NULL DEFAULT -1,
 
     CONSTRAINT org_members_pkey PRIMARY KEY (account_id, org_id, user_id),
-    CONSTRAINT org_members_org_fkey FOREIGN KEY (account_id, org_id) REFERENCES orgs (account_id, org_id) ON DELETE CASCADE,
-    CONSTRAINT org_members_added_at_finite CHECK (isfinite(added_at))
+    CONSTRAINT org_members_user_id_length CHECK (char_length(user_id) BETWEEN 1 AND 255),
+    CONSTRAINT org_members_roles_count CHECK (cardinality(roles) <= 10),
+    CONSTRAINT org_members_org_activity_known CHECK (org_activity IN (-1, 0, 1)),
+    CONSTRAINT org_members_times_finite CHECK (isfinite(added_at) AND isfinite(org_created_at))
 );
+
+-- The order of the list of members.
+CREATE UNIQUE INDEX org_members_by_added ON org_members (account_id, org_id, added_at DESC);
+CREATE INDEX org_members_by_user ON org_members (account_id, user_id, org_created_at DESC, org_id DESC);
+-- Queries name the user by this expression, as only this index does. Otherwise the planner
+-- could walk all of a user's organizations in org_members_by_user and filter them, if it
+-- estimates that most have the activity.
+CREATE INDEX org_members_by_activity ON org_members (account_id, (user_id || ''), org_activity, org_created_at DESC, org_id DESC);
 
 -- +goose Down
 DROP TABLE org_members;

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Runs the previous release's tests, and then its server, on the schema of this tree:
 # during an upgrade, old servers run on the new schema. The previous release is the newest
-# tag v… before this commit or, without one, the commit before the newest migration.
+# tag v… before this commit or, without one, the commit before the newest migration. Until
+# the first release, migrations are edited in place. Then there may be no earlier commit
+# with the same migrations, and nothing to run.
 # It needs the PostgreSQL in TEST_DATABASE_URL, psql, curl, and the repository's history.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,12 +25,22 @@ fail() {
 }
 
 newest=$(find migrations -name '*.sql' | sort | tail -n 1)
+released=true
 if ! before=$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null); then
 	came=$(git log --diff-filter=A --format=%H -n 1 -- "$newest")
 	before=${came:+$came^}
+	released=false
 fi
 mkdir "$dir/tree"
 git archive "${before:-HEAD}" | tar -x -C "$dir/tree"
+for file in "$dir"/tree/migrations/*.sql; do
+	if ! cmp -s "$file" "migrations/${file##*/}"; then
+		echo "previous: ${file##*/} of $(git rev-parse --short "${before:-HEAD}") has been changed or removed"
+		$released && exit 1
+		echo "previous: no release has this schema yet, so there is nothing to run"
+		exit 0
+	fi
+done
 made_for=$(find "$dir/tree/migrations" -name '*.sql' | sed 's|.*/||' | sort | tail -n 1)
 (cd "$dir/tree" && go build -o "$dir/before" ./cmd/server)
 cp migrations/*.sql "$dir/tree/migrations/"

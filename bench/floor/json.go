@@ -66,9 +66,9 @@ func appendOptional(b []byte, column [][]byte) []byte {
 		b = append(b, '"')
 	}
 	if column[8] != nil {
-		b = append(b, `,"createdByUserId":"usr_`...)
-		b = hex.AppendEncode(b, column[8])
-		b = append(b, '"')
+		b = append(b, `,"createdByUserId":`...)
+		user, _ := json.Marshal(string(column[8])) // a string always has a JSON form
+		b = append(b, user...)
 	}
 	if column[3] != nil {
 		b = append(b, `,"metadata":`...)

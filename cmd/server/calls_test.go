@@ -95,7 +95,6 @@ func newJournal(apiKey string) *journal { return &journal{apiKey: apiKey, answer
 
 // note compares every answer with the first one.
 func (j *journal) note(t *testing.T, c call, a answer) {
-	t.Helper()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	first, again := j.answers[c]
@@ -123,7 +122,6 @@ func (j *journal) awaitMore(t *testing.T, n int) {
 // insist repeats the call until it succeeds, sooner than Retry-After, and checks that each
 // rejection tells the client to retry.
 func (j *journal) insist(t *testing.T, server string, c call, before int) {
-	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; before++ {
 		a, err := c.send(server, j.apiKey, before)
 		switch {
@@ -149,7 +147,6 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 // clients starts clients that make one call after another while ask returns true. calls
 // waits for them and returns all calls.
 func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (calls func() []call) {
-	t.Helper()
 	var each [8][]call
 	var working sync.WaitGroup
 	for client := range each {
@@ -187,11 +184,11 @@ func (j *journal) check(t *testing.T, d *dbtest.DB) {
 		t.Errorf("nobody asked for %s, %v", name, ids)
 	}
 	if n := count(t, d, `SELECT count(*) FROM (
-		SELECT FROM orgs LEFT JOIN org_events ON org_events.org_id = orgs.org_id AND type = 'org.created'
+		SELECT FROM orgs LEFT JOIN events ON events.org_id = orgs.org_id AND type = 'org.created'
 		GROUP BY orgs.org_id HAVING count(type) <> 1) AS wrong`); n != 0 {
 		t.Errorf("%d organizations have no event, or several", n)
 	}
-	if n := count(t, d, "SELECT count(*) FROM org_events WHERE type = 'org.created' AND org_id NOT IN (SELECT org_id FROM orgs)"); n != 0 {
+	if n := count(t, d, "SELECT count(*) FROM events WHERE type = 'org.created' AND org_id NOT IN (SELECT org_id FROM orgs)"); n != 0 {
 		t.Errorf("%d events are of no organization", n)
 	}
 }

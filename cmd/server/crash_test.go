@@ -54,7 +54,6 @@ type moment func(*testing.T, scene, call) <-chan reply
 // before is when the server has sent the statement and PostgreSQL has not received it.
 func before(statement string) moment {
 	return func(t *testing.T, s scene, c call) <-chan reply {
-		t.Helper()
 		s.proxy.requests.hold(t, statement)
 		replied := s.send(c)
 		await(t, "it is not sent: "+statement, s.proxy.requests.holds)
@@ -64,7 +63,6 @@ func before(statement string) moment {
 
 // afterTheCommit is when PostgreSQL has committed and the server does not know.
 func afterTheCommit(t *testing.T, s scene, c call) <-chan reply {
-	t.Helper()
 	proceed := s.pause(t, "DEFERRED")
 	replied := s.send(c)
 	awaitWaiter(t, s.DB)

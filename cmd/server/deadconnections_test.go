@@ -123,7 +123,6 @@ func (s *silence) fallSilent() []*pair {
 
 // call reads a page. It may fail only with 503.
 func (s *silence) call(t *testing.T) {
-	t.Helper()
 	sent := time.Now()
 	status, _, body := get(t, s.url+"/v1/orgs", s.key)
 	s.mu.Lock()
@@ -155,7 +154,6 @@ func (s *silence) checkPatience(t *testing.T) {
 // probe polls the readiness probe like a load balancer. longest returns the longest time
 // without readiness.
 func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
-	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var probing sync.WaitGroup
 	var unready time.Duration

@@ -128,17 +128,14 @@ func TestOneAccountDoesNotStopAnother(t *testing.T) {
 	t.Parallel()
 	for name, attack := range map[string]func(t *testing.T, d *dbtest.DB, greedy tenant, account, org uuid.UUID){
 		"changes of one organization": func(t *testing.T, d *dbtest.DB, greedy tenant, account, org uuid.UUID) {
-			t.Helper()
 			holdLock(t, d, "SELECT FROM orgs WHERE account_id = $1 AND org_id = $2 FOR UPDATE", account, org)
 			greedy.flood(t, 60, http.MethodPatch, greedy.path, `{"orgName":"Acme"}`)
 		},
 		"slow reads": func(t *testing.T, d *dbtest.DB, greedy tenant, _, _ uuid.UUID) {
-			t.Helper()
 			holdLock(t, d, "LOCK TABLE org_members IN ACCESS EXCLUSIVE MODE")
 			greedy.flood(t, 60, http.MethodGet, greedy.path+"/users", "")
 		},
 		"bodies that do not arrive": func(t *testing.T, d *dbtest.DB, greedy tenant, _, _ uuid.UUID) {
-			t.Helper()
 			for _, key := range greedy.keys {
 				for range 200 {
 					greedy.stall(t, key)

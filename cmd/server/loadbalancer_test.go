@@ -343,7 +343,6 @@ func newBrokenReplica(t *testing.T) *brokenReplica {
 }
 
 func (r *brokenReplica) answer(t *testing.T, conn net.Conn) {
-	t.Helper()
 	defer conn.Close()
 	request, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {

@@ -69,7 +69,7 @@ func TestMigrationOutlivesItsReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows := one("SELECT count(*)::text FROM goose_db_version WHERE version_id > 0"); applied != len(files) || rows != fmt.Sprint(applied) {
+	if rows := one("SELECT count(*)::text FROM orgd_migrations WHERE version_id > 0"); applied != len(files) || rows != fmt.Sprint(applied) {
 		t.Errorf("%d steps were said to be taken, %s are recorded, want %d", applied, rows, len(files))
 	}
 }

@@ -163,7 +163,6 @@ type valve struct {
 // hold holds back everything from the first bytes that contain the text, until release is
 // called or the test ends.
 func (v *valve) hold(t *testing.T, from string) {
-	t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.shut, v.from = make(chan struct{}), []byte(from)

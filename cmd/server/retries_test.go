@@ -57,7 +57,6 @@ type creators struct {
 }
 
 func create(t *testing.T, servers []string, apiKey string, clients, times int, wait func(string) time.Duration) *creators {
-	t.Helper()
 	c := &creators{got: map[string]int{}}
 	for range clients {
 		c.working.Go(func() {

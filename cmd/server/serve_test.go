@@ -155,7 +155,6 @@ func TestDatabaseStartsLater(t *testing.T) {
 // mustNotListen is for a server that must exit without listening: requests from a load
 // balancer would be lost.
 func mustNotListen(t *testing.T) func() (listeners, error) {
-	t.Helper()
 	return func() (listeners, error) {
 		t.Error("the server listens")
 		return listen(t.Context(), "127.0.0.1:0", "127.0.0.1:0")
@@ -175,7 +174,7 @@ func TestSchemaThatIsAhead(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
-	d.Exec(t, fmt.Sprintf("INSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, true)", migrations.Latest()+2))
+	d.Exec(t, fmt.Sprintf("INSERT INTO orgd_migrations (version_id, is_applied) VALUES (%d, true)", migrations.Latest()+2))
 	start(t, func(c *serveConfig) { c.databaseURL = d.URL })
 
 	d.Exec(t, fmt.Sprintf("UPDATE schema_floor SET version = %d", migrations.Latest()+1))

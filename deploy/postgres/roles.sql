@@ -58,19 +58,18 @@ DECLARE
 BEGIN
     FOR t IN
         SELECT name, rights FROM (VALUES
-            ('goose_db_version', 'SELECT'),
+            ('orgd_migrations', 'SELECT'),
             ('schema_floor',     'SELECT'),
             -- An account is locked while its keys change, and a lock requires UPDATE on some
             -- column. The id cannot change, because foreign keys reference it.
             ('accounts',         'SELECT (id), UPDATE (id)'),
             ('api_keys',         'SELECT, INSERT, UPDATE'),
-            ('orgs',             'SELECT, INSERT, UPDATE'),
-            ('org_members',      'SELECT, INSERT, DELETE'),
-            ('org_events',       'INSERT'),
+            -- account_id, org_id and created_at never change.
+            ('orgs',             'SELECT, INSERT, UPDATE (org_name, org_name_folded, is_active, metadata, external_id, user_count, updated_at, version, revision)'),
+            ('org_members',      'SELECT, INSERT, DELETE, UPDATE (roles, org_activity)'),
+            ('events',           'INSERT'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE'),
-            ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE'),
-            -- For the previous release, which may still serve during an upgrade.
-            ('org_creations',    'SELECT, INSERT, DELETE')
+            ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE')
         ) AS wanted (name, rights)
         WHERE to_regclass('public.' || name) IS NOT NULL
     LOOP

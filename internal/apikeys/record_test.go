@@ -107,7 +107,7 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 			t.Parallel()
 			d, golden := dbtest.New(t), golden[name]
 			d.Exec(t, "INSERT INTO accounts (id, name) VALUES ($1, 'Test')", live.AccountID)
-			call := apikeys.Call{Call: idempotency.Call{AccountID: live.AccountID, KeyID: uuid.UUID{15: 1}, UserID: uuid.UUID{15: 2}, IdempotencyKey: "k"}}
+			call := apikeys.Call{Call: idempotency.Call{AccountID: live.AccountID, KeyID: uuid.UUID{15: 1}, UserID: "auth0|2", IdempotencyKey: "k"}}
 			store(t, d, apikeys.APIKey{ID: call.KeyID, AccountID: call.AccountID, Description: "Caller", Hint: "orgd_01…", Scopes: apikeys.Scopes, CreatedAt: live.CreatedAt})
 			store(t, d, live)
 			store(t, d, revoked)

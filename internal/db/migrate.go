@@ -15,6 +15,10 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
+// versionTable records the applied migrations. The name is orgd's own, so that a database
+// can have another program's goose_db_version.
+const versionTable = "orgd_migrations"
+
 // Migration is one migration file, and when the database applied it.
 type Migration struct {
 	Version   int64
@@ -129,7 +133,7 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 		return nil, nil, errors.Join(err, conns.Close())
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, conns, files,
-		goose.WithSessionLocker(locker), goose.WithLogger(goose.NopLogger()))
+		goose.WithSessionLocker(locker), goose.WithTableName(versionTable), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return nil, nil, errors.Join(err, conns.Close())
 	}
@@ -148,7 +152,7 @@ func closeQuietly(conns *sql.DB) { _ = conns.Close() }
 func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
 	var version int64
 	err := p.Read(ctx, func(ctx context.Context, q Querier) error {
-		return q.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
+		return q.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&version)
 	})
 	if hasState(err, "42P01") { // undefined table
 		return 0, nil

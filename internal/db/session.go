@@ -41,7 +41,7 @@ const setSearchPath = `
 SELECT set_config('search_path', concat_ws(', ', home, nullif(current_setting('search_path'), '')), false)
 FROM (SELECT coalesce(
   (SELECT relnamespace::regnamespace::text FROM pg_class
-   WHERE oid = coalesce(to_regclass('goose_db_version'), to_regclass('public.goose_db_version'))),
+   WHERE oid = coalesce(to_regclass('` + versionTable + `'), to_regclass('public.` + versionTable + `'))),
   CASE WHEN current_schema() IS NULL THEN 'public' END) AS home) AS found
 WHERE home <> coalesce(quote_ident(current_schema()), '');`
 

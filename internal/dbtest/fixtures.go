@@ -55,15 +55,17 @@ func (d *DB) Org(t testing.TB, account uuid.UUID, o orgs.Org) orgs.Org {
 	d.Exec(t, `
 INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, user_count,
                   created_at, updated_at, created_by_api_key_id, created_by_user_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, $12::uuid), nullif($11, $12::uuid))`,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, $12::uuid), nullif($11, ''))`,
 		account, o.ID, o.Name, orgs.Fold(o.Name), o.IsActive, string(o.Metadata), o.UserCount,
 		o.CreatedAt, o.UpdatedAt, o.CreatedByAPIKeyID, o.CreatedByUserID, uuid.UUID{})
 	return o
 }
 
 // Member makes the user a member of the organization.
-func (d *DB) Member(t testing.TB, account uuid.UUID, o orgs.Org, user uuid.UUID) {
+func (d *DB) Member(t testing.TB, account uuid.UUID, o orgs.Org, user string) {
 	t.Helper()
-	d.Exec(t, `INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity) VALUES ($1, $2, $3, $4, $5)`,
+	d.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at, org_activity)
+VALUES ($1, $2, $3, greatest(clock_timestamp(), (SELECT max(added_at) + interval '1 microsecond' FROM org_members WHERE org_id = $2)), $4, $5)`,
 		account, o.ID, user, o.CreatedAt, orgs.ActivityOfMembers(int64(o.UserCount), o.IsActive))
 }

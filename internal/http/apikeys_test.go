@@ -130,15 +130,12 @@ func TestRotateKey(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	create := func(t *testing.T, extra string) apiKey {
-		t.Helper()
 		return a.do(t, http.MethodPost, "/v1/api-keys", strings.TrimSuffix(managing, "}")+extra+"}").apiKey(t, 201)
 	}
 	rotate := func(t *testing.T, k apiKey, body string) apiKey {
-		t.Helper()
 		return a.do(t, http.MethodPost, "/v1/api-keys/"+k.APIKeyID+"/rotate", body).apiKey(t, 201)
 	}
 	expiry := func(t *testing.T, k apiKey) time.Time {
-		t.Helper()
 		read := a.get(t, "/v1/api-keys/"+k.APIKeyID).apiKey(t, 200)
 		at, err := time.Parse(time.RFC3339, read.ExpiresAt)
 		if err != nil {
@@ -231,7 +228,6 @@ func TestKeysCannotExceedCallerScopes(t *testing.T) {
 	all := a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"all","scopes":["orgs:read","orgs:write","members:write","keys:manage","act-as-user"]}`).apiKey(t, 201)
 	manager := a.Key(t, a.account, apikeys.KeysManage, apikeys.OrgsRead)
 	as := func(t *testing.T, key, method, target, body string) answer {
-		t.Helper()
 		return a.doAs(t, method, target, body, "Authorization", "Bearer "+key)
 	}
 	got := as(t, manager, http.MethodPost, "/v1/api-keys", `{"description":"more","scopes":["orgs:read","orgs:write"]}`)
@@ -313,7 +309,6 @@ func TestKeysCannotExceedCallerRate(t *testing.T) {
 	slow := a.Key(t, a.account)
 	a.Exec(t, "UPDATE api_keys SET rate_limit = 20 WHERE digest = sha256($1::text::bytea)", slow)
 	as := func(t *testing.T, method, target, body string) answer {
-		t.Helper()
 		return a.doAs(t, method, target, body, "Authorization", "Bearer "+slow)
 	}
 	fast := "/v1/api-keys/" + a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
@@ -425,7 +420,7 @@ func TestRepeatedKeyCalls(t *testing.T) {
 // holds returns the table that contains the text in some row.
 func (a *api) holds(t testing.TB, text string) (table string) {
 	t.Helper()
-	for _, table := range []string{"api_keys", "idempotency_keys", "org_events", "org_creations"} {
+	for _, table := range []string{"api_keys", "idempotency_keys", "events"} {
 		var found bool
 		query := `SELECT EXISTS (SELECT FROM ` + table + ` AS r WHERE position($1 IN r::text) > 0 OR position(encode($1::bytea, 'hex') IN r::text) > 0)`
 		if err := a.Pool.QueryRow(context.Background(), query, text).Scan(&found); err != nil {

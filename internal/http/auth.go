@@ -3,12 +3,13 @@ package http
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
-	"orgd/internal/uuid"
+	"orgd/internal/orgs"
 )
 
 const (
@@ -88,18 +89,23 @@ func malformedAuthorization(detail string) error {
 	return newError(codeInvalidAuthorization, detail).challenge(realm + `, error="invalid_request"`)
 }
 
-// actingUser returns the person that the request names, or the zero id.
-func actingUser(h http.Header, p apikeys.Principal) (uuid.UUID, error) {
+// actingUser returns the id of the person that the request names, or "". In the header,
+// characters other than printable ASCII are percent-encoded, and so is % itself.
+func actingUser(h http.Header, p apikeys.Principal) (string, error) {
 	values := h.Values(actingUserHeader)
 	if len(values) == 0 {
-		return uuid.UUID{}, nil
+		return "", nil
 	}
 	if !p.Has(apikeys.ActAsUser) {
-		return uuid.UUID{}, missingScope(apikeys.ActAsUser)
+		return "", missingScope(apikeys.ActAsUser)
 	}
-	user, ok := parseUserID(values[0])
-	if len(values) > 1 || !ok || user == (uuid.UUID{}) {
-		return uuid.UUID{}, newError(codeInvalidRequest, "Orgd-User must be one user id: usr_ and 32 lower-case hexadecimal digits, not all zero.")
+	if len(values) > 1 {
+		return "", newError(codeInvalidRequest, "The request has more than one Orgd-User header. Send one.")
+	}
+	user, err := url.PathUnescape(values[0])
+	if err != nil || !isPrintable(values[0]) || orgs.ValidUserID(user) != nil {
+		return "", newError(codeInvalidRequest, "Orgd-User must be a user id of 1 to 255 characters, without control characters or white space at its ends. "+
+			"Percent-encode % and all characters that are not printable ASCII.")
 	}
 	return user, nil
 }
@@ -107,7 +113,7 @@ func actingUser(h http.Header, p apikeys.Principal) (uuid.UUID, error) {
 // caller is the client of an authenticated request.
 type caller struct {
 	apikeys.Principal
-	userID  uuid.UUID // the person acting; zero if none is named
+	userID  string // the person acting; empty if none is named
 	buckets buckets
 }
 

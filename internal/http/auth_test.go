@@ -61,7 +61,7 @@ func TestCredentials(t *testing.T) {
 func TestActingUserNeedsItsScope(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	const user = "usr_00000000000000000000000000000001"
+	const user = userOne
 	reader := a.Key(t, a.account, apikeys.OrgsRead)
 	got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+reader, "Orgd-User", user)
 	got.rejected(t, 403, "insufficient_scope")
@@ -88,7 +88,6 @@ func TestInvalidKeysGetTheSameAnswer(t *testing.T) {
 		a.Exec(t, "UPDATE api_keys SET "+change+" WHERE digest = $1", digest[:])
 	}
 	with := func(t *testing.T, key string) answer {
-		t.Helper()
 		got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key, "X-Request-Id", "same")
 		got.header.Del("Date")
 		return got

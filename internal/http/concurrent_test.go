@@ -73,7 +73,6 @@ func (c *crowd) run() {
 }
 
 func newCrowd(t *testing.T) *crowd {
-	t.Helper()
 	a := newAPI(t)
 	a.shapes = &shapes{}
 	m := newModel(a, t) // for its account with two clients, and a second account
@@ -334,7 +333,6 @@ func (c *crowd) isMoment(seen sighting, history []state) {
 // fault is "" if the answer is right at a moment between the two reads, and its effect,
 // if any, is in the trail exactly once.
 func (m call) fault(t testing.TB, recorded moment, histories map[string][]state) string {
-	t.Helper()
 	switch {
 	case recorded.version != 0 && m.status >= 300:
 		return "it was rejected but changed something"
@@ -361,7 +359,6 @@ func (m call) fault(t testing.TB, recorded moment, histories map[string][]state)
 // noEffect looks for a moment at which the call changed nothing and its answer was
 // right.
 func (m call) noEffect(t testing.TB, history []state) string {
-	t.Helper()
 	want := ""
 	if m.status >= 300 {
 		want = m.problem(t).Code
@@ -377,7 +374,6 @@ func (m call) noEffect(t testing.TB, history []state) string {
 
 // differs compares an answer that has the organization with one version of it.
 func (m call) differs(t testing.TB, history []state, version int) string {
-	t.Helper()
 	if m.status >= 300 || m.userID != "" {
 		return ""
 	}

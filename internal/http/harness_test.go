@@ -309,8 +309,8 @@ func (g answer) ok(t testing.TB) {
 }
 
 const (
-	userOne = "usr_00000000000000000000000000000001"
-	userTwo = "usr_00000000000000000000000000000002"
+	userOne = "auth0|0197f3a1"
+	userTwo = "user_2NNEqL2nrIRdJ194ndJqAHwEfxC"
 )
 
 func member(user string) string { return `{"userId":"` + user + `"}` }

@@ -11,7 +11,7 @@ func TestParseIDs(t *testing.T) {
 	t.Parallel()
 	const digits = "0123456789abcdef0123456789abcdef"
 	want := uuid.UUID{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef}
-	for prefix, parse := range map[string]func(string) (uuid.UUID, bool){"org_": parseOrgID, "usr_": parseUserID} {
+	for prefix, parse := range map[string]func(string) (uuid.UUID, bool){"org_": parseOrgID} {
 		if id, ok := parse(prefix + digits); !ok || id != want {
 			t.Errorf("%s%s: %s, %t", prefix, digits, id, ok)
 		}

@@ -83,12 +83,8 @@ func parseIsActive(value string, p *orgs.ListParams) *fieldError {
 }
 
 func parseUser(value string, p *orgs.ListParams) *fieldError {
-	id, ok := parseUserID(value)
-	if !ok {
-		return &fieldError{Code: fieldInvalid, Detail: "Must be usr_ and 32 lower-case hexadecimal digits."}
-	}
-	p.UserID = &id
-	return nil
+	p.UserID = &value
+	return checkUserID(value)
 }
 
 // metadataKey returns the key in the name metadata[key].

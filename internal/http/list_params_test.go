@@ -32,7 +32,7 @@ func filtered(t *testing.T) *api {
 		{`{"orgName":"Acme One","metadata":{"region":"eu","plan":"pro"}}`, userOne, ""},
 		{`{"orgName":"Acme Two","metadata":{"region":"eu","note":""}}`, userTwo, ""},
 		{`{"orgName":"Other One","metadata":{"region":"us","a.b":"x&y=z"}}`, userOne, "/deactivate"},
-		{`{"orgName":"Bare"}`, "usr_00000000000000000000000000000000", ""},
+		{`{"orgName":"Bare"}`, userThree, ""},
 	} {
 		path := "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", o.body).organization(t, 201).OrgID
 		a.do(t, http.MethodPost, path+"/users", member(o.user)).ok(t)
@@ -51,8 +51,8 @@ func TestFiltersCombine(t *testing.T) {
 		want  []string
 	}{
 		{"userId=" + userOne, []string{"Acme One", "Other One"}},
-		{"userId=usr_00000000000000000000000000000000", []string{"Bare"}},
-		{"userId=usr_0000000000000000000000000000000f", []string{}},
+		{"userId=" + url.QueryEscape(userThree), []string{"Bare"}},
+		{"userId=auth0|0197F3A1", []string{}},
 		{"metadata[region]=eu", []string{"Acme One", "Acme Two"}},
 		{"metadata%5Bregion%5D=eu", []string{"Acme One", "Acme Two"}},
 		{"metadata[region]=EU", []string{}},
@@ -118,9 +118,11 @@ func TestInvalidFilters(t *testing.T) {
 		many = append(many, fmt.Sprintf("metadata[k%02d]=v", i))
 	}
 	for _, c := range []struct{ query, want string }{
-		{"userId=", "invalid_parameter userId invalid"},
-		{"userId=usr_1", "invalid_parameter userId invalid"},
-		{"userId=USR_00000000000000000000000000000001", "invalid_parameter userId invalid"},
+		{"userId=", "invalid_parameter userId required"},
+		{"userId=+u", "invalid_parameter userId invalid"},
+		{"userId=u%00", "invalid_parameter userId invalid"},
+		{"userId=u%FF", "invalid_parameter userId invalid"},
+		{"userId=" + strings.Repeat("u", 256), "invalid_parameter userId too_long"},
 		{"userId=" + userOne + "&userId=" + userOne, "repeated_parameter userId repeated"},
 		{"metadata=x", "unknown_parameter metadata unknown"},
 		{"metadata[=x", "unknown_parameter metadata[ unknown"},

@@ -2,11 +2,13 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/orgs"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 	"orgd/internal/wire"
 )
@@ -17,12 +19,12 @@ func (s *Server) addMember(c echo.Context) error { return changeMember(c, s.cfg.
 
 func (s *Server) removeMember(c echo.Context) error { return changeMember(c, s.cfg.Orgs.RemoveMember) }
 
-func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.UUID, orgs.Versions, uuid.UUID) (orgs.Changed, error)) error {
+func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.UUID, orgs.Versions, string) (orgs.Changed, error)) error {
 	id, err := pathOrgID(c)
 	if err != nil {
 		return err
 	}
-	var userID uuid.UUID
+	var userID string
 	call, err := readCall(c, true, userIDField(&userID).must())
 	if err != nil {
 		return err
@@ -76,19 +78,33 @@ type member struct {
 func newMemberPage(p orgs.MemberPage) memberPage {
 	page := memberPage{HasMore: p.Cursor != "", Users: make([]member, 0, len(p.Members)), Cursor: p.Cursor}
 	for _, m := range p.Members {
-		page.Users = append(page.Users, member{UserID: formatUserID(m.UserID), AddedAt: wire.Time(m.AddedAt)})
+		page.Users = append(page.Users, member{UserID: m.UserID, AddedAt: wire.Time(m.AddedAt)})
 	}
 	return page
 }
 
 // userIDField is the id of a user.
-func userIDField(into *uuid.UUID) field {
+func userIDField(into *string) field {
 	return textField("userId", func(value string) *fieldError {
-		id, ok := parseUserID(value)
-		if !ok {
-			return &fieldError{Code: fieldInvalid, Detail: "Must be usr_ and 32 lower-case hexadecimal digits."}
-		}
-		*into = id
-		return nil
+		*into = value
+		return checkUserID(value)
 	})
+}
+
+func checkUserID(id string) *fieldError {
+	err := orgs.ValidUserID(id)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, text.ErrEmpty):
+		return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
+	case errors.Is(err, text.ErrSpace):
+		return &fieldError{Code: fieldInvalid, Detail: "Must not begin or end with white space."}
+	case errors.Is(err, text.ErrControl):
+		return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
+	case errors.Is(err, text.ErrEncoding):
+		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8."}
+	default:
+		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
+	}
 }

@@ -33,7 +33,7 @@ func TestMembers(t *testing.T) {
 	if o := a.get(t, path).organization(t, 200); o.UserCount != 1 {
 		t.Errorf("userCount %d", o.UserCount)
 	}
-	for _, body := range []string{`{}`, `{"userId":null}`, `{"userId":"usr_1"}`, `{"userId":"USR_00000000000000000000000000000001"}`, member("usr_0000000000000000000000000000000A"), `{"userId":"` + userOne + `","role":"admin"}`} {
+	for _, body := range []string{`{}`, `{"userId":null}`, `{"userId":""}`, `{"userId":" u"}`, `{"userId":"u\n1"}`, member(strings.Repeat("u", 256)), `{"userId":"` + userOne + `","role":"admin"}`} {
 		t.Run(body, func(t *testing.T) {
 			a.do(t, http.MethodPost, path+"/users", body).rejected(t, 422, "invalid_field")
 			a.do(t, http.MethodDelete, path+"/users", body).rejected(t, 422, "invalid_field")

@@ -13,7 +13,7 @@ import (
 
 // The actions of the model's clients, and what they draw.
 
-const userThree = "usr_00000000000000000000000000000003"
+const userThree = "ünïcode/%41+b@example.com"
 
 var (
 	modelNames    = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}

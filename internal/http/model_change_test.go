@@ -46,7 +46,6 @@ func (c change) path() string {
 }
 
 func (c change) body(t testing.TB) string {
-	t.Helper()
 	fields := map[string]any{}
 	if c.orgName != nil {
 		fields["orgName"] = *c.orgName
@@ -112,7 +111,6 @@ func (c change) remember(got answer) {
 // create adds the organization that the call created, with the values that the server
 // chose. It is the newest of its account.
 func (c change) create(t testing.TB, got answer) *modelOrg {
-	t.Helper()
 	made := got.organization(t, 201)
 	o := &modelOrg{account: c.by.account, version: 1, members: map[string]time.Time{}, organization: organization{
 		CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt, OrgID: made.OrgID, IsActive: true,

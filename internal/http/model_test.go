@@ -83,7 +83,6 @@ func TestModel(t *testing.T) {
 }
 
 func newModel(a *api, t testing.TB) *model {
-	t.Helper()
 	m := &model{api: a, t: t}
 	for range 2 {
 		m.accounts = append(m.accounts, &modelAccount{id: a.Account(t), firsts: map[string]firstCall{}})
@@ -140,7 +139,6 @@ func (m *model) send(c change) {
 
 // isReplay compares errors by their code, because they contain the request's id.
 func isReplay(t testing.TB, first firstCall, got answer) {
-	t.Helper()
 	for _, name := range []string{"ETag", "Location", "Content-Type", "X-Should-Retry"} {
 		if got.header.Get(name) != first.header.Get(name) {
 			t.Errorf("%s %q, first %q", name, got.header.Get(name), first.header.Get(name))
@@ -300,7 +298,6 @@ func (a *modelAccount) find(id string) *modelOrg {
 }
 
 func readTime(t testing.TB, s string) time.Time {
-	t.Helper()
 	at, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
 		t.Fatal(err)

@@ -107,7 +107,6 @@ func (f listFilter) matches(o *modelOrg) bool {
 // walk begins one over the account's organizations.
 func (a *modelAccount) walk(f listFilter) *walk {
 	return &walk{account: a, path: "/v1/orgs", query: f.query(), read: readOrgs, listed: func(t testing.TB) []entry {
-		t.Helper()
 		var listed []entry
 		for _, o := range a.orgs {
 			if f.matches(o) {
@@ -130,7 +129,6 @@ func (o *modelOrg) memberWalk() *walk {
 }
 
 func (o *modelOrg) entry(t testing.TB) entry {
-	t.Helper()
 	return entry{position: positionOf(readTime(t, o.CreatedAt), o.OrgID), org: o.organization}
 }
 
@@ -147,7 +145,6 @@ func sorted(entries []entry) []entry {
 }
 
 func readOrgs(t testing.TB, got answer) ([]entry, string) {
-	t.Helper()
 	var page struct {
 		HasMore       bool
 		Cursor        string
@@ -168,7 +165,6 @@ func readOrgs(t testing.TB, got answer) ([]entry, string) {
 }
 
 func readMembers(t testing.TB, got answer) ([]entry, string) {
-	t.Helper()
 	page := got.members(t)
 	var entries []entry
 	for _, user := range page.Users {
@@ -221,7 +217,6 @@ func (w *walk) page(m *model, by *modelClient, limit int) {
 }
 
 func (w *walk) pass(t testing.TB, e entry) {
-	t.Helper()
 	if w.seen[e.position] || w.last != nil && !w.last.precedes(e.position) {
 		t.Fatalf("%v came twice or out of order, after %v", e.position, w.last.position)
 	}
@@ -231,7 +226,6 @@ func (w *walk) pass(t testing.TB, e entry) {
 
 // forgive drops the entries that stopped matching from those that must come.
 func (w *walk) forgive(t testing.TB) {
-	t.Helper()
 	listed := map[position]bool{}
 	for _, e := range w.listed(t) {
 		listed[e.position] = true

@@ -55,10 +55,9 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 		b = o.CreatedByAPIKeyID.Append(b)
 		b = append(b, '"')
 	}
-	if o.CreatedByUserID != (uuid.UUID{}) {
-		b = append(b, `,"createdByUserId":"usr_`...)
-		b = hex.AppendEncode(b, o.CreatedByUserID[:])
-		b = append(b, '"')
+	if o.CreatedByUserID != "" {
+		b = append(b, `,"createdByUserId":`...)
+		b = appendString(b, o.CreatedByUserID)
 	}
 	if o.Metadata != "{}" {
 		b = append(b, `,"metadata":`...)

@@ -51,9 +51,7 @@ func toWire(p orgs.Page) wirePage {
 		if o.CreatedByAPIKeyID != (uuid.UUID{}) {
 			one.CreatedByAPIKeyID = o.CreatedByAPIKeyID.String()
 		}
-		if o.CreatedByUserID != (uuid.UUID{}) {
-			one.CreatedByUserID = "usr_" + hex.EncodeToString(o.CreatedByUserID[:])
-		}
+		one.CreatedByUserID = o.CreatedByUserID
 		if o.Metadata != "{}" {
 			one.Metadata = json.RawMessage(o.Metadata)
 		}
@@ -97,7 +95,7 @@ func FuzzAppendPage(f *testing.F) {
 		}
 		copy(full.ID[:], ids)
 		copy(full.CreatedByAPIKeyID[:], ids)
-		copy(full.CreatedByUserID[:], ids)
+		full.CreatedByUserID = string(ids)
 		bare := orgs.Org{Name: name, Metadata: "{}", CreatedAt: time.UnixMicro(updated), UpdatedAt: time.UnixMicro(created)}
 		p := orgs.Page{Orgs: []orgs.Org{full, bare}, Cursor: cursor}
 		if got, want := orgdhttp.AppendPage(nil, p), encodingJSON(t, toWire(p)); !bytes.Equal(got, want) {

@@ -27,13 +27,13 @@ func TestListGolden(t *testing.T) {
 		CreatedAt:         time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC),
 		UpdatedAt:         time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 		CreatedByAPIKeyID: uuid.UUID{15: 2},
-		CreatedByUserID:   uuid.UUID{15: 3},
+		CreatedByUserID:   `auth0|"3"`,
 	})
 	a.Org(t, a.account, orgs.Org{ID: uuid.UUID{15: 4}, Name: "Bare", CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
 	const want = `{"hasMore":false,"organizations":[` +
 		`{"createdAt":"2026-01-02T03:04:05.678900Z","isActive":true,"orgId":"org_00000000000000000000000000000001",` +
 		`"orgName":"Zürich \"AG\" <&>","updatedAt":"2026-01-02T03:04:06Z","userCount":7,` +
-		`"createdByApiKeyId":"00000000-0000-0000-0000-000000000002","createdByUserId":"usr_00000000000000000000000000000003",` +
+		`"createdByApiKeyId":"00000000-0000-0000-0000-000000000002","createdByUserId":"auth0|\"3\"",` +
 		`"metadata":{"plan": "pro"}},` +
 		`{"createdAt":"2026-01-01T00:00:00Z","isActive":false,"orgId":"org_00000000000000000000000000000004",` +
 		`"orgName":"Bare","updatedAt":"2026-01-01T00:00:00Z","userCount":0}]}`

@@ -29,7 +29,7 @@ func largestOrg(t testing.TB, n int) orgs.Org {
 	return orgs.Org{
 		Name: strings.Repeat("\u2028", 254) + "x", Metadata: orgs.Metadata(text), UserCount: 2_000_000_000,
 		CreatedAt:         time.UnixMicro(1_767_225_600_000_001 + int64(n)).UTC(),
-		CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: uuid.NewV7(),
+		CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: "auth0|1",
 	}
 }
 
@@ -73,7 +73,7 @@ func TestPageSize(t *testing.T) {
 		"short name":               {Name: "x"},
 		"quotes":                   {Name: strings.Repeat(`"`, 255)},
 		"backslashes and metadata": {Name: strings.Repeat(`\`, 255), Metadata: `{"a": "b"}`},
-		"every field":              {Name: strings.Repeat("\u2029", 253) + "x", UserCount: 2_000_000_000, IsActive: true, CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: uuid.NewV7()},
+		"every field":              {Name: strings.Repeat("\u2029", 253) + "x", UserCount: 2_000_000_000, IsActive: true, CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: strings.Repeat("\u2029", 255)},
 		"largest":                  largestOrg(t, 9),
 	} {
 		t.Run(name, func(t *testing.T) {

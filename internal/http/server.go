@@ -53,8 +53,8 @@ type Organizations interface {
 	Update(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, changes orgs.Changes) (orgs.Changed, error)
 	SetActive(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, active bool) (orgs.Changed, error)
 	ListMembers(ctx context.Context, accountID uuid.UUID, p orgs.MemberListParams) (orgs.MemberPage, error)
-	AddMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID uuid.UUID) (orgs.Changed, error)
-	RemoveMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID uuid.UUID) (orgs.Changed, error)
+	AddMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)
+	RemoveMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)
 }
 
 // Keys stores the API keys of every account; apikeys.Repository documents each method.

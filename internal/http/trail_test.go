@@ -32,7 +32,7 @@ type image struct {
 	OrgName  *string            `json:"orgName"`
 	Metadata *map[string]string `json:"metadata"`
 	IsActive *bool              `json:"isActive"`
-	UserID   *string            `json:"userId"`
+	UserID   *string            `json:"-"` // the event's user: before a removal, after an addition
 }
 
 // state is an organization as one version of it was.
@@ -41,16 +41,16 @@ type state struct {
 	members map[string]bool
 }
 
-// trails returns the account's audit trail, by the organization's id and in the
-// order of the feed.
+// trails returns the account's audit trail, by the organization's id and in their
+// order.
 func (a *api) trails(t testing.TB, account uuid.UUID) map[string][]event {
 	t.Helper()
 	rows, err := a.Pool.Query(context.Background(), `
-SELECT 'org_' || replace(org_id::text, '-', ''), type, request_id, coalesce(actor_key_id::text, ''),
-  coalesce('usr_' || replace(actor_user_id::text, '-', ''), ''), before, after, occurred_at
-FROM org_events
+SELECT 'org_' || replace(org_id::text, '-', ''), type, request_id, coalesce(actor_api_key_id::text, ''),
+  coalesce(actor_user_id, ''), before, after, user_id, occurred_at
+FROM events
 WHERE account_id = $1
-ORDER BY epoch, xact_id, id`, account)
+ORDER BY id`, account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +58,14 @@ ORDER BY epoch, xact_id, id`, account)
 	var id string
 	var e event
 	var before, after []byte
-	_, err = pgx.ForEachRow(rows, []any{&id, &e.Type, &e.RequestID, &e.KeyID, &e.User, &before, &after, &e.at}, func() error {
+	var user *string
+	_, err = pgx.ForEachRow(rows, []any{&id, &e.Type, &e.RequestID, &e.KeyID, &e.User, &before, &after, &user, &e.at}, func() error {
 		e.before, e.after = readImage(t, before), readImage(t, after)
+		if e.Type == "org.member_removed" {
+			e.before.UserID = user
+		} else {
+			e.after.UserID = user
+		}
 		trails[id] = append(trails[id], e)
 		return nil
 	})
@@ -70,7 +76,6 @@ ORDER BY epoch, xact_id, id`, account)
 }
 
 func readImage(t testing.TB, raw []byte) (i image) {
-	t.Helper()
 	if err := json.Unmarshal(raw, &i); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,5 @@ USING (
   WHERE created_at <= now() - interval '24 hours'
   ORDER BY created_at
   LIMIT $1
-  FOR UPDATE SKIP LOCKED
 ) AS old
 WHERE kept.account_id = old.account_id AND kept.key_digest = old.key_digest`

@@ -27,19 +27,9 @@ type Versions []int64
 
 func (v Versions) has(version int64) bool { return v == nil || slices.Contains(v, version) }
 
-// effect makes a change with one statement.
+// effect makes a change with one call of a function of migrations 00008 to 00010, and therefore in
+// one transaction and one round trip.
 type effect func(context.Context, db.Querier) (Org, error)
-
-// Each change is one statement, and therefore one transaction in one round trip: the
-// organization, its counts and its event are written together or not at all.
-//
-// A statement that changes an organization first waits for its turn, and then locks the
-// row in the mode that does not block foreign keys. `kept` is therefore the row as the
-// previous change left it, even if our snapshot is older. Conditions test `kept`: reading
-// the table again would return the snapshot's version.
-//
-// The turn is an advisory lock. A statement that waits for a row instead may already have
-// its transaction id, and the events would then not be in the order of the changes.
 
 // change runs an effect on the share, at most once for each idempotency key. The request is
 // everything that the call asks for. Errors can be replayed too.
@@ -88,13 +78,41 @@ func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 	return r.db.For(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
 }
 
-// turnOf returns the lock that every change of the organization takes.
+// turnOf identifies the organization's turn in this process. In the database, its changes
+// take turns at its row.
 func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
-// orNull returns NULL for the zero id.
-func orNull(id uuid.UUID) *uuid.UUID {
-	if id == (uuid.UUID{}) {
+// orNull returns NULL for the zero value.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
 		return nil
 	}
-	return &id
+	return &v
+}
+
+// outcome is what a function of migrations 00008 to 00010 did.
+type outcome string
+
+const (
+	outcomeChanged   outcome = "changed"
+	outcomeUnchanged outcome = "unchanged"
+	outcomeNotFound  outcome = "not_found"
+	outcomeVersion   outcome = "version"
+	outcomeInactive  outcome = "inactive"
+)
+
+// err returns the error of an outcome, or nil.
+func (o outcome) err() error {
+	switch o {
+	case outcomeChanged, outcomeUnchanged:
+		return nil
+	case outcomeNotFound:
+		return ErrNotFound
+	case outcomeVersion:
+		return ErrVersion
+	case outcomeInactive:
+		return ErrInactive
+	}
+	return fmt.Errorf("orgs: unknown outcome %q", string(o))
 }

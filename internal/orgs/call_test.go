@@ -21,7 +21,7 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 	if err != nil || first.Replayed {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	id, user := first.Org.ID, uuid.UUID{15: 1}
+	id, user := first.Org.ID, userN(1)
 	for name, change := range map[string]func(orgs.Call) (orgs.Changed, error){
 		"create": func(c orgs.Call) (orgs.Changed, error) { return b.repository.Create(ctx, c, acme) },
 		"update": func(c orgs.Call) (orgs.Changed, error) {
@@ -69,17 +69,17 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	if _, err := b.repository.Update(ctx, b.keyed("k"), id, nil, orgs.Changes{Name: ptr("Acme 2")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.repository.AddMember(ctx, b.keyed("m"), id, nil, uuid.UUID{15: 1}); err != nil {
+	if _, err := b.repository.AddMember(ctx, b.keyed("m"), id, nil, userN(1)); err != nil {
 		t.Fatal(err)
 	}
 	otherUser := b.keyed("k")
-	otherUser.UserID = uuid.UUID{15: 7}
+	otherUser.UserID = userN(7)
 	for name, err := range map[string]error{
 		"other name":         second(b.repository.Update(ctx, b.keyed("k"), id, nil, orgs.Changes{Name: ptr("Acme 3")})),
 		"other field":        second(b.repository.Update(ctx, b.keyed("k"), id, nil, orgs.Changes{})),
 		"other organization": second(b.repository.Update(ctx, b.keyed("k"), other, nil, orgs.Changes{Name: ptr("Acme 2")})),
 		"other version":      second(b.repository.Update(ctx, b.keyed("k"), id, orgs.Versions{1}, orgs.Changes{Name: ptr("Acme 2")})),
-		"member, version":    second(b.repository.AddMember(ctx, b.keyed("m"), id, orgs.Versions{}, uuid.UUID{15: 1})),
+		"member, version":    second(b.repository.AddMember(ctx, b.keyed("m"), id, orgs.Versions{}, userN(1))),
 		"other user":         second(b.repository.Update(ctx, otherUser, id, nil, orgs.Changes{Name: ptr("Acme 2")})),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestStoredErrorsAreReplayed(t *testing.T) {
 			reject: "UPDATE orgs SET is_active = false WHERE org_id = $1",
 			allow:  "UPDATE orgs SET is_active = true WHERE org_id = $1",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
-				return r.AddMember(ctx, c, id, nil, uuid.UUID{})
+				return r.AddMember(ctx, c, id, nil, userN(0))
 			},
 			want: orgs.ErrInactive,
 		},
@@ -129,7 +129,7 @@ func TestStoredErrorsAreReplayed(t *testing.T) {
 			reject: "DELETE FROM orgs WHERE org_id = $1",
 			allow:  "INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) SELECT id, $1, 'Acme', 'acme' FROM accounts",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
-				return r.RemoveMember(ctx, c, id, nil, uuid.UUID{})
+				return r.RemoveMember(ctx, c, id, nil, userN(0))
 			},
 			want: orgs.ErrNotFound,
 		},

@@ -68,31 +68,14 @@ func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 // looks for earlier ones holds it exclusively.
 func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.digest[:])) }
 
-// The shared lock is taken before the insert and held until the commit. A retry with the
-// exclusive lock therefore either sees the creation or precedes it.
 const orgCreate = `
-WITH shared AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock_shared($10::bigint) -- NULL takes no lock
-), created AS (
-  INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_by_api_key_id, created_by_user_id)
-  SELECT $1, $2, $3, $4, $5, $6, $7 FROM shared
-  RETURNING ` + orgColumns + `, version
-), unanswered AS (
-  INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner)
-  SELECT $1, $11, $12, org_id, $13 FROM created WHERE $10::bigint IS NOT NULL
-), event AS (
-  INSERT INTO org_events (` + eventColumns + `)
-  SELECT $1, org_id, $8, $6, $7, $9, '{}',
-    jsonb_strip_nulls(jsonb_build_object('orgName', org_name, 'metadata', nullif(metadata, '{}'))), created_at
-  FROM created
-)
 SELECT ` + orgColumns + `, version
-FROM created`
+FROM org_create_1($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, $10, $11, $12)`
 
 func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 	args := []any{
 		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata,
-		orNull(c.KeyID), orNull(c.UserID), eventCreated, c.RequestID,
+		orNull(c.KeyID), orNull(c.UserID), c.RequestID,
 	}
 	if c.due == nil {
 		args = append(args, nil, nil, nil, nil)

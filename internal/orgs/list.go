@@ -22,7 +22,7 @@ type ListParams struct {
 	Name     string // only names that contain it, regardless of case and accents; empty for all
 	IsActive *bool  // only active or only deactivated organizations; nil for both
 
-	UserID   *uuid.UUID        // only organizations that this user is a member of; nil for all
+	UserID   *string           // only organizations that this user is a member of; nil for all
 	Metadata map[string]string // only organizations that have all these pairs; empty for all
 }
 
@@ -168,10 +168,10 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	// Not folded, because the folded form may change with a release.
 	scope = append(scope, p.Name...)
 	// Later releases added the following filters. They are appended only if they are
-	// given, so older cursors stay valid. No two lists have the same scope: names, keys
+	// given, so older cursors stay valid. No two lists have the same scope: names, user ids, keys
 	// and values contain no NUL, and an id has 16 bytes.
 	if p.UserID != nil {
-		scope = append(append(scope, "\x00u"...), p.UserID[:]...)
+		scope = append(append(scope, "\x00u"...), *p.UserID...)
 	}
 	if len(p.Metadata) == 0 {
 		return scope

@@ -28,7 +28,7 @@ type model struct {
 	bundle
 	other uuid.UUID
 	rows  map[uuid.UUID]orgs.Org
-	users map[uuid.UUID][]uuid.UUID // the members of each
+	users map[uuid.UUID][]string // the members of each
 	walks []*walk
 }
 
@@ -47,7 +47,7 @@ var (
 	modelFilters  = []string{"", "", "acme", "ZUR", "a", "%", "_", "ac"}
 	modelMetadata = []orgs.Metadata{"{}", `{"plan": "pro"}`, `{"plan": "pro", "region": "eu"}`, `{"plan": ""}`}
 	modelPairs    = []map[string]string{nil, nil, {"plan": "pro"}, {"plan": ""}, {"plan": "pro", "region": "eu"}}
-	modelUsers    = []uuid.UUID{{15: 1}, {15: 2}}
+	modelUsers    = []string{userN(1), userN(2)}
 )
 
 func (m *model) create(t *rapid.T) {
@@ -224,7 +224,7 @@ func TestWalkKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{bundle: b, other: b.Account(t), rows: map[uuid.UUID]orgs.Org{}, users: map[uuid.UUID][]uuid.UUID{}}
+		m := &model{bundle: b, other: b.Account(t), rows: map[uuid.UUID]orgs.Org{}, users: map[uuid.UUID][]string{}}
 		m.account = b.Account(t)
 		m.repository = m.repository.WithNearby(rapid.SampledFrom([]int{1, 3, 10_000}).Draw(rt, "nearby")).
 			WithPageBytes(rapid.SampledFrom([]int{1, 800, 1200, orgs.MaxPageBytes}).Draw(rt, "page"))
@@ -242,7 +242,7 @@ func TestWalkDuringConcurrentWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const stable = 300
-	user := uuid.NewV7()
+	user := userN(1)
 	b.Exec(t, `
 WITH made AS (
 	INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, created_at)

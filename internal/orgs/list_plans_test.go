@@ -221,10 +221,10 @@ func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
 // explainable makes 20,000 organizations in one account and as many in others. The user
 // that it returns is a member of every second one, and many other users are members of a
 // few.
-func explainable(t *testing.T) (d *dbtest.DB, account, user uuid.UUID) {
+func explainable(t *testing.T) (d *dbtest.DB, account uuid.UUID, user string) {
 	t.Helper()
 	d = dbtest.New(t)
-	account, user = d.Account(t), uuid.NewV7()
+	account, user = d.Account(t), userN(1)
 	for _, a := range []uuid.UUID{account, d.Account(t)} {
 		d.Exec(t, `
 INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, created_at)
@@ -233,7 +233,7 @@ SELECT $1, gen_random_uuid(), 'Org ' || i, 'org ' || i, i % 50 <> 0,
 FROM generate_series(1, 20000) AS i`, a)
 		d.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity)
-SELECT account_id, org_id, CASE WHEN n % 2 = 0 THEN $2 ELSE md5((n % 200)::text)::uuid END, created_at,
+SELECT account_id, org_id, CASE WHEN n % 2 = 0 THEN $2 ELSE md5((n % 200)::text) END, created_at,
        CASE WHEN n % 2000 = 0 THEN -1 ELSE is_active::integer END
 FROM (SELECT *, (metadata ->> 'n')::int AS n FROM orgs WHERE account_id = $1) AS numbered`, a, user)
 	}

@@ -28,7 +28,7 @@ func TestListReturnsWhatIsStored(t *testing.T) {
 		CreatedAt:         time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC),
 		UpdatedAt:         time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 		CreatedByAPIKeyID: uuid.NewV7(),
-		CreatedByUserID:   uuid.NewV7(),
+		CreatedByUserID:   userN(2),
 	}
 	bare := orgs.Org{ID: uuid.NewV7(), Name: "Bare", CreatedAt: want.CreatedAt.Add(-time.Second)}
 	b.Org(t, b.account, want)
@@ -289,7 +289,7 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const count = 13
-	user := uuid.NewV7()
+	user := userN(1)
 	b.storeLarge(t, count, user)
 	all := b.walk(t, orgs.ListParams{Limit: 1})
 	yes, kind := true, map[string]string{"kind": "large"}
@@ -322,7 +322,7 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 }
 
 // storeLarge adds active organizations of 305 KB each, with the user as a member.
-func (b bundle) storeLarge(t testing.TB, count int, user uuid.UUID) {
+func (b bundle) storeLarge(t testing.TB, count int, user string) {
 	t.Helper()
 	b.Exec(t, `
 WITH made AS (

@@ -3,6 +3,7 @@ package orgs_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -35,7 +36,7 @@ type fataler interface {
 }
 
 func (b bundle) caller() orgs.Call {
-	return orgs.Call{AccountID: b.account, KeyID: uuid.UUID{15: 1}, UserID: uuid.UUID{15: 2}, RequestID: "request-1"}
+	return orgs.Call{AccountID: b.account, KeyID: uuid.UUID{15: 1}, UserID: userN(2), RequestID: "request-1"}
 }
 
 func (b bundle) keyed(key string) orgs.Call {
@@ -98,7 +99,7 @@ func (b bundle) walk(t fataler, p orgs.ListParams) []orgs.Org {
 }
 
 // matches applies a list's filters in memory.
-func matches(p orgs.ListParams, o orgs.Org, members []uuid.UUID) bool {
+func matches(p orgs.ListParams, o orgs.Org, members []string) bool {
 	var pairs map[string]string
 	if err := json.Unmarshal([]byte(o.Metadata), &pairs); err != nil {
 		panic(err) // cannot happen: it is the metadata of the tests
@@ -120,6 +121,9 @@ func names(found []orgs.Org) []string {
 	}
 	return list
 }
+
+// userN returns the id of a user, in the form of some identity provider.
+func userN(n int) string { return fmt.Sprintf("auth0|%d", n) }
 
 func ptr[T any](v T) *T { return &v }
 

@@ -2,7 +2,6 @@ package orgs
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 
 // Member is a user of an organization.
 type Member struct {
-	UserID  uuid.UUID
+	UserID  string
 	AddedAt time.Time
 }
 
@@ -35,56 +34,41 @@ type MemberPage struct {
 // AddMember makes the user a member. If the user is a member already, nothing changes.
 // Errors: ErrNotFound, VersionError, ErrInactive, ErrInProgress, ErrKeyReused,
 // ErrUnavailable.
-func (r *Repository) AddMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
-	m := membership{memberRequest{orgID, userID, match}, memberAdd, eventMemberAdded}
-	return r.change(ctx, r.inTurn(c, orgID), c, "add member", m.memberRequest, m.effect(c))
+func (r *Repository) AddMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID string) (Changed, error) {
+	return r.changeMembers(ctx, c, "add member", memberRequest{orgID, userID, match}, membersChange{add: []string{userID}})
 }
 
 // RemoveMember ends the user's membership. If there is none, nothing changes. Errors:
 // those of AddMember except ErrInactive.
-func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID uuid.UUID) (Changed, error) {
-	m := membership{memberRequest{orgID, userID, match}, memberRemove, eventMemberRemoved}
-	return r.change(ctx, r.inTurn(c, orgID), c, "remove member", m.memberRequest, m.effect(c))
+func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID string) (Changed, error) {
+	return r.changeMembers(ctx, c, "remove member", memberRequest{orgID, userID, match}, membersChange{remove: []string{userID}})
 }
 
-// membership is a change of a membership.
-type membership struct {
-	memberRequest
-	statement, event string
-}
+// membersChange names the users whose membership begins and ends.
+type membersChange struct{ add, remove []string }
 
-func (m membership) effect(c Call) effect {
-	return func(ctx context.Context, q db.Querier) (Org, error) {
-		rows, err := q.Query(ctx, m.statement, c.AccountID, m.OrgID, m.UserID,
-			m.event, orNull(c.KeyID), orNull(c.UserID), c.RequestID, "usr_"+hex.EncodeToString(m.UserID[:]), turnOf(c.AccountID, m.OrgID), []int64(m.Match))
+const memberChange = `
+SELECT outcome, old_version
+FROM org_members_change_1($1, $2, $3, $4, $5, $6, $7, $8)`
+
+func (r *Repository) changeMembers(ctx context.Context, c Call, operation string, m memberRequest, users membersChange) (Changed, error) {
+	return r.change(ctx, r.inTurn(c, m.OrgID), c, operation, m, func(ctx context.Context, q db.Querier) (Org, error) {
+		var made outcome
+		var version *int64 // before the change
+		err := q.QueryRow(ctx, memberChange, c.AccountID, m.OrgID, []int64(m.Match), users.add, users.remove,
+			orNull(c.KeyID), orNull(c.UserID), c.RequestID).Scan(&made, &version)
 		if err != nil {
 			return Org{}, err
 		}
-		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[joined])
-		switch {
-		case err != nil:
-			return Org{}, err
-		case len(found) == 0:
-			return Org{}, ErrNotFound
-		case !m.Match.has(found[0].Version):
-			return Org{Version: found[0].Version}, ErrVersion
-		case found[0].OK == nil: // the statement waited, and its snapshot is too old
-			return m.effect(c)(ctx, q)
-		case !*found[0].OK:
-			return Org{}, ErrInactive
+		if made == outcomeVersion {
+			return Org{Version: *version}, ErrVersion
 		}
-		return Org{}, nil
-	}
-}
-
-// joined is the row that memberAdd and memberRemove return.
-type joined struct {
-	Version int64 // before the change
-	OK      *bool // false: deactivated, and the user is not a member; nil: unknown
+		return Org{}, made.err()
+	})
 }
 
 // ListMembers returns a page of the organization's members, ordered by the time they were
-// added and then by id, latest first. It makes the promises of List. Errors: ErrNotFound,
+// added, which is different for each of them, latest first. It makes the promises of List. Errors: ErrNotFound,
 // ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
@@ -96,7 +80,7 @@ func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p Mem
 		if err != nil {
 			return MemberPage{}, ErrInvalidCursor
 		}
-		sql, args = memberListNext, append(args, after.CreatedAt, after.ID)
+		sql, args = memberListNext, append(args, after.CreatedAt)
 	}
 	var found []foundMember
 	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) error {
@@ -118,7 +102,7 @@ func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p Mem
 
 // foundMember is empty if the organization has no members.
 type foundMember struct {
-	UserID  *uuid.UUID
+	UserID  *string
 	AddedAt *time.Time
 }
 
@@ -131,7 +115,7 @@ func newMemberPage(found []foundMember, p MemberListParams, accountID uuid.UUID)
 	}
 	if len(found) > p.Limit {
 		last := page.Members[p.Limit-1]
-		page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.AddedAt, ID: last.UserID}, p.scope(accountID))
+		page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.AddedAt}, p.scope(accountID))
 	}
 	return page
 }
@@ -151,8 +135,7 @@ const (
 )
 
 // maxFollowed is the largest number of members whose rows change with the organization's
-// activity. It is also in memberAdd (which compares the count before the change) and in
-// migrations 00014 and 00015.
+// activity. It is also in migrations 00009 and 00010.
 const maxFollowed = 1000
 
 // ActivityOfMembers returns the org_activity of every member of an organization that has

@@ -24,9 +24,9 @@ WITH grown AS (
   UPDATE orgs SET user_count = user_count + $3::integer WHERE account_id = $1 AND org_id = $2
   RETURNING created_at, is_active, user_count
 )
-INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity)
-SELECT $1, $2, gen_random_uuid(), created_at, CASE WHEN user_count > 1000 THEN -1 ELSE is_active::integer END
-FROM grown, generate_series(1, $3::integer)`, b.account, org, count)
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at, org_activity)
+SELECT $1, $2, gen_random_uuid()::text, now() - n * interval '1 microsecond', created_at, CASE WHEN user_count > 1000 THEN -1 ELSE is_active::integer END
+FROM grown, generate_series(1, $3::integer) AS n`, b.account, org, count)
 }
 
 // activities counts the organization's members by their org_activity.
@@ -58,32 +58,27 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 		{"added", 2, false, func(*testing.T, bundle, uuid.UUID) {}, map[int16]int{1: 2}},
 		{"deactivated", 2, false, deactivate, map[int16]int{0: 2}},
 		{"reactivated", 2, false, func(t *testing.T, b bundle, org uuid.UUID) {
-			t.Helper()
 			deactivate(t, b, org)
 			reactivate(t, b, org)
 		}, map[int16]int{1: 2}},
 		{"renamed", 2, false, func(t *testing.T, b bundle, org uuid.UUID) {
-			t.Helper()
 			b.update(t, org, orgs.Changes{Name: ptr("Other")})
 		}, map[int16]int{1: 2}},
 		{"deactivated with 1,000", 1000, false, deactivate, map[int16]int{0: 1000}},
 		{"grown to 1,001", 1000, false, func(t *testing.T, b bundle, org uuid.UUID) {
-			t.Helper()
-			b.add(t, org, uuid.UUID{15: 1})
+			b.add(t, org, userN(int(1)))
 		}, map[int16]int{-1: 1001}},
 		{"deactivated with 1,001", 1001, false, deactivate, map[int16]int{-1: 1001}},
 		{"shrunk to 1,000 and deactivated", 1000, false, func(t *testing.T, b bundle, org uuid.UUID) {
-			t.Helper()
-			b.add(t, org, uuid.UUID{15: 1})
-			b.drop(t, org, uuid.UUID{15: 1})
+			b.add(t, org, userN(int(1)))
+			b.drop(t, org, userN(int(1)))
 			deactivate(t, b, org)
 		}, map[int16]int{0: 1000}},
 		{"shrunk to 999 and grown by one", 1001, false, func(t *testing.T, b bundle, org uuid.UUID) {
-			t.Helper()
 			for _, m := range b.members(t, org, 100)[:2] {
 				b.drop(t, org, m.UserID)
 			}
-			b.add(t, org, uuid.UUID{15: 1})
+			b.add(t, org, userN(int(1)))
 		}, map[int16]int{-1: 999, 1: 1}},
 		{"of an older release", 2, true, func(*testing.T, bundle, uuid.UUID) {}, map[int16]int{-1: 2}},
 		{"of an older release, deactivated", 2, true, deactivate, map[int16]int{0: 2}},
@@ -95,8 +90,8 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 			if c.members > 2 {
 				b.crowd(t, made.ID, c.members)
 			} else {
-				b.add(t, made.ID, uuid.UUID{15: 8})
-				b.add(t, made.ID, uuid.UUID{15: 9})
+				b.add(t, made.ID, userN(int(8)))
+				b.add(t, made.ID, userN(int(9)))
 			}
 			if c.old {
 				b.Exec(t, "UPDATE org_members SET org_activity = DEFAULT")
@@ -109,15 +104,8 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 	}
 }
 
-func deactivate(t *testing.T, b bundle, org uuid.UUID) {
-	t.Helper()
-	b.setActive(t, org, false)
-}
-
-func reactivate(t *testing.T, b bundle, org uuid.UUID) {
-	t.Helper()
-	b.setActive(t, org, true)
-}
+func deactivate(t *testing.T, b bundle, org uuid.UUID) { b.setActive(t, org, false) }
+func reactivate(t *testing.T, b bundle, org uuid.UUID) { b.setActive(t, org, true) }
 
 func (b bundle) setActive(t *testing.T, org uuid.UUID, active bool) {
 	t.Helper()
@@ -161,7 +149,7 @@ func TestConcurrentChangesKeepTheActivity(t *testing.T) {
 
 // changeMembership makes one random change of the organization or its members.
 func changeMembership(t fataler, c orgs.Call, r *orgs.Repository, org uuid.UUID) {
-	ctx, user := context.Background(), uuid.UUID{15: byte(rand.IntN(8))}
+	ctx, user := context.Background(), userN(rand.IntN(8))
 	var err error
 	switch rand.IntN(6) {
 	case 0:
@@ -195,7 +183,7 @@ FROM org_members JOIN orgs USING (account_id, org_id)`).Scan(&wrong, &large)
 func TestListByActivityReadsItsOwnWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	user := uuid.UUID{15: 1}
+	user := userN(1)
 	var active []uuid.UUID
 	for i := range 9 {
 		made := b.create(t, orgs.NewOrg{Name: fmt.Sprint(i)})

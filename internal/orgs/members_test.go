@@ -17,14 +17,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-func (b bundle) add(t fataler, id, user uuid.UUID) {
+func (b bundle) add(t fataler, id uuid.UUID, user string) {
 	t.Helper()
 	if _, err := b.repository.AddMember(context.Background(), b.caller(), id, nil, user); err != nil {
 		t.Fatalf("AddMember: %v", err)
 	}
 }
 
-func (b bundle) drop(t fataler, id, user uuid.UUID) {
+func (b bundle) drop(t fataler, id uuid.UUID, user string) {
 	t.Helper()
 	if _, err := b.repository.RemoveMember(context.Background(), b.caller(), id, nil, user); err != nil {
 		t.Fatalf("RemoveMember: %v", err)
@@ -52,16 +52,16 @@ func (b bundle) members(t fataler, id uuid.UUID, limit int) []orgs.Member {
 }
 
 // counted returns the organization's users, and fails unless userCount is their number.
-func (b bundle) counted(t fataler, id uuid.UUID) []uuid.UUID {
+func (b bundle) counted(t fataler, id uuid.UUID) []string {
 	t.Helper()
-	var users []uuid.UUID
+	var users []string
 	for _, m := range b.members(t, id, 100) {
 		users = append(users, m.UserID)
 	}
 	if o := b.get(t, id); int(o.UserCount) != len(users) {
 		t.Fatalf("userCount %d with %d members", o.UserCount, len(users))
 	}
-	slices.SortFunc(users, func(x, y uuid.UUID) int { return slices.Compare(x[:], y[:]) })
+	slices.Sort(users)
 	return users
 }
 
@@ -69,20 +69,20 @@ func TestMembersAreCounted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
-	one, two := uuid.UUID{15: 1}, uuid.UUID{15: 2}
+	one, two := userN(1), userN(2)
 	for i, step := range []struct {
-		do      func(fataler, uuid.UUID, uuid.UUID)
-		user    uuid.UUID
-		members []uuid.UUID
+		do      func(fataler, uuid.UUID, string)
+		user    string
+		members []string
 		version int64
 	}{
 		{b.drop, one, nil, 1},
-		{b.add, one, []uuid.UUID{one}, 2},
-		{b.add, one, []uuid.UUID{one}, 2},
-		{b.add, two, []uuid.UUID{one, two}, 3},
-		{b.drop, one, []uuid.UUID{two}, 4},
-		{b.drop, one, []uuid.UUID{two}, 4},
-		{b.add, one, []uuid.UUID{one, two}, 5},
+		{b.add, one, []string{one}, 2},
+		{b.add, one, []string{one}, 2},
+		{b.add, two, []string{one, two}, 3},
+		{b.drop, one, []string{two}, 4},
+		{b.drop, one, []string{two}, 4},
+		{b.add, one, []string{one, two}, 5},
 	} {
 		step.do(t, made.ID, step.user)
 		if diff := cmp.Diff(step.members, b.counted(t, made.ID)); diff != "" {
@@ -100,7 +100,7 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	b := setup(t)
 	ctx := context.Background()
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
-	member, other := uuid.UUID{15: 1}, uuid.UUID{15: 2}
+	member, other := userN(1), userN(2)
 	b.add(t, made.ID, member)
 	if _, err := b.repository.SetActive(ctx, b.caller(), made.ID, nil, false); err != nil {
 		t.Fatal(err)
@@ -124,16 +124,16 @@ func TestMembershipIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
-	member, other := uuid.UUID{15: 1}, uuid.UUID{15: 2}
+	member, other := userN(1), userN(2)
 	b.add(t, made.ID, member)
-	changes := map[string]func(context.Context, orgs.Call, uuid.UUID, orgs.Versions, uuid.UUID) (orgs.Changed, error){
+	changes := map[string]func(context.Context, orgs.Call, uuid.UUID, orgs.Versions, string) (orgs.Changed, error){
 		"add": b.repository.AddMember, "remove": b.repository.RemoveMember,
 	}
 	rejected := func(current int64) {
 		t.Helper()
 		for name, change := range changes {
 			for _, match := range []orgs.Versions{{}, {1}, {0, 7}} {
-				for _, user := range []uuid.UUID{member, other} {
+				for _, user := range []string{member, other} {
 					_, err := change(context.Background(), b.caller(), made.ID, match, user)
 					var version orgs.VersionError
 					if !errors.As(err, &version) || version.Current != current || !errors.Is(err, orgs.ErrVersion) {
@@ -171,7 +171,7 @@ func TestConcurrentMembershipsIfMatch(t *testing.T) {
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
 	var won, lost atomic.Int32
 	together(20, func(i int) {
-		_, err := b.repository.AddMember(context.Background(), b.caller(), made.ID, orgs.Versions{1}, uuid.UUID{15: byte(i)})
+		_, err := b.repository.AddMember(context.Background(), b.caller(), made.ID, orgs.Versions{1}, userN(i))
 		switch {
 		case err == nil:
 			won.Add(1)
@@ -196,16 +196,16 @@ func TestListMembers(t *testing.T) {
 	}
 	b.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
-SELECT $1, $2, gen_random_uuid(), '2026-01-01'::timestamptz + (i / 3) * interval '1 microsecond', $3 FROM generate_series(1, 250) AS i`,
+SELECT $1, $2, gen_random_uuid()::text, '2026-01-01'::timestamptz + i * interval '1 microsecond', $3 FROM generate_series(1, 250) AS i`,
 		b.account, made.ID, made.CreatedAt)
-	b.add(t, other.ID, uuid.UUID{})
+	b.add(t, other.ID, userN(0))
 	for _, limit := range []int{1, 3, 7, 83, 100} {
 		all := b.members(t, made.ID, limit)
 		if len(all) != 250 {
 			t.Fatalf("limit %d: saw %d", limit, len(all))
 		}
 		for i := 1; i < len(all); i++ {
-			if c := all[i-1].AddedAt.Compare(all[i].AddedAt); c < 0 || c == 0 && slices.Compare(all[i-1].UserID[:], all[i].UserID[:]) <= 0 {
+			if !all[i-1].AddedAt.After(all[i].AddedAt) {
 				t.Fatalf("limit %d: %v came before %v", limit, all[i-1], all[i])
 			}
 		}
@@ -218,8 +218,8 @@ func TestListMembersRejects(t *testing.T) {
 	ctx := context.Background()
 	one, two := b.create(t, orgs.NewOrg{Name: "One"}), b.create(t, orgs.NewOrg{Name: "Two"})
 	for i := range byte(3) {
-		b.add(t, one.ID, uuid.UUID{15: i})
-		b.add(t, two.ID, uuid.UUID{15: i})
+		b.add(t, one.ID, userN(int(i)))
+		b.add(t, two.ID, userN(int(i)))
 	}
 	page, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: one.ID, Limit: 1})
 	if err != nil {
@@ -254,7 +254,7 @@ func TestConcurrentAddAndRemoveOfOneMember(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
-	user := uuid.UUID{15: 1}
+	user := userN(1)
 	for range 30 {
 		together(8, func(i int) {
 			if i%2 == 0 {
@@ -282,7 +282,7 @@ func TestConcurrentAdditionsLoseNone(t *testing.T) {
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
 	together(16, func(i int) {
 		for n := range byte(25) {
-			b.add(tb{t}, made.ID, uuid.UUID{14: byte(i), 15: n})
+			b.add(tb{t}, made.ID, userN(256*i+int(n)))
 		}
 	})
 	if got := b.counted(t, made.ID); len(got) != 16*25 {
@@ -316,7 +316,7 @@ func TestNoMemberIsAddedAfterDeactivation(t *testing.T) {
 			}
 			for n := range byte(6) {
 				begun := time.Now()
-				_, err := b.repository.AddMember(ctx, b.caller(), made.ID, nil, uuid.UUID{14: byte(i), 15: n})
+				_, err := b.repository.AddMember(ctx, b.caller(), made.ID, nil, userN(256*i+int(n)))
 				if err != nil && !errors.Is(err, orgs.ErrInactive) {
 					t.Error(err)
 				}

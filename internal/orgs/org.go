@@ -63,9 +63,9 @@ type Org struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
-	// The API key and the user that created it; zero if unknown.
+	// The API key and the user that created it; zero and empty if unknown.
 	CreatedByAPIKeyID uuid.UUID
-	CreatedByUserID   uuid.UUID
+	CreatedByUserID   string
 
 	// Version rises with every change. Lists leave it zero.
 	Version int64

@@ -25,7 +25,7 @@ type record struct {
 	CreatedAt         time.Time `json:"CreatedAt"`
 	UpdatedAt         time.Time `json:"UpdatedAt"`
 	CreatedByAPIKeyID uuid.UUID `json:"CreatedByAPIKeyID"`
-	CreatedByUserID   uuid.UUID `json:"CreatedByUserID"`
+	CreatedByUserID   string    `json:"CreatedByUserID"`
 	Version           int64     `json:"Version"`
 }
 
@@ -45,7 +45,7 @@ type updateRequest struct {
 // memberRequest is everything that a change of a membership asks for.
 type memberRequest struct {
 	OrgID  uuid.UUID `json:"OrgID"`
-	UserID uuid.UUID `json:"UserID"`
+	UserID string    `json:"UserID"`
 	// Absent if nil, so that the digest equals that of releases without this field.
 	Match Versions `json:"Match,omitzero"`
 }

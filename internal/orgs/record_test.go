@@ -24,10 +24,10 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	full := orgs.Org{
 		ID: uuid.UUID{15: 10}, Name: "Müller & Söhne", IsActive: true, Metadata: `{"a": "<b>"}`,
 		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC), UpdatedAt: time.Date(2026, 2, 3, 4, 5, 6, 700_000_000, time.UTC),
-		CreatedByAPIKeyID: uuid.UUID{15: 1}, CreatedByUserID: uuid.UUID{15: 2}, Version: 1,
+		CreatedByAPIKeyID: uuid.UUID{15: 1}, CreatedByUserID: userN(2), Version: 1,
 	}
 	bare := orgs.Org{ID: uuid.UUID{15: 11}, Name: "Acme", Metadata: "{}", CreatedAt: full.CreatedAt, UpdatedAt: full.CreatedAt, Version: 1}
-	metadata, user := map[string]string{"a": "<b>"}, uuid.UUID{15: 3}
+	metadata, user := map[string]string{"a": "<b>"}, userN(3)
 	for name, tc := range map[string]struct {
 		change func(*orgs.Repository, orgs.Call) (orgs.Changed, error)
 		// random are the fields that two runs give different values.

@@ -21,8 +21,8 @@ func TestOrganizationOfAnotherAccountIsNotFound(t *testing.T) {
 		_, update := b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("Mine")})
 		_, match := b.repository.Update(ctx, b.caller(), id, orgs.Versions{1}, orgs.Changes{})
 		_, deactivate := b.repository.SetActive(ctx, b.caller(), id, nil, false)
-		_, add := b.repository.AddMember(ctx, b.caller(), id, nil, uuid.NewV7())
-		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, nil, uuid.NewV7())
+		_, add := b.repository.AddMember(ctx, b.caller(), id, nil, userN(1))
+		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, nil, userN(1))
 		_, members := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: id, Limit: 1})
 		for name, err := range map[string]error{"get": get, "update": update, "match": match, "deactivate": deactivate, "add": add, "remove": remove, "members": members} {
 			if !errors.Is(err, orgs.ErrNotFound) {
@@ -32,7 +32,7 @@ func TestOrganizationOfAnotherAccountIsNotFound(t *testing.T) {
 	}
 	var name string
 	var version, events int
-	err := b.Pool.QueryRow(ctx, "SELECT org_name, version, (SELECT count(*) FROM org_events) FROM orgs WHERE org_id = $1", theirs.ID).Scan(&name, &version, &events)
+	err := b.Pool.QueryRow(ctx, "SELECT org_name, version, (SELECT count(*) FROM events) FROM orgs WHERE org_id = $1", theirs.ID).Scan(&name, &version, &events)
 	if err != nil || name != "Theirs" || version != 1 || events != 0 {
 		t.Errorf("theirs: %s %d %d %v", name, version, events, err)
 	}

@@ -112,7 +112,7 @@ func TestRetryOfAnotherCall(t *testing.T) {
 	first := b.mustCreate(t, b.firstTry())
 	b.repository.AnswerLost(first)
 	otherKey, otherUser, named, uncounted := b.retry(), b.retry(), b.retry(), b.caller()
-	otherKey.KeyID, otherUser.UserID = uuid.UUID{15: 8}, uuid.UUID{15: 8}
+	otherKey.KeyID, otherUser.UserID = uuid.UUID{15: 8}, userN(8)
 	named.IdempotencyKey = "k"
 	for name, c := range map[string]struct {
 		orgs.Call

@@ -6,6 +6,7 @@ import "orgd/internal/text"
 // schema has them as CHECKs too.
 const (
 	MaxName          = 255
+	MaxUserID        = 255
 	MaxMetadataPairs = 50
 	MaxMetadataKey   = 100
 	MaxMetadataValue = 1000
@@ -13,6 +14,10 @@ const (
 
 // ValidName returns the name without the white space around it. Errors: see text.Line.
 func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
+
+// ValidUserID accepts the id of a user in the client's identity provider. Ids are compared
+// byte by byte and never normalized. Errors: see text.CheckID.
+func ValidUserID(id string) error { return text.CheckID(id, MaxUserID) }
 
 // ValidMetadataKey accepts the key of a metadata pair, which has at least one
 // character. Errors: text.ErrEmpty and see text.Check.

@@ -18,6 +18,11 @@ var binaryResults any = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 const orgColumns = `org_id, org_name, is_active, metadata, user_count, created_at, updated_at, ` +
 	`created_by_api_key_id, created_by_user_id`
 
+// prefixed puts a prefix before each of the columns.
+func prefixed(prefix, columns string) string {
+	return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix)
+}
+
 // collected is the result of a statement of a list.
 type collected struct {
 	orgs  []Org
@@ -66,7 +71,7 @@ func encodedSize(column [][]byte) int {
 		names  = 330 // the names of the fields, and the values of a fixed size
 		escape = 6
 	)
-	return names + escape*len(column[1]) + len(column[3])
+	return names + escape*(len(column[1])+len(column[8])) + len(column[3])
 }
 
 // typicalText is the size in bytes of a typical name and its metadata.
@@ -122,7 +127,7 @@ func readOrg(column [][]byte, o *Org, texts *arena) error {
 	o.CreatedAt = readTime(column[5])
 	o.UpdatedAt = readTime(column[6])
 	copy(o.CreatedByAPIKeyID[:], column[7]) // NULL leaves it zero
-	copy(o.CreatedByUserID[:], column[8])
+	o.CreatedByUserID = texts.keep(column[8])
 	return nil
 }
 

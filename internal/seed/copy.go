@@ -87,7 +87,7 @@ func (s *seeder) copyInto(ctx context.Context, tx pgx.Tx, b block, orgTable, mem
 
 const tempTables = `
 	CREATE TEMP TABLE seed_orgs (LIKE orgs INCLUDING DEFAULTS) ON COMMIT DROP;
-	CREATE TEMP TABLE seed_org_members (LIKE org_members) ON COMMIT DROP`
+	CREATE TEMP TABLE seed_org_members (LIKE org_members INCLUDING DEFAULTS) ON COMMIT DROP`
 
 // orgInsertMissing does not ignore conflicts of members: an organization that the same
 // statement adds cannot have any, and a missing member would make its user_count wrong.
@@ -148,7 +148,7 @@ func (s *orgRows) Values() ([]any, error) {
 	row[5] = o.metadata
 	row[6] = o.userCount
 	row[7] = time.UnixMicro(o.createdAt)
-	row[8] = time.UnixMicro(o.updatedAt)
+	row[8] = time.UnixMicro(max(o.updatedAt, o.createdAt+o.userCount)) // not before the last member
 	row[10] = o.createdBy
 	return row, nil
 }

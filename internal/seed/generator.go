@@ -2,6 +2,7 @@ package seed
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -93,7 +94,7 @@ type org struct {
 	folded    string
 	metadata  []byte
 	userCount int64
-	createdBy *uuid.UUID // a user, or nil
+	createdBy *string // a user, or nil
 }
 
 // make fills o with organization i. It reuses the memory of o's metadata.
@@ -117,11 +118,12 @@ func (g *generator) make(i int64, o *org) {
 const MaxMembers = 1 << 14
 
 // user returns the id of user n. Its time is in the year before the first organization.
-func (g *generator) user(n int64) uuid.UUID {
+func (g *generator) user(n int64) string {
 	const year = 365 * 24 * 3600 * 1_000_000
 	r := rng(g.userSeed + mix(uint64(n)))
 	joined := windowStart - r.below(year)
-	return r.uuidV7(joined)
+	id := r.uuidV7(joined)
+	return "usr_" + hex.EncodeToString(id[:])
 }
 
 func (g *generator) userCount(i int64) int64 {
@@ -138,6 +140,9 @@ type membership struct {
 	left int64
 	user int64
 	step int64
+
+	// Each user is added in a slot of its own, because added_at is unique.
+	slotFrom, slot int64
 }
 
 func (g *generator) membership(i int64) membership {
@@ -145,6 +150,8 @@ func (g *generator) membership(i int64) membership {
 	m := membership{place: g.place(i), left: r.below(g.members + 1)}
 	m.user = r.skewed(MaxMembers)
 	m.step = 1 + 2*r.below(64)
+	m.slotFrom = m.createdAt + 1
+	m.slot = max((m.updatedAt-m.createdAt)/max(m.left, 1), 1)
 	m.r = r
 	return m
 }
@@ -153,7 +160,8 @@ func (g *generator) membership(i int64) membership {
 // reports whether there is one.
 func (m *membership) next() (user, addedAt int64) {
 	user = m.user
-	addedAt = m.createdAt + m.r.below(m.updatedAt-m.createdAt+1)
+	addedAt = m.slotFrom + m.r.below(m.slot)
+	m.slotFrom += m.slot
 	m.user = (m.user + m.step) % MaxMembers
 	m.left--
 	return user, addedAt

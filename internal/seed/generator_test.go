@@ -124,7 +124,7 @@ func TestShares(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
 	var active, empty, byUser int
-	creators := map[uuid.UUID]int{}
+	creators := map[string]int{}
 	for _, o := range generate(Options{Orgs: n, Seed: 6}) {
 		if o.isActive {
 			active++
@@ -204,7 +204,7 @@ func TestMembership(t *testing.T) {
 			counts[len(users)] = true
 			p := g.place(i)
 			for user, addedAt := range users {
-				if user < 0 || user >= MaxMembers || addedAt < p.createdAt || addedAt > p.updatedAt {
+				if user < 0 || user >= MaxMembers || addedAt < p.createdAt || addedAt > max(p.updatedAt, p.createdAt+int64(most)) {
 					t.Fatalf("organization %d: user %d added at %d, outside %d–%d", i, user, addedAt, p.createdAt, p.updatedAt)
 				}
 			}
@@ -251,7 +251,7 @@ func TestUsersAreDistinct(t *testing.T) {
 	t.Parallel()
 	g := newGenerator(Options{Orgs: 1})
 	more := newGenerator(Options{Orgs: 2})
-	seen := map[uuid.UUID]bool{}
+	seen := map[string]bool{}
 	for n := range int64(MaxMembers) {
 		id := g.user(n)
 		if seen[id] {

@@ -170,7 +170,8 @@ func TestRunLeavesChangedOrgsAlone(t *testing.T) {
 		"WHERE m.account_id = o.account_id AND m.org_id = o.org_id RETURNING m.account_id, m.org_id) "+
 		"UPDATE orgs SET user_count = 0, org_name = 'Emptied' FROM gone WHERE orgs.account_id = gone.account_id AND orgs.org_id = gone.org_id")
 	exec(t, pool, "UPDATE orgs SET org_name = 'Renamed' WHERE org_id = (SELECT max(org_id::text)::uuid FROM orgs)")
-	exec(t, pool, "DELETE FROM orgs WHERE org_id = (SELECT org_id FROM orgs WHERE user_count > 0 AND org_name NOT IN ('Emptied', 'Renamed') LIMIT 1)")
+	exec(t, pool, "WITH gone AS (DELETE FROM orgs WHERE org_id = (SELECT org_id FROM orgs WHERE user_count > 0 AND org_name NOT IN ('Emptied', 'Renamed') LIMIT 1) "+
+		"RETURNING account_id, org_id) DELETE FROM org_members m USING gone WHERE m.account_id = gone.account_id AND m.org_id = gone.org_id")
 
 	o.From = 0
 	run(t, pool, o)

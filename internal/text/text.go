@@ -15,6 +15,7 @@ import (
 var (
 	ErrEmpty    = errors.New("must not be empty or only white space")
 	ErrControl  = errors.New("must not contain control characters")
+	ErrSpace    = errors.New("must not begin or end with white space")
 	ErrNUL      = errors.New("must not contain U+0000")
 	ErrEncoding = errors.New("must be UTF-8")
 )
@@ -40,6 +41,17 @@ func Line(s string, limit int) (string, error) {
 		return "", ErrControl
 	}
 	return line, nil
+}
+
+// CheckID accepts an identifier from another system, which is compared byte by byte: it has
+// 1 to limit code points, no control characters and no white space around it. Errors:
+// ErrSpace and those of Line.
+func CheckID(id string, limit int) error {
+	line, err := Line(id, limit)
+	if err == nil && line != id {
+		return ErrSpace
+	}
+	return err
 }
 
 // Check accepts any text of at most limit code points that PostgreSQL can store: it may

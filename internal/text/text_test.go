@@ -37,6 +37,33 @@ func TestLine(t *testing.T) {
 	}
 }
 
+func TestCheckID(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		in  string
+		err error
+	}{
+		"one character":            {"x", nil},
+		"inner white space":        {"a b", nil},
+		"as long as the limit":     {strings.Repeat("😀", 5), nil},
+		"longer than the limit":    {"123456", text.TooLongError{Max: 5}},
+		"empty":                    {"", text.ErrEmpty},
+		"only white space":         {"\u2003", text.ErrEmpty},
+		"white space at the start": {" a", text.ErrSpace},
+		"white space at the end":   {"a\u00a0", text.ErrSpace},
+		"a line break at the end":  {"a\n", text.ErrSpace},
+		"a control character":      {"a\x7fb", text.ErrControl},
+		"not UTF-8":                {"a\xff", text.ErrEncoding},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := text.CheckID(tc.in, 5); !errors.Is(err, tc.err) {
+				t.Errorf("CheckID(%q) = %v, want %v", tc.in, err, tc.err)
+			}
+		})
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

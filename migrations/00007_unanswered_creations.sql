@@ -2,7 +2,7 @@
 -- Creations whose response may not have arrived, for clients that count their retries
 -- but send no Idempotency-Key. The row is inserted with the organization, and deleted
 -- before the response is sent. A later retry may get the organization only if the row
--- still exists. Older releases use org_creations, which a later release drops.
+-- still exists.
 CREATE TABLE unanswered_creations (
     account_id  uuid        NOT NULL,
     call_digest bytea       NOT NULL, -- of the whole call

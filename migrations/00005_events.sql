@@ -1,0 +1,35 @@
+-- +goose Up
+-- The audit trail: one row for each change, written in the transaction of the change.
+--
+-- The events of one organization have ids in the order of its changes, which take turns
+-- at its row. position is the event's number in the account's feed. It is assigned to
+-- committed events only, after the fact, so no smaller position appears later.
+CREATE TABLE events (
+    account_id       uuid        NOT NULL,
+    id               bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    position         bigint,
+    type             text        NOT NULL,
+    -- What the event is about, as far as it applies.
+    org_id           uuid,
+    user_id          text COLLATE "C",
+    api_key_id       uuid,
+    -- Only the changed fields, under their API names.
+    before           jsonb       NOT NULL DEFAULT '{}',
+    after            jsonb       NOT NULL DEFAULT '{}',
+    actor_api_key_id uuid,
+    actor_user_id    text COLLATE "C",
+    request_id       text        NOT NULL,
+    occurred_at      timestamptz NOT NULL DEFAULT now(),
+
+    CONSTRAINT events_pkey PRIMARY KEY (account_id, id),
+    CONSTRAINT events_type_length CHECK (char_length(type) BETWEEN 1 AND 64),
+    CONSTRAINT events_request_id_length CHECK (char_length(request_id) BETWEEN 1 AND 64),
+    CONSTRAINT events_before_is_object CHECK (jsonb_typeof(before) = 'object'),
+    CONSTRAINT events_after_is_object CHECK (jsonb_typeof(after) = 'object'),
+    CONSTRAINT events_occurred_at_finite CHECK (isfinite(occurred_at))
+);
+CREATE UNIQUE INDEX events_by_position ON events (account_id, position) WHERE position IS NOT NULL;
+CREATE INDEX events_by_org ON events (account_id, org_id, id);
+
+-- +goose Down
+DROP TABLE events;

@@ -1,0 +1,45 @@
+-- +goose Up
+-- The changes of organizations, one function each, so that a change is one round trip and
+-- holds no lock while the server waits for the network. Measured against two pipelined
+-- round trips (lock and read; then update with values computed in Go, and commit), which
+-- reached 0.7 of the rate of the single statements before; a function reaches 1.07.
+--
+-- A function is never changed: a release that needs another one adds it with the next
+-- number, and a later release drops this one. No UPDATE calls a volatile function, and
+-- each statement writes one table of one account.
+--
+-- Each change locks the organization's row first. So the changes of one organization take
+-- turns, and their events have ids in this order.
+
+-- +goose StatementBegin
+CREATE FUNCTION org_create_1(
+    account uuid, org uuid, name text, folded text, pairs jsonb, own_id text,
+    actor_key uuid, actor_user text, request text,
+    -- For a call that may be retried without an idempotency key, or NULL. The lock is
+    -- shared until the commit: a retry that holds it exclusively sees this creation or
+    -- precedes it.
+    equal_lock bigint, digest bytea, call uuid, owner_lock bigint
+) RETURNS SETOF orgs
+    LANGUAGE plpgsql AS $$
+DECLARE
+    created orgs;
+BEGIN
+    IF equal_lock IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock_shared(equal_lock);
+        INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner)
+        VALUES (account, digest, call, org, owner_lock);
+    END IF;
+    INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, external_id, created_by_api_key_id, created_by_user_id)
+    VALUES (account, org, name, folded, pairs, own_id, actor_key, actor_user)
+    RETURNING * INTO created;
+    INSERT INTO events (account_id, type, org_id, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
+    VALUES (account, 'org.created', org,
+        jsonb_strip_nulls(jsonb_build_object('orgName', name, 'metadata', nullif(pairs, '{}'), 'externalId', own_id)),
+        actor_key, actor_user, request, created.created_at);
+    RETURN NEXT created;
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP FUNCTION org_create_1(uuid, uuid, text, text, jsonb, text, uuid, text, text, bigint, bytea, uuid, bigint);

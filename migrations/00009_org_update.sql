@@ -1,0 +1,67 @@
+-- +goose Up
+-- Changes the organization's own fields: NULL leaves one as it is. If nothing changes, the
+-- versions stay the same. outcome is changed, unchanged, not_found or version.
+-- +goose StatementBegin
+CREATE FUNCTION org_update_1(
+    account uuid, org uuid, versions bigint[], name text, folded text, pairs jsonb, active boolean,
+    actor_key uuid, actor_user text, request text,
+    OUT outcome text, OUT changed orgs
+)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    kept        orgs;
+    event_before jsonb := '{}';
+    event_after  jsonb := '{}';
+BEGIN
+    SELECT * INTO kept FROM orgs WHERE account_id = account AND org_id = org FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        outcome := 'not_found';
+        RETURN;
+    END IF;
+    changed := kept;
+    IF kept.version <> ALL (versions) THEN
+        outcome := 'version';
+        RETURN;
+    END IF;
+    IF name <> kept.org_name THEN
+        event_before := event_before || jsonb_build_object('orgName', kept.org_name);
+        event_after := event_after || jsonb_build_object('orgName', name);
+    END IF;
+    IF pairs <> kept.metadata THEN
+        event_before := event_before || jsonb_build_object('metadata', kept.metadata);
+        event_after := event_after || jsonb_build_object('metadata', pairs);
+    END IF;
+    IF active <> kept.is_active THEN
+        event_before := event_before || jsonb_build_object('isActive', kept.is_active);
+        event_after := event_after || jsonb_build_object('isActive', active);
+    END IF;
+    IF event_after = '{}' THEN
+        outcome := 'unchanged';
+        RETURN;
+    END IF;
+    -- It rises even if the clock goes back.
+    changed.updated_at := greatest(clock_timestamp(), kept.updated_at + interval '1 microsecond');
+    UPDATE orgs
+    SET org_name = coalesce(name, org_name),
+        org_name_folded = coalesce(folded, org_name_folded),
+        metadata = coalesce(pairs, metadata),
+        is_active = coalesce(active, is_active),
+        version = version + 1,
+        revision = revision + 1,
+        updated_at = changed.updated_at
+    WHERE account_id = account AND org_id = org
+    RETURNING * INTO changed;
+    IF active <> kept.is_active AND kept.user_count BETWEEN 1 AND 1000 THEN
+        UPDATE org_members SET org_activity = active::integer
+        WHERE account_id = account AND org_id = org AND org_activity <> active::integer;
+    END IF;
+    INSERT INTO events (account_id, type, org_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
+    VALUES (account, CASE active WHEN true THEN 'org.reactivated' WHEN false THEN 'org.deactivated' ELSE 'org.updated' END,
+        org, event_before, event_after, actor_key, actor_user, request, changed.updated_at);
+    outcome := 'changed';
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP FUNCTION org_update_1(uuid, uuid, bigint[], text, text, jsonb, boolean, uuid, text, text);
