@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"orgd/internal/db"
 	"orgd/internal/idempotency"
@@ -24,8 +23,6 @@ type Changed struct {
 
 // Versions are the values of Org.Version to which a change may be made; nil for any.
 type Versions []int64
-
-func (v Versions) has(version int64) bool { return v == nil || slices.Contains(v, version) }
 
 // effect makes a change with one call of a function of migrations 00008 to 00010, and therefore in
 // one transaction and one round trip.
