@@ -82,7 +82,7 @@ func TestServerKilled(t *testing.T) {
 	}{
 		"key, between the effect and its record": {true, false, before("INSERT INTO idempotency_keys")},
 		"key, after the commit":                  {true, true, afterTheCommit},
-		"bare retry, before the statement":       {false, false, before("INSERT INTO orgs")},
+		"bare retry, before the statement":       {false, false, before("org_create_1")},
 		"bare retry, after the commit":           {false, true, afterTheCommit},
 	} {
 		t.Run(name, func(t *testing.T) {
