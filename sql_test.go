@@ -1,0 +1,153 @@
+package orgd_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The tables that grow are keyed by account, so that they can be distributed by it.
+var growing = regexp.MustCompile(`\b(?:FROM|JOIN|INTO|UPDATE|USING)\s+(orgs|org_members|events|idempotency_keys|unanswered_creations)\b`)
+
+var (
+	writes   = regexp.MustCompile(`\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)`)
+	isBuilt  = regexp.MustCompile(`\bWHERE %\[`) // a list's conditions begin with the account, see internal/orgs/list_queries.go
+	volatile = regexp.MustCompile(`\b(?:clock_timestamp|timeofday|random|gen_random_uuid|nextval|pg_advisory\w*)\s*\(`)
+)
+
+// faultOf says what keeps a statement from running on tables that are distributed by
+// account, or "".
+func faultOf(statement string) string {
+	tables := map[string]bool{}
+	for _, write := range writes.FindAllStringSubmatch(statement, -1) {
+		tables[write[1]] = true
+	}
+	switch {
+	case !growing.MatchString(statement):
+		return ""
+	case !strings.Contains(statement, "account_id") && !isBuilt.MatchString(statement):
+		return "does not name account_id"
+	case len(tables) > 1:
+		return "writes several tables"
+	case len(tables) == 1 && !strings.HasPrefix(statement, "INSERT") && volatile.MatchString(statement):
+		return "calls a volatile function"
+	}
+	return ""
+}
+
+func TestFaultOf(t *testing.T) {
+	t.Parallel()
+	for statement, want := range map[string]string{
+		"SELECT 1": "",
+		"SELECT org_name FROM orgs WHERE org_id = $1":                                                       "does not name account_id",
+		"SELECT clock_timestamp() FROM orgs WHERE account_id = $1":                                          "",
+		"UPDATE orgs SET updated_at = clock_timestamp() WHERE account_id = $1":                              "calls a volatile function",
+		"UPDATE orgs SET updated_at = now() WHERE account_id = $1":                                          "",
+		"INSERT INTO events (account_id, id) VALUES ($1, gen_random_uuid())":                                "",
+		"WITH o AS (INSERT INTO orgs (account_id) VALUES ($1)) INSERT INTO events (account_id) VALUES ($1)": "writes several tables",
+	} {
+		t.Run(statement, func(t *testing.T) {
+			t.Parallel()
+			if got := faultOf(statement); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestStatements(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for origin, statement := range allStatements(t) {
+		if growing.MatchString(statement) {
+			checked++
+		}
+		if fault := faultOf(statement); fault != "" {
+			t.Errorf("%s %s: %s", origin, fault, statement)
+		}
+	}
+	if checked < 25 {
+		t.Errorf("only %d statements on growing tables were found", checked)
+	}
+}
+
+var (
+	body    = regexp.MustCompile(`(?s)\$\$(.*?)\$\$`)
+	comment = regexp.MustCompile(`--[^\n]*`)
+	keyword = regexp.MustCompile(`\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\b`)
+)
+
+// allStatements returns the statements of the functions in migrations and the string
+// literals with SQL in the packages that use growing tables, by their origin.
+func allStatements(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	add := func(origin, text string) {
+		if start := keyword.FindStringIndex(text); start != nil {
+			all[origin] = strings.Join(strings.Fields(text[start[0]:]), " ")
+		}
+	}
+	for _, file := range glob(t, "migrations/*.sql") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, function := range body.FindAllStringSubmatch(comment.ReplaceAllString(string(text), ""), -1) {
+			for j, statement := range strings.Split(function[1], ";") {
+				add(file+" "+strconv.Itoa(i)+"."+strconv.Itoa(j), statement)
+			}
+		}
+	}
+	for _, file := range append(glob(t, "internal/orgs/*.go"), glob(t, "internal/idempotency/*.go")...) {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		fileSet := token.NewFileSet()
+		parsed, err := parser.ParseFile(fileSet, file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			sum, isSum := n.(*ast.BinaryExpr)
+			literal, isLiteral := n.(*ast.BasicLit)
+			switch {
+			case isSum && sum.Op == token.ADD:
+				add(fileSet.Position(n.Pos()).String(), literals(sum))
+				return false
+			case isLiteral && literal.Kind == token.STRING:
+				add(fileSet.Position(n.Pos()).String(), literals(literal))
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// literals joins the string literals of an expression.
+func literals(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		return literals(e.X) + " " + literals(e.Y)
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		if err == nil {
+			return text
+		}
+	}
+	return ""
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+	}
+	return files
+}
