@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"internal/seed":              {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":         {},
 	"internal/budget":            {},
-	"internal/wire":              {"internal/accounts", "internal/apikeys"},
+	"internal/wire":              {"internal/accounts", "internal/apikeys", "internal/uuid"},
 	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/wire"},
 }
 

@@ -12,6 +12,8 @@ CREATE TABLE api_keys (
     expires_at   timestamptz,
     revoked_at   timestamptz,
     last_used_at timestamptz,
+    rotated_at   timestamptz, -- when a rotation first replaced the key; its end then stays, or comes sooner
+    created_by_api_key_id uuid, -- NULL for an operator
 
     CONSTRAINT api_keys_pkey PRIMARY KEY (account_id, id),
     -- Unique across accounts: authentication finds a key by its digest, and an
@@ -29,6 +31,7 @@ CREATE TABLE api_keys (
     ),
     CONSTRAINT api_keys_times_finite CHECK (
         isfinite(created_at) AND isfinite(expires_at) AND isfinite(revoked_at) AND isfinite(last_used_at)
+        AND isfinite(rotated_at)
     )
 );
 CREATE INDEX api_keys_by_created ON api_keys (account_id, created_at DESC, id DESC);

@@ -30,6 +30,7 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX events_by_position ON events (account_id, position) WHERE position IS NOT NULL;
 CREATE INDEX events_by_org ON events (account_id, org_id, id);
+CREATE INDEX events_by_api_key ON events (account_id, api_key_id, id) WHERE api_key_id IS NOT NULL;
 
 -- +goose Down
 DROP TABLE events;

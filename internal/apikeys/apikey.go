@@ -18,6 +18,8 @@ type APIKey struct {
 	ExpiresAt   time.Time
 	RevokedAt   time.Time
 	LastUsedAt  time.Time
+	// CreatedByAPIKeyID is the key that made this one, or zero: an operator did.
+	CreatedByAPIKeyID uuid.UUID
 }
 
 // Expiry is when a key expires. The zero value means never.
@@ -43,4 +45,12 @@ func (e Expiry) params() (at *time.Time, seconds *float64) {
 		seconds = &s
 	}
 	return at, seconds
+}
+
+// from returns the time at which a key ends, given the database's clock.
+func (e Expiry) from(now time.Time) time.Time {
+	if e.after != 0 {
+		return now.Add(e.after)
+	}
+	return e.at
 }

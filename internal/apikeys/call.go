@@ -19,9 +19,10 @@ type Call struct {
 	Show func(Changed) error
 }
 
-// ByOperator returns a call by an operator on an account's keys.
+// ByOperator returns a call by an operator on an account's keys. Its events have no actor,
+// and a request id that no request of the API has.
 func ByOperator(accountID uuid.UUID) Call {
-	return Call{Call: idempotency.Call{AccountID: accountID}}
+	return Call{Call: idempotency.Call{AccountID: accountID, RequestID: "operator-" + uuid.NewV7().String()}}
 }
 
 func (c Call) byOperator() bool { return c.KeyID == uuid.UUID{} }
@@ -81,6 +82,7 @@ func turnOf(accountID uuid.UUID) int64 { return db.LockID([]byte("api_keys\x00")
 var storedErrors = idempotency.StoredErrors{
 	"not_found":    ErrNotFound,
 	"ended":        ErrEnded,
+	"rotated":      ErrRotated,
 	"last_manager": ErrLastManager,
 }
 

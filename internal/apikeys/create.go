@@ -18,11 +18,14 @@ type NewAPIKey struct {
 
 // Create creates a key. Changed.Key is not stored. A key that was created with another
 // key has that key's rate, or n.RateLimit if it is lower. Errors: LacksScopeError,
-// ErrTooMany, ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrUnavailable, and those
+// ErrExceedsLife, ErrTooMany, ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrUnavailable, and those
 // of idempotency.Once.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
 	changed, err := r.change(ctx, c, "create key", newCreateRequest(n), func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		if err := g.checkScopes(n.Scopes); err != nil {
+			return APIKey{}, Key{}, err
+		}
+		if err := g.checkEnd(n.Expiry.from(g.now)); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		if err := r.checkKeyLimit(ctx, q, c); err != nil {
@@ -36,9 +39,12 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 		digest := key.Digest()
 		at, seconds := n.Expiry.params()
 		made, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
-			r.limits.capRate(g, rate), at, seconds))
+			r.limits.capRate(g, rate), at, seconds, orNull(c.KeyID)))
 		if errors.Is(err, db.ErrNoRows) {
 			err = ErrExpiryPast
+		}
+		if err == nil {
+			err = c.writeEvent(ctx, q, eventCreated, APIKey{}, made)
 		}
 		return made, key, err
 	})

@@ -18,12 +18,16 @@ var (
 	ErrExpiryPast = errors.New("apikeys: expiry in the past")
 	// ErrEnded: the key is revoked or expired.
 	ErrEnded = errors.New("apikeys: the key has ended")
+	// ErrRotated: a rotation has replaced the key, so its end does not move.
+	ErrRotated = errors.New("apikeys: the key was rotated")
 	// ErrLastManager: no other active key of the account can manage its keys.
 	ErrLastManager = errors.New("apikeys: the last key that manages keys")
 	// ErrTooMany: the account has the maximum number of active keys.
 	ErrTooMany = errors.New("apikeys: too many keys")
 	// ErrExceedsRate: the key has a higher rate than the caller's key.
 	ErrExceedsRate = errors.New("apikeys: a higher rate than the caller's")
+	// ErrExceedsLife: the key would end later than the caller's key.
+	ErrExceedsLife = errors.New("apikeys: a longer life than the caller's")
 	// ErrUnknownAccount: no account has this id.
 	ErrUnknownAccount = errors.New("apikeys: no such account")
 	// ErrUnavailable: the database cannot be reached. The key may be valid.

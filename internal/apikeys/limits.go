@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"time"
 
 	"orgd/internal/db"
 )
@@ -36,8 +37,10 @@ func (r *Repository) checkKeyLimit(ctx context.Context, q db.Querier, c Call) er
 // grants are what a caller may give to another key.
 type grants struct {
 	scopes   []Scope
-	rate     *int32 // as APIKey.RateLimit
-	operator bool   // may grant any rate
+	rate     *int32    // as APIKey.RateLimit
+	end      time.Time // of the caller's key; zero for never
+	now      time.Time // by the database's clock
+	operator bool      // may grant any rate and any life
 }
 
 // capRate returns the lower of rate and the caller's rate. nil is the server's default.
@@ -52,6 +55,15 @@ func (l Limits) capRate(g grants, rate *int32) *int32 {
 func (l Limits) checkRate(g grants, rate *int32) error {
 	if !g.operator && l.perSecond(rate) > l.perSecond(g.rate) {
 		return ErrExceedsRate
+	}
+	return nil
+}
+
+// checkEnd returns ErrExceedsLife if the end of a key is later than that of the caller's key.
+// Otherwise a key with an expiry could extend its own life by another key.
+func (g grants) checkEnd(end time.Time) error {
+	if !g.operator && isBefore(g.end, end) {
+		return ErrExceedsLife
 	}
 	return nil
 }
@@ -73,7 +85,9 @@ func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 	if c.byOperator() {
 		return grants{scopes: Scopes, operator: true}, nil
 	}
-	err = q.QueryRow(ctx, apiKeyGrants, c.AccountID, c.KeyID).Scan(&g.scopes, &g.rate)
+	var end *time.Time
+	err = q.QueryRow(ctx, apiKeyGrants, c.AccountID, c.KeyID).Scan(&g.scopes, &g.rate, &end, &g.now)
+	g.end = orZero(end)
 	if errors.Is(err, db.ErrNoRows) {
 		err = ErrInvalidKey
 	}

@@ -25,7 +25,7 @@ FROM used
 WHERE api_keys.id = used.id`
 
 const apiKeyColumns = `
-  id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at`
+  id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at, created_by_api_key_id`
 
 // isActive has the form that the index api_keys_live supports. A change evaluates it after
 // it has waited for the account's turn, so it uses the time of the statement.
@@ -38,23 +38,30 @@ WHERE account_id = $1 AND ` + isActive
 
 // It returns no row if the expiry is in the past.
 const apiKeyCreate = `
-INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime)
-SELECT $1, $2, $3, $4, $5, $6, $7, given.expires_at, given.expires_at - now()
+INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime, created_by_api_key_id)
+SELECT $1, $2, $3, $4, $5, $6, $7, given.expires_at, given.expires_at - now(), $10
 FROM (SELECT coalesce($8::timestamptz, now() + make_interval(secs => $9::float8)) AS expires_at) AS given
 WHERE given.expires_at IS NULL OR given.expires_at > now()
 RETURNING` + apiKeyColumns
 
+// The new key ends at $7 if its lifetime would end later; NULL is never.
 const apiKeyRotate = `
-INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime)
-SELECT account_id, $3, description, $4, $5, scopes, $6, now() + lifetime, lifetime
+INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime, created_by_api_key_id)
+SELECT account_id, $3, description, $4, $5, scopes, $6, least(now() + lifetime, $7), lifetime, $8
 FROM api_keys
 WHERE account_id = $1 AND id = $2
 RETURNING` + apiKeyColumns
 
 const apiKeyGrants = `
-SELECT scopes, rate_limit
+SELECT scopes, rate_limit, expires_at, now()
 FROM api_keys
 WHERE account_id = $1 AND id = $2 AND ` + isActive
+
+// The end of the key that a rotation at this time makes, or NULL for never.
+const apiKeyNextEnd = `
+SELECT now() + lifetime
+FROM api_keys
+WHERE account_id = $1 AND id = $2`
 
 const apiKeyGet = `
 SELECT` + apiKeyColumns + `
@@ -88,8 +95,8 @@ FROM api_keys
 WHERE $1::uuid IS NULL OR account_id = $1
 ORDER BY created_at DESC, id DESC`
 
-const apiKeyIsActive = `
-SELECT ` + isActive + `
+const apiKeyState = `
+SELECT ` + isActive + `, rotated_at IS NOT NULL
 FROM api_keys
 WHERE account_id = $1 AND id = $2`
 
@@ -103,12 +110,14 @@ SET description = coalesce($3, description),
     rate_limit = CASE WHEN $7 THEN $8 ELSE rate_limit END
 FROM (SELECT coalesce($5::timestamptz, now() + make_interval(secs => $6::float8)) AS expires_at) AS given
 WHERE account_id = $1 AND id = $2 AND (given.expires_at IS NULL OR given.expires_at > now())
-RETURNING id, account_id, description, hint, scopes, rate_limit, created_at, api_keys.expires_at, revoked_at, last_used_at`
+RETURNING id, account_id, description, hint, scopes, rate_limit, created_at, api_keys.expires_at, revoked_at, last_used_at, created_by_api_key_id`
 
 const apiKeyEnd = `
 UPDATE api_keys
-SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $3))
-WHERE account_id = $1 AND id = $2`
+SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $3)),
+    rotated_at = coalesce(rotated_at, clock_timestamp())
+WHERE account_id = $1 AND id = $2
+RETURNING` + apiKeyColumns
 
 const accountLock = `
 SELECT
@@ -121,6 +130,11 @@ const apiKeyIsLastManager = `
 SELECT coalesce(bool_or(id = $2), false) AND count(*) = 1
 FROM api_keys
 WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isActive
+
+// In the account's turn, so the events of one key have ids in the order of its changes.
+const apiKeyEvent = `
+INSERT INTO events (account_id, type, api_key_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
+VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8, statement_timestamp())`
 
 const apiKeyRevoke = `
 UPDATE api_keys

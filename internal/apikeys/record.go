@@ -26,6 +26,8 @@ type record struct {
 	ExpiresAt   time.Time `json:"ExpiresAt"`
 	RevokedAt   time.Time `json:"RevokedAt"`
 	LastUsedAt  time.Time `json:"LastUsedAt"`
+
+	CreatedByAPIKeyID uuid.UUID `json:"CreatedByAPIKeyID"`
 }
 
 // createRequest is everything that a creation asks for.

@@ -30,7 +30,9 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	}
 	made := live
 	made.LastUsedAt = time.Time{}
-	usual, forever, revoked := made, made, made
+	revoked := made
+	made.CreatedByAPIKeyID = uuid.UUID{15: 1}
+	usual, forever := made, made
 	usual.RateLimit, forever.ExpiresAt = nil, time.Time{}
 	revoked.ID, revoked.Hint, revoked.RateLimit, revoked.ExpiresAt, revoked.RevokedAt = uuid.UUID{15: 11}, "orgd_0b…", nil, time.Time{}, used
 	for name, tc := range map[string]struct {
@@ -107,7 +109,7 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 			t.Parallel()
 			d, golden := dbtest.New(t), golden[name]
 			d.Exec(t, "INSERT INTO accounts (id, name) VALUES ($1, 'Test')", live.AccountID)
-			call := apikeys.Call{Call: idempotency.Call{AccountID: live.AccountID, KeyID: uuid.UUID{15: 1}, UserID: "auth0|2", IdempotencyKey: "k"}}
+			call := apikeys.Call{Call: idempotency.Call{AccountID: live.AccountID, KeyID: uuid.UUID{15: 1}, UserID: "auth0|2", RequestID: "r", IdempotencyKey: "k"}}
 			store(t, d, apikeys.APIKey{ID: call.KeyID, AccountID: call.AccountID, Description: "Caller", Hint: "orgd_01…", Scopes: apikeys.Scopes, CreatedAt: live.CreatedAt})
 			store(t, d, live)
 			store(t, d, revoked)

@@ -112,7 +112,8 @@ func one(ctx context.Context, from reader, sql string, args ...any) (key APIKey,
 // storedKey is a key as a change sees it in its turn.
 type storedKey struct {
 	APIKey
-	isActive bool
+	isActive  bool
+	isRotated bool // a rotation has replaced it
 }
 
 func read(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (stored storedKey, err error) {
@@ -121,7 +122,7 @@ func read(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (stored st
 		return storedKey{}, ErrNotFound
 	}
 	if err == nil {
-		err = q.QueryRow(ctx, apiKeyIsActive, accountID, id).Scan(&stored.isActive)
+		err = q.QueryRow(ctx, apiKeyState, accountID, id).Scan(&stored.isActive, &stored.isRotated)
 	}
 	return stored, err
 }
@@ -136,9 +137,20 @@ func collectOne(rows pgx.Rows, err error) (APIKey, error) {
 func scanAPIKey(row pgx.CollectableRow) (APIKey, error) {
 	var k APIKey
 	var expires, revoked, used *time.Time
-	err := row.Scan(&k.ID, &k.AccountID, &k.Description, &k.Hint, &k.Scopes, &k.RateLimit, &k.CreatedAt, &expires, &revoked, &used)
+	var creator *uuid.UUID
+	err := row.Scan(&k.ID, &k.AccountID, &k.Description, &k.Hint, &k.Scopes, &k.RateLimit, &k.CreatedAt, &expires, &revoked, &used, &creator)
 	k.ExpiresAt, k.RevokedAt, k.LastUsedAt = orZero(expires), orZero(revoked), orZero(used)
+	if creator != nil {
+		k.CreatedByAPIKeyID = *creator
+	}
 	return k, err
+}
+
+func orNullTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 func orZero(t *time.Time) time.Time {

@@ -2,7 +2,6 @@ package apikeys
 
 import (
 	"context"
-	"errors"
 
 	"orgd/internal/db"
 	"orgd/internal/uuid"
@@ -13,12 +12,16 @@ import (
 // idempotency.Once.
 func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed, error) {
 	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier, _ grants) (APIKey, Key, error) {
+		old, err := read(ctx, q, c.AccountID, id)
+		if err != nil || !old.RevokedAt.IsZero() {
+			return old.APIKey, Key{}, err
+		}
 		if err := c.checkNotLastManager(ctx, q, id); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		revoked, err := collectOne(q.Query(ctx, apiKeyRevoke, c.AccountID, id))
-		if errors.Is(err, db.ErrNoRows) {
-			err = ErrNotFound
+		if err == nil {
+			err = c.writeEvent(ctx, q, eventRevoked, old.APIKey, revoked)
 		}
 		return revoked, Key{}, err
 	})

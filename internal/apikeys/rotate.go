@@ -11,8 +11,9 @@ import (
 // Rotate creates a key with the description and the scopes of another key, which then
 // expires after the overlap (0 to MaxOverlap) or at its own expiry, whichever is first.
 // The new key has the lifetime that the old one was created with, and the lower of the
-// old key's and the caller's rate. Errors: ErrNotFound, ErrEnded, LacksScopeError,
-// ErrTooMany, ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
+// old key's and the caller's rate. It never ends later than the caller's key: a key that
+// rotates itself passes on its own end at most, and for another key Rotate returns
+// ErrExceedsLife. Errors: ErrNotFound, ErrEnded, LacksScopeError, ErrExceedsLife, ErrTooMany, ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
 	request := []any{id, overlap}
 	return r.change(ctx, c, "rotate key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
@@ -26,8 +27,21 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		if err := g.checkScopes(old.Scopes); err != nil {
 			return APIKey{}, Key{}, err
 		}
+		if id != c.KeyID {
+			var end *time.Time
+			if err := q.QueryRow(ctx, apiKeyNextEnd, c.AccountID, id).Scan(&end); err != nil {
+				return APIKey{}, Key{}, err
+			}
+			if err := g.checkEnd(orZero(end)); err != nil {
+				return APIKey{}, Key{}, err
+			}
+		}
 		// End the old key first: without an overlap, the number of keys does not change.
-		if _, err := q.Exec(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds()); err != nil {
+		ended, err := collectOne(q.Query(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds()))
+		if err != nil {
+			return APIKey{}, Key{}, err
+		}
+		if err := c.writeEvent(ctx, q, eventRotated, old.APIKey, ended); err != nil {
 			return APIKey{}, Key{}, err
 		}
 		if err := r.checkKeyLimit(ctx, q, c); err != nil {
@@ -35,7 +49,11 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		}
 		key := NewKey()
 		digest := key.Digest()
-		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(), r.limits.capRate(g, old.RateLimit)))
+		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(),
+			r.limits.capRate(g, old.RateLimit), orNullTime(g.end), orNull(c.KeyID)))
+		if err == nil {
+			err = c.writeEvent(ctx, q, eventCreated, APIKey{}, made)
+		}
 		return made, key, err
 	})
 }

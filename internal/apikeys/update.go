@@ -27,9 +27,11 @@ type Optional[T any] struct {
 func Some[T any](value T) Optional[T] { return Optional[T]{value: value, isPresent: true} }
 
 // Update changes a key's description, expiry and rate limit. It cannot change the expiry
-// of a key that has ended. To change an expiry, the caller needs all scopes of the key;
-// to move it later, also a rate at least as high as the key's. Errors: ErrNotFound,
-// ErrEnded, ErrExpiryPast, LacksScopeError, ErrExceedsRate, ErrLastManager,
+// of a key that has ended, and only an operator changes that of a key that was rotated. To
+// change an expiry, the caller needs all scopes of the key, and an own key that does not
+// end before the new expiry; to move it later, also a rate at least as high as the key's.
+// Errors: ErrNotFound, ErrEnded, ErrRotated, ErrExpiryPast, LacksScopeError, ErrExceedsLife,
+// ErrExceedsRate, ErrLastManager,
 // ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
 	request := []any{id, newUpdateRequest(changes)}
@@ -39,9 +41,12 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 			return APIKey{}, Key{}, err
 		}
 		var expiry Expiry
+		moves := false
 		if changes.Expiry != nil {
 			expiry = *changes.Expiry
-			if err := r.checkNewExpiry(ctx, q, c, g, old, expiry.at); err != nil {
+			end := expiry.from(g.now)
+			moves = !end.Equal(old.ExpiresAt)
+			if err := r.checkNewExpiry(ctx, q, c, g, old, end); err != nil {
 				return APIKey{}, Key{}, err
 			}
 		}
@@ -53,9 +58,12 @@ func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes C
 		}
 		at, seconds := expiry.params()
 		updated, err := collectOne(q.Query(ctx, apiKeyUpdate, c.AccountID, id, changes.Description,
-			changes.Expiry != nil, at, seconds, rate.isPresent, rate.value))
+			moves, at, seconds, rate.isPresent, rate.value))
 		if errors.Is(err, db.ErrNoRows) {
 			err = ErrExpiryPast
+		}
+		if err == nil {
+			err = c.writeEvent(ctx, q, eventUpdated, old.APIKey, updated)
 		}
 		return updated, Key{}, err
 	})
@@ -66,6 +74,15 @@ func (r *Repository) checkNewExpiry(ctx context.Context, q db.Querier, c Call, g
 		return ErrEnded
 	}
 	if err := g.checkScopes(old.Scopes); err != nil {
+		return err
+	}
+	if c.byOperator() || end.Equal(old.ExpiresAt) {
+		return nil
+	}
+	if old.isRotated {
+		return ErrRotated
+	}
+	if err := g.checkEnd(end); err != nil {
 		return err
 	}
 	switch {

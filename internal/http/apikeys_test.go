@@ -21,6 +21,7 @@ import (
 // apiKey is the key object as a client decodes it.
 type apiKey struct {
 	APIKeyID, Description, Hint, Key, CreatedAt, ExpiresAt, LastUsedAt, RevokedAt string
+	CreatedByAPIKeyID                                                             string
 	Scopes                                                                        []string
 }
 
@@ -321,7 +322,7 @@ func TestKeysCannotExceedCallerRate(t *testing.T) {
 			}
 		})
 	}
-	// It expires in a day now, because it was rotated.
+	fast = "/v1/api-keys/" + a.do(t, http.MethodPost, "/v1/api-keys", strings.TrimSuffix(managing, "}")+`,"expiresAt":"2998-01-01T00:00:00Z"}`).apiKey(t, 201).APIKeyID
 	as(t, http.MethodPatch, fast, `{"expiresAt":null}`).rejected(t, 403, "insufficient_rate_limit")
 	as(t, http.MethodPatch, fast, `{"expiresAt":"2999-01-01T00:00:00Z"}`).rejected(t, 403, "insufficient_rate_limit")
 	as(t, http.MethodPatch, fast, `{"description":"other"}`).apiKey(t, 200)

@@ -32,7 +32,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 	setRetryAfter(h, e)
 	switch e.code {
-	case codeOrgInactive, codeAPIKeyEnded, codeLastManagingKey, codeTooManyKeys:
+	case codeOrgInactive, codeAPIKeyEnded, codeAPIKeyRotated, codeLastManagingKey, codeTooManyKeys:
 		h.Set("X-Should-Retry", "false") // the official clients would retry a 409
 	case codeUnsupportedMediaType:
 		h.Set("Accept", echo.MIMEApplicationJSON)

@@ -29,12 +29,14 @@ const (
 	codeInvalidAPIKey        code = "invalid_api_key"
 	codeInsufficientScope    code = "insufficient_scope"
 	codeInsufficientRate     code = "insufficient_rate_limit"
+	codeInsufficientLifetime code = "insufficient_lifetime"
 	codeNotFound             code = "not_found"
 	codeMethodNotAllowed     code = "method_not_allowed"
 	codeNotAcceptable        code = "not_acceptable"
 	codeRequestTimeout       code = "request_timeout"
 	codeOrgInactive          code = "org_inactive"
 	codeAPIKeyEnded          code = "api_key_ended"
+	codeAPIKeyRotated        code = "api_key_rotated"
 	codeLastManagingKey      code = "last_managing_key"
 	codeTooManyKeys          code = "too_many_keys"
 	codeInProgress           code = "idempotency_in_progress"
@@ -65,12 +67,14 @@ var problems = map[code]struct {
 	codeInvalidAPIKey:        {http.StatusUnauthorized, "Invalid API key"},
 	codeInsufficientScope:    {http.StatusForbidden, "Insufficient scope"},
 	codeInsufficientRate:     {http.StatusForbidden, "Insufficient rate limit"},
+	codeInsufficientLifetime: {http.StatusForbidden, "Insufficient lifetime"},
 	codeNotFound:             {http.StatusNotFound, "Not found"},
 	codeMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
 	codeNotAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
 	codeRequestTimeout:       {http.StatusRequestTimeout, "Request timeout"},
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
 	codeAPIKeyEnded:          {http.StatusConflict, "API key revoked or expired"},
+	codeAPIKeyRotated:        {http.StatusConflict, "API key rotated"},
 	codeLastManagingKey:      {http.StatusConflict, "Last key that manages keys"},
 	codeTooManyKeys:          {http.StatusConflict, "Too many API keys"},
 	codeInProgress:           {http.StatusConflict, "Call in progress"},
@@ -109,9 +113,11 @@ var known = []struct {
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},
+	{apikeys.ErrRotated, codeAPIKeyRotated, "The API key was rotated, so its expiry no longer changes. To end it sooner, revoke it. To work longer, use the key that replaced it."},
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},
+	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would end later than your own key. Give an expiresAt that is no later than the expiry of your own key, or use a key that lives longer."},
 	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // also apikeys.ErrUnavailable, which is the same error
 	{budget.ErrExhausted, codeUnavailable, tryLater},
 	{context.DeadlineExceeded, codeUnavailable, tryLater},

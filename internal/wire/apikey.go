@@ -1,6 +1,9 @@
 package wire
 
-import "orgd/internal/apikeys"
+import (
+	"orgd/internal/apikeys"
+	"orgd/internal/uuid"
+)
 
 // APIKey is the API key object. Key is present only in the answer to the call that made
 // it.
@@ -14,11 +17,13 @@ type APIKey struct {
 	LastUsedAt  *Time           `json:"lastUsedAt,omitempty"`
 	RevokedAt   *Time           `json:"revokedAt,omitempty"`
 	Key         string          `json:"key,omitempty"`
+
+	CreatedByAPIKeyID string `json:"createdByApiKeyId,omitempty"`
 }
 
 // NewAPIKey returns the object of a key, without the key itself.
 func NewAPIKey(k apikeys.APIKey) APIKey {
-	return APIKey{
+	object := APIKey{
 		APIKeyID:    k.ID.String(),
 		Description: k.Description,
 		Hint:        k.Hint,
@@ -28,6 +33,10 @@ func NewAPIKey(k apikeys.APIKey) APIKey {
 		LastUsedAt:  optionalTime(k.LastUsedAt),
 		RevokedAt:   optionalTime(k.RevokedAt),
 	}
+	if k.CreatedByAPIKeyID != (uuid.UUID{}) {
+		object.CreatedByAPIKeyID = k.CreatedByAPIKeyID.String()
+	}
+	return object
 }
 
 // APIKeyPage is a page of keys, newest first.

@@ -1,0 +1,309 @@
+package http_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+)
+
+// The ends of keys in these tests, and the JSON that asks for them.
+const (
+	never   = "null"
+	sooner  = `"2090-01-01T00:00:00Z"`
+	own     = `"2100-01-01T00:00:00Z"` // the end of the caller's key, if it has one
+	later   = `"2110-01-01T00:00:00Z"`
+	shortly = `"2080-01-01T00:00:00Z"`
+)
+
+// made creates a key with the account's first key, which never expires.
+func (a *api) made(t testing.TB, end string) apiKey {
+	t.Helper()
+	return a.createWith(t, a.key, end).apiKey(t, 201)
+}
+
+func (a *api) createWith(t testing.TB, key, end string) answer {
+	t.Helper()
+	body := `{"description":"x","scopes":["keys:manage","orgs:read"]`
+	if end != never {
+		body += `,"expiresAt":` + end
+	}
+	return a.doAs(t, http.MethodPost, "/v1/api-keys", body+"}", "Authorization", "Bearer "+key)
+}
+
+func (a *api) moveEndWith(t testing.TB, key, id, end string) answer {
+	t.Helper()
+	return a.doAs(t, http.MethodPatch, "/v1/api-keys/"+id, `{"expiresAt":`+end+`}`, "Authorization", "Bearer "+key)
+}
+
+func (a *api) rotateWith(t testing.TB, key, id string) answer {
+	t.Helper()
+	return a.doAs(t, http.MethodPost, "/v1/api-keys/"+id+"/rotate", "", "Authorization", "Bearer "+key)
+}
+
+// endOf returns the expiry of a key as the JSON that asks for it.
+func (k apiKey) endOf() string {
+	if k.ExpiresAt == "" {
+		return never
+	}
+	return `"` + k.ExpiresAt + `"`
+}
+
+// wantEnd checks that a call made or moved a key to the end, or was rejected for its life.
+func wantEnd(t *testing.T, got answer, status int, rejected bool, end string) {
+	t.Helper()
+	if rejected {
+		got.rejected(t, 403, "insufficient_lifetime")
+		return
+	}
+	if k := got.apiKey(t, status); k.endOf() != end {
+		t.Errorf("it ends %s, want %s", k.endOf(), end)
+	}
+}
+
+// A key makes no key that lives longer than itself, and sets no end later than its own,
+// not even its own end.
+func TestKeysCannotExceedCallerLife(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, caller := range []string{never, own} {
+		for _, end := range []string{never, sooner, own, later} {
+			exceeds := caller == own && (end == never || end == later)
+			name := "caller ends " + caller + ", wants " + end
+			t.Run("create, "+name, func(t *testing.T) {
+				t.Parallel()
+				wantEnd(t, a.createWith(t, a.made(t, caller).Key, end), 201, exceeds, end)
+			})
+			for _, before := range []string{never, shortly, later} {
+				t.Run("move another from "+before+", "+name, func(t *testing.T) {
+					t.Parallel()
+					other := a.made(t, before)
+					// What is so already is no change.
+					rejected := exceeds && before != end
+					wantEnd(t, a.moveEndWith(t, a.made(t, caller).Key, other.APIKeyID, end), 200, rejected, end)
+					if rejected {
+						wantEnd(t, a.get(t, "/v1/api-keys/"+other.APIKeyID), 200, false, before)
+					}
+				})
+			}
+			t.Run("move itself, "+name, func(t *testing.T) {
+				t.Parallel()
+				self := a.made(t, caller)
+				wantEnd(t, a.moveEndWith(t, self.Key, self.APIKeyID, end), 200, exceeds, end)
+			})
+		}
+	}
+}
+
+// A rotation passes on the lifetime of the old key, but never beyond the caller's end.
+func TestRotationsCannotExceedCallerLife(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	end := func(t *testing.T, k apiKey) time.Time {
+		t.Helper()
+		at, err := time.Parse(time.RFC3339, k.ExpiresAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	// lived is a key with 40 years of life left of a lifetime of 50.
+	lived := func(t *testing.T) apiKey {
+		t.Helper()
+		k := a.made(t, own)
+		a.Exec(t, "UPDATE api_keys SET lifetime = interval '50 years', expires_at = now() + interval '40 years' WHERE id = $1", k.APIKeyID)
+		return a.get(t, "/v1/api-keys/"+k.APIKeyID).apiKey(t, 200).with(k.Key)
+	}
+	t.Run("itself, with a lifetime", func(t *testing.T) {
+		t.Parallel()
+		k := lived(t)
+		next := a.rotateWith(t, k.Key, k.APIKeyID).apiKey(t, 201)
+		if !end(t, next).Equal(end(t, k)) {
+			t.Errorf("it extended its life from %s to %s", k.ExpiresAt, next.ExpiresAt)
+		}
+		// The key that was replaced ends with the overlap, and so does all that it makes now.
+		replaced := a.get(t, "/v1/api-keys/"+k.APIKeyID).apiKey(t, 200)
+		again := a.rotateWith(t, k.Key, k.APIKeyID).apiKey(t, 201)
+		if end(t, again).After(end(t, replaced)) {
+			t.Errorf("the replaced key ends %s, and made a key that ends %s", replaced.ExpiresAt, again.ExpiresAt)
+		}
+		a.createWith(t, k.Key, k.endOf()).rejected(t, 403, "insufficient_lifetime")
+	})
+	t.Run("itself, without an end", func(t *testing.T) {
+		t.Parallel()
+		k := a.made(t, never)
+		wantEnd(t, a.rotateWith(t, k.Key, k.APIKeyID), 201, false, never)
+	})
+	t.Run("itself, which an operator extended", func(t *testing.T) {
+		t.Parallel()
+		k := lived(t)
+		a.Exec(t, "UPDATE api_keys SET expires_at = NULL WHERE id = $1", k.APIKeyID)
+		next := a.rotateWith(t, k.Key, k.APIKeyID).apiKey(t, 201)
+		created, _ := time.Parse(time.RFC3339, next.CreatedAt)
+		if !end(t, next).Equal(created.AddDate(50, 0, 0)) {
+			t.Errorf("created %s, ends %s", next.CreatedAt, next.ExpiresAt)
+		}
+	})
+	for _, caller := range []string{never, own} {
+		for _, target := range []string{never, sooner, later} {
+			t.Run("another that ends "+target+", by a key that ends "+caller, func(t *testing.T) {
+				t.Parallel()
+				by, other := a.made(t, caller), a.made(t, target)
+				got := a.rotateWith(t, by.Key, other.APIKeyID)
+				if caller == own && target != sooner {
+					got.rejected(t, 403, "insufficient_lifetime")
+					wantEnd(t, a.get(t, "/v1/api-keys/"+other.APIKeyID), 200, false, target)
+					return
+				}
+				next := got.apiKey(t, 201)
+				if (next.ExpiresAt == "") != (target == never) || next.CreatedByAPIKeyID != by.APIKeyID {
+					t.Errorf("made %+v", next)
+				}
+			})
+		}
+	}
+}
+
+func (k apiKey) with(key string) apiKey {
+	k.Key = key
+	return k
+}
+
+// A key that was replaced cannot come back.
+func TestEndOfRotatedKeyStays(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	old := a.made(t, never)
+	next := a.rotateWith(t, a.key, old.APIKeyID).apiKey(t, 201)
+	path := "/v1/api-keys/" + old.APIKeyID
+	end := a.get(t, path).apiKey(t, 200).endOf()
+	for name, key := range map[string]string{"the account's first": a.key, "itself": old.Key, "its replacement": next.Key} {
+		for _, wanted := range []string{never, later, `"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"`} {
+			t.Run("by "+name+" to "+wanted, func(t *testing.T) {
+				got := a.moveEndWith(t, key, old.APIKeyID, wanted)
+				got.rejected(t, 409, "api_key_rotated")
+				if got.header.Get("X-Should-Retry") != "false" {
+					t.Errorf("%v", got.header)
+				}
+			})
+		}
+		t.Run("by "+name+" to the same", func(t *testing.T) {
+			wantEnd(t, a.moveEndWith(t, key, old.APIKeyID, end), 200, false, end)
+		})
+	}
+	rejected := func() answer {
+		return a.do(t, http.MethodPatch, path, `{"expiresAt":null}`, "Idempotency-Key", "k")
+	}
+	rejected().rejected(t, 409, "api_key_rotated")
+	if again := rejected(); again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("again: %v", again.header)
+	}
+	if named := a.do(t, http.MethodPatch, path, `{"description":"old"}`).apiKey(t, 200); named.Description != "old" || named.endOf() != end {
+		t.Errorf("described %+v", named)
+	}
+	// Another rotation can only bring the end nearer.
+	a.do(t, http.MethodPost, path+"/rotate", `{"overlapSeconds":2592000}`).apiKey(t, 201)
+	wantEnd(t, a.get(t, path), 200, false, end)
+	a.do(t, http.MethodPost, path+"/revoke", "").apiKey(t, 200)
+	a.moveEndWith(t, a.key, old.APIKeyID, never).rejected(t, 409, "api_key_ended")
+}
+
+// keyEvent is a row of the audit trail about a key.
+type keyEvent struct {
+	Type, Before, After string
+	Actor               *string
+	User                *string
+	RequestID           string
+}
+
+func (a *api) keyEvents(t *testing.T, id string) []keyEvent {
+	t.Helper()
+	rows, err := a.Pool.Query(context.Background(), `
+SELECT type, before::text, after::text, actor_api_key_id::text, actor_user_id, request_id
+FROM events WHERE account_id = $1 AND api_key_id = $2 AND org_id IS NULL AND user_id IS NULL ORDER BY id`, a.account, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[keyEvent])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// Each change of a key writes one event with its actor. What changes nothing writes none.
+func TestEachChangeOfAKeyIsAudited(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	self := a.made(t, never)
+	user := "auth0|1"
+	var requests []string
+	change := func(method, target, body string, status int) apiKey {
+		t.Helper()
+		got := a.doAs(t, method, target, body, "Authorization", "Bearer "+a.actor(t, self), "Orgd-User", user)
+		requests = append(requests, got.header.Get("X-Request-Id"))
+		return got.apiKey(t, status)
+	}
+	made := change("POST", "/v1/api-keys", `{"description":"CI","scopes":["orgs:read"],"expiresAt":`+own+`}`, 201)
+	path := "/v1/api-keys/" + made.APIKeyID
+	change("PATCH", path, `{"description":"CI"}`, 200)
+	change("PATCH", path, `{}`, 200)
+	change("PATCH", path, `{"expiresAt":`+own+`}`, 200)
+	change("PATCH", path, `{"description":"Nightly","expiresAt":null}`, 200)
+	next := change("POST", path+"/rotate", `{"overlapSeconds":60}`, 201)
+	ending := a.get(t, path).apiKey(t, 200)
+	revoked := change("POST", path+"/revoke", "", 200)
+	change("POST", path+"/revoke", "", 200)
+	// A rejected call and a repeat write none either.
+	a.do(t, "PATCH", path, `{"expiresAt":null}`).rejected(t, 409, "api_key_ended")
+	for range 2 {
+		a.do(t, "PATCH", path, `{"description":"Gone"}`, "Idempotency-Key", "k").apiKey(t, 200)
+	}
+	if made.CreatedByAPIKeyID != self.APIKeyID || next.CreatedByAPIKeyID != self.APIKeyID || revoked.CreatedByAPIKeyID != self.APIKeyID {
+		t.Errorf("made by %s, replaced by %s, want %s", made.CreatedByAPIKeyID, next.CreatedByAPIKeyID, self.APIKeyID)
+	}
+	by := func(request int, kind, before, after string) keyEvent {
+		return keyEvent{kind, before, after, &self.APIKeyID, &user, requests[request]}
+	}
+	got := a.keyEvents(t, made.APIKeyID)
+	first := a.keyEvents(t, self.APIKeyID)[0].Actor // the account's first key
+	want := []keyEvent{
+		by(0, "api_key.created", `{}`, `{"scopes": ["orgs:read"], "expiresAt": `+own+`, "description": "CI"}`),
+		by(4, "api_key.updated", `{"expiresAt": `+own+`, "description": "CI"}`, `{"description": "Nightly"}`),
+		by(5, "api_key.rotated", `{}`, `{"expiresAt": "`+ending.ExpiresAt+`"}`),
+		by(6, "api_key.revoked", `{}`, `{"revokedAt": "`+revoked.RevokedAt+`"}`),
+		{"api_key.updated", `{"description": "Nightly"}`, `{"description": "Gone"}`, first, nil, ""},
+	}
+	got[len(got)-1].RequestID = ""
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	replacement := []keyEvent{by(5, "api_key.created", `{}`, `{"scopes": ["orgs:read"], "description": "Nightly"}`)}
+	if diff := cmp.Diff(replacement, a.keyEvents(t, next.APIKeyID)); diff != "" {
+		t.Errorf("events of the replacement (-want +got):\n%s", diff)
+	}
+	// An operator made the account's first key.
+	operators := a.keyEvents(t, *first)
+	if len(operators) != 1 || operators[0].Actor != nil || operators[0].User != nil || !strings.HasPrefix(operators[0].RequestID, "operator-") {
+		t.Errorf("of an operator: %+v", operators)
+	}
+	if found := a.get(t, "/v1/api-keys/"+*first).apiKey(t, 200); found.CreatedByAPIKeyID != "" {
+		t.Errorf("made by an operator: %+v", found)
+	}
+	// Its use is no change.
+	a.works(t, self.Key)
+	if events := a.keyEvents(t, self.APIKeyID); len(events) != 1 {
+		t.Errorf("the use of a key writes %+v", events)
+	}
+}
+
+// actor gives a key the scopes for every call.
+func (a *api) actor(t *testing.T, k apiKey) string {
+	t.Helper()
+	a.Exec(t, "UPDATE api_keys SET scopes = '{keys:manage,orgs:read,act-as-user}' WHERE id = $1", k.APIKeyID)
+	return k.Key
+}
