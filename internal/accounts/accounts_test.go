@@ -20,6 +20,7 @@ func TestValidName(t *testing.T) {
 		"longest":          {strings.Repeat("é", 255), strings.Repeat("é", 255), nil},
 		"too long":         {strings.Repeat("é", 256), "", text.TooLongError{Max: 255}},
 		"only white space": {" ", "", text.ErrEmpty},
+		"invisible":        {"\u2060", "", text.ErrInvisible},
 		"two lines":        {"a\nb", "", text.ErrControl},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -442,6 +442,7 @@ func TestBadKeyFields(t *testing.T) {
 	for _, c := range []struct{ method, target, body, want string }{
 		{"POST", "", `{}`, "description required, scopes required"},
 		{"POST", "", `{"description":" ","scopes":[]}`, "description required, scopes required"},
+		{"POST", "", `{"description":"\u200b","scopes":["orgs:read"]}`, "description invalid"},
 		{"POST", "", `{"description":"x","scopes":null}`, "scopes wrong_type"},
 		{"POST", "", `{"description":"x","scopes":"orgs:read"}`, "scopes wrong_type"},
 		{"POST", "", `{"description":"x","scopes":["orgs:read","orgs:read"]}`, "scopes.1 repeated"},

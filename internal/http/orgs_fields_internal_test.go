@@ -35,6 +35,7 @@ func TestNames(t *testing.T) {
 	}
 	for raw, code := range map[string]string{
 		`""`: "required", `" \n\u2003"`: "required",
+		`"\u200b"`: "invalid", `"\u3164\u2800"`: "invalid",
 		`"` + strings.Repeat("é", 256) + `"`: "too_long",
 		`"a\u0000"`:                          "invalid", `"a\u0000b"`: "invalid", `"a\nb"`: "invalid", `"a\tb"`: "invalid", `"\u007f"`: "invalid", `"a\u0085b"`: "invalid", `"a\u009f"`: "invalid",
 		"null": "wrong_type", "1": "wrong_type", "true": "wrong_type", "{}": "wrong_type", `["a"]`: "wrong_type",

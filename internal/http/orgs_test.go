@@ -144,6 +144,7 @@ func TestCreateInvalid(t *testing.T) {
 		`{}`:                                 {422, "invalid_field", "orgName required"},
 		`{"OrgName":"A"}`:                    {422, "invalid_field", "OrgName unknown, orgName required"},
 		`{"orgName":" \t "}`:                 {422, "invalid_field", "orgName required"},
+		`{"orgName":"\u00ad \u200b"}`:        {422, "invalid_field", "orgName invalid"},
 		`{"orgName":null}`:                   {422, "invalid_field", "orgName wrong_type"},
 		`{"orgName":7}`:                      {422, "invalid_field", "orgName wrong_type"},
 		`{"orgName":"a\u0000b"}`:             {422, "invalid_field", "orgName invalid"},

@@ -93,6 +93,8 @@ func lineField(name string, valid func(string) (string, error), into *string) fi
 			return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
 		case errors.Is(err, text.ErrControl):
 			return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
+		case errors.Is(err, text.ErrInvisible):
+			return &fieldError{Code: fieldInvalid, Detail: "Must contain a visible character."}
 		default: // the decoder has checked that the text is UTF-8
 			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 		}

@@ -21,6 +21,8 @@ func TestRules(t *testing.T) {
 		"longest name":          {name, strings.Repeat("é", 255), nil},
 		"too long a name":       {name, strings.Repeat("é", 256), text.TooLongError{Max: 255}},
 		"name of white space":   {name, " \n", text.ErrEmpty},
+		"invisible name":        {name, "\u2060", text.ErrInvisible},
+		"invisible user id":     {orgs.ValidUserID, "\u2060", nil},
 		"name of two lines":     {name, "a\nb", text.ErrControl},
 		"key":                   {orgs.ValidMetadataKey, "a]b\n", nil},
 		"longest key":           {orgs.ValidMetadataKey, strings.Repeat("é", 100), nil},

@@ -13,11 +13,12 @@ import (
 // The reasons for which a text is rejected, besides TooLongError. Each one continues a
 // sentence that starts with the name of a field or flag.
 var (
-	ErrEmpty    = errors.New("must not be empty or only white space")
-	ErrControl  = errors.New("must not contain control characters")
-	ErrSpace    = errors.New("must not begin or end with white space")
-	ErrNUL      = errors.New("must not contain U+0000")
-	ErrEncoding = errors.New("must be UTF-8")
+	ErrEmpty     = errors.New("must not be empty or only white space")
+	ErrInvisible = errors.New("must contain a visible character")
+	ErrControl   = errors.New("must not contain control characters")
+	ErrSpace     = errors.New("must not begin or end with white space")
+	ErrNUL       = errors.New("must not contain U+0000")
+	ErrEncoding  = errors.New("must be UTF-8")
 )
 
 // TooLongError: the text has more than Max code points.
@@ -26,32 +27,45 @@ type TooLongError struct{ Max int }
 func (e TooLongError) Error() string { return fmt.Sprintf("must be at most %d characters", e.Max) }
 
 // Line returns s without the white space around it. It must then have 1 to limit code
-// points and no control characters. Errors: ErrEncoding, ErrEmpty, TooLongError,
-// ErrControl.
+// points, at least one of them visible, and no control characters. Errors: ErrEncoding,
+// ErrEmpty, TooLongError, ErrControl, ErrInvisible.
 func Line(s string, limit int) (string, error) {
 	line := strings.TrimSpace(s)
-	switch {
-	case !utf8.ValidString(line):
-		return "", ErrEncoding
-	case line == "":
-		return "", ErrEmpty
-	case utf8.RuneCountInString(line) > limit:
-		return "", TooLongError{limit}
-	case strings.ContainsFunc(line, unicode.IsControl):
-		return "", ErrControl
+	if err := checkLine(line, limit); err != nil {
+		return "", err
+	}
+	if !strings.ContainsFunc(line, isVisible) {
+		return "", ErrInvisible
 	}
 	return line, nil
 }
 
 // CheckID accepts an identifier from another system, which is compared byte by byte: it has
 // 1 to limit code points, no control characters and no white space around it. Errors:
-// ErrSpace and those of Line.
+// ErrEncoding, ErrEmpty, TooLongError, ErrControl, ErrSpace.
 func CheckID(id string, limit int) error {
-	line, err := Line(id, limit)
-	if err == nil && line != id {
+	line := strings.TrimSpace(id)
+	if err := checkLine(line, limit); err != nil {
+		return err
+	}
+	if line != id {
 		return ErrSpace
 	}
-	return err
+	return nil
+}
+
+func checkLine(line string, limit int) error {
+	switch {
+	case !utf8.ValidString(line):
+		return ErrEncoding
+	case line == "":
+		return ErrEmpty
+	case utf8.RuneCountInString(line) > limit:
+		return TooLongError{limit}
+	case strings.ContainsFunc(line, unicode.IsControl):
+		return ErrControl
+	}
+	return nil
 }
 
 // Check accepts any text of at most limit code points that PostgreSQL can store: it may

@@ -27,6 +27,18 @@ func TestLine(t *testing.T) {
 		"a C1 control character":   {"a\u009f", "", text.ErrControl},
 		"a long text with control": {"a\nbcdef", "", text.TooLongError{Max: 5}},
 		"not UTF-8":                {"a\xff", "", text.ErrEncoding},
+		"a soft hyphen":            {"\u00ad", "", text.ErrInvisible},
+		"zero-width characters":    {"\u200b\u2060\ufeff", "", text.ErrInvisible},
+		"bidirectional marks":      {"\u202a\u202c\u200f", "", text.ErrInvisible},
+		"Hangul fillers":           {"\u115f\u1160\u3164\uffa0", "", text.ErrInvisible},
+		"a blank Braille pattern":  {"\u2800", "", text.ErrInvisible},
+		"a variation selector":     {"\ufe0f", "", text.ErrInvisible},
+		"tags":                     {"\U000e0041\U000e007f", "", text.ErrInvisible},
+		"invisible and white":      {"\u200b \u200b", "", text.ErrInvisible},
+		"one that is visible":      {"\u200ba\u200b", "\u200ba\u200b", nil},
+		"a mark":                   {"\u0301", "\u0301", nil},
+		"an emoji":                 {"❤\ufe0f", "❤\ufe0f", nil},
+		"a sign of the year":       {"\u0601", "\u0601", nil}, // Arabic; it encloses what follows
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,6 +66,7 @@ func TestCheckID(t *testing.T) {
 		"a line break at the end":  {"a\n", text.ErrSpace},
 		"a control character":      {"a\x7fb", text.ErrControl},
 		"not UTF-8":                {"a\xff", text.ErrEncoding},
+		"no visible character":     {"\u200b", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
