@@ -38,7 +38,7 @@ CREATE TABLE orgs (
     account_id            uuid        NOT NULL,
     org_id                uuid        NOT NULL,
     org_name              text        NOT NULL,
-    -- The name as the name filter compares it (orgs.Fold).
+    -- The name as the name filter compares it.
     org_name_folded       text        NOT NULL,
     is_active             boolean     NOT NULL DEFAULT true,
     metadata              jsonb       NOT NULL DEFAULT '{}',
@@ -63,6 +63,9 @@ CREATE TABLE orgs (
     CONSTRAINT orgs_user_count_not_negative CHECK (user_count >= 0),
     CONSTRAINT orgs_times_finite CHECK (isfinite(created_at) AND isfinite(updated_at))
 ) WITH (fillfactor = 85);
+
+-- Another version of the rule needs a column of its own: see CONTRIBUTING.md.
+COMMENT ON COLUMN orgs.org_name_folded IS 'orgs.Fold, version 1';
 
 CREATE INDEX orgs_by_created ON orgs (account_id, created_at DESC, org_id DESC);
 CREATE INDEX orgs_by_active ON orgs (account_id, is_active, created_at DESC, org_id DESC);

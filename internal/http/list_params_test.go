@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -164,6 +165,41 @@ func TestInvalidFilters(t *testing.T) {
 	a.get(t, "/v1/orgs?"+strings.Join(many[:50], "&")).page(t)
 }
 
+func TestNamesAreFoundAsPeopleTypeThem(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, c := range []struct {
+		name  string
+		typed []string
+		other []string // finds nothing
+	}{
+		{"Åkesson  &\u00a0Søn", []string{"akesson & son", "  ÅKESSON ", "ø"}, []string{"aakesson"}},
+		{"O’Neill – Co\u00adop “Nord”", []string{"o'neill - coop", `"nord"`, "O’NEILL", "—"}, []string{"oneill"}},
+		{"ООО «Семён и Йод»", []string{`"семен`, "йод"}, []string{"иод"}},
+		{"מפעלי שָׁלוֹם בע״מ", []string{"שלום", `בע"מ`}, nil},
+		{"مؤسسة الكتاب", []string{"موسسه", "الکتاب"}, nil},
+		{"각시 ㈜", []string{"각", "(주)"}, []string{"가"}},
+		{"ガス株式会社", []string{"ｶﾞｽ", "ガ"}, []string{"カス"}},
+		{"हिन्दी", []string{"हिन्दी"}, []string{"हन्द"}},
+	} {
+		body, err := json.Marshal(map[string]string{"orgName": c.name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.do(t, http.MethodPost, "/v1/orgs", string(body)).organization(t, 201)
+		for _, typed := range c.typed {
+			if p := a.get(t, "/v1/orgs?orgName="+url.QueryEscape(typed)).page(t); len(p.Organizations) == 0 || p.Organizations[0]["orgName"] != c.name {
+				t.Errorf("%q does not find %q: %+v", typed, c.name, p)
+			}
+		}
+		for _, typed := range c.other {
+			if p := a.get(t, "/v1/orgs?orgName="+url.QueryEscape(typed)).page(t); len(p.Organizations) != 0 {
+				t.Errorf("%q finds %q", typed, p.Organizations[0]["orgName"])
+			}
+		}
+	}
+}
+
 // A filter reveals nothing of another account or the members of its organizations.
 func TestFiltersKeepTenantsApart(t *testing.T) {
 	t.Parallel()
@@ -213,6 +249,8 @@ func TestOtherParameters(t *testing.T) {
 		"isActive=":                           "invalid_parameter",
 		"orgName=":                            "invalid_parameter",
 		"orgName=%CC%81":                      "invalid_parameter",
+		"orgName=%20":                         "invalid_parameter",
+		"orgName=%C2%AD":                      "invalid_parameter", // a soft hyphen
 		"orgName=%00":                         "invalid_parameter",
 		"orgName=%ff":                         "invalid_parameter",
 		"orgName=" + strings.Repeat("a", 256): "invalid_parameter",

@@ -131,7 +131,7 @@ func TestLinkRepeatsTheQuery(t *testing.T) {
 		"limit=1.0&orgName=a":                        "limit=1.0&orgName=a&cursor=",
 		"orgName=a%3E&limit=1":                       "orgName=a%3E&limit=1&cursor=",
 		"orgName=a%3e&limit=1":                       "orgName=a%3e&limit=1&cursor=",
-		"orgName=+a+&limit=1":                        "",
+		"orgName=+a+&limit=1":                        "orgName=+a+&limit=1&cursor=",
 		"metadata[a]=%c3%b6&limit=1":                 "metadata[a]=%c3%b6&limit=1&cursor=",
 		"metadata%5Ba%5D=%C3%B6&limit=1":             "metadata%5Ba%5D=%C3%B6&limit=1&cursor=",
 		"metadata[b]&limit=1&&isActive=true":         "metadata[b]&limit=1&isActive=true&cursor=",

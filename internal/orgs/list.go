@@ -19,7 +19,7 @@ const MaxPageBytes = 1 << 20
 type ListParams struct {
 	Limit    int    // 1 to cursor.MaxLimit
 	Cursor   string // Page.Cursor of the previous page; empty for the first page
-	Name     string // only names that contain it, regardless of case and accents; empty for all
+	Name     string // only names that contain it, compared by Fold; empty for all
 	IsActive *bool  // only active or only deactivated organizations; nil for both
 
 	UserID   *string           // only organizations that this user is a member of; nil for all
