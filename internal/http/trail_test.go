@@ -41,7 +41,7 @@ type state struct {
 	members map[string]bool
 }
 
-// trails returns the account's audit trail, by the organization's id and in their
+// trails returns the audit trail of the account's organizations, by their ids and in
 // order.
 func (a *api) trails(t testing.TB, account uuid.UUID) map[string][]event {
 	t.Helper()
@@ -49,7 +49,7 @@ func (a *api) trails(t testing.TB, account uuid.UUID) map[string][]event {
 SELECT 'org_' || replace(org_id::text, '-', ''), type, request_id, coalesce(actor_api_key_id::text, ''),
   coalesce(actor_user_id, ''), before, after, user_id, occurred_at
 FROM events
-WHERE account_id = $1
+WHERE account_id = $1 AND org_id IS NOT NULL
 ORDER BY id`, account)
 	if err != nil {
 		t.Fatal(err)
