@@ -18,7 +18,8 @@ type migrateUp struct {
 	databaseFlags `embed:""`
 }
 
-// Run applies the pending migrations and prints them.
+// Run applies the pending migrations and prints them. Then the database must have the
+// schema that a server needs.
 func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	done, err := db.MigrateUp(ctx, c.direct(), migrations.FS)
 	for _, m := range done {
@@ -27,10 +28,12 @@ func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	if len(done) == 0 {
-		fmt.Fprintln(std.out, "up to date at version", migrations.Latest())
-	}
-	return nil
+	return withPool(ctx, c.databaseFlags, func(*db.Pool) error {
+		if len(done) == 0 {
+			fmt.Fprintln(std.out, "up to date at version", migrations.Latest())
+		}
+		return nil
+	})
 }
 
 type migrateDown struct {

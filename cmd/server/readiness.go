@@ -38,14 +38,9 @@ func checkSchema(ctx context.Context, pool *db.Pool) (version int64, err error) 
 	if version < own {
 		return version, fmt.Errorf("the database's schema has version %d and this server needs %d: run `server migrate up`", version, own)
 	}
-	if version > own {
-		floor, err := pool.SchemaFloor(ctx)
-		if err != nil {
-			return version, err
-		}
-		if floor > own {
-			return version, fmt.Errorf("the database's schema has version %d and serves releases from schema %d on, this server is of schema %d: run a newer release", version, floor, own)
-		}
+	floor, err := pool.SchemaFloor(ctx)
+	if err == nil && floor > own {
+		err = fmt.Errorf("the database's schema has version %d and serves releases from schema %d on, this server is of schema %d: run a newer release", version, floor, own)
 	}
-	return version, nil
+	return version, err
 }

@@ -100,6 +100,32 @@ func checkStart(t *testing.T, databaseURL, waits, reason string) {
 	}
 }
 
+// The server and the migration say in one line that orgd's tables are not where they look.
+func TestStartWithoutItsTables(t *testing.T) {
+	t.Parallel()
+	apart := dbtest.NewEmpty(t)
+	apart.Exec(t, "CREATE SCHEMA apart")
+	succeed(t, "migrate", "up", "--database-url="+withParam(t, apart.URL, "search_path", "apart"))
+	dropped := dbtest.New(t)
+	dropped.Exec(t, "DROP TABLE orgs, org_members, schema_floor CASCADE")
+	foreign := dbtest.NewEmpty(t)
+	foreign.Exec(t, "CREATE TABLE orgd_migrations (version text)")
+	for reason, databaseURL := range map[string]string{
+		"orgd's tables are in the schema apart, but search_path leads to public": apart.URL,
+		"their tables are not there":                      dropped.URL,
+		"the table public.orgd_migrations is not orgd's,": foreign.URL,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			checkStart(t, databaseURL, "", reason)
+			code, out, errs := run(t, "migrate", "up", "--database-url="+databaseURL)
+			if code != exitFailed || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, reason) {
+				t.Errorf("migrate up: exit %d, printed %q and %q", code, out, errs)
+			}
+		})
+	}
+}
+
 // A wrong direct URL ends the start too, although a server could serve without it for a
 // while.
 func TestWrongDirectURLEndsTheStart(t *testing.T) {

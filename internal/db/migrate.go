@@ -161,10 +161,14 @@ func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
 }
 
 // SchemaFloor returns the oldest schema version whose release the database still
-// supports.
+// supports. It returns ErrMisconfigured if that cannot be found although migrations are
+// recorded: then the version table is a copy, or somebody dropped orgd's tables.
 func (p *Pool) SchemaFloor(ctx context.Context) (version int64, err error) {
 	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
 		return q.QueryRow(ctx, "SELECT version FROM schema_floor").Scan(&version)
 	})
+	if hasState(err, "42P01") { // undefined table
+		return 0, fmt.Errorf("%w: the table %s says that migrations were applied, but their tables are not there: restore them, or drop %[2]s and run `server migrate up` for a new database", ErrMisconfigured, versionTable)
+	}
 	return version, err
 }

@@ -22,7 +22,14 @@ func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(pg); err != nil {
 		return err
 	}
-	results, err := pg.Exec(ctx, setSearchPath+identify).ReadAll()
+	results, err := pg.Exec(ctx, findHome+identify).ReadAll()
+	if err != nil {
+		return err
+	}
+	found, err := readHome(results[0])
+	if err == nil {
+		err = enterHome(ctx, conn, found)
+	}
 	if err != nil {
 		return err
 	}
@@ -33,17 +40,6 @@ func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	}
 	return nil
 }
-
-// setSearchPath makes orgd's tables visible whatever search_path the role or the
-// database sets: their schema goes first, and the rest of the path stays for extensions.
-// Before the first migration it is the current schema, or public if there is none.
-const setSearchPath = `
-SELECT set_config('search_path', concat_ws(', ', home, nullif(current_setting('search_path'), '')), false)
-FROM (SELECT coalesce(
-  (SELECT relnamespace::regnamespace::text FROM pg_class
-   WHERE oid = coalesce(to_regclass('` + versionTable + `'), to_regclass('public.` + versionTable + `'))),
-  CASE WHEN current_schema() IS NULL THEN 'public' END) AS home) AS found
-WHERE home <> coalesce(quote_ident(current_schema()), '');`
 
 const identify = `SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time());`
 
@@ -62,17 +58,22 @@ func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
 	}
-	results, err := conn.PgConn().Exec(ctx, "SELECT current_setting('default_transaction_isolation'), current_setting('client_min_messages')").ReadAll()
+	results, err := conn.PgConn().Exec(ctx, findHome+"SELECT current_setting('default_transaction_isolation'), current_setting('client_min_messages')").ReadAll()
 	if err != nil {
 		return err
 	}
+	found, err := readHome(results[0])
+	if err != nil {
+		return err
+	}
+	results = results[1:]
 	if least := string(results[0].Rows[0][1]); least == "error" {
 		return fmt.Errorf("%w: behind a pooler, client_min_messages is %q and hides commits that are not replicated: give orgd's role `warning` by ALTER ROLE … SET", ErrMisconfigured, least)
 	}
 	if level := string(results[0].Rows[0][0]); level != "read committed" {
 		return fmt.Errorf("%w: behind a pooler, default_transaction_isolation is %q: give orgd's role `read committed` by ALTER ROLE … SET", ErrMisconfigured, level)
 	}
-	return nil
+	return found.check()
 }
 
 // prepareMigration is prepareSession for a migration, which has no time limit.
@@ -80,8 +81,15 @@ func prepareMigration(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
 	}
-	_, err := conn.PgConn().Exec(ctx, setSearchPath+endNoTransaction).ReadAll()
-	return err
+	results, err := conn.PgConn().Exec(ctx, findHome+endNoTransaction).ReadAll()
+	if err != nil {
+		return err
+	}
+	found, err := readHome(results[0])
+	if err != nil {
+		return err
+	}
+	return enterHome(ctx, conn, found)
 }
 
 // endNoTransaction is for PostgreSQL 17 and newer; older ones do not know the parameter.
