@@ -11,6 +11,8 @@
 -- Each change locks the organization's row first. So the changes of one organization take
 -- turns, and their events have ids in this order.
 
+-- Creates an organization. outcome is created, or external_id_taken: then nothing changes,
+-- and made is the organization that has the external id.
 -- +goose StatementBegin
 CREATE FUNCTION org_create_1(
     account uuid, org uuid, name text, folded text, pairs jsonb, own_id text,
@@ -18,25 +20,37 @@ CREATE FUNCTION org_create_1(
     -- For a call that may be retried without an idempotency key, or NULL. The lock is
     -- shared until the commit: a retry that holds it exclusively sees this creation or
     -- precedes it.
-    equal_lock bigint, digest bytea, call uuid, owner_lock bigint
-) RETURNS SETOF orgs
+    equal_lock bigint, digest bytea, call uuid, owner_lock bigint,
+    OUT outcome text, OUT made orgs
+)
     LANGUAGE plpgsql AS $$
-DECLARE
-    created orgs;
 BEGIN
     IF equal_lock IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock_shared(equal_lock);
+    END IF;
+    LOOP
+        -- Waits for a concurrent call with the same external id.
+        INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, external_id, created_by_api_key_id, created_by_user_id)
+        VALUES (account, org, name, folded, pairs, own_id, actor_key, actor_user)
+        ON CONFLICT (account_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
+        RETURNING * INTO made;
+        EXIT WHEN FOUND;
+        SELECT * INTO made FROM orgs WHERE account_id = account AND external_id = own_id;
+        IF FOUND THEN
+            outcome := 'external_id_taken';
+            RETURN;
+        END IF;
+        -- Meanwhile it has lost the external id, which is free again.
+    END LOOP;
+    IF equal_lock IS NOT NULL THEN
         INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner)
         VALUES (account, digest, call, org, owner_lock);
     END IF;
-    INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, metadata, external_id, created_by_api_key_id, created_by_user_id)
-    VALUES (account, org, name, folded, pairs, own_id, actor_key, actor_user)
-    RETURNING * INTO created;
     INSERT INTO events (account_id, type, org_id, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
     VALUES (account, 'org.created', org,
         jsonb_strip_nulls(jsonb_build_object('orgName', name, 'metadata', nullif(pairs, '{}'), 'externalId', own_id)),
-        actor_key, actor_user, request, created.created_at);
-    RETURN NEXT created;
+        actor_key, actor_user, request, made.created_at);
+    outcome := 'created';
 END
 $$;
 -- +goose StatementEnd

@@ -1,15 +1,21 @@
 -- +goose Up
--- Changes the organization's own fields: NULL leaves one as it is. If nothing changes, the
--- versions stay the same. outcome is changed, unchanged, not_found or version.
+-- Changes the organization's own fields: NULL leaves one as it is. patch is merged into the
+-- metadata and has a JSON null for each pair to remove; own_id is '' for none. If nothing
+-- changes, the versions stay the same.
+--
+-- outcome is changed, unchanged, not_found, version or revision (the row has another one),
+-- too_many_pairs, or external_id_taken: then changed is the organization that has it.
 -- +goose StatementBegin
 CREATE FUNCTION org_update_1(
-    account uuid, org uuid, versions bigint[], name text, folded text, pairs jsonb, active boolean,
+    account uuid, org uuid, versions bigint[], expected_revision bigint,
+    name text, folded text, pairs jsonb, patch jsonb, own_id text, active boolean,
     actor_key uuid, actor_user text, request text,
     OUT outcome text, OUT changed orgs
 )
     LANGUAGE plpgsql AS $$
 DECLARE
-    kept        orgs;
+    kept         orgs;
+    wanted_id    text;
     event_before jsonb := '{}';
     event_after  jsonb := '{}';
 BEGIN
@@ -23,6 +29,18 @@ BEGIN
         outcome := 'version';
         RETURN;
     END IF;
+    IF kept.revision <> expected_revision THEN
+        outcome := 'revision';
+        RETURN;
+    END IF;
+    IF patch IS NOT NULL THEN
+        pairs := jsonb_strip_nulls(kept.metadata || patch);
+        IF (SELECT count(*) FROM jsonb_object_keys(pairs)) > 50 THEN
+            outcome := 'too_many_pairs';
+            RETURN;
+        END IF;
+    END IF;
+    wanted_id := CASE WHEN own_id IS NULL THEN kept.external_id ELSE nullif(own_id, '') END;
     IF name <> kept.org_name THEN
         event_before := event_before || jsonb_build_object('orgName', kept.org_name);
         event_after := event_after || jsonb_build_object('orgName', name);
@@ -30,6 +48,10 @@ BEGIN
     IF pairs <> kept.metadata THEN
         event_before := event_before || jsonb_build_object('metadata', kept.metadata);
         event_after := event_after || jsonb_build_object('metadata', pairs);
+    END IF;
+    IF wanted_id IS DISTINCT FROM kept.external_id THEN
+        event_before := event_before || jsonb_build_object('externalId', kept.external_id);
+        event_after := event_after || jsonb_build_object('externalId', wanted_id);
     END IF;
     IF active <> kept.is_active THEN
         event_before := event_before || jsonb_build_object('isActive', kept.is_active);
@@ -39,6 +61,20 @@ BEGIN
         outcome := 'unchanged';
         RETURN;
     END IF;
+    -- In its own statement, so that only these changes cost a subtransaction. The update waits
+    -- for a concurrent call with the same external id.
+    WHILE wanted_id IS DISTINCT FROM kept.external_id LOOP
+        BEGIN
+            UPDATE orgs SET external_id = wanted_id WHERE account_id = account AND org_id = org;
+            EXIT;
+        EXCEPTION WHEN unique_violation THEN
+            SELECT * INTO changed FROM orgs WHERE account_id = account AND external_id = wanted_id;
+        END;
+        IF FOUND THEN
+            outcome := 'external_id_taken';
+            RETURN;
+        END IF;
+    END LOOP;
     -- It rises even if the clock goes back.
     changed.updated_at := greatest(clock_timestamp(), kept.updated_at + interval '1 microsecond');
     UPDATE orgs
@@ -64,4 +100,4 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION org_update_1(uuid, uuid, bigint[], text, text, jsonb, boolean, uuid, text, text);
+DROP FUNCTION org_update_1(uuid, uuid, bigint[], bigint, text, text, jsonb, jsonb, text, boolean, uuid, text, text);

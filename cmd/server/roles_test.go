@@ -202,10 +202,17 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	d.Exec(t, "DROP TRIGGER unsettled ON unanswered_creations")
 	ask(201, "POST", "/v1/orgs", `{"orgName":"Again"}`, "X-Stainless-Retry-Count", "1")
 	ask(200, "PATCH", org, `{"orgName":"Acme Group","metadata":{"c":"d"}}`)
+	ask(200, "PATCH", org, `{"externalId":"crm/1","revision":2}`)
+	ask(200, "PATCH", org+"/metadata", `{"c":"d","e":null}`)
+	ask(201, "PUT", "/v1/orgs/external/crm%2F2", `{"orgName":"External"}`)
+	ask(200, "PUT", "/v1/orgs/external/crm%2F2", `{"orgName":"External"}`)
+	ask(409, "POST", "/v1/orgs", `{"orgName":"External","externalId":"crm/1"}`)
+	ask(409, "PATCH", org, `{"externalId":"crm/2"}`)
 	ask(200, "POST", org+"/users", user)
 	for _, query := range []string{
 		"", "?limit=1", "?isActive=true", "?orgName=acme", "?orgName=zx", "?orgName=zyzzy",
 		"?userId=usr_00000000000000000000000000000001", "?metadata%5Bc%5D=d", "?metadata%5Bx%5D=y",
+		"?externalId=crm%2F1",
 		"?orgName=acme&isActive=true&userId=usr_00000000000000000000000000000001&metadata%5Bc%5D=d",
 	} {
 		ask(200, "GET", "/v1/orgs"+query, "")

@@ -52,12 +52,15 @@ func (d *DB) Org(t testing.TB, account uuid.UUID, o orgs.Org) orgs.Org {
 	if o.UpdatedAt.IsZero() {
 		o.UpdatedAt = o.CreatedAt
 	}
+	if o.Revision == 0 {
+		o.Revision = 1
+	}
 	d.Exec(t, `
 INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, user_count,
-                  created_at, updated_at, created_by_api_key_id, created_by_user_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, $12::uuid), nullif($11, ''))`,
+                  created_at, updated_at, created_by_api_key_id, created_by_user_id, external_id, revision)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, $12::uuid), nullif($11, ''), nullif($13, ''), $14)`,
 		account, o.ID, o.Name, orgs.Fold(o.Name), o.IsActive, string(o.Metadata), o.UserCount,
-		o.CreatedAt, o.UpdatedAt, o.CreatedByAPIKeyID, o.CreatedByUserID, uuid.UUID{})
+		o.CreatedAt, o.UpdatedAt, o.CreatedByAPIKeyID, o.CreatedByUserID, uuid.UUID{}, o.ExternalID, o.Revision)
 	return o
 }
 

@@ -10,11 +10,22 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-const wrongMediaType = "Send the body as Content-Type: application/json."
+const (
+	wrongMediaType = "Send the body as Content-Type: application/json."
+	mergePatch     = "application/merge-patch+json" // RFC 7396
+)
 
-// checkMediaType accepts JSON in UTF-8 without a content coding. Other parameters are
-// rejected, because ignoring them could change what the body means.
-func checkMediaType(h http.Header) error {
+// mediaTypes returns the types that the body of a route may have, the recommended one first.
+func mediaTypes(path string) []string {
+	if path == metadataPath {
+		return []string{echo.MIMEApplicationJSON, mergePatch}
+	}
+	return []string{echo.MIMEApplicationJSON}
+}
+
+// checkMediaType accepts JSON of these types in UTF-8 without a content coding. Other
+// parameters are rejected, because ignoring them could change what the body means.
+func checkMediaType(h http.Header, accepted []string) error {
 	for _, coding := range h.Values(echo.HeaderContentEncoding) {
 		if !strings.EqualFold(coding, "identity") {
 			return unsupportedCoding(coding)
@@ -28,7 +39,7 @@ func checkMediaType(h http.Header) error {
 	if err != nil {
 		return unsupportedType(wrongMediaType).because(err)
 	}
-	if mediaType != echo.MIMEApplicationJSON {
+	if !slices.Contains(accepted, mediaType) {
 		return unsupportedType("Send the body as Content-Type: application/json, not " + cut(mediaType) + ".")
 	}
 	charset, given := params["charset"]

@@ -2,6 +2,7 @@ package http
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -16,6 +17,7 @@ type problemDocument struct {
 	Code      code         `json:"code"`
 	Message   string       `json:"message"`
 	RequestID string       `json:"requestId"`
+	OrgID     string       `json:"orgId,omitempty"`
 	Errors    []fieldError `json:"errors,omitempty"`
 }
 
@@ -32,12 +34,13 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 	setRetryAfter(h, e)
 	switch e.code {
-	case codeOrgInactive, codeAPIKeyEnded, codeAPIKeyRotated, codeLastManagingKey, codeTooManyKeys:
+	case codeOrgInactive, codeExternalIDTaken, codeAPIKeyEnded, codeAPIKeyRotated, codeLastManagingKey, codeTooManyKeys:
 		h.Set("X-Should-Retry", "false") // the official clients would retry a 409
 	case codeUnsupportedMediaType:
-		h.Set("Accept", echo.MIMEApplicationJSON)
+		types := strings.Join(mediaTypes(c.Path()), ", ")
+		h.Set("Accept", types)
 		if c.Request().Method == http.MethodPatch {
-			h.Set("Accept-Patch", echo.MIMEApplicationJSON) // RFC 5789 section 2.2
+			h.Set("Accept-Patch", types) // RFC 5789 section 2.2
 		}
 	}
 	body, err := marshal(problemDocument{
@@ -48,6 +51,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 		Code:      e.code,
 		Message:   e.detail,
 		RequestID: h.Get(echo.HeaderXRequestID),
+		OrgID:     e.orgID,
 		Errors:    e.bad,
 	})
 	if err == nil {

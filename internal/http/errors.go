@@ -35,6 +35,7 @@ const (
 	codeNotAcceptable        code = "not_acceptable"
 	codeRequestTimeout       code = "request_timeout"
 	codeOrgInactive          code = "org_inactive"
+	codeExternalIDTaken      code = "external_id_taken"
 	codeAPIKeyEnded          code = "api_key_ended"
 	codeAPIKeyRotated        code = "api_key_rotated"
 	codeLastManagingKey      code = "last_managing_key"
@@ -73,6 +74,7 @@ var problems = map[code]struct {
 	codeNotAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
 	codeRequestTimeout:       {http.StatusRequestTimeout, "Request timeout"},
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
+	codeExternalIDTaken:      {http.StatusConflict, "External id taken"},
 	codeAPIKeyEnded:          {http.StatusConflict, "API key revoked or expired"},
 	codeAPIKeyRotated:        {http.StatusConflict, "API key rotated"},
 	codeLastManagingKey:      {http.StatusConflict, "Last key that manages keys"},
@@ -142,6 +144,7 @@ type apiError struct {
 	code    code
 	detail  string
 	bad     []fieldError
+	orgID   string // the organization that the error is about, if the client does not know it
 	headers map[string]string
 	wait    time.Duration // how long to wait before a retry, at least; only for codeRateLimited
 	cause   error

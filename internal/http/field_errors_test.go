@@ -14,7 +14,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 	a := newAPI(t)
 	for body, want := range map[string]string{
 		`{"orgName":7}`: "orgName: Must be a string.",
-		`{"orgName":"","metadata":{"a":1},"isActive":true}`: "isActive: Unknown field. This call takes metadata and orgName. " +
+		`{"orgName":"","metadata":{"a":1},"isActive":true}`: "isActive: Unknown field. This call takes externalId, metadata and orgName. " +
 			"metadata.a: Must be a string. orgName: Must not be empty or only white space.",
 	} {
 		t.Run(body, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 		})
 	}
 	p := a.do(t, http.MethodPost, a.create(t, "Acme")+"/deactivate", `{"b":1,"a":1}`).rejected(t, 422, "invalid_field")
-	if want := "a: Unknown field. This call takes none. b: Unknown field. This call takes none."; p.Detail != want {
+	if want := "a: Unknown field. This call takes revision. b: Unknown field. This call takes revision."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 	p = a.get(t, "/v1/orgs?limit=0&isActive=x").rejected(t, 400, "invalid_parameter")
@@ -32,7 +32,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 	p = a.get(t, "/v1/orgs?x=0&limit=1&limit=2").rejected(t, 400, "repeated_parameter")
-	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes cursor, isActive, limit, orgName, userId and metadata[key]."; p.Detail != want {
+	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes cursor, externalId, isActive, limit, orgName, userId and metadata[key]."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 

@@ -148,6 +148,7 @@ func (a *api) send(t testing.TB, request *http.Request) answer {
 type problem struct {
 	Type, Title, Detail, Code, Message string
 	RequestID                          string `json:"requestId"`
+	OrgID                              string `json:"orgId"`
 	Status                             int
 	Errors                             []struct{ Field, Code, Detail string }
 }
@@ -282,6 +283,8 @@ type organization struct {
 	CreatedByAPIKeyID string            `json:"createdByApiKeyId"`
 	CreatedByUserID   string            `json:"createdByUserId"`
 	Metadata          map[string]string `json:"metadata"`
+	ExternalID        string            `json:"externalId"`
+	Revision          int               `json:"revision"`
 }
 
 // organization decodes the organization of an answer, which must have this status.

@@ -2,6 +2,7 @@ package http
 
 import (
 	"encoding/hex"
+	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,6 +35,26 @@ func pathOrgID(c echo.Context) (uuid.UUID, error) {
 	id, ok := parseOrgID(c.Param("orgId"))
 	if !ok {
 		return uuid.UUID{}, orgs.ErrNotFound
+	}
+	return id, nil
+}
+
+// pathExternalID returns the external id in the path, which may be percent-encoded. It
+// follows the rule of the field.
+func pathExternalID(c echo.Context) (string, error) {
+	id := c.Param("externalId")
+	if strings.Contains(id, "/") { // a last parameter has the rest of the path, and only %2F is part of an id
+		return "", echo.ErrNotFound
+	}
+	if c.Request().URL.RawPath != "" { // otherwise Echo has matched the decoded path
+		var err error
+		if id, err = url.PathUnescape(id); err != nil {
+			return "", err
+		}
+	}
+	if err := checkID(orgs.ValidExternalID(id)); err != nil {
+		err.Field = "externalId"
+		return "", invalidFields(codeInvalidField, []fieldError{*err})
 	}
 	return id, nil
 }

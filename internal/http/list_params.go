@@ -21,6 +21,8 @@ var listParameters = parameters{
 		"orgName":  parseName,
 		"isActive": parseIsActive,
 		"userId":   parseUser,
+
+		"externalId": parseExternalID,
 	},
 	metadata: true,
 }
@@ -84,7 +86,26 @@ func parseIsActive(value string, p *orgs.ListParams) *fieldError {
 
 func parseUser(value string, p *orgs.ListParams) *fieldError {
 	p.UserID = &value
-	return checkUserID(value)
+	return checkID(orgs.ValidUserID(value))
+}
+
+func parseExternalID(value string, p *orgs.ListParams) *fieldError {
+	p.ExternalID = value
+	return checkID(orgs.ValidExternalID(value))
+}
+
+// revisionParam reads the query of a change that takes only the revision, because its body
+// is something else; nil for none.
+func revisionParam(rawQuery string) (revision *int64, err error) {
+	_, err = parameters{named: map[string]parser{"revision": func(value string, _ *orgs.ListParams) *fieldError {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 1 || value[0] == '+' {
+			return &fieldError{Code: fieldOutOfRange, Detail: revisionRange}
+		}
+		revision = &n
+		return nil
+	}}}.parse(rawQuery)
+	return revision, err
 }
 
 // metadataKey returns the key in the name metadata[key].

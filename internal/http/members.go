@@ -87,12 +87,12 @@ func newMemberPage(p orgs.MemberPage) memberPage {
 func userIDField(into *string) field {
 	return textField("userId", func(value string) *fieldError {
 		*into = value
-		return checkUserID(value)
+		return checkID(orgs.ValidUserID(value))
 	})
 }
 
-func checkUserID(id string) *fieldError {
-	err := orgs.ValidUserID(id)
+// checkID says what is wrong with an id from another system.
+func checkID(err error) *fieldError {
 	switch {
 	case err == nil:
 		return nil

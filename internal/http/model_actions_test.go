@@ -16,34 +16,52 @@ import (
 const userThree = "ünïcode/%41+b@example.com"
 
 var (
-	modelNames    = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
-	modelMetadata = []map[string]string{{"plan": "pro"}, {"plan": "free", "region": "eu"}, {"Ключ": "", "n": "\n\""}}
+	modelNames     = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
+	modelExternals = []string{"crm/4711", "50%+ä b", "org.1|😀"}
+	modelMetadata  = []map[string]string{{"plan": "pro"}, {"plan": "free", "region": "eu"}, {"Ключ": "", "n": "\n\""}}
 )
 
 // draw returns a new call of the operation, not a repeat.
 func (m *model) draw(t *rapid.T, op string) change {
 	c := change{op: op, by: rapid.SampledFrom(m.clients).Draw(t, "client")}
 	c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
-	if operations[op].method != http.MethodDelete && rapid.Bool().Draw(t, "named") {
+	if operations[op].method != http.MethodDelete && op != "put" && rapid.Bool().Draw(t, "named") {
 		c.key = fmt.Sprint("key-", m.calls)
 	}
-	if op != "create" {
+	if op != "create" && op != "put" {
 		c.orgID = m.drawID(t, c.by.account)
 	}
 	c.match = m.drawMatch(t, c)
 	c.drawBody(t)
+	c.revision = m.drawRevision(t, c)
 	return c
+}
+
+// drawRevision draws a revision where it is honoured.
+func (m *model) drawRevision(t *rapid.T, c change) int {
+	o := m.find(c.orgID)
+	if o == nil || c.op == "add" || c.op == "remove" {
+		return 0
+	}
+	return rapid.SampledFrom([]int{0, 0, 0, o.Revision, o.Revision + 1, max(o.Revision-1, 1)}).Draw(t, "revision")
 }
 
 func (c *change) drawBody(t *rapid.T) {
 	switch c.op {
-	case "create":
+	case "create", "put":
 		name := rapid.SampledFrom(modelNames).Draw(t, "name")
 		c.orgName = &name
 		if rapid.Bool().Draw(t, "with metadata") {
 			c.metadata = rapid.Ptr(rapid.SampledFrom(modelMetadata), false).Draw(t, "metadata")
 		}
 		c.retries = rapid.SampledFrom([]string{"", "0", "1"}).Draw(t, "retries")
+		if c.op == "put" || rapid.IntRange(0, 3).Draw(t, "with an external id") == 0 {
+			c.external = rapid.Ptr(rapid.SampledFrom(modelExternals), false).Draw(t, "externalId")
+		}
+	case "metadata":
+		c.patch = rapid.SampledFrom([]map[string]*string{
+			{}, {"plan": new("pro")}, {"plan": nil}, {"plan": new("free"), "region": nil, "Ключ": new("")}, {"region": new("eu"), "absent": nil},
+		}).Draw(t, "patch")
 	case "update":
 		c.orgName = rapid.Ptr(rapid.SampledFrom(append(modelNames, " Acme\t")), true).Draw(t, "name")
 		values := append([]map[string]string{nil}, modelMetadata...)
@@ -51,6 +69,7 @@ func (c *change) drawBody(t *rapid.T) {
 			values = append(values, map[string]string{})
 		}
 		c.metadata = rapid.Ptr(rapid.SampledFrom(values), true).Draw(t, "metadata")
+		c.external = rapid.SampledFrom([]*string{nil, nil, nil, new(""), &modelExternals[0], &modelExternals[1]}).Draw(t, "externalId")
 	case "add", "remove":
 		c.userID = rapid.SampledFrom([]string{userOne, userTwo, userThree}).Draw(t, "user")
 	}
@@ -73,7 +92,7 @@ func (m *model) drawID(t *rapid.T, account *modelAccount) string {
 // drawMatch draws an If-Match where it is honoured.
 func (m *model) drawMatch(t *rapid.T, c change) string {
 	o := m.find(c.orgID)
-	if c.op == "create" || o == nil {
+	if o == nil {
 		return ""
 	}
 	stale := fmt.Sprintf(`"%d"`, rapid.IntRange(0, o.version-1).Draw(t, "old version"))
@@ -112,7 +131,7 @@ func (m *model) repeat(t *rapid.T) {
 	case "match":
 		c.match = m.drawMatch(t, c)
 	case "operation":
-		c = m.draw(t, rapid.SampledFrom([]string{"create", "update", "deactivate", "reactivate", "add", "remove"}).Draw(t, "op"))
+		c = m.draw(t, rapid.SampledFrom([]string{"create", "update", "metadata", "deactivate", "reactivate", "add", "remove"}).Draw(t, "op"))
 		c.by, c.user, c.key, c.match = first.by, first.user, first.key, ""
 		if c.op == "update" {
 			c.metadata = nil
@@ -129,7 +148,7 @@ func (m *model) retry(t *rapid.T) {
 	switch rapid.SampledFrom([]string{"same", "same", "body", "client"}).Draw(t, "but another") {
 	case "body":
 		retries := c.retries
-		c.metadata = nil
+		c.metadata, c.external = nil, nil
 		c.drawBody(t)
 		c.retries = retries
 	case "client":

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,8 @@ import (
 // operations are the calls that make a change.
 var operations = map[string]struct{ method, suffix, event string }{
 	"create":     {http.MethodPost, "", "org.created"},
+	"put":        {http.MethodPut, "", "org.created"},
+	"metadata":   {http.MethodPatch, "/metadata", "org.updated"},
 	"update":     {http.MethodPatch, "", "org.updated"},
 	"deactivate": {http.MethodPost, "/deactivate", "org.deactivated"},
 	"reactivate": {http.MethodPost, "/reactivate", "org.reactivated"},
@@ -31,6 +35,9 @@ type change struct {
 	orgID     string // "" to create
 	orgName   *string
 	metadata  *map[string]string // to nil is null
+	patch     map[string]*string // of the metadata
+	external  *string            // to "" is null
+	revision  int                // 0 for none
 	userID    string
 	match     string // If-Match
 	key       string // Idempotency-Key
@@ -39,10 +46,16 @@ type change struct {
 }
 
 func (c change) path() string {
-	if c.op == "create" {
+	path := "/v1/orgs/" + c.orgID + operations[c.op].suffix
+	switch {
+	case c.op == "create":
 		return "/v1/orgs"
+	case c.op == "put":
+		return "/v1/orgs/external/" + url.PathEscape(*c.external)
+	case c.op == "metadata" && c.revision != 0:
+		return path + "?revision=" + strconv.Itoa(c.revision)
 	}
-	return "/v1/orgs/" + c.orgID + operations[c.op].suffix
+	return path
 }
 
 func (c change) body(t testing.TB) string {
@@ -56,11 +69,24 @@ func (c change) body(t testing.TB) string {
 	if c.userID != "" {
 		fields["userId"] = c.userID
 	}
-	body, err := json.Marshal(fields)
+	if c.revision != 0 {
+		fields["revision"] = c.revision
+	}
+	if c.external != nil && c.op != "put" {
+		fields["externalId"] = c.external
+		if *c.external == "" {
+			fields["externalId"] = nil
+		}
+	}
+	var sent any = fields
+	if c.op == "metadata" {
+		sent = c.patch
+	}
+	body, err := json.Marshal(sent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if operations[c.op].suffix == "/reactivate" {
+	if operations[c.op].suffix == "/reactivate" && len(fields) == 0 {
 		return "" // as {} is
 	}
 	return string(body)
@@ -80,7 +106,7 @@ func (c change) headers() []string {
 
 // name is the name under which the first result is stored, "" if it is not stored.
 func (c change) name() string {
-	if c.key == "" || operations[c.op].method == http.MethodDelete {
+	if method := operations[c.op].method; c.key == "" || method == http.MethodDelete || method == http.MethodPut {
 		return ""
 	}
 	return c.op + " " + c.key
@@ -93,7 +119,7 @@ func (c change) said() string {
 		name := strings.TrimSpace(*c.orgName)
 		c.orgName = &name
 	}
-	return fmt.Sprintf("%s %s %s as %s if %s", c.op, c.orgID, c.body(nil), c.user, c.match)
+	return fmt.Sprintf("%s %s %s as %s if %s at %d", c.op, c.orgID, c.body(nil), c.user, c.match, c.revision)
 }
 
 // remember stores the answer that a repeat of the call gets.
@@ -114,7 +140,7 @@ func (c change) create(t testing.TB, got answer) *modelOrg {
 	made := got.organization(t, 201)
 	o := &modelOrg{account: c.by.account, version: 1, members: map[string]time.Time{}, organization: organization{
 		CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt, OrgID: made.OrgID, IsActive: true,
-		CreatedByAPIKeyID: c.by.id.String(), CreatedByUserID: c.user,
+		CreatedByAPIKeyID: c.by.id.String(), CreatedByUserID: c.user, Revision: 1,
 	}}
 	c.put(o)
 	o.trail = []action{c.action()}
@@ -133,6 +159,12 @@ func (c change) apply(o *modelOrg) string {
 	if c.match != "" && c.match != "*" && !slices.Contains(strings.Split(unmarked.Replace(c.match), ", "), o.tag()) {
 		return "precondition_failed"
 	}
+	if c.revision != 0 && c.revision != o.Revision {
+		return "precondition_failed"
+	}
+	if holder := c.holder(); holder != nil && holder != o {
+		return "external_id_taken"
+	}
 	before := o.organization
 	switch _, isMember := o.members[c.userID]; {
 	case c.op == "deactivate", c.op == "reactivate":
@@ -143,16 +175,47 @@ func (c change) apply(o *modelOrg) string {
 		o.members[c.userID] = time.Time{}
 	case c.op == "remove":
 		delete(o.members, c.userID)
+	case c.op == "metadata":
+		o.Metadata = maps.Clone(o.Metadata)
+		for key, value := range c.patch {
+			switch {
+			case value == nil:
+				delete(o.Metadata, key)
+			case o.Metadata == nil:
+				o.Metadata = map[string]string{key: *value}
+			default:
+				o.Metadata[key] = *value
+			}
+		}
+		if len(o.Metadata) == 0 {
+			o.Metadata = nil // left out when empty
+		}
 	default:
 		c.put(o)
 	}
 	o.UserCount = len(o.members)
 	if !cmp.Equal(before, o.organization) {
 		o.version++
+		if c.userID == "" {
+			o.Revision++
+		}
 		o.unread = true
 		o.trail = append(o.trail, c.action())
 	}
 	return ""
+}
+
+// holder is the organization that has the external id of the call, or nil.
+func (c change) holder() *modelOrg {
+	if c.external == nil || *c.external == "" {
+		return nil
+	}
+	for _, o := range c.by.account.orgs {
+		if o.ExternalID == *c.external {
+			return o
+		}
+	}
+	return nil
 }
 
 // put sets the fields that the body gives.
@@ -165,6 +228,9 @@ func (c change) put(o *modelOrg) {
 		if len(o.Metadata) == 0 {
 			o.Metadata = nil // left out when empty
 		}
+	}
+	if c.external != nil {
+		o.ExternalID = *c.external
 	}
 }
 

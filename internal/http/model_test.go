@@ -155,9 +155,8 @@ func isReplay(t testing.TB, first firstCall, got answer) {
 
 // effect checks the effect of a call that is not a repeat.
 func (m *model) effect(c change, got answer) {
-	if c.op == "create" {
-		m.touched = c.create(m.t, got)
-		m.made(m.touched, got)
+	if c.op == "create" || c.op == "put" {
+		m.creation(c, got)
 		return
 	}
 	if replayed := got.header.Get("Idempotency-Replayed"); replayed != "" {
@@ -165,6 +164,8 @@ func (m *model) effect(c change, got answer) {
 	}
 	o := c.by.account.find(c.orgID)
 	switch code := c.apply(o); {
+	case code == "external_id_taken":
+		m.isTaken(c, got)
 	case code != "":
 		got.rejected(m.t, map[string]int{"not_found": 404, "precondition_failed": 412, "org_inactive": 409}[code], code)
 		if tag := got.header.Get("ETag"); code == "precondition_failed" && tag != o.tag() || code != "precondition_failed" && tag != "" {
@@ -174,6 +175,29 @@ func (m *model) effect(c change, got answer) {
 		got.ok(m.t)
 	default:
 		m.isServed(o, got, 200)
+	}
+}
+
+// creation checks the effect of a call that makes an organization, unless another one has
+// its external id.
+func (m *model) creation(c change, got answer) {
+	holder := c.holder()
+	switch {
+	case holder == nil:
+		m.touched = c.create(m.t, got)
+		m.made(m.touched, got)
+	case c.op == "put":
+		m.touched = holder
+		m.isServed(holder, got, 200)
+	default:
+		m.isTaken(c, got)
+	}
+}
+
+func (m *model) isTaken(c change, got answer) {
+	holder := c.holder()
+	if p := got.rejected(m.t, 409, "external_id_taken"); p.OrgID != holder.OrgID || got.header.Get("X-Should-Retry") != "false" {
+		m.t.Fatalf("%s has the external id: %s %v", holder.OrgID, got.body, got.header)
 	}
 }
 
@@ -208,6 +232,9 @@ func (m *model) check(*rapid.T) {
 	m.isReadAlone(o)
 	active := o.IsActive
 	m.walkAll(o.account.walk(listFilter{name: o.OrgName, active: &active, metadata: o.Metadata}))
+	if o.ExternalID != "" {
+		m.walkAll(o.account.walk(listFilter{external: o.ExternalID, name: o.OrgName, active: &active}))
+	}
 	for user := range o.members {
 		m.walkAll(o.account.walk(listFilter{user: user, active: &active}))
 	}

@@ -61,13 +61,15 @@ type listFilter struct {
 	active   *bool
 	user     string
 	metadata map[string]string
+	external string
 }
 
 func drawFilter(t *rapid.T) listFilter {
 	return listFilter{
-		name:   rapid.SampledFrom([]string{"", "", "acme", "ZUR", "a", "%", "_"}).Draw(t, "orgName"),
-		active: rapid.Ptr(rapid.Bool(), true).Draw(t, "isActive"),
-		user:   rapid.SampledFrom([]string{"", "", userOne, userTwo}).Draw(t, "userId"),
+		name:     rapid.SampledFrom([]string{"", "", "acme", "ZUR", "a", "%", "_"}).Draw(t, "orgName"),
+		active:   rapid.Ptr(rapid.Bool(), true).Draw(t, "isActive"),
+		user:     rapid.SampledFrom([]string{"", "", userOne, userTwo}).Draw(t, "userId"),
+		external: rapid.SampledFrom([]string{"", "", "", modelExternals[0], modelExternals[1]}).Draw(t, "externalId"),
 		metadata: rapid.SampledFrom([]map[string]string{
 			nil, nil, {"plan": "pro"}, {"region": "eu"}, {"plan": "free", "region": "eu"}, {"plan": "pro", "region": "eu"}, {"Ключ": ""},
 		}).Draw(t, "metadata"),
@@ -85,6 +87,9 @@ func (f listFilter) query() url.Values {
 	if f.user != "" {
 		query.Set("userId", f.user)
 	}
+	if f.external != "" {
+		query.Set("externalId", f.external)
+	}
 	for key, value := range f.metadata {
 		query.Set("metadata["+key+"]", value)
 	}
@@ -100,7 +105,7 @@ func (f listFilter) matches(o *modelOrg) bool {
 	if _, isMember := o.members[f.user]; f.user != "" && !isMember {
 		return false
 	}
-	return strings.Contains(orgs.Fold(o.OrgName), orgs.Fold(f.name)) &&
+	return strings.Contains(orgs.Fold(o.OrgName), orgs.Fold(f.name)) && (f.external == "" || f.external == o.ExternalID) &&
 		(f.active == nil || *f.active == o.IsActive)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -87,6 +88,11 @@ func checkExchange(t testing.TB, request *http.Request, got answer) {
 		return
 	case err != nil:
 		t.Fatal(err)
+	}
+	for name, encoded := range params {
+		if params[name], err = url.PathUnescape(encoded); err != nil {
+			t.Fatal(err)
+		}
 	}
 	options := &openapi3filter.Options{
 		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
@@ -216,7 +222,7 @@ func checkPaging(t testing.TB, request *http.Request, got answer) {
 	if link := got.header.Get("Link"); (p.HasMore && !tooLong) != (link != "") || link != "" && !strings.Contains(link, p.Cursor) {
 		t.Errorf("hasMore %v with Link %q", p.HasMore, link)
 	}
-	order := []string{"createdAt", "isActive", "orgId", "orgName", "updatedAt", "userCount", "createdByApiKeyId", "createdByUserId", "metadata"}
+	order := []string{"createdAt", "isActive", "orgId", "orgName", "updatedAt", "userCount", "createdByApiKeyId", "createdByUserId", "metadata", "externalId", "revision"}
 	var raw struct{ Organizations []json.RawMessage }
 	got.decode(t, &raw)
 	for _, organization := range raw.Organizations {
@@ -260,7 +266,7 @@ func TestDescriptionRejectsInvalidPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	organization := `{"createdAt":"2026-01-01T00:00:00Z","isActive":true,"orgId":"org_00000000000000000000000000000000","orgName":"A","updatedAt":"2026-01-01T00:00:00Z","userCount":0`
+	organization := `{"createdAt":"2026-01-01T00:00:00Z","isActive":true,"orgId":"org_00000000000000000000000000000000","orgName":"A","updatedAt":"2026-01-01T00:00:00Z","userCount":0,"revision":1`
 	cursor := `"cursor":"` + strings.Repeat("A", 44) + `"`
 	for body, good := range map[string]bool{
 		`{"hasMore":false,"organizations":[]}`:                                                          true,
@@ -333,7 +339,7 @@ func TestDescriptionHasTheRoutes(t *testing.T) {
 	}
 	var served, described []string
 	for _, r := range newAPI(t).server.Routes() {
-		path := strings.NewReplacer(":orgId", "{orgId}", ":apiKeyId", "{apiKeyId}").Replace(r.Path)
+		path := strings.NewReplacer(":orgId", "{orgId}", ":externalId", "{externalId}", ":apiKeyId", "{apiKeyId}").Replace(r.Path)
 		served = append(served, r.Method+" "+path)
 		if r.Method == http.MethodGet {
 			served = append(served, http.MethodHead+" "+path)

@@ -26,16 +26,16 @@ func (s *Server) listOrgs(c echo.Context) error {
 
 func (s *Server) createOrg(c echo.Context) error {
 	var n orgs.NewOrg
-	call, err := readCall(c, true, nameField(&n.Name).must(), metadataField(&n.Metadata))
+	call, err := readCall(c, true, nameField(&n.Name).must(), metadataField(&n.Metadata), externalIDField(&n.ExternalID))
 	if err != nil {
 		return err
 	}
 	made, err := s.cfg.Orgs.Create(c.Request().Context(), call, n)
 	markReplay(c, made.Replayed)
 	if err != nil {
-		return err
+		return conflictError(err)
 	}
-	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/orgs/"+formatOrgID(made.Org.ID))
+	s.locate(c, made.Org)
 	err = writeChanged(c, http.StatusCreated, made)
 	if err == nil && call.CountsRetries {
 		err = flush(c)
@@ -44,6 +44,34 @@ func (s *Server) createOrg(c echo.Context) error {
 		s.cfg.Orgs.AnswerLost(made)
 	}
 	return err
+}
+
+// putOrg creates the organization with the external id in the path, unless it exists.
+func (s *Server) putOrg(c echo.Context) error {
+	externalID, err := pathExternalID(c)
+	if err != nil {
+		return err
+	}
+	n := orgs.NewOrg{ExternalID: externalID}
+	call, err := readCall(c, true, nameField(&n.Name).must(), metadataField(&n.Metadata), sameExternalIDField(externalID))
+	if err != nil {
+		return err
+	}
+	org, isNew, err := s.cfg.Orgs.Ensure(c.Request().Context(), call, n)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if isNew {
+		status = http.StatusCreated
+		s.locate(c, org)
+	}
+	return writeChanged(c, status, orgs.Changed{Org: org})
+}
+
+// locate sets the address of a new organization.
+func (s *Server) locate(c echo.Context, org orgs.Org) {
+	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/orgs/"+formatOrgID(org.ID))
 }
 
 func (s *Server) getOrg(c echo.Context) error {
@@ -78,18 +106,47 @@ func (s *Server) updateOrg(c echo.Context) error {
 		return err
 	}
 	var changes orgs.Changes
-	call, err := readCall(c, true, optional(&changes.Name, nameField), optional(&changes.Metadata, clearableMetadataField))
+	var on orgs.Precondition
+	call, err := readCall(c, true, optional(&changes.Name, nameField), optional(&changes.Metadata, clearableMetadataField),
+		optional(&changes.ExternalID, clearableExternalIDField), optional(&on.Revision, revisionField))
 	if err != nil {
 		return err
 	}
-	match, err := ifMatch(c.Request().Header)
-	if err != nil {
+	if on.Versions, err = ifMatch(c.Request().Header); err != nil {
 		return err
 	}
-	changed, err := s.cfg.Orgs.Update(c.Request().Context(), call, id, match, changes)
+	changed, err := s.cfg.Orgs.Update(c.Request().Context(), call, id, &on, changes)
 	markReplay(c, changed.Replayed)
 	if err != nil {
-		return preconditionError(err)
+		return conflictError(preconditionError(err))
+	}
+	return writeChanged(c, http.StatusOK, changed)
+}
+
+func (s *Server) patchMetadata(c echo.Context) error {
+	id, err := pathOrgID(c)
+	if err != nil {
+		return err
+	}
+	var on orgs.Precondition
+	if on.Revision, err = revisionParam(c.Request().URL.RawQuery); err != nil {
+		return err
+	}
+	call, err := newCall(c)
+	if err != nil {
+		return err
+	}
+	patch, err := readMetadataPatch(c)
+	if err != nil {
+		return err
+	}
+	if on.Versions, err = ifMatch(c.Request().Header); err != nil {
+		return err
+	}
+	changed, err := s.cfg.Orgs.PatchMetadata(c.Request().Context(), call, id, &on, patch)
+	markReplay(c, changed.Replayed)
+	if err != nil {
+		return tooManyPairsError(preconditionError(err))
 	}
 	return writeChanged(c, http.StatusOK, changed)
 }
@@ -100,15 +157,15 @@ func (s *Server) setActive(active bool) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		call, err := readCall(c, false)
+		var on orgs.Precondition
+		call, err := readCall(c, false, optional(&on.Revision, revisionField))
 		if err != nil {
 			return err
 		}
-		match, err := ifMatch(c.Request().Header)
-		if err != nil {
+		if on.Versions, err = ifMatch(c.Request().Header); err != nil {
 			return err
 		}
-		changed, err := s.cfg.Orgs.SetActive(c.Request().Context(), call, id, match, active)
+		changed, err := s.cfg.Orgs.SetActive(c.Request().Context(), call, id, &on, active)
 		markReplay(c, changed.Replayed)
 		if err != nil {
 			return preconditionError(err)

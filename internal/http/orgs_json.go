@@ -63,6 +63,12 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 		b = append(b, `,"metadata":`...)
 		b = append(b, o.Metadata...)
 	}
+	if o.ExternalID != "" {
+		b = append(b, `,"externalId":`...)
+		b = appendString(b, o.ExternalID)
+	}
+	b = append(b, `,"revision":`...)
+	b = strconv.AppendInt(b, o.Revision, 10)
 	return append(b, '}')
 }
 

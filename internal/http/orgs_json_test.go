@@ -26,6 +26,8 @@ type wireOrg struct {
 	CreatedByAPIKeyID string          `json:"createdByApiKeyId,omitempty"`
 	CreatedByUserID   string          `json:"createdByUserId,omitempty"`
 	Metadata          json.RawMessage `json:"metadata,omitempty"`
+	ExternalID        string          `json:"externalId,omitempty"`
+	Revision          int64           `json:"revision"`
 }
 
 type wirePage struct {
@@ -51,7 +53,7 @@ func toWire(p orgs.Page) wirePage {
 		if o.CreatedByAPIKeyID != (uuid.UUID{}) {
 			one.CreatedByAPIKeyID = o.CreatedByAPIKeyID.String()
 		}
-		one.CreatedByUserID = o.CreatedByUserID
+		one.CreatedByUserID, one.ExternalID, one.Revision = o.CreatedByUserID, o.ExternalID, o.Revision
 		if o.Metadata != "{}" {
 			one.Metadata = json.RawMessage(o.Metadata)
 		}
@@ -95,7 +97,7 @@ func FuzzAppendPage(f *testing.F) {
 		}
 		copy(full.ID[:], ids)
 		copy(full.CreatedByAPIKeyID[:], ids)
-		full.CreatedByUserID = string(ids)
+		full.CreatedByUserID, full.ExternalID, full.Revision = string(ids), name+value, created
 		bare := orgs.Org{Name: name, Metadata: "{}", CreatedAt: time.UnixMicro(updated), UpdatedAt: time.UnixMicro(created)}
 		p := orgs.Page{Orgs: []orgs.Org{full, bare}, Cursor: cursor}
 		if got, want := orgdhttp.AppendPage(nil, p), encodingJSON(t, toWire(p)); !bytes.Equal(got, want) {
@@ -117,7 +119,7 @@ func samplePage(n int) orgs.Page {
 		p.Orgs = append(p.Orgs, orgs.Org{
 			ID: uuid.NewV7(), Name: fmt.Sprintf("Société Générale %d", i), IsActive: true, UserCount: int32(i),
 			CreatedAt: time.UnixMicro(1_767_225_600_000_001), UpdatedAt: time.UnixMicro(1_767_225_600_000_001),
-			CreatedByAPIKeyID: uuid.NewV7(), Metadata: `{"plan": "pro", "region": "eu-central-1"}`,
+			CreatedByAPIKeyID: uuid.NewV7(), Metadata: `{"plan": "pro", "region": "eu-central-1"}`, Revision: 1,
 		})
 	}
 	return p

@@ -28,15 +28,17 @@ func TestListGolden(t *testing.T) {
 		UpdatedAt:         time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 		CreatedByAPIKeyID: uuid.UUID{15: 2},
 		CreatedByUserID:   `auth0|"3"`,
+		ExternalID:        `crm/"5"`,
+		Revision:          1<<40 + 6,
 	})
 	a.Org(t, a.account, orgs.Org{ID: uuid.UUID{15: 4}, Name: "Bare", CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
 	const want = `{"hasMore":false,"organizations":[` +
 		`{"createdAt":"2026-01-02T03:04:05.678900Z","isActive":true,"orgId":"org_00000000000000000000000000000001",` +
 		`"orgName":"Zürich \"AG\" <&>","updatedAt":"2026-01-02T03:04:06Z","userCount":7,` +
 		`"createdByApiKeyId":"00000000-0000-0000-0000-000000000002","createdByUserId":"auth0|\"3\"",` +
-		`"metadata":{"plan": "pro"}},` +
+		`"metadata":{"plan": "pro"},"externalId":"crm/\"5\"","revision":1099511627782},` +
 		`{"createdAt":"2026-01-01T00:00:00Z","isActive":false,"orgId":"org_00000000000000000000000000000004",` +
-		`"orgName":"Bare","updatedAt":"2026-01-01T00:00:00Z","userCount":0}]}`
+		`"orgName":"Bare","updatedAt":"2026-01-01T00:00:00Z","userCount":0,"revision":1}]}`
 	if got := string(a.get(t, "/v1/orgs").body); got != want {
 		t.Errorf("body:\n%s\nwant\n%s", got, want)
 	}
@@ -109,6 +111,7 @@ func TestCreate(t *testing.T) {
 	want := organization{
 		CreatedAt: made.CreatedAt, IsActive: true, OrgID: made.OrgID, OrgName: `Zürich "AG"`, UpdatedAt: made.CreatedAt,
 		CreatedByAPIKeyID: made.CreatedByAPIKeyID, CreatedByUserID: userOne, Metadata: map[string]string{"plan": "pro", "empty": ""},
+		Revision: 1,
 	}
 	if diff := cmp.Diff(want, made); diff != "" || made.CreatedByAPIKeyID == "" {
 		t.Errorf("made (-want +got):\n%s", diff)
@@ -202,6 +205,9 @@ func TestUpdate(t *testing.T) {
 			o := got.organization(t, 200)
 			want := before
 			want.OrgName, want.Metadata, want.UpdatedAt = step.name, step.metadata, o.UpdatedAt
+			if o.UpdatedAt != before.UpdatedAt {
+				want.Revision++
+			}
 			if diff := cmp.Diff(want, o); diff != "" || got.header.Get("ETag") != step.tag {
 				t.Errorf("step %d: ETag %s (-want +got):\n%s", i, got.header.Get("ETag"), diff)
 			}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,7 @@ func largestOrg(t testing.TB, n int) orgs.Org {
 		Name: strings.Repeat("\u2028", 254) + "x", Metadata: orgs.Metadata(text), UserCount: 2_000_000_000,
 		CreatedAt:         time.UnixMicro(1_767_225_600_000_001 + int64(n)).UTC(),
 		CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: "auth0|1",
+		ExternalID: strings.Repeat("\u2028", 250) + strconv.Itoa(n), Revision: math.MaxInt64,
 	}
 }
 
@@ -73,7 +76,7 @@ func TestPageSize(t *testing.T) {
 		"short name":               {Name: "x"},
 		"quotes":                   {Name: strings.Repeat(`"`, 255)},
 		"backslashes and metadata": {Name: strings.Repeat(`\`, 255), Metadata: `{"a": "b"}`},
-		"every field":              {Name: strings.Repeat("\u2029", 253) + "x", UserCount: 2_000_000_000, IsActive: true, CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: strings.Repeat("\u2029", 255)},
+		"every field":              {Name: strings.Repeat("\u2029", 253) + "x", UserCount: 2_000_000_000, IsActive: true, CreatedByAPIKeyID: uuid.NewV7(), CreatedByUserID: strings.Repeat("\u2029", 255), ExternalID: strings.Repeat("\u2029", 255), Revision: math.MaxInt64},
 		"largest":                  largestOrg(t, 9),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"orgd/internal/orgs"
@@ -39,16 +40,40 @@ func isKnown(h http.Header, version int64) (bool, error) {
 }
 
 // preconditionError returns the error of a change. If its If-Match lists only other
-// versions, that is a 412 with the current ETag.
+// versions, or it is for another revision, that is a 412 with the current ETag.
 func preconditionError(err error) error {
 	var version orgs.VersionError
-	if !errors.As(err, &version) {
+	var revision orgs.RevisionError
+	switch {
+	case errors.As(err, &version):
+		e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. "+readAgain)
+		return e.tagged(version.Current).because(err)
+	case errors.As(err, &revision):
+		e := newError(codePreconditionFailed, "The organization's revision is now "+strconv.FormatInt(revision.Current, 10)+". "+readAgain)
+		return e.tagged(revision.Version).because(err)
+	}
+	return err
+}
+
+const readAgain = "Read the organization again and check whether the change still applies."
+
+// tagged adds the current ETag. A version of 0 is unknown.
+func (e *apiError) tagged(version int64) *apiError {
+	if version > 0 {
+		e.headers = map[string]string{"ETag": entityTag(version)}
+	}
+	return e
+}
+
+// conflictError returns the error of a creation or change. If another organization has the
+// external id, it names that organization.
+func conflictError(err error) error {
+	var taken orgs.ExternalIDTakenError
+	if !errors.As(err, &taken) {
 		return err
 	}
-	e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. Read the organization again and check whether the change still applies.")
-	if version.Current > 0 {
-		e.headers = map[string]string{"ETag": entityTag(version.Current)}
-	}
+	e := newError(codeExternalIDTaken, "Another organization of this account has this externalId. Its orgId is in this answer. Use that organization, or another externalId.")
+	e.orgID = formatOrgID(taken.OrgID)
 	return e.because(err)
 }
 

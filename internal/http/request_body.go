@@ -60,7 +60,7 @@ func receivedBody(c echo.Context) ([]byte, error) {
 // until the server asks for it (Expect: 100-continue).
 func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
 	r := c.Request()
-	if err := checkMediaType(r.Header); err != nil {
+	if err := checkMediaType(r.Header, mediaTypes(c.Path())); err != nil {
 		return nil, err
 	}
 	connection := http.NewResponseController(c.Response())

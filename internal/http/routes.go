@@ -8,6 +8,9 @@ import (
 	"orgd/internal/apikeys"
 )
 
+// metadataPath is the route whose body is a merge patch of the metadata.
+const metadataPath = "/v1/orgs/:orgId/metadata"
+
 // open marks a route that needs no key.
 const open apikeys.Scope = ""
 
@@ -30,8 +33,10 @@ func (s *Server) routes() []route {
 	return []route{
 		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, orgPageAnswer, s.listOrgs},
 		{http.MethodPost, "/v1/orgs", apikeys.OrgsWrite, orgAnswer, s.createOrg},
+		{http.MethodPut, "/v1/orgs/external/:externalId", apikeys.OrgsWrite, orgAnswer, s.putOrg},
 		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, orgAnswer, s.getOrg},
 		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, orgAnswer, s.updateOrg},
+		{http.MethodPatch, metadataPath, apikeys.OrgsWrite, orgAnswer, s.patchMetadata},
 		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(false)},
 		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(true)},
 		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, smallAnswer, s.listMembers},

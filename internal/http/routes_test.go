@@ -113,7 +113,7 @@ func (a *api) orgRoutes(t *testing.T, call func(t *testing.T, method, suffix, bo
 	t.Helper()
 	bodies := map[string]string{
 		"PATCH ": `{"orgName":"Stolen"}`, "POST /users": member(userTwo), "DELETE /users": member(userOne),
-		"POST /deactivate": "", "POST /reactivate": "",
+		"POST /deactivate": "", "POST /reactivate": "", "PATCH /metadata": `{"plan":"stolen"}`,
 	}
 	called := 0
 	for _, r := range a.server.Routes() {
@@ -230,7 +230,11 @@ func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 		request := a.request(t, method, path+suffix, strings.NewReader(body), "Authorization", "Bearer "+a.key, "Content-Type", "text/json")
 		got := a.send(t, request)
 		got.rejected(t, 415, "unsupported_media_type")
-		if got.header.Get("Accept") != "application/json" || (method == http.MethodPatch) != (got.header.Get("Accept-Patch") == "application/json") {
+		types := "application/json"
+		if suffix == "/metadata" {
+			types += ", application/merge-patch+json"
+		}
+		if got.header.Get("Accept") != types || (method == http.MethodPatch) != (got.header.Get("Accept-Patch") == types) {
 			t.Errorf("%s %s: %v", method, suffix, got.header)
 		}
 		large := a.request(t, method, path+suffix, strings.NewReader(`{"orgName":"`+strings.Repeat("x", 1<<20)+`"}`),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,10 +30,19 @@ type event struct {
 
 // image is the part of an organization that an event records.
 type image struct {
-	OrgName  *string            `json:"orgName"`
-	Metadata *map[string]string `json:"metadata"`
-	IsActive *bool              `json:"isActive"`
-	UserID   *string            `json:"-"` // the event's user: before a removal, after an addition
+	OrgName    *string            `json:"orgName"`
+	Metadata   *map[string]string `json:"metadata"`
+	IsActive   *bool              `json:"isActive"`
+	ExternalID rawJSON            `json:"externalId"` // "" if the event does not have it
+	UserID     *string            `json:"-"`          // the event's user: before a removal, after an addition
+}
+
+// rawJSON is a value as it was sent, null too.
+type rawJSON string
+
+func (r *rawJSON) UnmarshalJSON(text []byte) error {
+	*r = rawJSON(text)
+	return nil
 }
 
 // state is an organization as one version of it was.
@@ -116,6 +126,15 @@ func (s state) after(e event) state {
 	if e.after.IsActive != nil {
 		s.IsActive = *e.after.IsActive
 	}
+	if e.after.ExternalID != "" {
+		s.ExternalID = strings.Trim(string(e.after.ExternalID), `"`)
+		if e.after.ExternalID == "null" {
+			s.ExternalID = ""
+		}
+	}
+	if e.before.UserID == nil && e.after.UserID == nil {
+		s.Revision++
+	}
 	s.members = maps.Clone(s.members)
 	if s.members == nil {
 		s.members = map[string]bool{}
@@ -165,6 +184,9 @@ func images(was, is state) (before, after image) {
 	if was.IsActive != is.IsActive {
 		before.IsActive, after.IsActive = &was.IsActive, &is.IsActive
 	}
+	if was.ExternalID != is.ExternalID {
+		before.ExternalID, after.ExternalID = orNull(was.ExternalID), orNull(is.ExternalID)
+	}
 	for user := range was.members {
 		if !is.members[user] {
 			before.UserID = &user
@@ -176,6 +198,13 @@ func images(was, is state) (before, after image) {
 		}
 	}
 	return before, after
+}
+
+func orNull(text string) rawJSON {
+	if text == "" {
+		return "null"
+	}
+	return rawJSON(`"` + text + `"`) // the tests' ids need no escapes
 }
 
 func orEmpty(m map[string]string) *map[string]string {

@@ -24,6 +24,13 @@ type Changed struct {
 // Versions are the values of Org.Version to which a change may be made; nil for any.
 type Versions []int64
 
+// Precondition says to which state of an organization a change may be made. A change takes
+// nil for any state.
+type Precondition struct {
+	Versions Versions
+	Revision *int64 // nil for any
+}
+
 // effect makes a change with one call of a function of migrations 00008 to 00010, and therefore in
 // one transaction and one round trip.
 type effect func(context.Context, db.Querier) (Org, error)
@@ -41,13 +48,24 @@ func (r *Repository) change(ctx context.Context, share db.Share, c Call, operati
 	} else {
 		changed, err = changeOnce(ctx, share, c, operation, request, run)
 	}
-	if errors.Is(err, ErrVersion) {
-		err = VersionError{Current: changed.Org.Version}
-	}
 	if err != nil {
+		err = withState(err, changed.Org)
 		return Changed{Replayed: changed.Replayed}, fmt.Errorf("%s: %w", operation, err)
 	}
 	return changed, nil
+}
+
+// withState adds the part of the organization's state that caused the error.
+func withState(err error, o Org) error {
+	switch {
+	case errors.Is(err, ErrVersion):
+		return VersionError{Current: o.Version}
+	case errors.Is(err, ErrRevision):
+		return RevisionError{Current: o.Revision, Version: o.Version}
+	case errors.Is(err, ErrExternalIDTaken):
+		return ExternalIDTakenError{OrgID: o.ID}
+	}
+	return err
 }
 
 // storedErrors are the errors that depend on the organization's state.
@@ -55,6 +73,10 @@ var storedErrors = idempotency.StoredErrors{
 	"not_found": ErrNotFound,
 	"inactive":  ErrInactive,
 	"version":   ErrVersion,
+	"revision":  ErrRevision,
+
+	"external_id_taken": ErrExternalIDTaken,
+	"too_many_pairs":    ErrTooManyPairs,
 }
 
 func changeOnce(ctx context.Context, share db.Share, c Call, operation string, request any, run effect) (Changed, error) {
@@ -92,24 +114,34 @@ func orNull[T comparable](v T) *T {
 type outcome string
 
 const (
-	outcomeChanged   outcome = "changed"
-	outcomeUnchanged outcome = "unchanged"
-	outcomeNotFound  outcome = "not_found"
-	outcomeVersion   outcome = "version"
-	outcomeInactive  outcome = "inactive"
+	outcomeCreated      outcome = "created"
+	outcomeChanged      outcome = "changed"
+	outcomeUnchanged    outcome = "unchanged"
+	outcomeNotFound     outcome = "not_found"
+	outcomeVersion      outcome = "version"
+	outcomeRevision     outcome = "revision"
+	outcomeInactive     outcome = "inactive"
+	outcomeTaken        outcome = "external_id_taken"
+	outcomeTooManyPairs outcome = "too_many_pairs"
 )
 
 // err returns the error of an outcome, or nil.
 func (o outcome) err() error {
 	switch o {
-	case outcomeChanged, outcomeUnchanged:
+	case outcomeCreated, outcomeChanged, outcomeUnchanged:
 		return nil
 	case outcomeNotFound:
 		return ErrNotFound
 	case outcomeVersion:
 		return ErrVersion
+	case outcomeRevision:
+		return ErrRevision
 	case outcomeInactive:
 		return ErrInactive
+	case outcomeTaken:
+		return ErrExternalIDTaken
+	case outcomeTooManyPairs:
+		return ErrTooManyPairs
 	}
 	return fmt.Errorf("orgs: unknown outcome %q", string(o))
 }

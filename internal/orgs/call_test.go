@@ -78,7 +78,7 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 		"other name":         second(b.repository.Update(ctx, b.keyed("k"), id, nil, orgs.Changes{Name: ptr("Acme 3")})),
 		"other field":        second(b.repository.Update(ctx, b.keyed("k"), id, nil, orgs.Changes{})),
 		"other organization": second(b.repository.Update(ctx, b.keyed("k"), other, nil, orgs.Changes{Name: ptr("Acme 2")})),
-		"other version":      second(b.repository.Update(ctx, b.keyed("k"), id, orgs.Versions{1}, orgs.Changes{Name: ptr("Acme 2")})),
+		"other version":      second(b.repository.Update(ctx, b.keyed("k"), id, &orgs.Precondition{Versions: orgs.Versions{1}}, orgs.Changes{Name: ptr("Acme 2")})),
 		"member, version":    second(b.repository.AddMember(ctx, b.keyed("m"), id, orgs.Versions{}, userN(1))),
 		"other user":         second(b.repository.Update(ctx, otherUser, id, nil, orgs.Changes{Name: ptr("Acme 2")})),
 	} {
@@ -120,7 +120,7 @@ func TestStoredErrorsAreReplayed(t *testing.T) {
 			reject: "UPDATE orgs SET version = 6 WHERE org_id = $1",
 			allow:  "UPDATE orgs SET version = 7 WHERE org_id = $1",
 			change: func(r *orgs.Repository, c orgs.Call, id uuid.UUID) (orgs.Changed, error) {
-				return r.Update(ctx, c, id, orgs.Versions{7}, orgs.Changes{})
+				return r.Update(ctx, c, id, &orgs.Precondition{Versions: orgs.Versions{7}}, orgs.Changes{})
 			},
 			want: orgs.ErrVersion,
 		},

@@ -3,6 +3,7 @@ package orgs
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -13,14 +14,15 @@ import (
 
 // NewOrg is an organization to create.
 type NewOrg struct {
-	Name     string // as ValidName returns it
-	Metadata map[string]string
+	Name       string // as ValidName returns it
+	Metadata   map[string]string
+	ExternalID string // unique in the account; empty for none
 }
 
 // Create creates an organization. If the client counts its retries and sends no
 // idempotency key, a retry returns the organization of an equal call in the last 10
-// minutes whose answer is known to be lost. Errors: ErrInProgress, ErrKeyReused,
-// ErrUnavailable.
+// minutes whose answer is known to be lost. Errors: ExternalIDTakenError, ErrInProgress,
+// ErrKeyReused, ErrUnavailable.
 func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, error) {
 	const operation = "create organization"
 	creation, err := r.newCreation(c, n)
@@ -28,35 +30,67 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 		return Changed{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	if creation.due == nil {
-		return r.change(ctx, r.db.For(c.AccountID), c, operation, createRequest{creation.name, creation.metadata}, creation.run)
+		return r.change(ctx, r.createShare(creation), c, operation, creation.request(), creation.run)
 	}
-	made, err := r.answers.create(ctx, creation)
+	made, err := r.answers.create(ctx, r.createShare(creation), creation)
 	if err != nil {
-		return Changed{}, fmt.Errorf("%s: %w", operation, err)
+		return Changed{}, fmt.Errorf("%s: %w", operation, withState(err, made.Org))
 	}
 	return made, nil
+}
+
+// Ensure returns the account's organization with the external id of n. If there is none, it
+// creates one. Of concurrent calls, one creates it. Errors: ErrUnavailable.
+func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isNew bool, err error) {
+	c.IdempotencyKey, c.CountsRetries = "", false // the external id does more
+	creation, err := r.newCreation(c, n)
+	if err == nil {
+		err = r.createShare(creation).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+			var made outcome
+			org, made, err = creation.insert(ctx, q)
+			isNew = made == outcomeCreated
+			return err
+		})
+	}
+	if err != nil {
+		return Org{}, false, fmt.Errorf("ensure organization: %w", err)
+	}
+	return org, isNew, nil
+}
+
+// createShare returns the account's share. Creations with one external id take turns, so
+// that they do not hold connections while they wait for each other.
+func (r *Repository) createShare(c creation) db.Share {
+	share := r.db.For(c.AccountID)
+	if c.externalID == "" {
+		return share
+	}
+	return share.InTurn(db.LockID(c.AccountID[:], []byte("external id "), []byte(c.externalID)))
 }
 
 // creation is everything that the statement needs to create an organization.
 type creation struct {
 	Call
-	orgID    uuid.UUID
-	name     string
-	metadata string
-	due      *answer // nil unless the call may be retried without an idempotency key
-	owner    int64   // of due
+	orgID      uuid.UUID
+	name       string
+	metadata   string
+	externalID string
+	due        *answer // nil unless the call may be retried without an idempotency key
+	owner      int64   // of due
 }
+
+func (c creation) request() createRequest { return createRequest{c.name, c.metadata, c.externalID} }
 
 func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	metadata, err := encodeMetadata(n.Metadata)
 	if err != nil {
 		return creation{}, err
 	}
-	made := creation{Call: c, orgID: uuid.NewV7(), name: n.Name, metadata: metadata, owner: r.answers.owner}
+	made := creation{Call: c, orgID: uuid.NewV7(), name: n.Name, metadata: metadata, externalID: n.ExternalID, owner: r.answers.owner}
 	if c.IdempotencyKey != "" || !c.CountsRetries {
 		return made, nil
 	}
-	digest, err := digestOf(c, createRequest{n.Name, metadata})
+	digest, err := digestOf(c, made.request())
 	if err != nil {
 		return creation{}, err
 	}
@@ -68,13 +102,24 @@ func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 // looks for earlier ones holds it exclusively.
 func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.digest[:])) }
 
-const orgCreate = `
-SELECT ` + orgColumns + `, version
-FROM org_create_1($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, $10, $11, $12)`
+var orgCreate = `
+SELECT ` + prefixed("(result.made).", orgColumns+", version") + `, result.outcome
+FROM org_create_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS result`
 
+// run creates the organization. With ErrExternalIDTaken it returns the id of the
+// organization that has the external id.
 func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
+	org, made, err := c.insert(ctx, q)
+	if err == nil && made == outcomeTaken {
+		return Org{ID: org.ID}, ErrExternalIDTaken
+	}
+	return org, err
+}
+
+// insert creates the organization, or returns the one that has the external id.
+func (c creation) insert(ctx context.Context, q db.Querier) (Org, outcome, error) {
 	args := []any{
-		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata,
+		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata, orNull(c.externalID),
 		orNull(c.KeyID), orNull(c.UserID), c.RequestID,
 	}
 	if c.due == nil {
@@ -84,14 +129,15 @@ func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 	}
 	rows, err := q.Query(ctx, orgCreate, args...)
 	if err != nil {
-		return Org{}, err
+		return Org{}, "", err
 	}
-	return pgx.CollectExactlyOneRow(rows, scanVersioned)
+	made, err := pgx.CollectExactlyOneRow(rows, scanUpdated)
+	return made.Org, made.outcome, err
 }
 
 // create serves a call that may be retried without an idempotency key: it creates an
 // organization, or returns that of an equal call.
-func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
+func (a *answers) create(ctx context.Context, share db.Share, c creation) (Changed, error) {
 	if c.IsRetry {
 		if found, changed, err := a.findLost(ctx, c); err != nil || found {
 			return changed, err
@@ -99,7 +145,7 @@ func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
 	}
 	var org Org
 	begun := false
-	err := a.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+	err := share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		begun = true
 		// Wait for the outcome even if the client has disconnected.
 		ctx, cancel := untilDeadline(ctx)
@@ -107,13 +153,13 @@ func (a *answers) create(ctx context.Context, c creation) (Changed, error) {
 		org, err = c.run(ctx, q)
 		return err
 	})
-	if err != nil {
-		if begun { // the commit may have succeeded
-			a.lost.add(*c.due)
-		}
-		return Changed{}, err
+	switch {
+	case err == nil:
+		return a.settle(ctx, *c.due, org, false)
+	case begun && !errors.Is(err, ErrExternalIDTaken): // the commit may have succeeded
+		a.lost.add(*c.due)
 	}
-	return a.settle(ctx, *c.due, org, false)
+	return Changed{Org: org}, err
 }
 
 // untilDeadline returns a context that has the deadline of ctx but not its cancellation.

@@ -43,7 +43,12 @@ func TestEachChangeIsAudited(t *testing.T) {
 	id := b.create(t, orgs.NewOrg{Name: "Acme", Metadata: map[string]string{"a": "b"}}).ID
 	b.update(t, id, orgs.Changes{Name: ptr("Acme 2")})
 	b.update(t, id, orgs.Changes{Name: ptr("Acme 3"), Metadata: &map[string]string{}})
+	b.update(t, id, orgs.Changes{ExternalID: ptr("crm/42")})
+	b.update(t, id, orgs.Changes{ExternalID: ptr("")})
 	for _, change := range []func() (orgs.Changed, error){
+		func() (orgs.Changed, error) {
+			return b.repository.PatchMetadata(ctx, b.caller(), id, nil, orgs.MetadataPatch{"c": ptr("d"), "absent": nil})
+		},
 		func() (orgs.Changed, error) { return b.repository.AddMember(ctx, b.caller(), id, nil, user) },
 		func() (orgs.Changed, error) { return b.repository.AddMember(ctx, b.caller(), id, nil, user) },
 		func() (orgs.Changed, error) { return b.repository.SetActive(ctx, b.caller(), id, nil, false) },
@@ -69,6 +74,9 @@ func TestEachChangeIsAudited(t *testing.T) {
 		by("org.created", `{}`, `{"orgName": "Acme", "metadata": {"a": "b"}}`),
 		by("org.updated", `{"orgName": "Acme"}`, `{"orgName": "Acme 2"}`),
 		by("org.updated", `{"orgName": "Acme 2", "metadata": {"a": "b"}}`, `{"orgName": "Acme 3", "metadata": {}}`),
+		by("org.updated", `{"externalId": null}`, `{"externalId": "crm/42"}`),
+		by("org.updated", `{"externalId": "crm/42"}`, `{"externalId": null}`),
+		by("org.updated", `{"metadata": {}}`, `{"metadata": {"c": "d"}}`),
 		about(user, by("org.member_added", `{}`, `{}`)),
 		by("org.deactivated", `{"isActive": true}`, `{"isActive": false}`),
 		about(user, by("org.member_removed", `{}`, `{}`)),

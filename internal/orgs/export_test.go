@@ -26,6 +26,8 @@ var (
 	IndexedStatement = exported(orgListIndexed)
 	WalkedStatement  = exported(orgListWalked)
 
+	ByExternalIDStatement = exported(orgListByExternalID)
+
 	ByActivityStatement = exported(orgListByActivity)
 )
 

@@ -24,6 +24,8 @@ type ListParams struct {
 
 	UserID   *string           // only organizations that this user is a member of; nil for all
 	Metadata map[string]string // only organizations that have all these pairs; empty for all
+
+	ExternalID string // only the organization with this external id; empty for all
 }
 
 // Page is one page of a list.
@@ -108,6 +110,9 @@ func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, err
 func (l listQuery) ofUser() bool { return l.UserID != nil }
 
 func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
+	if l.ExternalID != "" {
+		return l.fetch(ctx, q, orgListByExternalID(l))
+	}
 	if l.folded == "" && l.metadata == "" {
 		list := orgList
 		if l.ofUser() && l.IsActive != nil {
@@ -168,13 +173,13 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	// Not folded, because the folded form may change with a release.
 	scope = append(scope, p.Name...)
 	// Later releases added the following filters. They are appended only if they are
-	// given, so older cursors stay valid. No two lists have the same scope: names, user ids, keys
-	// and values contain no NUL, and an id has 16 bytes.
+	// given, so older cursors stay valid. No two lists have the same scope: names, ids, keys and
+	// values contain no NUL, and an account's id has 16 bytes.
 	if p.UserID != nil {
 		scope = append(append(scope, "\x00u"...), *p.UserID...)
 	}
-	if len(p.Metadata) == 0 {
-		return scope
+	if p.ExternalID != "" {
+		scope = append(append(scope, "\x00e"...), p.ExternalID...)
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		scope = append(scope, "\x00m"+key+"\x00"+p.Metadata[key]...)

@@ -24,12 +24,14 @@ var choices = struct {
 	names    []string
 	metadata []map[string]string
 	users    []*string
+	external []string
 }{
 	names: []string{"", "acme", "AC", "a", "é", "10%", "東京", "東", "e 1", "zz", "absent"},
 	metadata: []map[string]string{
 		nil, {"plan": "pro"}, {"plan": "pro", "region": "eu"}, {"note": ""}, {"plan": "PRO"}, {"a]b": `"\`}, {"region": "pro"},
 	},
-	users: []*string{nil, ptr(userN(0)), ptr(userN(1)), ptr(userN(2)), ptr(userN(3))},
+	users:    []*string{nil, ptr(userN(0)), ptr(userN(1)), ptr(userN(2)), ptr(userN(3))},
+	external: []string{"", "crm/7", "crm"},
 }
 
 // everyList calls fn with every combination of the filters.
@@ -39,7 +41,9 @@ func everyList(fn func(orgs.ListParams)) {
 		for _, metadata := range choices.metadata {
 			for _, user := range choices.users {
 				for _, active := range []*bool{nil, &yes, &no} {
-					fn(orgs.ListParams{Name: name, Metadata: metadata, UserID: user, IsActive: active})
+					for _, external := range choices.external {
+						fn(orgs.ListParams{Name: name, Metadata: metadata, UserID: user, IsActive: active, ExternalID: external})
+					}
 				}
 			}
 		}
@@ -62,6 +66,8 @@ func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[
 			IsActive:  random.IntN(4) > 0,
 			Metadata:  pairs[random.IntN(len(pairs))],
 			CreatedAt: time.Unix(int64(-i/3), 0).UTC(),
+
+			ExternalID: fmt.Sprint("crm/", i),
 		})
 		for n, user := range choices.users[1:] { // members of some, half, a fifth and none of the organizations
 			if random.IntN(20) < []int{5, 10, 4, 0}[n] {
@@ -143,13 +149,13 @@ func TestFiltersReadTheirOwnWrites(t *testing.T) {
 	user := userN(1)
 	for i := range 200 {
 		name := fmt.Sprintf("Quux 東京 %d", i)
-		o := b.Org(t, b.account, orgs.Org{Name: name, IsActive: true, Metadata: orgs.Metadata(fmt.Sprintf(`{"n": "%d"}`, i)), CreatedAt: time.Unix(int64(-i), 0)})
+		o := b.Org(t, b.account, orgs.Org{Name: name, IsActive: true, Metadata: orgs.Metadata(fmt.Sprintf(`{"n": "%d"}`, i)), CreatedAt: time.Unix(int64(-i), 0), ExternalID: name})
 		b.Member(t, b.account, o, user)
 		metadata := map[string]string{"n": fmt.Sprint(i)}
 		for _, nearby := range []int{1, 10_000} {
 			repository := b.repository.WithNearby(nearby)
 			for _, p := range []orgs.ListParams{
-				{Name: name}, {Metadata: metadata}, {Name: "京 ", Metadata: metadata}, {UserID: &user, Metadata: metadata}, {UserID: &user, Name: name},
+				{Name: name}, {Metadata: metadata}, {Name: "京 ", Metadata: metadata}, {UserID: &user, Metadata: metadata}, {UserID: &user, Name: name}, {ExternalID: name}, {ExternalID: name, UserID: &user, Metadata: metadata},
 			} {
 				p.Limit = 100
 				page, err := repository.List(context.Background(), b.account, p)
@@ -235,7 +241,7 @@ func TestCursorsOfTheFirstRelease(t *testing.T) {
 func TestScopesAreUnique(t *testing.T) {
 	t.Parallel()
 	// The characters that a scope itself uses, without NUL.
-	text := rapid.StringOfN(rapid.SampledFrom([]rune("umtf*a\x01é")), 0, 20, -1)
+	text := rapid.StringOfN(rapid.SampledFrom([]rune("uemtf*a\x01é")), 0, 20, -1)
 	id := rapid.Custom(func(t *rapid.T) uuid.UUID {
 		return uuid.UUID(rapid.SliceOfN(rapid.SampledFrom([]byte("\x00um*t\x01")), 16, 16).Draw(t, "id"))
 	})
@@ -248,6 +254,9 @@ func TestScopesAreUnique(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "byUser") {
 			p.UserID = ptr(text.Draw(t, "user"))
+		}
+		if rapid.Bool().Draw(t, "byExternalID") {
+			p.ExternalID = text.Filter(func(s string) bool { return s != "" }).Draw(t, "external id")
 		}
 		if pairs := rapid.MapOfN(text, text, 0, 4).Draw(t, "metadata"); len(pairs) > 0 {
 			p.Metadata = pairs
@@ -274,6 +283,9 @@ func readScope(t *rapid.T, scope []byte) (account uuid.UUID, p orgs.ListParams) 
 		var user string
 		user, rest = untilNUL(after)
 		p.UserID = &user
+	}
+	if after, ok := bytes.CutPrefix(rest, []byte("\x00e")); ok {
+		p.ExternalID, rest = untilNUL(after)
 	}
 	for len(rest) > 0 {
 		var key string

@@ -200,6 +200,39 @@ func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 	}
 }
 
+// One look-up in the index of external ids, whatever other filters there are.
+func TestPlansByExternalID(t *testing.T) {
+	t.Parallel()
+	d, account, user := explainable(t)
+	yes := true
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for name, p := range map[string]orgs.ListParams{
+			"alone":             {},
+			"active":            {IsActive: &yes},
+			"name":              {Name: "org"},
+			"metadata":          {Metadata: map[string]string{"plan": "pro"}},
+			"user":              {UserID: &user},
+			"all filters":       {UserID: &user, IsActive: &yes, Name: "org", Metadata: map[string]string{"plan": "pro"}},
+			"rare other filter": {Metadata: map[string]string{"n": "19777"}},
+		} {
+			p.Limit, p.ExternalID = 100, "crm/19778"
+			for _, after := range []*cursor.Position{nil, positionAt(t, d, account, 1000)} {
+				t.Run(fmt.Sprintf("%s, %s, first page %v", mode, name, after == nil), func(t *testing.T) {
+					sql, args := orgs.ByExternalIDStatement(account, p, after)
+					plan := explain(t, conn, sql, args)
+					if !strings.Contains(plan.text, `"orgs_by_external_id"`) || !strings.Contains(plan.indexCond, "external_id = ") || strings.Contains(plan.text, "Seq Scan") {
+						t.Errorf("not looked up in orgs_by_external_id:\n%s", plan.text)
+					}
+					if plan.buffers > 20 {
+						t.Errorf("read %d buffers", plan.buffers)
+					}
+				})
+			}
+		}
+	}
+}
+
 // planModes are the plans of a prepared statement: the first few calls of a connection make
 // custom plans, and a busy connection uses the generic plan.
 var planModes = []string{"force_generic_plan", "force_custom_plan"}
@@ -227,8 +260,8 @@ func explainable(t *testing.T) (d *dbtest.DB, account uuid.UUID, user string) {
 	account, user = d.Account(t), userN(1)
 	for _, a := range []uuid.UUID{account, d.Account(t)} {
 		d.Exec(t, `
-INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, created_at)
-SELECT $1, gen_random_uuid(), 'Org ' || i, 'org ' || i, i % 50 <> 0,
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, external_id, metadata, created_at)
+SELECT $1, gen_random_uuid(), 'Org ' || i, 'org ' || i, i % 50 <> 0, 'crm/' || i,
        jsonb_build_object('plan', CASE WHEN i % 3 = 0 THEN 'free' ELSE 'pro' END, 'n', i::text), '2026-01-01'::timestamptz - i * interval '1 second'
 FROM generate_series(1, 20000) AS i`, a)
 		d.Exec(t, `

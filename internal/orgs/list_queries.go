@@ -93,6 +93,23 @@ func orgList(q listQuery) statement {
 	return s
 }
 
+// orgListByExternalID finds the one organization with the external id, and then compares it
+// with the other filters. With OFFSET 0 the planner cannot begin with those.
+func orgListByExternalID(q listQuery) statement {
+	var s statement
+	found := fmt.Sprintf("(SELECT %s, org_name_folded FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",
+		orgColumns, s.bind(q.accountID), s.bind(q.ExternalID))
+	where := "true" + s.after(q, "created_at") + s.member(q)
+	if q.IsActive != nil && !q.ofUser() {
+		where += " AND is_active = " + s.bind(*q.IsActive)
+	}
+	if residual := s.residual(q); residual != "" {
+		where += " AND " + residual
+	}
+	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", orgColumns, found, where, orgOrder, s.bind(q.Limit+1))
+	return s
+}
+
 // orgListByActivity lists a user's active or deactivated organizations. If the members'
 // rows have the activity, these are a range of org_members_by_activity. The large ones
 // are looked up one by one. Both parts also test the organization's own row.
@@ -143,7 +160,7 @@ var orgNulls = strings.Repeat("NULL, ", strings.Count(orgColumns, ",")) + "NULL"
 func orgListIndexed(q listQuery) statement {
 	var s statement
 	where := "account_id = " + s.bind(q.accountID) + s.indexed(q) + s.after(q, "created_at")
-	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[1]s FROM named%[3]s %[4]s LIMIT %[5]s`,
+	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[1]s FROM named WHERE true%[3]s %[4]s LIMIT %[5]s`,
 		orgColumns, where, s.member(q), orgOrder, s.bind(q.Limit+1))
 	return s
 }
@@ -174,7 +191,7 @@ func (s *statement) member(q listQuery) string {
 	if !q.ofUser() {
 		return ""
 	}
-	return fmt.Sprintf(` WHERE EXISTS (SELECT FROM org_members AS m WHERE m.account_id = %s AND m.org_id = named.org_id AND m.user_id = %s)`,
+	return fmt.Sprintf(` AND EXISTS (SELECT FROM org_members AS m WHERE m.account_id = %s AND m.org_id = named.org_id AND m.user_id = %s)`,
 		s.bind(q.accountID), s.bind(*q.UserID))
 }
 

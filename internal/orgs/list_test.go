@@ -29,6 +29,8 @@ func TestListReturnsWhatIsStored(t *testing.T) {
 		UpdatedAt:         time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 		CreatedByAPIKeyID: uuid.NewV7(),
 		CreatedByUserID:   userN(2),
+		ExternalID:        "crm/ü 42",
+		Revision:          1 << 40,
 	}
 	bare := orgs.Org{ID: uuid.NewV7(), Name: "Bare", CreatedAt: want.CreatedAt.Add(-time.Second)}
 	b.Org(t, b.account, want)

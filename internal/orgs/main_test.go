@@ -109,7 +109,7 @@ func matches(p orgs.ListParams, o orgs.Org, members []string) bool {
 			return false
 		}
 	}
-	return (p.IsActive == nil || *p.IsActive == o.IsActive) &&
+	return (p.ExternalID == "" || p.ExternalID == o.ExternalID) && (p.IsActive == nil || *p.IsActive == o.IsActive) &&
 		(p.UserID == nil || slices.Contains(members, *p.UserID)) &&
 		strings.Contains(orgs.Fold(o.Name), orgs.Fold(p.Name))
 }

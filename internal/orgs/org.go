@@ -19,6 +19,14 @@ var (
 	ErrNotFound = errors.New("orgs: no such organization")
 	// ErrInactive: the organization is deactivated and takes no new members.
 	ErrInactive = errors.New("orgs: organization is deactivated")
+	// ErrExternalIDTaken: another organization of the account has the external id. The error
+	// is an ExternalIDTakenError.
+	ErrExternalIDTaken = errors.New("orgs: external id is taken")
+	// ErrTooManyPairs: the metadata would have more than MaxMetadataPairs.
+	ErrTooManyPairs = errors.New("orgs: too many metadata pairs")
+	// ErrRevision: the organization's revision is not the one that the change is for. The
+	// error is a RevisionError.
+	ErrRevision = errors.New("orgs: revision does not match")
 	// ErrVersion: the organization's version is not one of those that the change is for.
 	// The error is a VersionError.
 	ErrVersion = errors.New("orgs: version does not match")
@@ -39,6 +47,22 @@ func (e VersionError) Error() string { return ErrVersion.Error() }
 
 // Is reports whether target is ErrVersion.
 func (e VersionError) Is(target error) bool { return target == ErrVersion }
+
+// RevisionError is an ErrRevision with the organization's present revision and version.
+type RevisionError struct{ Current, Version int64 }
+
+func (e RevisionError) Error() string { return ErrRevision.Error() }
+
+// Is reports whether target is ErrRevision.
+func (e RevisionError) Is(target error) bool { return target == ErrRevision }
+
+// ExternalIDTakenError is an ErrExternalIDTaken with the organization that has the id.
+type ExternalIDTakenError struct{ OrgID uuid.UUID }
+
+func (e ExternalIDTakenError) Error() string { return ErrExternalIDTaken.Error() }
+
+// Is reports whether target is ErrExternalIDTaken.
+func (e ExternalIDTakenError) Is(target error) bool { return target == ErrExternalIDTaken }
 
 // Metadata is a JSON object of strings as PostgreSQL writes it, "{}" when empty. It goes
 // from the database to the response without being parsed.
@@ -67,6 +91,9 @@ type Org struct {
 	CreatedByAPIKeyID uuid.UUID
 	CreatedByUserID   string
 
-	// Version rises with every change. Lists leave it zero.
+	ExternalID string // the client's own id of it; empty for none
+	Revision   int64  // rises with every change of its own fields, but not of its members
+
+	// Version rises with every change of its fields or members. Lists leave it zero.
 	Version int64
 }

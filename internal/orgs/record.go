@@ -26,20 +26,26 @@ type record struct {
 	UpdatedAt         time.Time `json:"UpdatedAt"`
 	CreatedByAPIKeyID uuid.UUID `json:"CreatedByAPIKeyID"`
 	CreatedByUserID   string    `json:"CreatedByUserID"`
+	ExternalID        string    `json:"ExternalID"`
+	Revision          int64     `json:"Revision"`
 	Version           int64     `json:"Version"`
 }
 
-// createRequest is everything that a creation asks for: the name, and the metadata as JSON.
-type createRequest [2]string
+// createRequest is everything that a creation asks for: the name, the metadata as JSON, and
+// the external id, which may be empty.
+type createRequest [3]string
 
-// updateRequest is everything that an update, deactivation or reactivation asks for; nil
-// leaves a field as it is.
+// updateRequest is everything that an update, deactivation, reactivation or patch of the
+// metadata asks for; nil leaves a field as it is.
 type updateRequest struct {
-	OrgID    uuid.UUID `json:"OrgID"`
-	Match    Versions  `json:"Match"`
-	Name     *string   `json:"Name"`
-	Metadata *string   `json:"Metadata"`
-	IsActive *bool     `json:"IsActive"`
+	OrgID      uuid.UUID `json:"OrgID"`
+	Match      Versions  `json:"Match"`
+	Revision   *int64    `json:"Revision"`
+	Name       *string   `json:"Name"`
+	Metadata   *string   `json:"Metadata"`
+	Patch      *string   `json:"Patch"`      // of the metadata
+	ExternalID *string   `json:"ExternalID"` // empty for none
+	IsActive   *bool     `json:"IsActive"`
 }
 
 // memberRequest is everything that a change of a membership asks for.
@@ -59,6 +65,6 @@ func callText(c Call, request any) ([]byte, error) {
 type digest [sha256.Size]byte
 
 func digestOf(c Call, request createRequest) (digest, error) {
-	text, err := json.Marshal([]any{c.AccountID, c.KeyID, c.UserID, request[0], request[1]})
+	text, err := json.Marshal([]any{c.AccountID, c.KeyID, c.UserID, request[0], request[1], request[2]})
 	return sha256.Sum256(text), err
 }

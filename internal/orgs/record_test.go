@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,9 +25,15 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	full := orgs.Org{
 		ID: uuid.UUID{15: 10}, Name: "Müller & Söhne", IsActive: true, Metadata: `{"a": "<b>"}`,
 		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC), UpdatedAt: time.Date(2026, 2, 3, 4, 5, 6, 700_000_000, time.UTC),
-		CreatedByAPIKeyID: uuid.UUID{15: 1}, CreatedByUserID: userN(2), Version: 1,
+		CreatedByAPIKeyID: uuid.UUID{15: 1}, CreatedByUserID: userN(2), ExternalID: "crm/42", Revision: 1, Version: 1,
 	}
-	bare := orgs.Org{ID: uuid.UUID{15: 11}, Name: "Acme", Metadata: "{}", CreatedAt: full.CreatedAt, UpdatedAt: full.CreatedAt, Version: 1}
+	created := full
+	created.ExternalID = "crm/43"
+	tooMany := orgs.MetadataPatch{}
+	for i := range 51 {
+		tooMany[strconv.Itoa(i)] = ptr("")
+	}
+	bare := orgs.Org{ID: uuid.UUID{15: 11}, Name: "Acme", Metadata: "{}", CreatedAt: full.CreatedAt, UpdatedAt: full.CreatedAt, Revision: 1, Version: 1}
 	metadata, user := map[string]string{"a": "<b>"}, userN(3)
 	for name, tc := range map[string]struct {
 		change func(*orgs.Repository, orgs.Call) (orgs.Changed, error)
@@ -37,14 +44,21 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	}{
 		"create": {
 			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
-				return r.Create(ctx, c, orgs.NewOrg{Name: full.Name, Metadata: metadata})
+				return r.Create(ctx, c, orgs.NewOrg{Name: full.Name, Metadata: metadata, ExternalID: created.ExternalID})
 			},
 			random: "{ID,CreatedAt,UpdatedAt}",
-			want:   full,
+			want:   created,
+		},
+		"creation with a taken external id": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.Create(ctx, c, orgs.NewOrg{Name: bare.Name, ExternalID: full.ExternalID})
+			},
+			err: orgs.ExternalIDTakenError{OrgID: full.ID},
 		},
 		"update of every field": {
 			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
-				return r.Update(ctx, c, full.ID, orgs.Versions{7, 1}, orgs.Changes{Name: &full.Name, Metadata: &metadata})
+				return r.Update(ctx, c, full.ID, &orgs.Precondition{Versions: orgs.Versions{7, 1}, Revision: ptr[int64](1)},
+					orgs.Changes{Name: &full.Name, Metadata: &metadata, ExternalID: &full.ExternalID})
 			},
 			want: full,
 		},
@@ -62,9 +76,27 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 		},
 		"reactivation of another version": {
 			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
-				return r.SetActive(ctx, c, bare.ID, orgs.Versions{7}, true)
+				return r.SetActive(ctx, c, bare.ID, &orgs.Precondition{Versions: orgs.Versions{7}}, true)
 			},
 			err: orgs.VersionError{Current: 1},
+		},
+		"reactivation of another revision": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.SetActive(ctx, c, bare.ID, &orgs.Precondition{Revision: ptr[int64](7)}, true)
+			},
+			err: orgs.RevisionError{Current: 1, Version: 1},
+		},
+		"patch of the metadata": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.PatchMetadata(ctx, c, full.ID, nil, orgs.MetadataPatch{"a": ptr("<b>"), "b": nil})
+			},
+			want: full,
+		},
+		"patch with too many pairs": {
+			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
+				return r.PatchMetadata(ctx, c, bare.ID, nil, tooMany)
+			},
+			err: orgs.ErrTooManyPairs,
 		},
 		"addition of a member": {
 			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {

@@ -19,7 +19,7 @@ func TestOrganizationOfAnotherAccountIsNotFound(t *testing.T) {
 	for title, id := range map[string]uuid.UUID{"of another account": theirs.ID, "unknown": uuid.NewV7(), "zero": {}} {
 		_, get := b.repository.Get(ctx, b.account, id)
 		_, update := b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("Mine")})
-		_, match := b.repository.Update(ctx, b.caller(), id, orgs.Versions{1}, orgs.Changes{})
+		_, match := b.repository.Update(ctx, b.caller(), id, &orgs.Precondition{Versions: orgs.Versions{1}}, orgs.Changes{})
 		_, deactivate := b.repository.SetActive(ctx, b.caller(), id, nil, false)
 		_, add := b.repository.AddMember(ctx, b.caller(), id, nil, userN(1))
 		_, remove := b.repository.RemoveMember(ctx, b.caller(), id, nil, userN(1))

@@ -7,6 +7,7 @@ import "orgd/internal/text"
 const (
 	MaxName          = 255
 	MaxUserID        = 255
+	MaxExternalID    = 255
 	MaxMetadataPairs = 50
 	MaxMetadataKey   = 100
 	MaxMetadataValue = 1000
@@ -18,6 +19,10 @@ func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 // ValidUserID accepts the id of a user in the client's identity provider. Ids are compared
 // byte by byte and never normalized. Errors: see text.CheckID.
 func ValidUserID(id string) error { return text.CheckID(id, MaxUserID) }
+
+// ValidExternalID accepts the id of an organization in the client's own system, by the rule
+// of ValidUserID.
+func ValidExternalID(id string) error { return text.CheckID(id, MaxExternalID) }
 
 // ValidMetadataKey accepts the key of a metadata pair, which has at least one
 // character. Errors: text.ErrEmpty and see text.Check.

@@ -16,7 +16,7 @@ import (
 var binaryResults any = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
 const orgColumns = `org_id, org_name, is_active, metadata, user_count, created_at, updated_at, ` +
-	`created_by_api_key_id, created_by_user_id`
+	`created_by_api_key_id, created_by_user_id, external_id, revision`
 
 // prefixed puts a prefix before each of the columns.
 func prefixed(prefix, columns string) string {
@@ -68,10 +68,10 @@ func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 // escape takes at most six bytes for one byte. Metadata is written as it is.
 func encodedSize(column [][]byte) int {
 	const (
-		names  = 330 // the names of the fields, and the values of a fixed size
+		names  = 380 // the names of the fields, and the values of a fixed size
 		escape = 6
 	)
-	return names + escape*(len(column[1])+len(column[8])) + len(column[3])
+	return names + escape*(len(column[1])+len(column[8])+len(column[9])) + len(column[3])
 }
 
 // typicalText is the size in bytes of a typical name and its metadata.
@@ -111,9 +111,9 @@ func readVersioned(columns [][]byte) (o Org, err error) {
 
 func readOrg(column [][]byte, o *Org, texts *arena) error {
 	const jsonbVersion = 1
-	if len(column) != 9 || len(column[0]) != 16 || len(column[2]) != 1 ||
+	if len(column) != 11 || len(column[0]) != 16 || len(column[2]) != 1 ||
 		len(column[3]) < 3 || column[3][0] != jsonbVersion ||
-		len(column[4]) != 4 || len(column[5]) != 8 || len(column[6]) != 8 {
+		len(column[4]) != 4 || len(column[5]) != 8 || len(column[6]) != 8 || len(column[10]) != 8 {
 		return fmt.Errorf("orgs: row does not have %s in binary format", orgColumns)
 	}
 	o.ID = uuid.UUID(column[0])
@@ -128,6 +128,8 @@ func readOrg(column [][]byte, o *Org, texts *arena) error {
 	o.UpdatedAt = readTime(column[6])
 	copy(o.CreatedByAPIKeyID[:], column[7]) // NULL leaves it zero
 	o.CreatedByUserID = texts.keep(column[8])
+	o.ExternalID = texts.keep(column[9])
+	o.Revision = int64(binary.BigEndian.Uint64(column[10]))
 	return nil
 }
 

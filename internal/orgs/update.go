@@ -2,6 +2,7 @@ package orgs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -12,14 +13,17 @@ import (
 
 // Changes are new values of an organization's fields; nil leaves a field as it is.
 type Changes struct {
-	Name     *string
-	Metadata *map[string]string // replaces the whole map
+	Name       *string
+	Metadata   *map[string]string // replaces the whole map
+	ExternalID *string            // empty for none
 }
 
 // Update makes the changes. If they change nothing, the version stays the same. Errors:
-// ErrNotFound, VersionError, ErrInProgress, ErrKeyReused, ErrUnavailable.
-func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match Versions, changes Changes) (Changed, error) {
-	u := updateRequest{OrgID: orgID, Match: match, Name: changes.Name}
+// ErrNotFound, VersionError, RevisionError, ExternalIDTakenError, ErrInProgress,
+// ErrKeyReused, ErrUnavailable.
+func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition, changes Changes) (Changed, error) {
+	u := newUpdate(orgID, on)
+	u.Name, u.ExternalID = changes.Name, changes.ExternalID
 	if changes.Metadata != nil {
 		metadata, err := encodeMetadata(*changes.Metadata)
 		if err != nil {
@@ -30,15 +34,41 @@ func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, match 
 	return r.update(ctx, c, "update organization", u)
 }
 
+// MetadataPatch sets the pairs with a value and removes those with nil.
+type MetadataPatch map[string]*string
+
+// PatchMetadata changes single pairs of the metadata. Concurrent patches of different pairs
+// are all kept. Errors: ErrTooManyPairs and those of Update, except ExternalIDTakenError.
+func (r *Repository) PatchMetadata(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition, patch MetadataPatch) (Changed, error) {
+	const operation = "patch metadata"
+	u := newUpdate(orgID, on)
+	text, err := json.Marshal(patch)
+	if err != nil {
+		return Changed{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	encoded := string(text)
+	u.Patch = &encoded
+	return r.update(ctx, c, operation, u)
+}
+
 // SetActive deactivates or reactivates the organization. If it is in that state already,
 // nothing changes. After a deactivation has returned, no member is added. Errors: those
-// of Update.
-func (r *Repository) SetActive(ctx context.Context, c Call, orgID uuid.UUID, match Versions, active bool) (Changed, error) {
-	request := updateRequest{OrgID: orgID, Match: match, IsActive: &active}
+// of Update, except ExternalIDTakenError.
+func (r *Repository) SetActive(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition, active bool) (Changed, error) {
+	request := newUpdate(orgID, on)
+	request.IsActive = &active
 	if active {
 		return r.update(ctx, c, "reactivate organization", request)
 	}
 	return r.update(ctx, c, "deactivate organization", request)
+}
+
+func newUpdate(orgID uuid.UUID, on *Precondition) updateRequest {
+	u := updateRequest{OrgID: orgID}
+	if on != nil {
+		u.Match, u.Revision = on.Versions, on.Revision
+	}
+	return u
 }
 
 func (r *Repository) update(ctx context.Context, c Call, operation string, u updateRequest) (Changed, error) {
@@ -49,7 +79,7 @@ func (r *Repository) update(ctx context.Context, c Call, operation string, u upd
 
 var orgUpdate = `
 SELECT ` + prefixed("(made.changed).", orgColumns+", version") + `, made.outcome
-FROM org_update_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS made`
+FROM org_update_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS made`
 
 func (u updateRequest) run(ctx context.Context, q db.Querier, c Call) (Org, error) {
 	var folded *string
@@ -57,7 +87,8 @@ func (u updateRequest) run(ctx context.Context, q db.Querier, c Call) (Org, erro
 		f := Fold(*u.Name)
 		folded = &f
 	}
-	rows, err := q.Query(ctx, orgUpdate, binaryResults, c.AccountID, u.OrgID, []int64(u.Match), u.Name, folded, u.Metadata, u.IsActive,
+	rows, err := q.Query(ctx, orgUpdate, binaryResults, c.AccountID, u.OrgID, []int64(u.Match), u.Revision,
+		u.Name, folded, u.Metadata, u.Patch, u.ExternalID, u.IsActive,
 		orNull(c.KeyID), orNull(c.UserID), c.RequestID)
 	if err != nil {
 		return Org{}, err
@@ -66,10 +97,24 @@ func (u updateRequest) run(ctx context.Context, q db.Querier, c Call) (Org, erro
 	if err != nil {
 		return Org{}, err
 	}
-	if made.outcome == outcomeVersion {
-		return Org{Version: made.Version}, ErrVersion
+	return stateFor(made.outcome, made.Org), made.outcome.err()
+}
+
+// stateFor returns what is kept of the organization for an outcome: with an error, only what
+// withState needs.
+func stateFor(made outcome, o Org) Org {
+	switch made {
+	case outcomeChanged, outcomeUnchanged:
+		return o
+	case outcomeVersion:
+		return Org{Version: o.Version}
+	case outcomeRevision:
+		return Org{Version: o.Version, Revision: o.Revision}
+	case outcomeTaken:
+		return Org{ID: o.ID}
+	default:
+		return Org{}
 	}
-	return made.Org, made.outcome.err()
 }
 
 type updated struct {

@@ -66,11 +66,11 @@ func TestUpdateIfMatch(t *testing.T) {
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
 	for _, match := range []orgs.Versions{{}, {2}, {0, 3}} {
 		for _, c := range []orgs.Changes{{}, {Name: ptr("Other")}} {
-			if _, err := b.repository.Update(ctx, b.caller(), made.ID, match, c); !errors.Is(err, orgs.ErrVersion) {
+			if _, err := b.repository.Update(ctx, b.caller(), made.ID, &orgs.Precondition{Versions: match}, c); !errors.Is(err, orgs.ErrVersion) {
 				t.Errorf("match %v, %+v: %v", match, c, err)
 			}
 		}
-		if _, err := b.repository.SetActive(ctx, b.caller(), made.ID, match, false); !errors.Is(err, orgs.ErrVersion) {
+		if _, err := b.repository.SetActive(ctx, b.caller(), made.ID, &orgs.Precondition{Versions: match}, false); !errors.Is(err, orgs.ErrVersion) {
 			t.Errorf("match %v: deactivated: %v", match, err)
 		}
 	}
@@ -78,10 +78,10 @@ func TestUpdateIfMatch(t *testing.T) {
 		t.Errorf("a rejected change had an effect (-before +after):\n%s", diff)
 	}
 	var other orgs.VersionError
-	if _, err := b.repository.Update(ctx, b.caller(), made.ID, orgs.Versions{2}, orgs.Changes{}); !errors.As(err, &other) || other.Current != 1 {
+	if _, err := b.repository.Update(ctx, b.caller(), made.ID, &orgs.Precondition{Versions: orgs.Versions{2}}, orgs.Changes{}); !errors.As(err, &other) || other.Current != 1 {
 		t.Errorf("the error %v does not have version 1", err)
 	}
-	changed, err := b.repository.Update(ctx, b.caller(), made.ID, orgs.Versions{7, 1}, orgs.Changes{Name: ptr("Other")})
+	changed, err := b.repository.Update(ctx, b.caller(), made.ID, &orgs.Precondition{Versions: orgs.Versions{7, 1}}, orgs.Changes{Name: ptr("Other")})
 	if err != nil || changed.Org.Version != 2 {
 		t.Errorf("%+v, %v", changed, err)
 	}
@@ -97,7 +97,7 @@ func TestConcurrentUpdatesIfMatch(t *testing.T) {
 		won, lost := 0, 0
 		together(20, func(i int) {
 			name := strings.Repeat("x", i+1) + "-" + string(rune('a'+round))
-			_, err := b.repository.Update(context.Background(), b.caller(), made.ID, orgs.Versions{round + 1}, orgs.Changes{Name: &name})
+			_, err := b.repository.Update(context.Background(), b.caller(), made.ID, &orgs.Precondition{Versions: orgs.Versions{round + 1}}, orgs.Changes{Name: &name})
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
