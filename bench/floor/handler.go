@@ -13,7 +13,7 @@ import (
 )
 
 const columns = `org_id, org_name, is_active, metadata, user_count, created_at, updated_at, ` +
-	`created_by_api_key_id, created_by_user_id`
+	`created_by_api_key_id, created_by_user_id, external_id, revision`
 
 const (
 	firstPage = `select ` + columns + ` from orgs where account_id=$1 ` +

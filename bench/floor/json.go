@@ -56,7 +56,7 @@ func appendOrg(b []byte, column [][]byte) []byte {
 	b = readTime(column[6]).AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","userCount":`...)
 	b = strconv.AppendInt(b, int64(int32(binary.BigEndian.Uint32(column[4]))), 10)
-	return append(appendOptional(b, column), '}')
+	return append(appendNew(appendOptional(b, column), column), '}')
 }
 
 func appendOptional(b []byte, column [][]byte) []byte {
@@ -75,6 +75,17 @@ func appendOptional(b []byte, column [][]byte) []byte {
 		b = append(b, column[3]...)
 	}
 	return b
+}
+
+// appendNew appends the fields behind those that the official clients know.
+func appendNew(b []byte, column [][]byte) []byte {
+	if column[9] != nil {
+		b = append(b, `,"externalId":`...)
+		id, _ := json.Marshal(string(column[9])) // a string always has a JSON form
+		b = append(b, id...)
+	}
+	b = append(b, `,"revision":`...)
+	return strconv.AppendUint(b, binary.BigEndian.Uint64(column[10]), 10)
 }
 
 // readTime decodes microseconds since 2000.
