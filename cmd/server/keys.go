@@ -18,11 +18,12 @@ import (
 )
 
 type keysCommand struct {
-	Create keysCreate `cmd:"" help:"Create a key. The key is shown once; it is not stored. ORGD_MAX_KEYS_PER_ACCOUNT does not apply."`
-	List   keysList   `cmd:"" help:"List keys, newest first, without the secrets."`
-	Update keysUpdate `cmd:"" help:"Change a key's description, expiry or rate limit."`
-	Rotate keysRotate `cmd:"" help:"Replace a key. The old key expires after an overlap. The new key is shown once; it is not stored."`
-	Revoke keysRevoke `cmd:"" help:"Revoke a key now."`
+	Create   keysCreate   `cmd:"" help:"Create a key. The key is shown once; it is not stored. ORGD_MAX_KEYS_PER_ACCOUNT does not apply."`
+	Generate keysGenerate `cmd:"" help:"Print a new key, without a database and without storing it, for ORGD_BOOTSTRAP_KEY_FILE."`
+	List     keysList     `cmd:"" help:"List keys, newest first, without the secrets."`
+	Update   keysUpdate   `cmd:"" help:"Change a key's description, expiry or rate limit."`
+	Rotate   keysRotate   `cmd:"" help:"Replace a key. The old key expires after an overlap. The new key is shown once; it is not stored."`
+	Revoke   keysRevoke   `cmd:"" help:"Revoke a key now."`
 }
 
 // showing returns the call with a Show that prints the new key before the commit: if
@@ -97,6 +98,17 @@ func describeMade(w io.Writer, made apikeys.Changed, asJSON bool) {
 	if !asJSON {
 		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
 	}
+}
+
+type keysGenerate struct{}
+
+// Run prints a key that no database knows.
+func (c *keysGenerate) Run(std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(std.out, apikeys.NewKey().Reveal())
+	return err
 }
 
 type keysList struct {

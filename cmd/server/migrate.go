@@ -15,11 +15,17 @@ type migrateCommand struct {
 }
 
 type migrateUp struct {
-	databaseFlags `embed:""`
+	databaseFlags  `embed:""`
+	bootstrapFlags `embed:""`
+}
+
+// Validate rejects wrong values before anything changes.
+func (c *migrateUp) Validate() error {
+	return firstError(c.databaseFlags.Validate(), c.bootstrapFlags.Validate())
 }
 
 // Run applies the pending migrations and prints them. Then the database must have the
-// schema that a server needs.
+// schema that a server needs, and gets the first account and key.
 func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	done, err := db.MigrateUp(ctx, c.direct(), migrations.FS)
 	for _, m := range done {
@@ -28,11 +34,11 @@ func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return withPool(ctx, c.databaseFlags, func(*db.Pool) error {
+	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		if len(done) == 0 {
 			fmt.Fprintln(std.out, "up to date at version", migrations.Latest())
 		}
-		return nil
+		return c.bootstrapFlags.run(ctx, pool, std.out)
 	})
 }
 

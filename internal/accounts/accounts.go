@@ -3,6 +3,7 @@ package accounts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,6 +56,86 @@ func (r *Repository) Create(ctx context.Context, name string, show func(Account)
 		return Account{}, fmt.Errorf("create account: %w", err)
 	}
 	return made, nil
+}
+
+const (
+	accountNamed = `
+SELECT id, name, created_at
+FROM accounts
+WHERE name = $1
+LIMIT 2`
+
+	accountGet = `
+SELECT id, name, created_at
+FROM accounts
+WHERE id = $1`
+
+	// Until the commit, so two calls do not both create the account.
+	ensureLock = `SELECT pg_advisory_xact_lock($1)`
+)
+
+const ensureLockID = 0x6f7267642d616363 // "orgd-acc"
+
+var (
+	// ErrNotFound: there is no account with this id.
+	ErrNotFound = errors.New("accounts: no such account")
+	// ErrAmbiguous: several accounts have this name.
+	ErrAmbiguous = errors.New("accounts: several accounts have this name: give the id of one")
+)
+
+// Wanted is an account that must exist: the one with the ID or, if that is zero, the one with
+// the name.
+type Wanted struct {
+	ID   uuid.UUID
+	Name string // as ValidName returns it
+}
+
+// Ensure returns the account, and creates it if none has the name. It calls then before the
+// commit; if then fails, nothing changes. Errors: ErrNotFound, ErrAmbiguous, and those of
+// then.
+func (r *Repository) Ensure(ctx context.Context, w Wanted, then func(context.Context, db.Querier, Account) error) (account Account, isNew bool, err error) {
+	err = r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		if _, err := q.Exec(ctx, ensureLock, int64(ensureLockID)); err != nil {
+			return err
+		}
+		found, err := w.find(ctx, q)
+		switch {
+		case err != nil:
+			return err
+		case len(found) > 1:
+			return ErrAmbiguous
+		case len(found) == 1:
+			account, isNew = found[0], false
+		case w.ID != uuid.UUID{}:
+			return ErrNotFound
+		default:
+			rows, err := q.Query(ctx, accountCreate, uuid.NewV7(), w.Name)
+			if err != nil {
+				return err
+			}
+			if account, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
+				return err
+			}
+			isNew = true
+		}
+		return then(ctx, q, account)
+	})
+	if err != nil {
+		return Account{}, false, fmt.Errorf("ensure account: %w", err)
+	}
+	return account, isNew, nil
+}
+
+func (w Wanted) find(ctx context.Context, q db.Querier) ([]Account, error) {
+	sql, arg := accountNamed, any(w.Name)
+	if w.ID != (uuid.UUID{}) {
+		sql, arg = accountGet, w.ID
+	}
+	rows, err := q.Query(ctx, sql, arg)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Account])
 }
 
 const accountList = `

@@ -29,6 +29,9 @@ func TestKeyFormat(t *testing.T) {
 		if parsed, err := apikeys.ParseKey(text); err != nil || parsed != k {
 			t.Fatalf("ParseKey(%q): %v, %v", text, parsed, err)
 		}
+		if !k.IsVaried() {
+			t.Fatalf("%s does not pass for random", text)
+		}
 		for _, printed := range []string{fmt.Sprint(k), fmt.Sprintf("%+v %#v %s %q", k, k, k, k), k.Hint()} {
 			if strings.Contains(printed, text[5:20]) {
 				t.Fatalf("the key prints as %s", printed)
@@ -42,8 +45,8 @@ func TestKeyChecksumFixture(t *testing.T) {
 	t.Parallel()
 	// python3 -c "import zlib; print(zlib.crc32(b'orgd_000000000000000000000000000000'))" is 3292064711, in base62 3anAPv.
 	const fixture = "orgd_0000000000000000000000000000003anAPv"
-	if _, err := apikeys.ParseKey(fixture); err != nil {
-		t.Errorf("%s: %v", fixture, err)
+	if k, err := apikeys.ParseKey(fixture); err != nil || k.IsVaried() {
+		t.Errorf("%s passes for random: %v", fixture, err)
 	}
 }
 

@@ -30,6 +30,8 @@ var (
 	ErrExceedsLife = errors.New("apikeys: a longer life than the caller's")
 	// ErrUnknownAccount: no account has this id.
 	ErrUnknownAccount = errors.New("apikeys: no such account")
+	// ErrOtherAccount: the key to register belongs to another account.
+	ErrOtherAccount = errors.New("apikeys: the key belongs to another account")
 	// ErrUnavailable: the database cannot be reached. The key may be valid.
 	ErrUnavailable = db.ErrUnavailable
 )

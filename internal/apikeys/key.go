@@ -95,6 +95,16 @@ func appendChecksum(text []byte) []byte {
 	return append(text, digits[:]...)
 }
 
+// IsVaried reports whether the key has as many different characters as a random one, which a
+// key that somebody made up, or copied from an example, may not have.
+func (k Key) IsVaried() bool {
+	different := map[rune]bool{}
+	for _, c := range k.text[len(prefix):checkedSize] {
+		different[c] = true
+	}
+	return len(different) >= 12
+}
+
 // Reveal returns the key in clear, to show it to its owner once.
 func (k Key) Reveal() string { return k.text }
 

@@ -73,6 +73,11 @@ SELECT` + apiKeyColumns + `
 FROM api_keys
 WHERE id = $1`
 
+const apiKeyFindDigest = `
+SELECT` + apiKeyColumns + `
+FROM api_keys
+WHERE digest = $1`
+
 // The first page and the following pages have different statements, as for the list of
 // organizations.
 const apiKeyList = `

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"orgd/internal/accounts"
+	"orgd/internal/apikeys"
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// bootstrapFlags are a first account and key for machines, which cannot read a key from
+// the output of a command. The serving role may not create accounts, so `migrate up` does.
+type bootstrapFlags struct {
+	Account string   `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account to create unless there is one, or the id of an account (none)."`
+	KeyFile string   `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File with a key to register for that account unless it is registered; see keys generate (none)."`
+	Scopes  []string `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes of a key that is registered, separated by commas (all)."`
+
+	key apikeys.Key // in KeyFile
+}
+
+// Validate reads the key, so a wrong file is reported before anything changes.
+func (f *bootstrapFlags) Validate() error {
+	if f.Account == "" && f.KeyFile == "" {
+		return nil
+	}
+	if f.Account == "" || f.KeyFile == "" {
+		return errors.New("only one of ORGD_BOOTSTRAP_ACCOUNT and ORGD_BOOTSTRAP_KEY_FILE is set: set both, or neither")
+	}
+	if err := validText("ORGD_BOOTSTRAP_ACCOUNT", &f.Account, accounts.ValidName); err != nil {
+		return err
+	}
+	for i, scope := range f.Scopes {
+		if !slices.Contains(apikeys.Scopes, apikeys.Scope(scope)) || slices.Contains(f.Scopes[:i], scope) {
+			return fmt.Errorf("ORGD_BOOTSTRAP_SCOPES has %q, which is no scope or there twice: give some of %s", scope, listScopes(apikeys.Scopes))
+		}
+	}
+	key, err := readKeyFile(f.KeyFile)
+	if err != nil {
+		return fmt.Errorf("ORGD_BOOTSTRAP_KEY_FILE: %w", err)
+	}
+	f.key = key
+	return nil
+}
+
+func listScopes(scopes []apikeys.Scope) string {
+	names := make([]string, len(scopes))
+	for i, scope := range scopes {
+		names[i] = string(scope)
+	}
+	return strings.Join(names, ",")
+}
+
+// readKeyFile reads a key, which one line break may follow. Its errors do not quote the
+// contents.
+func readKeyFile(path string) (apikeys.Key, error) {
+	// Before it is opened: a pipe would block.
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return apikeys.Key{}, err
+	case !info.Mode().IsRegular():
+		return apikeys.Key{}, fmt.Errorf("%s is not a regular file", path)
+	case info.Mode().Perm()&0o002 != 0:
+		return apikeys.Key{}, fmt.Errorf("%s has the mode %04o, so anybody may replace the key: run chmod o-w", path, info.Mode().Perm())
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return apikeys.Key{}, fmt.Errorf("%s has the mode %04o, and the user %d may not read it: give it to that user, or make it readable", path, info.Mode().Perm(), os.Getuid())
+	}
+	if err != nil {
+		return apikeys.Key{}, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, 1024))
+	if err != nil {
+		return apikeys.Key{}, err
+	}
+	return keyIn(path, text)
+}
+
+// keyIn returns the key that a file contains.
+func keyIn(path string, text []byte) (apikeys.Key, error) {
+	key, err := apikeys.ParseKey(string(bytes.TrimSuffix(text, []byte("\n"))))
+	switch {
+	case err == nil && !key.IsVaried():
+		return apikeys.Key{}, fmt.Errorf("the key in %s is not random: make one with `server keys generate`", path)
+	case err == nil:
+		return key, nil
+	case len(bytes.TrimSpace(text)) == 0:
+		return apikeys.Key{}, fmt.Errorf("%s is empty: make a key with `server keys generate`", path)
+	case bytes.ContainsRune(text, '\r'):
+		return apikeys.Key{}, fmt.Errorf("%s has Windows line breaks (CRLF): save it with LF, or without a line break", path)
+	case bytes.HasPrefix(text, []byte("\ufeff")):
+		return apikeys.Key{}, fmt.Errorf("%s begins with a byte order mark: save it without one", path)
+	case len(bytes.Fields(text)) > 1:
+		return apikeys.Key{}, fmt.Errorf("%s contains more than a key: leave only the key", path)
+	case bytes.ContainsAny(text, " \t\v\f\n"):
+		return apikeys.Key{}, fmt.Errorf("%s has white space around the key: leave only the key, and at most one line break", path)
+	}
+	return apikeys.Key{}, fmt.Errorf("%s does not contain a key, or it is damaged: make one with `server keys generate`", path)
+}
+
+// run makes sure that the account and the key exist, and says what it did. An account or
+// key that is there stays as it is, so a key that was revoked stays revoked.
+func (f *bootstrapFlags) run(ctx context.Context, pool *db.Pool, w io.Writer) error {
+	if f.Account == "" {
+		return nil
+	}
+	n := apikeys.NewAPIKey{Description: "Bootstrap", Scopes: apikeys.Scopes}
+	if len(f.Scopes) > 0 {
+		n.Scopes = nil
+		for _, scope := range f.Scopes {
+			n.Scopes = append(n.Scopes, apikeys.Scope(scope))
+		}
+	}
+	var registered apikeys.Registered
+	wanted := accounts.Wanted{Name: f.Account}
+	if id, err := uuid.Parse(f.Account); err == nil {
+		wanted = accounts.Wanted{ID: id}
+	}
+	account, isNew, err := accounts.NewRepository(pool).Ensure(ctx, wanted, func(ctx context.Context, q db.Querier, account accounts.Account) (err error) {
+		registered, err = apikeys.Register(ctx, q, account.ID, f.key, n)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	if isNew {
+		fmt.Fprintln(w, "created account", account.ID)
+	}
+	switch {
+	case registered.IsNew:
+		fmt.Fprintln(w, "registered key", registered.APIKey.ID, "of account", account.ID)
+	case !registered.APIKey.RevokedAt.IsZero():
+		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "was revoked and stays so")
+	case !registered.APIKey.ExpiresAt.IsZero():
+		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "is there, and ends at", formatTime(registered.APIKey.ExpiresAt))
+	default:
+		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "is there")
+	}
+	return nil
+}

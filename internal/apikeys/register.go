@@ -1,0 +1,45 @@
+package apikeys
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Registered is the result of Register.
+type Registered struct {
+	APIKey APIKey
+	IsNew  bool // this call registered it
+}
+
+// Register stores a key that was made elsewhere, for an operator, in the transaction of q. A
+// key of the account that is stored already stays as it is, also if it has ended. Errors:
+// ErrOtherAccount.
+func Register(ctx context.Context, q db.Querier, accountID uuid.UUID, key Key, n NewAPIKey) (Registered, error) {
+	if _, err := q.Exec(ctx, accountLock, accountID); err != nil {
+		return Registered{}, err
+	}
+	digest := key.Digest()
+	found, err := collectOne(q.Query(ctx, apiKeyFindDigest, digest[:]))
+	switch {
+	case err == nil && found.AccountID != accountID:
+		return Registered{}, ErrOtherAccount
+	case !errors.Is(err, db.ErrNoRows):
+		return Registered{APIKey: found}, err
+	}
+	at, seconds := n.Expiry.params()
+	made, err := collectOne(q.Query(ctx, apiKeyCreate, accountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
+		n.RateLimit, at, seconds, nil))
+	if err == nil {
+		err = ByOperator(accountID).writeEvent(ctx, q, eventCreated, APIKey{}, made)
+	}
+	if err != nil {
+		return Registered{}, err
+	}
+	// Servers may remember that the key is invalid, if somebody tried it too early.
+	_, err = q.Exec(ctx, "SELECT pg_notify($1, $2)", ChangesChannel, hex.EncodeToString(digest[:]))
+	return Registered{APIKey: made, IsNew: true}, err
+}
