@@ -12,7 +12,7 @@ type state struct {
 	made     map[string][]string // ids of the organizations created with a name
 	metadata map[string]string   // the value written by changes, by organization
 	members  map[string]string   // the organization of each user
-	events   map[string]int      // by request id
+	events   map[string]int      // of organizations, by request id
 	broken   []string            // contradictions within the database
 }
 
@@ -29,9 +29,13 @@ SELECT count(*) FROM orgs WHERE version <> (
 	{"organizations without exactly one event of their creation", `
 SELECT count(*) FROM orgs WHERE 1 <> (
   SELECT count(*) FROM events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id) AND type = 'org.created')`},
-	{"events without an organization", `
+	{"events without an organization or an API key", `
 SELECT count(*) FROM events AS e WHERE NOT EXISTS (
-  SELECT FROM orgs WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
+  SELECT FROM orgs WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id)) AND NOT EXISTS (
+  SELECT FROM api_keys WHERE (e.account_id, e.api_key_id) = (api_keys.account_id, api_keys.id))`},
+	{"API keys without exactly one event of their creation", `
+SELECT count(*) FROM api_keys AS k WHERE 1 <> (
+  SELECT count(*) FROM events AS e WHERE (e.account_id, e.api_key_id) = (k.account_id, k.id) AND type = 'api_key.created')`},
 	{"members of an organization without as many events of joining and leaving", `
 SELECT count(*) FROM org_members AS m WHERE 1 <> (
   SELECT count(*) FILTER (WHERE type = 'org.member_added') - count(*) FILTER (WHERE type = 'org.member_removed')
@@ -68,7 +72,7 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 		[]any{&a, &b}, func() { s.members[a] = b }); err != nil {
 		return s, err
 	}
-	if err := each(`SELECT request_id, count(*) FROM events WHERE account_id = $1 GROUP BY 1`,
+	if err := each(`SELECT request_id, count(*) FROM events WHERE account_id = $1 AND org_id IS NOT NULL GROUP BY 1`,
 		[]any{&a, &n}, func() { s.events[a] = n }); err != nil {
 		return s, err
 	}
