@@ -69,6 +69,8 @@ COMMENT ON COLUMN orgs.org_name_folded IS 'orgs.Fold, version 1';
 
 CREATE INDEX orgs_by_created ON orgs (account_id, created_at DESC, org_id DESC);
 CREATE INDEX orgs_by_active ON orgs (account_id, is_active, created_at DESC, org_id DESC);
+-- Finds what the erasure of a user must change.
+CREATE INDEX orgs_by_creator ON orgs (account_id, created_by_user_id) WHERE created_by_user_id IS NOT NULL;
 CREATE UNIQUE INDEX orgs_by_external_id ON orgs (account_id, external_id) WHERE external_id IS NOT NULL;
 
 -- One index for all filters: GIN intersects its columns internally, starting with the

@@ -31,6 +31,9 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_by_position ON events (account_id, position) WHERE position IS NOT NULL;
 CREATE INDEX events_by_org ON events (account_id, org_id, id);
 CREATE INDEX events_by_api_key ON events (account_id, api_key_id, id) WHERE api_key_id IS NOT NULL;
+-- These find what the erasure of a user must change.
+CREATE INDEX events_by_user ON events (account_id, user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX events_by_actor_user ON events (account_id, actor_user_id, id) WHERE actor_user_id IS NOT NULL;
 
 -- +goose Down
 DROP TABLE events;

@@ -222,6 +222,15 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	ask(200, "DELETE", org+"/users", user)
 	ask(200, "POST", org+"/deactivate", "")
 	ask(200, "POST", org+"/reactivate", "")
+	ask(200, "POST", org+"/users", user)
+	ask(202, "DELETE", "/v1/users/usr_00000000000000000000000000000001", "")
+	await(t, "the user is not erased", func() bool {
+		status, _ := r.ask(t, key, "DELETE", "/v1/users/usr_00000000000000000000000000000001", "")
+		return status == 204
+	})
+	ask(200, "POST", org+"/deactivate", "")
+	ask(204, "DELETE", org, "")
+	await(t, "the organization is not erased", func() bool { return count(t, d, "SELECT count(*) FROM org_erasures") == 0 })
 
 	made := ask(201, "POST", "/v1/api-keys", `{"description":"Sync","scopes":["orgs:read"]}`)
 	apiKey := "/v1/api-keys/" + field(t, made, "apiKeyId")
@@ -313,8 +322,8 @@ func TestServingRoleHasNoOtherRights(t *testing.T) {
 		"CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1", "CREATE ROLE mine", "CREATE DATABASE mine",
 		"DROP TABLE orgs", "ALTER TABLE orgs ADD COLUMN mine int", "ALTER TABLE orgs DISABLE TRIGGER ALL", "TRUNCATE orgs",
 		"CREATE INDEX ON orgs (org_name)", "DROP FUNCTION org_name_grams(text)",
-		"DELETE FROM orgs", "UPDATE org_members SET added_at = now()",
-		"SELECT id FROM events", "UPDATE events SET type = 'x'", "DELETE FROM events",
+		"UPDATE org_members SET added_at = now()",
+		"SELECT type FROM events", "SELECT after FROM events", "UPDATE events SET type = 'x'", "DELETE FROM events",
 		"DELETE FROM api_keys", "SELECT name FROM accounts", "INSERT INTO accounts (id, name) VALUES (gen_random_uuid(), 'x')",
 		"UPDATE accounts SET name = 'x'", "DELETE FROM accounts", "UPDATE orgs SET created_at = now()", "UPDATE orgs SET org_id = gen_random_uuid()", "UPDATE org_members SET added_at = now()",
 		"INSERT INTO orgd_migrations (version_id, is_applied) VALUES (12, true)", "DELETE FROM orgd_migrations",

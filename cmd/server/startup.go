@@ -50,6 +50,7 @@ type serveConfig struct {
 	unlogged    float64       // share of successful requests that are not logged
 	sweepEvery  time.Duration // 0: sweepInterval
 	flushEvery  time.Duration // 0: usageInterval
+	eraseEvery  time.Duration // 0: eraseInterval
 	logger      *slog.Logger
 	linesLost   func() int64 // number of log lines that could not be written
 }
@@ -190,6 +191,7 @@ func (s *service) newMetrics(ready *readiness) *telemetry.Metrics {
 	})
 	metrics.WatchLog(s.cfg.linesLost)
 	metrics.WatchKeys(s.watch.listening.Load, s.watch.keys.Stats)
+	metrics.WatchErasures(s.organizations.PendingErasures)
 	metrics.WatchReadiness(ready.isReady.Load)
 	metrics.WatchSchema(ready.schemaVersion.Load, migrations.Latest())
 	return metrics
@@ -224,6 +226,10 @@ func (s *service) start(ctx context.Context) *errgroup.Group {
 	})
 	workers.Go(func() error {
 		keepSweeping(ctx, cfg.logger, cmp.Or(cfg.sweepEvery, sweepInterval), sweepers(s.pool, s.organizations))
+		return nil
+	})
+	workers.Go(func() error {
+		keepErasing(ctx, cfg.logger, cmp.Or(cfg.eraseEvery, eraseInterval), s.organizations)
 		return nil
 	})
 	release, revision := build()

@@ -65,11 +65,15 @@ BEGIN
             ('accounts',         'SELECT (id), UPDATE (id)'),
             ('api_keys',         'SELECT, INSERT, UPDATE'),
             -- account_id, org_id and created_at never change.
-            ('orgs',             'SELECT, INSERT, UPDATE (org_name, org_name_folded, is_active, metadata, external_id, user_count, updated_at, version, revision)'),
+            ('orgs',             'SELECT, INSERT, DELETE, UPDATE (org_name, org_name_folded, is_active, metadata, external_id, user_count, updated_at, version, revision, created_by_user_id)'),
             ('org_members',      'SELECT, INSERT, DELETE, UPDATE (roles, org_activity)'),
-            ('events',           'INSERT'),
+            -- The server erases contents, but cannot read them.
+            ('events',           'INSERT, SELECT (account_id, id, org_id, user_id, actor_user_id), UPDATE (before, after, user_id, actor_user_id)'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE'),
-            ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE')
+            ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE'),
+            -- FOR UPDATE requires UPDATE on some column.
+            ('org_erasures',     'SELECT, INSERT, DELETE, UPDATE (requested_at)'),
+            ('user_erasures',    'SELECT, INSERT, DELETE, UPDATE (requested_at)')
         ) AS wanted (name, rights)
         WHERE to_regclass('public.' || name) IS NOT NULL
     LOOP

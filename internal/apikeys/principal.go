@@ -13,13 +13,15 @@ type Scope string
 const (
 	OrgsRead     Scope = "orgs:read"
 	OrgsWrite    Scope = "orgs:write"
+	OrgsDelete   Scope = "orgs:delete"
 	MembersWrite Scope = "members:write"
+	UsersErase   Scope = "users:erase"
 	KeysManage   Scope = "keys:manage"
 	ActAsUser    Scope = "act-as-user"
 )
 
 // Scopes lists every scope.
-var Scopes = []Scope{OrgsRead, OrgsWrite, MembersWrite, KeysManage, ActAsUser}
+var Scopes = []Scope{OrgsRead, OrgsWrite, OrgsDelete, MembersWrite, UsersErase, KeysManage, ActAsUser}
 
 // Principal is the identity of a request. It can access only what belongs to AccountID.
 type Principal struct {

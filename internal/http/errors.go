@@ -36,6 +36,7 @@ const (
 	codeRequestTimeout       code = "request_timeout"
 	codeOrgInactive          code = "org_inactive"
 	codeExternalIDTaken      code = "external_id_taken"
+	codeOrgActive            code = "org_active"
 	codeAPIKeyEnded          code = "api_key_ended"
 	codeAPIKeyRotated        code = "api_key_rotated"
 	codeLastManagingKey      code = "last_managing_key"
@@ -75,6 +76,7 @@ var problems = map[code]struct {
 	codeRequestTimeout:       {http.StatusRequestTimeout, "Request timeout"},
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
 	codeExternalIDTaken:      {http.StatusConflict, "External id taken"},
+	codeOrgActive:            {http.StatusConflict, "Organization active"},
 	codeAPIKeyEnded:          {http.StatusConflict, "API key revoked or expired"},
 	codeAPIKeyRotated:        {http.StatusConflict, "API key rotated"},
 	codeLastManagingKey:      {http.StatusConflict, "Last key that manages keys"},
@@ -110,6 +112,7 @@ var known = []struct {
 	{orgs.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with the same filters and a key of the same account, or start again without a cursor."},
 	{orgs.ErrNotFound, codeNotFound, "This account has no organization with this orgId. Check the orgId, and that your key belongs to the right account."},
 	{orgs.ErrInactive, codeOrgInactive, "The organization is deactivated and takes no new members. Reactivate it first."},
+	{orgs.ErrActive, codeOrgActive, "The organization is active. Deactivate it first. Until you delete it, you can reactivate it."},
 	{orgs.ErrInProgress, codeInProgress, "The call that this one repeats is still running. Retry after the time in Retry-After."},
 	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new key."},
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},

@@ -31,6 +31,7 @@ const publicURL = "https://orgs.example.com"
 type api struct {
 	*dbtest.DB
 	server  *orgdhttp.Server
+	orgs    *orgs.Repository
 	url     string
 	account uuid.UUID
 	key     string
@@ -49,8 +50,9 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 	t.Helper()
 	a := &api{DB: d, account: d.Account(t), log: &logBuffer{}}
 	a.key = d.Key(t, a.account)
+	a.orgs = orgs.NewRepository(d.Conns)
 	cfg := orgdhttp.Config{
-		Orgs:        orgs.NewRepository(d.Conns),
+		Orgs:        a.orgs,
 		Keys:        apikeys.NewRepository(d.Conns),
 		Auth:        apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 0, nil),
 		Ready:       d.Pool.Ping,

@@ -39,10 +39,18 @@ func pathOrgID(c echo.Context) (uuid.UUID, error) {
 	return id, nil
 }
 
-// pathExternalID returns the external id in the path, which may be percent-encoded. It
-// follows the rule of the field.
+// pathExternalID returns the external id in the path.
 func pathExternalID(c echo.Context) (string, error) {
-	id := c.Param("externalId")
+	return pathText(c, "externalId", orgs.ValidExternalID)
+}
+
+// pathUserID returns the user's id in the path.
+func pathUserID(c echo.Context) (string, error) { return pathText(c, "userId", orgs.ValidUserID) }
+
+// pathText returns an id in the path, which may be percent-encoded. It follows the rule of
+// the field with this name.
+func pathText(c echo.Context, name string, valid func(string) error) (string, error) {
+	id := c.Param(name)
 	if strings.Contains(id, "/") { // a last parameter has the rest of the path, and only %2F is part of an id
 		return "", echo.ErrNotFound
 	}
@@ -52,8 +60,8 @@ func pathExternalID(c echo.Context) (string, error) {
 			return "", err
 		}
 	}
-	if err := checkID(orgs.ValidExternalID(id)); err != nil {
-		err.Field = "externalId"
+	if err := checkID(valid(id)); err != nil {
+		err.Field = name
 		return "", invalidFields(codeInvalidField, []fieldError{*err})
 	}
 	return id, nil

@@ -25,6 +25,7 @@ var operations = map[string]struct{ method, suffix, event string }{
 	"reactivate": {http.MethodPost, "/reactivate", "org.reactivated"},
 	"add":        {http.MethodPost, "/users", "org.member_added"},
 	"remove":     {http.MethodDelete, "/users", "org.member_removed"},
+	"delete":     {http.MethodDelete, "", "org.deleted"},
 }
 
 // change is a call that makes a change.
@@ -52,7 +53,7 @@ func (c change) path() string {
 		return "/v1/orgs"
 	case c.op == "put":
 		return "/v1/orgs/external/" + url.PathEscape(*c.external)
-	case c.op == "metadata" && c.revision != 0:
+	case (c.op == "metadata" || c.op == "delete") && c.revision != 0:
 		return path + "?revision=" + strconv.Itoa(c.revision)
 	}
 	return path
@@ -69,7 +70,7 @@ func (c change) body(t testing.TB) string {
 	if c.userID != "" {
 		fields["userId"] = c.userID
 	}
-	if c.revision != 0 {
+	if c.revision != 0 && c.op != "delete" {
 		fields["revision"] = c.revision
 	}
 	if c.external != nil && c.op != "put" {
@@ -86,7 +87,7 @@ func (c change) body(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if operations[c.op].suffix == "/reactivate" && len(fields) == 0 {
+	if (c.op == "reactivate" || c.op == "delete") && len(fields) == 0 {
 		return "" // as {} is
 	}
 	return string(body)
@@ -165,6 +166,9 @@ func (c change) apply(o *modelOrg) string {
 	if holder := c.holder(); holder != nil && holder != o {
 		return "external_id_taken"
 	}
+	if c.op == "delete" {
+		return c.delete(o)
+	}
 	before := o.organization
 	switch _, isMember := o.members[c.userID]; {
 	case c.op == "deactivate", c.op == "reactivate":
@@ -216,6 +220,25 @@ func (c change) holder() *modelOrg {
 		}
 	}
 	return nil
+}
+
+// delete removes the organization from its account, and forgets what repeats returned of it.
+func (c change) delete(o *modelOrg) string {
+	if o.IsActive {
+		return "org_active"
+	}
+	a := o.account
+	a.orgs = slices.DeleteFunc(a.orgs, func(other *modelOrg) bool { return other == o })
+	a.deleted = append(a.deleted, o)
+	a.keyed = slices.DeleteFunc(a.keyed, func(k change) bool {
+		first := a.firsts[k.name()]
+		about := k.orgID == o.OrgID || first.status < 400 && strings.Contains(string(first.body), o.OrgID)
+		if about {
+			delete(a.firsts, k.name())
+		}
+		return about
+	})
+	return ""
 }
 
 // put sets the fields that the body gives.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ type model struct {
 type modelAccount struct {
 	id      uuid.UUID
 	clients []*modelClient
-	orgs    []*modelOrg          // as they were made, the oldest first
+	orgs    []*modelOrg // as they were made, the oldest first
+	deleted []*modelOrg
 	firsts  map[string]firstCall // by operation and Idempotency-Key
 	keyed   []change             // those of firsts, in order
 	made    []change             // creations without a key, in order
@@ -87,7 +89,7 @@ func newModel(a *api, t testing.TB) *model {
 	for range 2 {
 		m.accounts = append(m.accounts, &modelAccount{id: a.Account(t), firsts: map[string]firstCall{}})
 	}
-	m.client(m.accounts[0], []string{""}, apikeys.OrgsRead, apikeys.OrgsWrite, apikeys.MembersWrite)
+	m.client(m.accounts[0], []string{""}, apikeys.OrgsRead, apikeys.OrgsWrite, apikeys.OrgsDelete, apikeys.MembersWrite)
 	m.client(m.accounts[0], []string{"", userOne, userTwo}, apikeys.Scopes...)
 	m.client(m.accounts[1], []string{"", userOne}, apikeys.Scopes...)
 	return m
@@ -167,10 +169,12 @@ func (m *model) effect(c change, got answer) {
 	case code == "external_id_taken":
 		m.isTaken(c, got)
 	case code != "":
-		got.rejected(m.t, map[string]int{"not_found": 404, "precondition_failed": 412, "org_inactive": 409}[code], code)
+		got.rejected(m.t, map[string]int{"not_found": 404, "precondition_failed": 412, "org_inactive": 409, "org_active": 409}[code], code)
 		if tag := got.header.Get("ETag"); code == "precondition_failed" && tag != o.tag() || code != "precondition_failed" && tag != "" {
 			m.t.Fatalf("%s with ETag %q", code, tag)
 		}
+	case c.op == "delete":
+		m.isDeleted(o, got)
 	case c.userID != "":
 		got.ok(m.t)
 	default:
@@ -199,6 +203,21 @@ func (m *model) isTaken(c change, got answer) {
 	if p := got.rejected(m.t, 409, "external_id_taken"); p.OrgID != holder.OrgID || got.header.Get("X-Should-Retry") != "false" {
 		m.t.Fatalf("%s has the external id: %s %v", holder.OrgID, got.body, got.header)
 	}
+}
+
+// isDeleted checks the answer to a deletion, and that no call finds the organization.
+func (m *model) isDeleted(o *modelOrg, got answer) {
+	if m.touched = nil; got.status != 204 || len(got.body) > 0 {
+		m.t.Fatalf("%d %s", got.status, got.body)
+	}
+	by := o.account.clients[m.calls%len(o.account.clients)]
+	m.as(by, o.path()).rejected(m.t, 404, "not_found")
+	m.as(by, o.path()+"/users").rejected(m.t, 404, "not_found")
+	for user := range o.members {
+		m.walkAll(o.account.walk(listFilter{user: user}))
+	}
+	// Walks over its members end.
+	m.walks = slices.DeleteFunc(m.walks, func(w *walk) bool { return w.path == o.path()+"/users" })
 }
 
 // made checks the answer to a creation against the new organization.
@@ -270,11 +289,17 @@ func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
 
 // finish compares everything, including the audit trail.
 func (m *model) finish() {
+	if _, err := m.orgs.Erase(context.Background()); err != nil {
+		m.t.Fatal(err)
+	}
 	for _, account := range m.accounts {
 		m.walkAll(account.walk(listFilter{}))
 		trails := m.trails(m.t, account.id)
-		if len(trails) != len(account.orgs) {
-			m.t.Fatalf("the audit trail has %d organizations, want %d", len(trails), len(account.orgs))
+		if len(trails) != len(account.orgs)+len(account.deleted) {
+			m.t.Fatalf("the audit trail has %d organizations, want %d", len(trails), len(account.orgs)+len(account.deleted))
+		}
+		for _, o := range account.deleted {
+			m.isErased(o, trails[o.OrgID])
 		}
 		for _, o := range account.orgs {
 			m.isReadAlone(o)
@@ -299,6 +324,19 @@ func (m *model) isRecorded(o *modelOrg, events []event) {
 	states := replay(m.t, o.OrgID, events)
 	if diff := cmp.Diff(want, states[len(states)-1], cmp.AllowUnexported(state{})); diff != "" || len(states) != o.version {
 		m.t.Fatalf("%d events, version %d; replayed (-want +got):\n%s", len(states), o.version, diff)
+	}
+}
+
+// isErased checks that the audit trail of a deleted organization has only ids, times, keys
+// and the kinds of the changes.
+func (m *model) isErased(o *modelOrg, events []event) {
+	if len(events) != o.version+1 || events[o.version].Type != "org.deleted" {
+		m.t.Fatalf("%d events of %s, which had version %d", len(events), o.OrgID, o.version)
+	}
+	for _, e := range events {
+		if e.User != "" || e.KeyID == "" || e.before != (image{}) || e.after != (image{}) {
+			m.t.Fatalf("of the deleted %s, %+v is left", o.OrgID, e)
+		}
 	}
 }
 

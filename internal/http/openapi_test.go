@@ -339,7 +339,7 @@ func TestDescriptionHasTheRoutes(t *testing.T) {
 	}
 	var served, described []string
 	for _, r := range newAPI(t).server.Routes() {
-		path := strings.NewReplacer(":orgId", "{orgId}", ":externalId", "{externalId}", ":apiKeyId", "{apiKeyId}").Replace(r.Path)
+		path := strings.NewReplacer(":orgId", "{orgId}", ":externalId", "{externalId}", ":userId", "{userId}", ":apiKeyId", "{apiKeyId}").Replace(r.Path)
 		served = append(served, r.Method+" "+path)
 		if r.Method == http.MethodGet {
 			served = append(served, http.MethodHead+" "+path)

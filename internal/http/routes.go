@@ -37,11 +37,13 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, orgAnswer, s.getOrg},
 		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, orgAnswer, s.updateOrg},
 		{http.MethodPatch, metadataPath, apikeys.OrgsWrite, orgAnswer, s.patchMetadata},
+		{http.MethodDelete, "/v1/orgs/:orgId", apikeys.OrgsDelete, smallAnswer, s.deleteOrg},
 		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(false)},
 		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(true)},
 		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, smallAnswer, s.listMembers},
 		{http.MethodPost, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.addMember},
 		{http.MethodDelete, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.removeMember},
+		{http.MethodDelete, "/v1/users/:userId", apikeys.UsersErase, smallAnswer, s.eraseUser},
 
 		{http.MethodGet, "/v1/api-keys", apikeys.KeysManage, keyPageAnswer, s.listAPIKeys},
 		{http.MethodPost, "/v1/api-keys", apikeys.KeysManage, smallAnswer, s.createAPIKey},

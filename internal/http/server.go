@@ -54,6 +54,8 @@ type Organizations interface {
 	Update(ctx context.Context, c orgs.Call, orgID uuid.UUID, on *orgs.Precondition, changes orgs.Changes) (orgs.Changed, error)
 	PatchMetadata(ctx context.Context, c orgs.Call, orgID uuid.UUID, on *orgs.Precondition, patch orgs.MetadataPatch) (orgs.Changed, error)
 	SetActive(ctx context.Context, c orgs.Call, orgID uuid.UUID, on *orgs.Precondition, active bool) (orgs.Changed, error)
+	Delete(ctx context.Context, c orgs.Call, orgID uuid.UUID, on *orgs.Precondition) error
+	EraseUser(ctx context.Context, c orgs.Call, userID string) (pending bool, err error)
 	ListMembers(ctx context.Context, accountID uuid.UUID, p orgs.MemberListParams) (orgs.MemberPage, error)
 	AddMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)
 	RemoveMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)

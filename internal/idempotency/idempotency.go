@@ -29,6 +29,7 @@ type Key struct {
 	accountID uuid.UUID
 	name      [sha256.Size]byte
 	call      [sha256.Size]byte
+	orgID     *uuid.UUID
 }
 
 // NewKey returns the Key of a call with the client's idempotency key. call contains
@@ -39,6 +40,13 @@ func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 		name:      sha256.Sum256([]byte(operation + "\x00" + clientKey)),
 		call:      sha256.Sum256(call),
 	}
+}
+
+// About returns the key of a call about an organization. The stored result is deleted with
+// the organization.
+func (k Key) About(orgID uuid.UUID) Key {
+	k.orgID = &orgID
+	return k
 }
 
 // StoredErrors are the errors that depend on stored state, by the names under which they are
@@ -153,7 +161,7 @@ func (k Key) keep(ctx context.Context, q db.Querier, result any) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.Exec(ctx, keyKeep, k.accountID, k.name[:], k.call[:], string(kept))
+	_, err = q.Exec(ctx, keyKeep, k.accountID, k.name[:], k.call[:], k.orgID, string(kept))
 	return err
 }
 

@@ -11,10 +11,10 @@ FOR NO KEY UPDATE`
 
 // An existing row has expired: keyFind looked under the same lock.
 const keyKeep = `
-INSERT INTO idempotency_keys (account_id, key_digest, call_digest, result)
-VALUES ($1, $2, $3, $4)
+INSERT INTO idempotency_keys (account_id, key_digest, call_digest, org_id, result)
+VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (account_id, key_digest) DO UPDATE
-SET call_digest = excluded.call_digest, result = excluded.result, created_at = excluded.created_at`
+SET call_digest = excluded.call_digest, org_id = excluded.org_id, result = excluded.result, created_at = excluded.created_at`
 
 const keySweep = `
 DELETE FROM idempotency_keys AS kept

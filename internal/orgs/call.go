@@ -36,8 +36,9 @@ type Precondition struct {
 type effect func(context.Context, db.Querier) (Org, error)
 
 // change runs an effect on the share, at most once for each idempotency key. The request is
-// everything that the call asks for. Errors can be replayed too.
-func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, request any, run effect) (Changed, error) {
+// everything that the call asks for. Errors can be replayed too. A stored result ends with
+// the organization.
+func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run effect) (Changed, error) {
 	var changed Changed
 	var err error
 	if c.IdempotencyKey == "" {
@@ -46,7 +47,7 @@ func (r *Repository) change(ctx context.Context, share db.Share, c Call, operati
 			return err
 		})
 	} else {
-		changed, err = changeOnce(ctx, share, c, operation, request, run)
+		changed, err = changeOnce(ctx, share, c, operation, orgID, request, run)
 	}
 	if err != nil {
 		err = withState(err, changed.Org)
@@ -79,12 +80,12 @@ var storedErrors = idempotency.StoredErrors{
 	"too_many_pairs":    ErrTooManyPairs,
 }
 
-func changeOnce(ctx context.Context, share db.Share, c Call, operation string, request any, run effect) (Changed, error) {
+func changeOnce(ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run effect) (Changed, error) {
 	call, err := callText(c, request)
 	if err != nil {
 		return Changed{}, err
 	}
-	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
+	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call).About(orgID)
 	first, replayed, err := idempotency.Once(ctx, share, key, storedErrors, func(ctx context.Context, q db.Querier) (record, error) {
 		org, err := run(ctx, q)
 		return record(org), err
@@ -123,12 +124,14 @@ const (
 	outcomeInactive     outcome = "inactive"
 	outcomeTaken        outcome = "external_id_taken"
 	outcomeTooManyPairs outcome = "too_many_pairs"
+	outcomeActive       outcome = "active"
+	outcomeDeleted      outcome = "deleted"
 )
 
 // err returns the error of an outcome, or nil.
 func (o outcome) err() error {
 	switch o {
-	case outcomeCreated, outcomeChanged, outcomeUnchanged:
+	case outcomeCreated, outcomeChanged, outcomeUnchanged, outcomeDeleted:
 		return nil
 	case outcomeNotFound:
 		return ErrNotFound
@@ -142,6 +145,8 @@ func (o outcome) err() error {
 		return ErrExternalIDTaken
 	case outcomeTooManyPairs:
 		return ErrTooManyPairs
+	case outcomeActive:
+		return ErrActive
 	}
 	return fmt.Errorf("orgs: unknown outcome %q", string(o))
 }

@@ -30,7 +30,7 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 		return Changed{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	if creation.due == nil {
-		return r.change(ctx, r.createShare(creation), c, operation, creation.request(), creation.run)
+		return r.change(ctx, r.createShare(creation), c, operation, creation.orgID, creation.request(), creation.run)
 	}
 	made, err := r.answers.create(ctx, r.createShare(creation), creation)
 	if err != nil {

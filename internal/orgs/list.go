@@ -114,11 +114,7 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 		return l.fetch(ctx, q, orgListByExternalID(l))
 	}
 	if l.folded == "" && l.metadata == "" {
-		list := orgList
-		if l.ofUser() && l.IsActive != nil {
-			list = orgListByActivity
-		}
-		return l.fetch(ctx, q, list(l))
+		return l.runPlain(ctx, q)
 	}
 	// The page comes from one statement, so List's promises do not need one snapshot
 	// for both.
@@ -131,6 +127,18 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 		beyond = orgListWalked
 	}
 	return l.fetch(ctx, q, beyond(l))
+}
+
+// runPlain runs a list without a name and metadata.
+func (l listQuery) runPlain(ctx context.Context, q db.Querier) (collected, error) {
+	if l.ofUser() && l.IsActive != nil {
+		return l.fetch(ctx, q, orgListByActivity(l))
+	}
+	found, err := l.fetch(ctx, q, orgList(l))
+	if err != nil || found.full || !found.more {
+		return found, err
+	}
+	return l.fetch(ctx, q, orgListWalked(l)) // past the members of deleted organizations
 }
 
 // shouldWalk reports whether continuing through a user's organizations is likely to fill the

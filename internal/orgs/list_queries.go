@@ -66,7 +66,7 @@ func (s *statement) walked(q listQuery, walk, limit string) string {
 		walk, limit, columns, s.bind(q.accountID))
 }
 
-// residual returns the conditions that the index of the walk cannot answer.
+// residual returns the conditions that the index of the walk cannot answer, or true.
 func (s *statement) residual(q listQuery) string {
 	var conditions []string
 	if q.folded != "" {
@@ -78,6 +78,9 @@ func (s *statement) residual(q listQuery) string {
 	if q.ofUser() && q.IsActive != nil {
 		conditions = append(conditions, "is_active = "+s.bind(*q.IsActive))
 	}
+	if len(conditions) == 0 {
+		return "true"
+	}
 	return strings.Join(conditions, " AND ")
 }
 
@@ -86,7 +89,14 @@ func (s *statement) residual(q listQuery) string {
 // The inner limit is a literal, so that the planner knows how few rows the generic plan
 // needs. With a parameter it would expect a tenth of the table and plan every call
 // again, which costs as much as reading the rows.
+//
+// A user may still be a member of deleted organizations, for which the look-up finds
+// nothing. If they fill the inner limit, the last row says so, as in orgListNearby.
 func orgList(q listQuery) statement {
+	if q.ofUser() {
+		q.nearby = cursor.MaxLimit + 1
+		return orgListNearby(q)
+	}
 	var s statement
 	walked := s.walked(q, s.walk(q), strconv.Itoa(cursor.MaxLimit+1))
 	s.sql = "SELECT " + orgColumns + " FROM " + walked + " " + orgOrder + " LIMIT " + s.bind(q.Limit+1)
@@ -103,9 +113,7 @@ func orgListByExternalID(q listQuery) statement {
 	if q.IsActive != nil && !q.ofUser() {
 		where += " AND is_active = " + s.bind(*q.IsActive)
 	}
-	if residual := s.residual(q); residual != "" {
-		where += " AND " + residual
-	}
+	where += " AND " + s.residual(q)
 	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", orgColumns, found, where, orgOrder, s.bind(q.Limit+1))
 	return s
 }

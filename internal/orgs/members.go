@@ -52,7 +52,7 @@ SELECT outcome, old_version
 FROM org_members_change_1($1, $2, $3, $4, $5, $6, $7, $8)`
 
 func (r *Repository) changeMembers(ctx context.Context, c Call, operation string, m memberRequest, users membersChange) (Changed, error) {
-	return r.change(ctx, r.inTurn(c, m.OrgID), c, operation, m, func(ctx context.Context, q db.Querier) (Org, error) {
+	return r.change(ctx, r.inTurn(c, m.OrgID), c, operation, m.OrgID, m, func(ctx context.Context, q db.Querier) (Org, error) {
 		var made outcome
 		var version *int64 // before the change
 		err := q.QueryRow(ctx, memberChange, c.AccountID, m.OrgID, []int64(m.Match), users.add, users.remove,

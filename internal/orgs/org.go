@@ -24,6 +24,8 @@ var (
 	ErrExternalIDTaken = errors.New("orgs: external id is taken")
 	// ErrTooManyPairs: the metadata would have more than MaxMetadataPairs.
 	ErrTooManyPairs = errors.New("orgs: too many metadata pairs")
+	// ErrActive: the organization is active, and can only be deleted after its deactivation.
+	ErrActive = errors.New("orgs: organization is active")
 	// ErrRevision: the organization's revision is not the one that the change is for. The
 	// error is a RevisionError.
 	ErrRevision = errors.New("orgs: revision does not match")

@@ -17,11 +17,13 @@ type Repository struct {
 	nearby  nearby
 	page    int // the maximum size of a page in bytes
 	answers *answers
+
+	erasures *erasures
 }
 
 // NewRepository returns a repository that uses the pool.
 func NewRepository(pool *db.Pool) *Repository {
-	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes, answers: newAnswers(pool)}
+	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes, answers: newAnswers(pool), erasures: newErasures()}
 }
 
 // Get returns the organization. Errors: ErrNotFound, ErrUnavailable.

@@ -63,9 +63,9 @@ func (b bundle) wantOld(t fataler, c orgs.Call, id uuid.UUID) orgs.Changed {
 	return made
 }
 
-func (b bundle) count(t testing.TB, sql string) (n int) {
+func (b bundle) count(t testing.TB, sql string, args ...any) (n int) {
 	t.Helper()
-	if err := b.Pool.QueryRow(context.Background(), sql).Scan(&n); err != nil {
+	if err := b.Pool.QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

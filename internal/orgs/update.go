@@ -72,7 +72,7 @@ func newUpdate(orgID uuid.UUID, on *Precondition) updateRequest {
 }
 
 func (r *Repository) update(ctx context.Context, c Call, operation string, u updateRequest) (Changed, error) {
-	return r.change(ctx, r.inTurn(c, u.OrgID), c, operation, u, func(ctx context.Context, q db.Querier) (Org, error) {
+	return r.change(ctx, r.inTurn(c, u.OrgID), c, operation, u.OrgID, u, func(ctx context.Context, q db.Querier) (Org, error) {
 		return u.run(ctx, q, c)
 	})
 }

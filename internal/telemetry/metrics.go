@@ -116,6 +116,15 @@ func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fro
 		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
 }
 
+// WatchErasures adds the number of deletions whose data is not fully erased, and how long the
+// oldest of them has waited.
+func (m *Metrics) WatchErasures(pending func() (count int64, waited time.Duration)) {
+	m.gauge("orgd_erasures_pending", "Deleted organizations and users whose data was not fully erased when this server last looked.",
+		func() float64 { count, _ := pending(); return float64(count) })
+	m.gauge("orgd_erasure_wait_seconds", "How long the oldest pending erasure has waited; 0 if there is none.",
+		func() float64 { _, waited := pending(); return waited.Seconds() })
+}
+
 // WatchReadiness adds whether the last probe found the server ready.
 func (m *Metrics) WatchReadiness(ready func() bool) {
 	m.gauge("orgd_ready", "1 if the last probe found the server ready for requests, else 0.", func() float64 {

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"orgd/internal/orgs"
+)
+
+const (
+	eraseInterval = time.Minute
+	// firstEraseBackoff is the wait after a failure, which grows up to eraseInterval.
+	firstEraseBackoff = time.Second
+)
+
+// keepErasing erases what deletions leave: at once if this process deleted, otherwise
+// within the interval. It also continues what a stopped process has left.
+func keepErasing(ctx context.Context, logger *slog.Logger, interval time.Duration, repository *orgs.Repository) {
+	wait, backoff := rand.N(interval), firstEraseBackoff
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-repository.Erasing():
+		case <-time.After(wait):
+		}
+		wait = interval
+		pieces, err := repository.Erase(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			logger.Warn("an erasure failed; it will be continued", "error", err, "retryAfter", backoff.String())
+			wait, backoff = min(backoff, interval), min(2*backoff, eraseInterval)
+		default:
+			backoff = firstEraseBackoff
+		}
+		if pieces > 0 {
+			logger.Info("erased", "pieces", pieces)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"orgd/internal/dbtest"
+	"orgd/internal/orgs"
+)
+
+// populated returns a database with an account, its key, and the path of a deactivated
+// organization with more members than one piece of an erasure.
+func populated(t *testing.T) (d *dbtest.DB, key, path string) {
+	t.Helper()
+	d = dbtest.New(t)
+	account := d.Account(t)
+	o := d.Org(t, account, orgs.Org{Name: "Acme", UserCount: 2500})
+	d.Exec(t, `INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+		SELECT account_id, org_id, 'auth0|' || n, created_at + n * interval '1 microsecond', created_at
+		FROM orgs, generate_series(1, 2500) AS n`)
+	return d, d.Key(t, account), "/v1/orgs/org_" + strings.ReplaceAll(o.ID.String(), "-", "")
+}
+
+func awaitErased(t *testing.T, d *dbtest.DB) {
+	t.Helper()
+	await(t, "the members are not erased", func() bool {
+		return count(t, d, "SELECT (SELECT count(*) FROM org_members) + (SELECT count(*) FROM org_erasures)") == 0
+	})
+}
+
+// The server that deletes erases at once, not at the next interval.
+func TestServerErasesAtOnce(t *testing.T) {
+	t.Parallel()
+	d, key, path := populated(t)
+	r := start(t, func(c *serveConfig) { c.databaseURL, c.eraseEvery = d.URL, time.Hour })
+	if status, answer := r.ask(t, key, http.MethodDelete, path, ""); status != http.StatusNoContent {
+		t.Fatalf("%d %s", status, answer)
+	}
+	awaitErased(t, d)
+	await(t, "the metrics show it", func() bool {
+		_, _, metrics := get(t, r.adminURL+"/metrics", "")
+		return strings.Contains(string(metrics), "orgd_erasures_pending 0") && strings.Contains(string(metrics), "orgd_erasure_wait_seconds 0")
+	})
+}
+
+// Another server continues an erasure that a stopped one has left, and tries again after a
+// failure.
+func TestServerContinuesAnErasure(t *testing.T) {
+	t.Parallel()
+	d, key, path := populated(t)
+	release := lock(t, d, "LOCK TABLE org_members IN ACCESS EXCLUSIVE MODE")
+	first := start(t, func(c *serveConfig) { c.databaseURL, c.eraseEvery = d.URL, time.Hour })
+	if status, answer := first.ask(t, key, http.MethodDelete, path, ""); status != http.StatusNoContent {
+		t.Fatalf("%d %s", status, answer)
+	}
+	awaitWaiter(t, d)
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, func(c *serveConfig) { c.databaseURL, c.eraseEvery = d.URL, 10*time.Millisecond })
+	await(t, "no erasure fails", func() bool { return strings.Contains(second.log.String(), "an erasure failed; it will be continued") })
+	await(t, "the metrics show it", func() bool {
+		_, _, metrics := get(t, second.adminURL+"/metrics", "")
+		return strings.Contains(string(metrics), "orgd_erasures_pending 1")
+	})
+	release()
+	awaitErased(t, d)
+}

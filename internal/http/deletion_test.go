@@ -1,0 +1,143 @@
+package http_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"orgd/internal/apikeys"
+)
+
+func TestDeleteOrg(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	a.do(t, http.MethodDelete, path, "").rejected(t, 409, "org_active")
+	a.do(t, http.MethodPost, path+"/deactivate", "")
+	for name, c := range map[string]struct {
+		query, match string
+		status       int
+		code         string
+	}{
+		"another version":    {"", `"1"`, 412, "precondition_failed"},
+		"another revision":   {"?revision=1", "", 412, "precondition_failed"},
+		"no revision":        {"?revision=0", "", 400, "invalid_parameter"},
+		"a signed revision":  {"?revision=%2B2", "", 400, "invalid_parameter"},
+		"two revisions":      {"?revision=2&revision=2", "", 400, "repeated_parameter"},
+		"another parameter":  {"?force=true", "", 400, "unknown_parameter"},
+		"a malformed header": {"", "2", 400, "invalid_request"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var headers []string
+			if c.match != "" {
+				headers = []string{"If-Match", c.match}
+			}
+			got := a.do(t, http.MethodDelete, path+c.query, "", headers...)
+			got.rejected(t, c.status, c.code)
+			if c.status == 412 && got.header.Get("ETag") != `"2"` {
+				t.Errorf("ETag %q", got.header.Get("ETag"))
+			}
+		})
+	}
+	a.do(t, http.MethodDelete, path, `{"orgName":"x"}`).rejected(t, 422, "invalid_field")
+	if got := a.do(t, http.MethodDelete, path+"?revision=2", "{}", "If-Match", `"2"`); got.status != 204 || len(got.body) > 0 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	a.do(t, http.MethodDelete, path, "").rejected(t, 404, "not_found")
+	a.get(t, path).rejected(t, 404, "not_found")
+}
+
+// The results of calls about a deleted organization are not returned again.
+func TestRepeatsAfterADeletion(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	create := func() string {
+		return "/v1/orgs/" + a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Acme"}`, "Idempotency-Key", "create").organization(t, 201).OrgID
+	}
+	patch := func(path string) answer {
+		return a.do(t, http.MethodPatch, path, `{"orgName":"Secret"}`, "Idempotency-Key", "patch")
+	}
+	first := create()
+	patch(first).organization(t, 200)
+	a.do(t, http.MethodPost, first+"/deactivate", "", "Idempotency-Key", "deactivate").organization(t, 200)
+	if got := a.do(t, http.MethodDelete, first, ""); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	patch(first).rejected(t, 404, "not_found")
+	if again := create(); again == first {
+		t.Error("the deleted organization was returned")
+	}
+}
+
+// The user is erased in the background, and the same call says when that is done. Every id
+// that a provider makes can be in the path.
+func TestEraseUser(t *testing.T) {
+	t.Parallel()
+	for name, user := range map[string]string{
+		"plain":          "user_2NNEqL2nrIRdJ194ndJqAHwEfxC",
+		"pipe":           "auth0|0197f3a1",
+		"slash":          "https://idp.example.com/users/7",
+		"percent":        "100%25",
+		"plus and space": "a+b c@example.com",
+		"dots":           "..",
+		"emoji":          "👩‍🚀",
+		"255 × 4 bytes":  strings.Repeat("𝄞", 255),
+		"question mark":  "a?b#c",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Other"}`)
+			created := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Acme"}`, "Orgd-User", url.PathEscape(user)).organization(t, 201)
+			path := "/v1/orgs/" + created.OrgID
+			a.do(t, http.MethodPost, path+"/users", member(user)).ok(t)
+			target := "/v1/users/" + strings.ReplaceAll(url.PathEscape(user), ".", "%2E")
+			for range 2 {
+				if got := a.do(t, http.MethodDelete, target, ""); got.status != 202 || got.header.Get("Retry-After") != "1" || len(got.body) > 0 {
+					t.Fatalf("%d, Retry-After %q, %s", got.status, got.header.Get("Retry-After"), got.body)
+				}
+			}
+			if _, err := a.orgs.Erase(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if got := a.do(t, http.MethodDelete, target, ""); got.status != 204 || got.header.Get("Retry-After") != "" {
+					t.Fatalf("%d %s", got.status, got.body)
+				}
+			}
+			got := a.get(t, path)
+			if o := got.organization(t, 200); o.CreatedByUserID != "" || o.UserCount != 0 || got.header.Get("ETag") != `"3"` {
+				t.Errorf("ETag %s: %+v", got.header.Get("ETag"), o)
+			}
+			if strings.Contains(a.log.String(), user) {
+				t.Errorf("the log names the user: %s", a.log.String())
+			}
+		})
+	}
+}
+
+func TestEraseUserIsStrict(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for name, c := range map[string]struct {
+		target, body string
+		status       int
+		code         string
+	}{
+		"white space at the end": {"/v1/users/a%20", "", 422, "invalid_field"},
+		"a control character":    {"/v1/users/a%0Ab", "", 422, "invalid_field"},
+		"not UTF-8":              {"/v1/users/%FF", "", 422, "invalid_field"},
+		"too long":               {"/v1/users/" + strings.Repeat("a", 256), "", 422, "invalid_field"},
+		"a parameter":            {"/v1/users/a?force=true", "", 400, "unknown_parameter"},
+		"a field":                {"/v1/users/a", `{"userId":"a"}`, 422, "invalid_field"},
+		"no id":                  {"/v1/users/", "", 404, "not_found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a.do(t, http.MethodDelete, c.target, c.body).rejected(t, c.status, c.code)
+		})
+	}
+	key := a.Key(t, a.account, apikeys.OrgsDelete, apikeys.MembersWrite)
+	a.doAs(t, http.MethodDelete, "/v1/users/a", "", "Authorization", "Bearer "+key).rejected(t, 403, "insufficient_scope")
+}

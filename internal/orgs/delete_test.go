@@ -1,0 +1,466 @@
+package orgs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+)
+
+func (b bundle) deactivate(t fataler, id uuid.UUID) {
+	t.Helper()
+	if _, err := b.repository.SetActive(context.Background(), b.caller(), id, nil, false); err != nil {
+		t.Fatalf("SetActive: %v", err)
+	}
+}
+
+func (b bundle) delete(t fataler, id uuid.UUID) {
+	t.Helper()
+	b.deactivate(t, id)
+	if err := b.repository.Delete(context.Background(), b.caller(), id, nil); err != nil {
+		t.Fatalf("Delete: %v", err)
+	}
+}
+
+func (b bundle) erase(t fataler) {
+	t.Helper()
+	if _, err := b.repository.Erase(context.Background()); err != nil {
+		t.Fatalf("Erase: %v", err)
+	}
+}
+
+// fill makes n users members, of whom userN(1) is the first.
+func (b bundle) fill(t testing.TB, id uuid.UUID, n int) {
+	t.Helper()
+	b.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+SELECT account_id, org_id, 'auth0|' || n, created_at + n * interval '1 microsecond', created_at
+FROM orgs, generate_series(1, $2) AS n WHERE org_id = $1`, id, n)
+	b.Exec(t, "UPDATE orgs SET user_count = $2 WHERE org_id = $1", id, n)
+}
+
+// dump returns every row of every table as text.
+func (b bundle) dump(t testing.TB) string {
+	t.Helper()
+	ctx := context.Background()
+	rows, err := b.Pool.Query(ctx, "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(tables) < 8 {
+		t.Fatalf("tables %v, %v", tables, err)
+	}
+	var all strings.Builder
+	for _, table := range tables {
+		name := pgx.Identifier{table}.Sanitize()
+		rows, err := b.Pool.Query(ctx, fmt.Sprintf("SELECT r::text FROM %s AS r", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range texts {
+			all.WriteString(table + " " + text + "\n")
+		}
+	}
+	return all.String()
+}
+
+// lacks checks that a dump has none of the texts.
+func lacks(t *testing.T, dump string, texts ...string) {
+	t.Helper()
+	for line := range strings.Lines(dump) {
+		for _, text := range texts {
+			if strings.Contains(line, text) {
+				t.Errorf("%q is still in %s", text, line)
+			}
+		}
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
+	other := b.create(t, orgs.NewOrg{Name: "Other"})
+	remove := func(match orgs.Versions, revision *int64) error {
+		return b.repository.Delete(ctx, b.caller(), id, &orgs.Precondition{Versions: match, Revision: revision})
+	}
+	if err := remove(nil, nil); !errors.Is(err, orgs.ErrActive) {
+		t.Errorf("active: %v", err)
+	}
+	b.deactivate(t, id)
+	var version orgs.VersionError
+	if err := remove(orgs.Versions{1}, nil); !errors.As(err, &version) || version.Current != 2 {
+		t.Errorf("another version: %v", err)
+	}
+	var revision orgs.RevisionError
+	if err := remove(nil, ptr(int64(1))); !errors.As(err, &revision) || revision != (orgs.RevisionError{Current: 2, Version: 2}) {
+		t.Errorf("another revision: %v", err)
+	}
+	foreign := b.caller()
+	foreign.AccountID = b.Account(t)
+	if err := b.repository.Delete(ctx, foreign, id, nil); !errors.Is(err, orgs.ErrNotFound) {
+		t.Errorf("another account: %v", err)
+	}
+	if err := remove(orgs.Versions{2}, ptr(int64(2))); err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func() error{
+		"get":    func() error { return second(b.repository.Get(ctx, b.account, id)) },
+		"delete": func() error { return remove(nil, nil) },
+		"update": func() error {
+			return second(b.repository.Update(ctx, b.caller(), id, nil, orgs.Changes{Name: ptr("x")}))
+		},
+		"add":    func() error { return second(b.repository.AddMember(ctx, b.caller(), id, nil, userN(1))) },
+		"remove": func() error { return second(b.repository.RemoveMember(ctx, b.caller(), id, nil, userN(1))) },
+		"members": func() error {
+			return second(b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: id, Limit: 1}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := call(); !errors.Is(err, orgs.ErrNotFound) {
+				t.Errorf("%v, want ErrNotFound", err)
+			}
+		})
+	}
+	if got := b.walk(t, orgs.ListParams{Limit: 10}); len(got) != 1 || got[0].ID != other.ID {
+		t.Errorf("the list has %v", names(got))
+	}
+}
+
+// After the erasure no table has a name, a value or a user id of the organization. Only
+// org.deleted says something, with the key.
+func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	caller := b.keyed("create")
+	made, err := b.repository.Create(ctx, caller, orgs.NewOrg{Name: "Secret Ltd", Metadata: map[string]string{"hidden": "payload"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := made.Org.ID
+	counting := b.caller()
+	counting.CountsRetries = true
+	counted, err := b.repository.Create(ctx, counting, orgs.NewOrg{Name: "Secret Ltd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.repository.AnswerLost(counted)
+	if err := b.repository.RecordLost(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.fill(t, id, 2500)
+	if _, err := b.repository.AddMember(ctx, b.keyed("add"), id, nil, "auth0|guest"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.repository.Update(ctx, b.keyed("update"), id, nil, orgs.Changes{Name: ptr("Hush Ltd")}); err != nil {
+		t.Fatal(err)
+	}
+	b.delete(t, id)
+	b.delete(t, counted.Org.ID)
+	if n := b.count(t, "SELECT count(*) FROM idempotency_keys") + b.count(t, "SELECT count(*) FROM unanswered_creations"); n != 0 {
+		t.Errorf("%d results are kept", n)
+	}
+	if _, err := b.repository.Update(ctx, b.keyed("update"), id, nil, orgs.Changes{Name: ptr("Hush Ltd")}); !errors.Is(err, orgs.ErrNotFound) {
+		t.Errorf("a repeat: %v", err)
+	}
+	b.erase(t)
+	lacks(t, b.dump(t), "Secret", "Hush", "hidden", "payload", "auth0")
+	if count, waited := b.repository.PendingErasures(); count != 0 || waited != 0 {
+		t.Errorf("%d erasures are pending, for %s", count, waited)
+	}
+	want := event{Type: "org.deleted", Before: "{}", After: "{}", RequestID: caller.RequestID, KeyID: &caller.KeyID}
+	events := b.events(t, id)
+	if diff := cmp.Diff(want, events[len(events)-1]); diff != "" {
+		t.Errorf("the last event (-want +got):\n%s", diff)
+	}
+}
+
+// An erasure that stops between two pieces continues with what is left. What is erased
+// is not visible meanwhile.
+func TestErasureSurvivesACrash(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
+	b.fill(t, id, 2500)
+	later := b.create(t, orgs.NewOrg{Name: "Later"}).ID
+	b.fill(t, later, 10)
+	b.delete(t, id)
+	b.delete(t, later)
+	b.Exec(t, "CREATE SEQUENCE deletions")
+	b.Exec(t, `CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.org_id = '`+id.String()+`' AND nextval('deletions') = 1500 THEN RAISE EXCEPTION 'crash'; END IF;
+    RETURN OLD;
+END $$`)
+	b.Exec(t, "CREATE TRIGGER crash BEFORE DELETE ON org_members FOR EACH ROW EXECUTE FUNCTION crash()")
+	if _, err := b.repository.Erase(context.Background()); err == nil || !strings.Contains(err.Error(), "crash") {
+		t.Fatalf("Erase: %v", err)
+	}
+	if n := b.count(t, "SELECT count(*) FROM org_members"); n != 1500 {
+		t.Errorf("%d members are left, want 1500", n)
+	}
+	if count, _ := b.repository.PendingErasures(); count != 1 {
+		t.Errorf("%d erasures are pending, want the one that failed", count)
+	}
+	if n := len(b.walk(t, orgs.ListParams{Limit: 10, UserID: ptr(userN(2500))})); n != 0 {
+		t.Errorf("a list has %d deleted organizations", n)
+	}
+	restarted := bundle{DB: b.DB, repository: orgs.NewRepository(b.Conns), account: b.account}
+	restarted.erase(t)
+	lacks(t, b.dump(t), "auth0", "Acme", "org_erasures ")
+}
+
+// Two servers that erase together leave nothing, and neither fails.
+func TestErasuresTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 3 {
+		id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
+		b.fill(t, id, 2100)
+		b.delete(t, id)
+	}
+	together(4, func(int) {
+		other := bundle{DB: b.DB, repository: orgs.NewRepository(b.Conns), account: b.account}
+		other.erase(tb{t})
+	})
+	b.erase(t) // one that stopped because another was erasing
+	lacks(t, b.dump(t), "auth0", "Acme", "org_erasures ")
+}
+
+// A user's lists keep their promises while the user's memberships of thousands of deleted
+// organizations are still there.
+func TestListsPassDeletedOrganizations(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	user := userN(1)
+	want := make([]uuid.UUID, 0, 4)
+	for i := range 4 {
+		id := b.create(t, orgs.NewOrg{Name: fmt.Sprint("Kept ", i), Metadata: map[string]string{"k": "v"}}).ID
+		if _, err := b.repository.AddMember(context.Background(), b.caller(), id, nil, user); err != nil {
+			t.Fatal(err)
+		}
+		want = append([]uuid.UUID{id}, want...)
+		// The members of 2,000 organizations that are deleted, on both sides of this one.
+		for _, activity := range []int{-1, 1} {
+			b.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity)
+SELECT $1, gen_random_uuid(), $2, now() - n * interval '1 microsecond', $3 FROM generate_series(1, 1000) AS n`, b.account, user, activity)
+		}
+	}
+	small := b
+	small.repository = b.repository.WithNearby(100)
+	for name, p := range map[string]orgs.ListParams{
+		"plain":                {},
+		"active":               {IsActive: ptr(true)},
+		"by name":              {Name: "kept"},
+		"by metadata":          {Metadata: map[string]string{"k": "v"}},
+		"active, name, pairs":  {IsActive: ptr(true), Name: "kept", Metadata: map[string]string{"k": "v"}},
+		"by a very short name": {Name: "t"},
+	} {
+		for _, limit := range []int{1, 3, 100} {
+			t.Run(fmt.Sprint(name, " by ", limit), func(t *testing.T) {
+				p.UserID, p.Limit = &user, limit
+				for _, b := range []bundle{b, small} {
+					var got []uuid.UUID
+					for _, o := range b.walk(t, p) {
+						got = append(got, o.ID)
+					}
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("-want +got:\n%s", diff)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Concurrent additions, patches and walks see the organization whole or not at all, and
+// leave nothing behind.
+func TestDeleteAgainstOtherCalls(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	kept := b.create(t, orgs.NewOrg{Name: "Kept"}).ID
+	for round := range 10 {
+		made := b.create(t, orgs.NewOrg{Name: "Doomed"})
+		b.fill(t, made.ID, 20)
+		var deleted atomic.Bool
+		allowed := func(err error, also ...error) {
+			for _, ok := range append(also, nil, orgs.ErrNotFound) {
+				if errors.Is(err, ok) {
+					return
+				}
+			}
+			t.Error(err)
+		}
+		together(8, func(i int) {
+			for n := range 12 {
+				switch i {
+				case 0:
+					if n == 6 {
+						b.delete(tb{t}, made.ID)
+						deleted.Store(true)
+					}
+				case 1, 2:
+					_, err := b.repository.AddMember(ctx, b.keyed(fmt.Sprint(round, i, n)), made.ID, nil, userN(100*i+n))
+					allowed(err, orgs.ErrInactive)
+				case 3, 4:
+					_, err := b.repository.Update(ctx, b.keyed(fmt.Sprint(round, i, n)), made.ID, nil, orgs.Changes{Name: ptr(fmt.Sprint("Doomed ", i, n))})
+					allowed(err)
+				case 5:
+					_, err := b.repository.ListMembers(ctx, b.account, orgs.MemberListParams{OrgID: made.ID, Limit: 5})
+					allowed(err)
+				default:
+					gone := deleted.Load()
+					found := map[uuid.UUID]int{}
+					for _, o := range b.walk(tb{t}, orgs.ListParams{Limit: 1}) {
+						found[o.ID]++
+					}
+					if found[kept] != 1 || gone && found[made.ID] != 0 {
+						t.Errorf("after the deletion %v, a walk saw %v", gone, found)
+					}
+				}
+			}
+		})
+	}
+	b.erase(t)
+	lacks(t, b.dump(t), "Doomed", "auth0|1", "org_members ")
+	if n := b.count(t, "SELECT count(*) FROM events WHERE type = 'org.deleted'"); n != 10 {
+		t.Errorf("%d events, want 10", n)
+	}
+}
+
+// A user in 1,000 organizations, creator of some, is nowhere after the erasure. Each
+// organization moves by one version and gets one event.
+func TestEraseUser(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	gone := "google-oauth2|gone/é%"
+	acting := b.keyed("create")
+	acting.UserID = gone
+	made, err := b.repository.Create(ctx, acting, orgs.NewOrg{Name: "Made by"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	acting.IdempotencyKey = "update"
+	if _, err := b.repository.Update(ctx, acting, made.Org.ID, nil, orgs.Changes{Name: ptr("Made by them")}); err != nil {
+		t.Fatal(err)
+	}
+	b.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, user_count, created_by_user_id)
+SELECT $1, gen_random_uuid(), 'Acme', 'acme', 2, CASE WHEN n % 10 = 0 THEN $2 END FROM generate_series(1, 1000) AS n`, b.account, gone)
+	b.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+SELECT account_id, org_id, user_id, created_at + place * interval '1 microsecond', created_at
+FROM orgs, unnest(ARRAY[$2, 'stays']) WITH ORDINALITY AS users (user_id, place) WHERE account_id = $1 AND user_count = 2`, b.account, gone)
+	b.Exec(t, `
+INSERT INTO events (account_id, type, org_id, user_id, actor_user_id, request_id)
+SELECT account_id, 'org.member_added', org_id, $2, $2, 'r' FROM org_members WHERE account_id = $1`, b.account, gone)
+	another := b.Account(t)
+	b.Exec(t, "INSERT INTO events (account_id, type, user_id, request_id) VALUES ($1, 'x', $2, 'r')", another, gone)
+
+	request := b.caller()
+	request.UserID = ""
+	pending, err := b.repository.EraseUser(ctx, request, gone)
+	if err != nil || !pending {
+		t.Fatalf("first call: %v, %v", pending, err)
+	}
+	if pending, err := b.repository.EraseUser(ctx, request, gone); err != nil || !pending {
+		t.Errorf("second call: %v, %v", pending, err)
+	}
+	b.erase(t)
+	if pending, err := b.repository.EraseUser(ctx, request, gone); err != nil || pending {
+		t.Errorf("afterwards: %v, %v", pending, err)
+	}
+	b.Exec(t, "DELETE FROM events WHERE account_id = $1", another)
+	lacks(t, b.dump(t), "gone/")
+	if n := b.count(t, "SELECT count(*) FROM orgs WHERE user_count = 1 AND version = 2 AND revision = 1 AND updated_at > created_at"); n != 1000 {
+		t.Errorf("%d organizations have one member and the next version, want 1000", n)
+	}
+	if n := b.count(t, "SELECT count(*) FROM org_members WHERE user_id = 'stays'"); n != 1000 {
+		t.Errorf("%d other members, want 1000", n)
+	}
+	if n := b.count(t, "SELECT count(*) FROM (SELECT FROM events WHERE type = 'org.user_erased' AND actor_api_key_id = $1 GROUP BY org_id HAVING count(*) = 1) AS once", request.KeyID); n != 1001 {
+		t.Errorf("%d organizations have one event, want 1001", n)
+	}
+	if n := b.count(t, "SELECT count(*) FROM events WHERE type = 'user.erased'"); n != 1 {
+		t.Errorf("%d events of the erasure", n)
+	}
+	acting.IdempotencyKey = "create"
+	again, err := b.repository.Create(ctx, acting, orgs.NewOrg{Name: "Made by"})
+	if err != nil || !again.Replayed || again.Org.ID != made.Org.ID || again.Org.CreatedByUserID != "" {
+		t.Errorf("a repeat: %+v, %v", again, err)
+	}
+}
+
+// An erasure continues after a failure between two pieces. Memberships that change
+// meanwhile are counted right.
+func TestEraseUserAgainstOtherCalls(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	gone := userN(7)
+	ids := make([]uuid.UUID, 0, 30)
+	for range 30 {
+		id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
+		b.fill(t, id, 10)
+		ids = append(ids, id)
+	}
+	if _, err := b.repository.EraseUser(ctx, b.caller(), gone); err != nil {
+		t.Fatal(err)
+	}
+	together(6, func(i int) {
+		for n, id := range ids {
+			switch {
+			case i == 0:
+				b.erase(tb{t})
+			case i == 1:
+				if _, err := b.repository.RemoveMember(ctx, b.caller(), id, nil, gone); err != nil && !errors.Is(err, orgs.ErrNotFound) {
+					t.Error(err)
+				}
+			case i == 2 && n%3 == 0:
+				b.delete(tb{t}, id)
+			case i > 3:
+				if _, err := b.repository.AddMember(ctx, b.caller(), id, nil, userN(100*i)); err != nil && !errors.Is(err, orgs.ErrInactive) && !errors.Is(err, orgs.ErrNotFound) {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	b.erase(t)
+	for deadline := time.Now().Add(10 * time.Second); ; b.erase(t) {
+		if pending, err := b.repository.EraseUser(ctx, b.caller(), gone); err != nil || !pending {
+			if err != nil {
+				t.Error(err)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the erasure does not end")
+		}
+	}
+	wrong := b.count(t, `SELECT count(*) FROM orgs WHERE user_count <> (SELECT count(*) FROM org_members AS m WHERE m.org_id = orgs.org_id)`)
+	if wrong > 0 || b.count(t, "SELECT count(*) FROM orgs") != 20 {
+		t.Errorf("%d organizations have a wrong user count", wrong)
+	}
+	if n := b.count(t, "SELECT count(*) FROM org_members WHERE user_id = $1", gone); n != 0 {
+		t.Errorf("%d memberships are left", n)
+	}
+}

@@ -1,0 +1,109 @@
+-- +goose Up
+-- What the deletion of an organization leaves to a worker: its members and the contents of
+-- its events. The row is written with the deletion, and deleted with the last piece.
+CREATE TABLE org_erasures (
+    account_id   uuid        NOT NULL,
+    org_id       uuid        NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+
+    CONSTRAINT org_erasures_pkey PRIMARY KEY (account_id, org_id),
+    CONSTRAINT org_erasures_requested_at_finite CHECK (isfinite(requested_at))
+);
+
+-- Deletes a deactivated organization with all results that are kept for repeats. outcome
+-- is deleted, not_found, version or revision (the row has another one), or active.
+--
+-- The event has no user: it stays when everything else about the organization is erased.
+-- +goose StatementBegin
+CREATE FUNCTION org_delete_1(
+    account uuid, org uuid, versions bigint[], expected_revision bigint,
+    actor_key uuid, request text,
+    OUT outcome text, OUT kept_version bigint, OUT kept_revision bigint
+)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    kept orgs;
+BEGIN
+    SELECT * INTO kept FROM orgs WHERE account_id = account AND org_id = org FOR UPDATE;
+    IF NOT FOUND THEN
+        outcome := 'not_found';
+        RETURN;
+    END IF;
+    kept_version := kept.version;
+    kept_revision := kept.revision;
+    IF kept.version <> ALL (versions) THEN
+        outcome := 'version';
+        RETURN;
+    END IF;
+    IF kept.revision <> expected_revision THEN
+        outcome := 'revision';
+        RETURN;
+    END IF;
+    IF kept.is_active THEN
+        outcome := 'active';
+        RETURN;
+    END IF;
+    DELETE FROM orgs WHERE account_id = account AND org_id = org;
+    DELETE FROM idempotency_keys WHERE account_id = account AND org_id = org;
+    DELETE FROM unanswered_creations WHERE account_id = account AND org_id = org;
+    INSERT INTO org_erasures (account_id, org_id) VALUES (account, org);
+    INSERT INTO events (account_id, type, org_id, actor_api_key_id, request_id, occurred_at)
+    VALUES (account, 'org.deleted', org, actor_key, request, greatest(clock_timestamp(), kept.updated_at + interval '1 microsecond'));
+    outcome := 'deleted';
+END
+$$;
+-- +goose StatementEnd
+
+-- Erases one piece of at most so many rows: first members, after the user after_user, then
+-- the contents of events, after the event after_event. The caller passes on next_user and
+-- next_event, so that a piece does not read past the rows that the previous ones deleted.
+-- A caller that does not know them begins with '' and 0. done is true when nothing is left.
+--
+-- No member and no event of the organization can appear meanwhile: whoever adds one locks
+-- the organization's row first.
+-- +goose StatementBegin
+CREATE FUNCTION org_erase_1(
+    account uuid, org uuid, after_user text, after_event bigint, most integer,
+    OUT next_user text, OUT next_event bigint, OUT done boolean
+)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    users  text[];
+    owned  bigint[];
+BEGIN
+    next_user := after_user;
+    next_event := after_event;
+    PERFORM FROM org_erasures WHERE account_id = account AND org_id = org FOR UPDATE;
+    done := NOT FOUND;
+    IF done THEN
+        RETURN;
+    END IF;
+    users := ARRAY(
+        SELECT user_id FROM org_members
+        WHERE account_id = account AND org_id = org AND user_id > after_user
+        ORDER BY user_id LIMIT most);
+    IF users <> '{}' THEN
+        DELETE FROM org_members WHERE account_id = account AND org_id = org AND user_id = ANY (users);
+        next_user := users[cardinality(users)];
+        RETURN;
+    END IF;
+    owned := ARRAY(
+        SELECT id FROM events
+        WHERE account_id = account AND org_id = org AND id > after_event
+        ORDER BY id LIMIT most);
+    IF owned <> '{}' THEN
+        UPDATE events SET before = '{}', after = '{}', user_id = NULL, actor_user_id = NULL
+        WHERE account_id = account AND id = ANY (owned);
+        next_event := owned[cardinality(owned)];
+        RETURN;
+    END IF;
+    DELETE FROM org_erasures WHERE account_id = account AND org_id = org;
+    done := true;
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP FUNCTION org_erase_1(uuid, uuid, text, bigint, integer);
+DROP FUNCTION org_delete_1(uuid, uuid, bigint[], bigint, uuid, text);
+DROP TABLE org_erasures;

@@ -1,0 +1,108 @@
+-- +goose Up
+-- The users that a worker is erasing. The row is deleted with the last piece.
+CREATE TABLE user_erasures (
+    account_id   uuid             NOT NULL,
+    user_id      text COLLATE "C" NOT NULL,
+    actor_key    uuid,
+    request_id   text             NOT NULL,
+    requested_at timestamptz      NOT NULL DEFAULT now(),
+
+    CONSTRAINT user_erasures_pkey PRIMARY KEY (account_id, user_id),
+    CONSTRAINT user_erasures_user_id_length CHECK (char_length(user_id) BETWEEN 1 AND 255),
+    CONSTRAINT user_erasures_request_id_length CHECK (char_length(request_id) BETWEEN 1 AND 64),
+    CONSTRAINT user_erasures_requested_at_finite CHECK (isfinite(requested_at))
+);
+
+-- Asks the worker to erase a user, unless no row has the user's id. pending is false then.
+-- +goose StatementBegin
+CREATE FUNCTION user_erasure_request_1(
+    account uuid, erased text, by_key uuid, request text,
+    OUT pending boolean
+)
+    LANGUAGE plpgsql AS $$
+BEGIN
+    pending := EXISTS (SELECT FROM user_erasures WHERE account_id = account AND user_id = erased)
+        OR EXISTS (SELECT FROM org_members WHERE account_id = account AND user_id = erased)
+        OR EXISTS (SELECT FROM orgs WHERE account_id = account AND created_by_user_id = erased)
+        OR EXISTS (SELECT FROM events WHERE account_id = account AND user_id = erased)
+        OR EXISTS (SELECT FROM events WHERE account_id = account AND actor_user_id = erased);
+    IF pending THEN
+        INSERT INTO user_erasures (account_id, user_id, actor_key, request_id)
+        VALUES (account, erased, by_key, request)
+        ON CONFLICT (account_id, user_id) DO NOTHING;
+    END IF;
+END
+$$;
+-- +goose StatementEnd
+
+-- Erases one piece: the user in at most so many organizations, or in at most four times as
+-- many events. done is true when nothing is left.
+--
+-- An organization that the user was a member of, or created, gets one event, org.user_erased,
+-- without the user.
+-- +goose StatementBegin
+CREATE FUNCTION user_erase_1(account uuid, erased text, most integer, OUT done boolean)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    wanted  user_erasures;
+    found_in uuid[];
+    left_by  uuid[];
+    changed  uuid[];
+    marked   bigint[];
+    moment   timestamptz;
+BEGIN
+    SELECT * INTO wanted FROM user_erasures WHERE account_id = account AND user_id = erased FOR UPDATE;
+    done := NOT FOUND;
+    IF done THEN
+        RETURN;
+    END IF;
+    found_in := ARRAY(SELECT org_id FROM org_members WHERE account_id = account AND user_id = erased LIMIT most);
+    IF found_in = '{}' THEN
+        found_in := ARRAY(SELECT org_id FROM orgs WHERE account_id = account AND created_by_user_id = erased LIMIT most);
+    END IF;
+    IF found_in <> '{}' THEN
+        -- What was found may have changed before the locks.
+        PERFORM FROM orgs WHERE account_id = account AND org_id = ANY (found_in) ORDER BY org_id FOR NO KEY UPDATE;
+        left_by := ARRAY(
+            SELECT org_id FROM org_members WHERE account_id = account AND org_id = ANY (found_in) AND user_id = erased);
+        changed := ARRAY(
+            SELECT org_id FROM orgs
+            WHERE account_id = account AND org_id = ANY (found_in) AND (org_id = ANY (left_by) OR created_by_user_id = erased));
+        moment := clock_timestamp();
+        DELETE FROM org_members WHERE account_id = account AND org_id = ANY (left_by) AND user_id = erased;
+        UPDATE orgs
+        SET user_count = user_count - (org_id = ANY (left_by))::integer,
+            created_by_user_id = nullif(created_by_user_id, erased),
+            version = version + 1,
+            updated_at = greatest(moment, updated_at + interval '1 microsecond')
+        WHERE account_id = account AND org_id = ANY (changed);
+        UPDATE idempotency_keys SET result = jsonb_set(result, '{Result,CreatedByUserID}', '""')
+        WHERE account_id = account AND org_id = ANY (changed) AND result #>> '{Result,CreatedByUserID}' = erased;
+        INSERT INTO events (account_id, type, org_id, actor_api_key_id, request_id, occurred_at)
+        SELECT account, 'org.user_erased', org_id, wanted.actor_key, wanted.request_id, updated_at
+        FROM orgs WHERE account_id = account AND org_id = ANY (changed)
+        ORDER BY org_id;
+        RETURN;
+    END IF;
+    marked := ARRAY(SELECT id FROM events WHERE account_id = account AND user_id = erased ORDER BY id LIMIT 4 * most);
+    IF marked <> '{}' THEN
+        UPDATE events SET user_id = NULL WHERE account_id = account AND id = ANY (marked);
+        RETURN;
+    END IF;
+    marked := ARRAY(SELECT id FROM events WHERE account_id = account AND actor_user_id = erased ORDER BY id LIMIT 4 * most);
+    IF marked <> '{}' THEN
+        UPDATE events SET actor_user_id = NULL WHERE account_id = account AND id = ANY (marked);
+        RETURN;
+    END IF;
+    INSERT INTO events (account_id, type, actor_api_key_id, request_id)
+    VALUES (account, 'user.erased', wanted.actor_key, wanted.request_id);
+    DELETE FROM user_erasures WHERE account_id = account AND user_id = erased;
+    done := true;
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP FUNCTION user_erase_1(uuid, text, integer);
+DROP FUNCTION user_erasure_request_1(uuid, text, uuid, text);
+DROP TABLE user_erasures;
