@@ -59,6 +59,24 @@ CREATE TRIGGER api_keys_updated AFTER UPDATE ON api_keys FOR EACH ROW
 CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
     EXECUTE FUNCTION api_keys_notify();
 
+-- A suspension ends all keys of an account, and its end makes them valid. The payload is no
+-- digest, so servers drop all keys from their caches.
+-- +goose StatementBegin
+CREATE FUNCTION accounts_notify() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('orgd_api_keys', '');
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+
+CREATE TRIGGER accounts_suspended AFTER UPDATE ON accounts FOR EACH ROW
+    WHEN (OLD.suspended_at IS DISTINCT FROM NEW.suspended_at)
+    EXECUTE FUNCTION accounts_notify();
+
 -- +goose Down
+DROP TRIGGER accounts_suspended ON accounts;
+DROP FUNCTION accounts_notify();
 DROP TABLE api_keys;
 DROP FUNCTION api_keys_notify();

@@ -2,18 +2,24 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
 	"orgd/internal/accounts"
 	"orgd/internal/db"
+	"orgd/internal/progress"
+	"orgd/internal/uuid"
 	"orgd/internal/wire"
 )
 
 type accountsCommand struct {
-	Create accountsCreate `cmd:"" help:"Create an account."`
-	List   accountsList   `cmd:"" help:"List the accounts, newest first."`
+	Create  accountsCreate  `cmd:"" help:"Create an account."`
+	List    accountsList    `cmd:"" help:"List the accounts, newest first."`
+	Suspend accountsSuspend `cmd:"" help:"Make all keys of an account invalid, at once on every server."`
+	Resume  accountsResume  `cmd:"" help:"Make the keys of a suspended account valid again."`
+	Delete  accountsDelete  `cmd:"" help:"Delete a suspended account with everything that belongs to it."`
 }
 
 type accountsCreate struct {
@@ -75,10 +81,91 @@ func (c *accountsList) Run(ctx context.Context, std streams) error {
 			return printJSON(std.out, objects)
 		}
 		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tCREATED\tNAME")
+		fmt.Fprintln(table, "ID\tCREATED\tSUSPENDED\tNAME")
 		for _, a := range found {
-			fmt.Fprintf(table, "%s\t%s\t%q\n", a.ID, formatTime(a.CreatedAt), a.Name)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%q\n", a.ID, formatTime(a.CreatedAt), formatSuspended(a), a.Name)
 		}
 		return table.Flush()
+	})
+}
+
+func formatSuspended(a accounts.Account) string {
+	if a.SuspendedAt == nil {
+		return "-"
+	}
+	return formatTime(*a.SuspendedAt)
+}
+
+// accountFlags identify one account.
+type accountFlags struct {
+	databaseFlags `embed:""`
+	ID            uuid.UUID `arg:"" help:"Id of the account; see accounts list."`
+}
+
+// change runs fn on the account, and passes the result to show or prints it as JSON.
+func (f accountFlags) change(ctx context.Context, std streams, asJSON bool, fn func(*accounts.Repository) (accounts.Account, error), show func(accounts.Account)) error {
+	return withPool(ctx, f.databaseFlags, func(pool *db.Pool) error {
+		changed, err := fn(accounts.NewRepository(pool))
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(std.out, wire.NewAccount(changed))
+		}
+		show(changed)
+		return nil
+	})
+}
+
+type accountsSuspend struct {
+	accountFlags `embed:""`
+	JSON         bool `help:"Print the account as JSON."`
+}
+
+// Run suspends the account and prints since when it is suspended.
+func (c *accountsSuspend) Run(ctx context.Context, std streams) error {
+	return c.change(ctx, std, c.JSON, func(r *accounts.Repository) (accounts.Account, error) {
+		return r.Suspend(ctx, c.ID)
+	}, func(a accounts.Account) { fmt.Fprintln(std.out, "suspended", a.ID, "at", formatSuspended(a)) })
+}
+
+type accountsResume struct {
+	accountFlags `embed:""`
+	JSON         bool `help:"Print the account as JSON."`
+}
+
+// Run ends the suspension.
+func (c *accountsResume) Run(ctx context.Context, std streams) error {
+	return c.change(ctx, std, c.JSON, func(r *accounts.Repository) (accounts.Account, error) {
+		return r.Resume(ctx, c.ID)
+	}, func(a accounts.Account) { fmt.Fprintln(std.out, "resumed", a.ID) })
+}
+
+type accountsDelete struct {
+	accountFlags `embed:""`
+}
+
+// Run deletes the account and shows a progress bar. It can be interrupted: the next run
+// continues.
+func (c *accountsDelete) Run(ctx context.Context, std streams) error {
+	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
+		var bar *progress.Bar
+		rows, err := accounts.NewRepository(pool).Delete(ctx, c.ID, func(done, all int) {
+			if bar == nil {
+				bar = progress.New(std.err, all, "rows")
+			}
+			bar.Set(done)
+		})
+		if bar != nil {
+			bar.Done()
+		}
+		if errors.Is(err, accounts.ErrNotSuspended) {
+			return fmt.Errorf("account %s is not suspended: run `server accounts suspend %s` first, which can be undone", c.ID, c.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("%w (%d rows are deleted; run the command again to continue)", err, rows)
+		}
+		fmt.Fprintln(std.out, "deleted account", c.ID, "and", rows, "rows that belonged to it")
+		return nil
 	})
 }

@@ -62,7 +62,7 @@ BEGIN
             ('schema_floor',     'SELECT'),
             -- An account is locked while its keys change, and a lock requires UPDATE on some
             -- column. The id cannot change, because foreign keys reference it.
-            ('accounts',         'SELECT (id), UPDATE (id)'),
+            ('accounts',         'SELECT (id, suspended_at), UPDATE (id)'),
             ('api_keys',         'SELECT, INSERT, UPDATE'),
             -- account_id, org_id and created_at never change.
             ('orgs',             'SELECT, INSERT, DELETE, UPDATE (org_name, org_name_folded, is_active, metadata, external_id, user_count, updated_at, version, revision, created_by_user_id)'),

@@ -19,6 +19,8 @@ type Account struct {
 	ID        uuid.UUID
 	Name      string
 	CreatedAt time.Time
+	// SuspendedAt is nil unless the account is suspended: then its keys are invalid.
+	SuspendedAt *time.Time
 }
 
 // Repository stores accounts in PostgreSQL.
@@ -27,10 +29,12 @@ type Repository struct{ db *db.Pool }
 // NewRepository returns a repository on the pool.
 func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
 
+const accountColumns = `id, name, created_at, suspended_at`
+
 const accountCreate = `
 INSERT INTO accounts (id, name)
 VALUES ($1, $2)
-RETURNING id, name, created_at`
+RETURNING ` + accountColumns
 
 // MaxName is the maximum length of an account's name, in code points.
 const MaxName = 255
@@ -60,13 +64,13 @@ func (r *Repository) Create(ctx context.Context, name string, show func(Account)
 
 const (
 	accountNamed = `
-SELECT id, name, created_at
+SELECT ` + accountColumns + `
 FROM accounts
 WHERE name = $1
 LIMIT 2`
 
 	accountGet = `
-SELECT id, name, created_at
+SELECT ` + accountColumns + `
 FROM accounts
 WHERE id = $1`
 
@@ -139,7 +143,7 @@ func (w Wanted) find(ctx context.Context, q db.Querier) ([]Account, error) {
 }
 
 const accountList = `
-SELECT id, name, created_at
+SELECT ` + accountColumns + `
 FROM accounts
 ORDER BY created_at DESC, id DESC`
 

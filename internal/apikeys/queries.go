@@ -3,10 +3,11 @@ package apikeys
 // Expiry is by the database's clock, which all replicas share. The last column is the
 // rest of the key's life, at most $2 seconds. place is the position in $1, from 1.
 const apiKeyLookUp = `
-SELECT place, account_id, id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
+SELECT place, account_id, api_keys.id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
 FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (digest, place)
 JOIN api_keys USING (digest)
-WHERE revoked_at IS NULL
+JOIN accounts ON accounts.id = account_id
+WHERE revoked_at IS NULL AND suspended_at IS NULL
   AND (expires_at IS NULL OR expires_at > now())`
 
 // In id order, so two statements that write the same keys do not deadlock.

@@ -7,9 +7,14 @@ type Account struct {
 	AccountID   string `json:"accountId"`
 	AccountName string `json:"accountName"`
 	CreatedAt   Time   `json:"createdAt"`
+	SuspendedAt *Time  `json:"suspendedAt,omitempty"`
 }
 
 // NewAccount returns the object of an account.
 func NewAccount(a accounts.Account) Account {
-	return Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt)}
+	object := Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt)}
+	if a.SuspendedAt != nil {
+		object.SuspendedAt = new(Time(*a.SuspendedAt))
+	}
+	return object
 }

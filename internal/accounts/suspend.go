@@ -1,0 +1,76 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Suspend makes all keys of the account invalid, at once on every server. Nothing else
+// changes. A suspended account stays as it is. Errors: ErrNotFound.
+func (r *Repository) Suspend(ctx context.Context, id uuid.UUID) (Account, error) {
+	return r.setSuspended(ctx, id, true)
+}
+
+// Resume makes the keys of a suspended account valid again. Errors: ErrNotFound.
+func (r *Repository) Resume(ctx context.Context, id uuid.UUID) (Account, error) {
+	return r.setSuspended(ctx, id, false)
+}
+
+const (
+	// It returns no row if the account is in that state already.
+	accountSuspend = `
+UPDATE accounts
+SET suspended_at = CASE WHEN $2 THEN now() END
+WHERE id = $1 AND (suspended_at IS NOT NULL) <> $2
+RETURNING ` + accountColumns
+
+	accountEvent = `
+INSERT INTO events (account_id, type, request_id)
+VALUES ($1, $2, $3)`
+)
+
+func (r *Repository) setSuspended(ctx context.Context, id uuid.UUID, suspended bool) (Account, error) {
+	operation, event := "resume account", "account.resumed"
+	if suspended {
+		operation, event = "suspend account", "account.suspended"
+	}
+	var account Account
+	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		rows, err := q.Query(ctx, accountSuspend, id, suspended)
+		if err != nil {
+			return err
+		}
+		account, err = db.One(rows, pgx.RowToStructByPos[Account])
+		if errors.Is(err, db.ErrNoRows) {
+			account, err = get(ctx, q, accountGet, id)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		_, err = q.Exec(ctx, accountEvent, id, event, "operator-"+uuid.NewV7().String())
+		return err
+	})
+	if err != nil {
+		return Account{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return account, nil
+}
+
+func get(ctx context.Context, q db.Querier, sql string, id uuid.UUID) (Account, error) {
+	rows, err := q.Query(ctx, sql, id)
+	if err != nil {
+		return Account{}, err
+	}
+	found, err := db.One(rows, pgx.RowToStructByPos[Account])
+	if errors.Is(err, db.ErrNoRows) {
+		return Account{}, ErrNotFound
+	}
+	return found, err
+}
