@@ -160,7 +160,7 @@ func TestMigrateCommands(t *testing.T) {
 }
 
 // The commands lead from an empty database to a page of the list.
-func TestCommandsFromEmptyDatabaseToAPage(t *testing.T) {
+func TestCommandsPrepareAnEmptyDatabaseForTheAPI(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
 	database := "--database-url=" + databaseURL

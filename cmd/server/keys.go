@@ -28,8 +28,8 @@ type keysCommand struct {
 // showing returns the call with a Show that prints the new key before the commit: if
 // the key cannot be printed, none is created.
 func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
-	call.Show = func(made apikeys.Changed) error {
-		if err := printMade(std.out, made, asJSON); err != nil {
+	call.Show = func(created apikeys.Changed) error {
+		if err := printCreated(std.out, created, asJSON); err != nil {
 			return fmt.Errorf("no key was created, because it cannot be printed: %w", err)
 		}
 		return nil
@@ -73,29 +73,29 @@ func (c *keysCreate) Run(ctx context.Context, std streams) error {
 		if c.ExpiresIn != nil {
 			n.Expiry = apikeys.ExpiresIn(*c.ExpiresIn)
 		}
-		made, err := apikeys.NewRepository(pool).Create(ctx, showing(apikeys.ByOperator(c.Account), std, c.JSON), n)
+		created, err := apikeys.NewRepository(pool).Create(ctx, showing(apikeys.ByOperator(c.Account), std, c.JSON), n)
 		if err != nil {
 			return err
 		}
-		describeMade(std.err, made, c.JSON)
+		describeCreated(std.err, created, c.JSON)
 		return nil
 	})
 }
 
-func printMade(w io.Writer, made apikeys.Changed, asJSON bool) error {
+func printCreated(w io.Writer, created apikeys.Changed, asJSON bool) error {
 	if asJSON {
-		object := wire.NewAPIKey(made.APIKey)
-		object.Key = made.Key.Reveal()
+		object := wire.NewAPIKey(created.APIKey)
+		object.Key = created.Key.Reveal()
 		return printJSON(w, object)
 	}
-	_, err := fmt.Fprintln(w, made.Key.Reveal())
+	_, err := fmt.Fprintln(w, created.Key.Reveal())
 	return err
 }
 
-// describeMade identifies a key that was printed alone.
-func describeMade(w io.Writer, made apikeys.Changed, asJSON bool) {
+// describeCreated identifies a key that was printed alone.
+func describeCreated(w io.Writer, created apikeys.Changed, asJSON bool) {
 	if !asJSON {
-		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
+		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", created.APIKey.ID, created.APIKey.AccountID)
 	}
 }
 
@@ -243,8 +243,8 @@ func (c *keysRotate) Run(ctx context.Context, std streams) error {
 	}
 	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
 		return r.Rotate(ctx, showing(call, std, c.JSON), c.ID, c.Overlap)
-	}, func(made apikeys.Changed) error {
-		describeMade(std.err, made, c.JSON)
+	}, func(created apikeys.Changed) error {
+		describeCreated(std.err, created, c.JSON)
 		return nil
 	})
 }

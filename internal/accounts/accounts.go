@@ -40,21 +40,21 @@ func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 // Create creates an account. name is as ValidName returns it and need not be unique.
 // Create calls show before the commit; if show fails, no account is created.
 func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
-	var made Account
+	var created Account
 	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		rows, err := q.Query(ctx, accountCreate, uuid.NewV7(), name)
 		if err != nil {
 			return err
 		}
-		if made, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
+		if created, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
 			return err
 		}
-		return show(made)
+		return show(created)
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("create account: %w", err)
 	}
-	return made, nil
+	return created, nil
 }
 
 const accountList = `

@@ -35,7 +35,7 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		}
 		key := NewKey()
 		digest := key.Digest()
-		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(), r.limits.capRate(g, old.RateLimit)))
-		return made, key, err
+		created, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(), r.limits.capRate(g, old.RateLimit)))
+		return created, key, err
 	})
 }

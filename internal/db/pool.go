@@ -200,10 +200,10 @@ func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 // Waits counts the callers that wait for a connection, either for their owner's turn or
 // for a new connection.
 func (p *Pool) Waits() Waits {
-	waits, made := p.gate.stat(), p.pool.Stat()
-	waits.Served += made.EmptyAcquireCount()
-	waits.Time += made.EmptyAcquireWaitTime()
-	waits.GivenUp += made.CanceledAcquireCount()
+	waits, opened := p.gate.stat(), p.pool.Stat()
+	waits.Served += opened.EmptyAcquireCount()
+	waits.Time += opened.EmptyAcquireWaitTime()
+	waits.GivenUp += opened.CanceledAcquireCount()
 	return waits
 }
 

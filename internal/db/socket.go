@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errSilent: the connection was cut because it went silent.
+// errSilent means that the connection was cut because it went silent.
 var errSilent = errors.New("the connection went silent")
 
 // socket is the socket of a connection of the pool. It records when PostgreSQL last sent

@@ -14,7 +14,7 @@ import (
 // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 type dialer struct {
 	keepalive   net.KeepAliveConfig
-	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0: the system's default
+	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0 means the system's default
 }
 
 // UserTimeout is for connections with small statements. PostgreSQL reads these at once,

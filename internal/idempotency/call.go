@@ -6,7 +6,7 @@ import "orgd/internal/uuid"
 type Call struct {
 	AccountID uuid.UUID
 	KeyID     uuid.UUID // the API key of the request; zero for an operator
-	UserID    uuid.UUID // the person for whom the key acts; zero for none
+	UserID    uuid.UUID // the person for whom the key acts; zero means none
 	RequestID string    // for the audit trail; 1 to 64 characters
 
 	IdempotencyKey string // empty for none

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrInUse says that another process, or another Server of this one, uses the directory.
+// ErrInUse means that another process, or another Server of this one, uses the directory.
 var ErrInUse = errors.New("the directory is in use by another process")
 
 // openDir makes the directory if it is missing, locks it, and chooses PostgreSQL's user.
