@@ -36,7 +36,7 @@ func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		_, err := accounts.NewRepository(pool).Create(ctx, c.Name, func(created accounts.Account) error {
 			if err := printAccount(std.out, created, c.JSON); err != nil {
-				return fmt.Errorf("no account was created, because it cannot be printed: %w", err)
+				return fmt.Errorf("no account was created, because the output could not be written: %w", err)
 			}
 			return nil
 		})

@@ -248,7 +248,7 @@ func TestKeyCommands(t *testing.T) {
 	if got := rates(); got != "7,7" {
 		t.Errorf("rates %s", got)
 	}
-	succeed(t, "keys", "update", database, next.APIKeyID, "--usual-rate")
+	succeed(t, "keys", "update", database, next.APIKeyID, "--default-rate")
 	succeed(t, "keys", "update", database, old.APIKeyID, "--rate-limit=0")
 	if got := rates(); got != "0,-" {
 		t.Errorf("rates %s", got)

@@ -44,7 +44,7 @@ func checkSchema(ctx context.Context, pool *db.Pool) (version int64, err error) 
 			return version, err
 		}
 		if floor > own {
-			return version, fmt.Errorf("the database's schema has version %d and serves releases from schema %d on, this server is of schema %d: run a newer release", version, floor, own)
+			return version, fmt.Errorf("the database's schema has version %d and supports only releases with schema %d or newer; this release has schema %d: run a newer release", version, floor, own)
 		}
 	}
 	return version, nil

@@ -51,7 +51,7 @@ func newDialer(params map[string]string, userTimeout time.Duration) (dialer, err
 		}
 		n, err := strconv.ParseUint(value, 10, 31)
 		if err != nil {
-			return dialer{}, fmt.Errorf("%s in the database URL is %q: give a whole number, 0 or more", name, value)
+			return dialer{}, fmt.Errorf("%s in the database URL is %q; it must be a whole number, 0 or more", name, value)
 		}
 		set(int(n))
 	}
