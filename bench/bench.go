@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	connections = 16 // of a comparison
+	connections = 16 // open connections in a comparison
 	poolSize    = 8  // database connections of each server, except next to pgbench
 	pageSize    = 100
 )

@@ -95,17 +95,17 @@ func (b *bench) revokeOnce(ctx context.Context, other *server) (took time.Durati
 	if err != nil || status != http.StatusCreated {
 		return 0, errors.Join(err, fmt.Errorf("create a key: status %d\n%s", status, answer))
 	}
-	var made struct{ APIKeyID, Key string }
-	if err := json.Unmarshal(answer, &made); err != nil {
+	var created struct{ APIKeyID, Key string }
+	if err := json.Unmarshal(answer, &created); err != nil {
 		return 0, err
 	}
-	user := &client{http: b.client.http, key: made.Key, from: randomAddress()}
+	user := &client{http: b.client.http, key: created.Key, from: randomAddress()}
 	read := "http://" + other.addr + "/v1/orgs?limit=1"
 	if _, _, err := user.get(ctx, read); err != nil {
 		return 0, err
 	}
 	start := time.Now()
-	status, answer, err = b.client.do(ctx, http.MethodPost, keys+"/"+made.APIKeyID+"/revoke", "")
+	status, answer, err = b.client.do(ctx, http.MethodPost, keys+"/"+created.APIKeyID+"/revoke", "")
 	if err != nil || status != http.StatusOK {
 		return 0, errors.Join(err, fmt.Errorf("revoke a key: status %d\n%s", status, answer))
 	}

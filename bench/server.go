@@ -105,12 +105,12 @@ func findAddrs(log []byte) (addr, adminAddr string) {
 	return "", ""
 }
 
-// stop stops the server. It returns an error if the server had ended by itself or had to
+// stop stops the server. It returns an error if the server had already exited or had to
 // be killed.
 func (s *server) stop() error {
 	select {
 	case <-s.done:
-		return s.failure("ended by itself: " + s.cmd.ProcessState.String())
+		return s.failure("exited unexpectedly: " + s.cmd.ProcessState.String())
 	default:
 	}
 	// The server may have just ended, which is not an error here.

@@ -142,8 +142,8 @@ type neighbour struct {
 func (b *bench) newNeighbours(ctx context.Context, s *server) ([]*neighbour, error) {
 	greedy := b.tenant
 	defer func() { b.tenant = greedy }()
-	made := make([]*neighbour, others)
-	for i := range made {
+	neighbours := make([]*neighbour, others)
+	for i := range neighbours {
 		if err := b.createTenant(ctx); err != nil {
 			return nil, err
 		}
@@ -152,9 +152,9 @@ func (b *bench) newNeighbours(ctx context.Context, s *server) ([]*neighbour, err
 		if err != nil {
 			return nil, err
 		}
-		made[i] = &neighbour{client: c, all: "http://" + s.addr + "/v1/orgs", single: single}
+		neighbours[i] = &neighbour{client: c, all: "http://" + s.addr + "/v1/orgs", single: single}
 	}
-	return made, nil
+	return neighbours, nil
 }
 
 // create creates an organization and returns its URL.
@@ -164,11 +164,11 @@ func (c *client) create(ctx context.Context, s *server) (string, error) {
 	if err != nil || status != http.StatusCreated {
 		return "", errors.Join(err, fmt.Errorf("create an organization: status %d\n%s", status, answer))
 	}
-	made, err := c.page(ctx, orgs+"?limit=1")
-	if err != nil || len(made.Organizations) != 1 {
+	page, err := c.page(ctx, orgs+"?limit=1")
+	if err != nil || len(page.Organizations) != 1 {
 		return "", errors.Join(err, errors.New("the new organization is not listed"))
 	}
-	return orgs + "/" + made.Organizations[0].OrgID, nil
+	return orgs + "/" + page.Organizations[0].OrgID, nil
 }
 
 // call sends requests at a steady pace, each after the previous answer.

@@ -171,7 +171,7 @@ func (s *stage) freeWAL(ctx context.Context) error {
 	if err != nil || !ended {
 		return err
 	}
-	if err := s.primary.ended("had ended by itself"); err != nil {
+	if err := s.primary.ended("had already exited unexpectedly"); err != nil {
 		return err
 	}
 	return s.primary.start(ctx)

@@ -65,12 +65,12 @@ func sentAtLeast(n int64) func(*episode) error {
 // changeOne makes the given number of clients of the other account change one
 // organization at each replica, without a pause.
 func (s *stage) changeOne(ctx context.Context, clients int) error {
-	made := attempt{requestID: "attack-target"}
+	created := attempt{requestID: "attack-target"}
 	newClient(s.other.keys[0]).send(ctx, request{
 		method: http.MethodPost, url: s.replicas[0].url() + "/v1/orgs", body: object("orgName", "Hot"),
-	}, &made)
-	if !made.succeeded() {
-		return fmt.Errorf("no organization to attack: %s", made)
+	}, &created)
+	if !created.succeeded() {
+		return fmt.Errorf("no organization to attack: %s", created)
 	}
 	ctx, k := s.newAttack(ctx)
 	for _, r := range s.replicas {
@@ -80,7 +80,7 @@ func (s *stage) changeOne(ctx context.Context, clients int) error {
 				defer c.http.CloseIdleConnections()
 				for n := 0; ctx.Err() == nil; n++ {
 					k.ask(ctx, c, request{
-						method: http.MethodPatch, url: r.url() + "/v1/orgs/" + made.orgID,
+						method: http.MethodPatch, url: r.url() + "/v1/orgs/" + created.orgID,
 						body: object("metadata", map[string]string{"value": fmt.Sprint(i, " ", n)}),
 					})
 				}

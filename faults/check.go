@@ -70,10 +70,10 @@ func (v *verifier) answers(c *call) {
 // creation checks that an acknowledged organization exists, that no call created more
 // organizations than its rule allows, and that no two calls got the same organization.
 func (v *verifier) creation(c *call) {
-	made, answer := v.made[c.value], c.answer()
+	created, answer := v.created[c.value], c.answer()
 	if answer != nil {
-		if !slices.Contains(made, answer.orgID) {
-			v.add("lost: %s %s was answered with %s, but the database has %v", c.kind, c.value, answer.orgID, made)
+		if !slices.Contains(created, answer.orgID) {
+			v.add("lost: %s %s was answered with %s, but the database has %v", c.kind, c.value, answer.orgID, created)
 		}
 		if other := v.given[answer.orgID]; other != nil {
 			v.add("merged: %s was given to %s and to %s", answer.orgID, other.value, c.value)
@@ -89,8 +89,8 @@ func (v *verifier) creation(c *call) {
 	if c.kind != createMarked {
 		allowed = min(allowed, 1)
 	}
-	if len(made) > allowed {
-		v.add("duplicate: %s %s made %d organizations, want at most %d", c.kind, c.value, len(made), allowed)
+	if len(created) > allowed {
+		v.add("duplicate: %s %s made %d organizations, want at most %d", c.kind, c.value, len(created), allowed)
 	}
 }
 
@@ -188,7 +188,7 @@ func (v *verifier) unsent(calls []*call) {
 			asked[c.value] = true
 		}
 	}
-	for name, ids := range v.made {
+	for name, ids := range v.created {
 		if !asked[name] {
 			v.add("unsent: organization %q, %v", name, ids)
 		}

@@ -26,7 +26,7 @@ func scenario() (*ledger, state) {
 		{kind: read, org: "org_a", attempts: answered("r10", "org_a")},
 	}}
 	s := state{
-		made:     map[string][]string{"a": {"org_a"}, "b": {"org_b"}},
+		created:  map[string][]string{"a": {"org_a"}, "b": {"org_b"}},
 		metadata: map[string]string{"org_a": "v2", "org_b": ""},
 		members:  map[string]string{"usr_2": "org_a"},
 		events:   map[string]int{"r2": 1, "r3": 1, "r5": 1, "r6": 1, "r7": 1, "r8": 1, "r9": 1},
@@ -39,14 +39,14 @@ func TestVerifyFindsNothingWrong(t *testing.T) {
 	for name, change := range map[string]func(*ledger, *state){
 		"no change":                       func(*ledger, *state) {},
 		"the first try had the effect":    func(_ *ledger, s *state) { delete(s.events, "r2"); s.events["r1"] = 1 },
-		"an unanswered creation is there": func(_ *ledger, s *state) { s.made["c"] = []string{"org_c"}; s.events["r4"] = 1 },
+		"an unanswered creation is there": func(_ *ledger, s *state) { s.created["c"] = []string{"org_c"}; s.events["r4"] = 1 },
 		"an unanswered change came late": func(l *ledger, s *state) {
 			l.calls[3].attempts = unsure(l.calls[3].attempts)
 			s.metadata["org_a"] = "v1"
 		},
 		"a marked retry made a second after an unknown outcome": func(l *ledger, s *state) {
 			l.calls[1].attempts = unsure(l.calls[1].attempts)
-			s.made["b"] = []string{"org_b", "org_b2"}
+			s.created["b"] = []string{"org_b", "org_b2"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		mutate func(*ledger, *state)
 		want   string
 	}{
-		"an acknowledged organization is gone": {func(_ *ledger, s *state) { delete(s.made, "b") }, "lost: createMarked b"},
+		"an acknowledged organization is gone": {func(_ *ledger, s *state) { delete(s.created, "b") }, "lost: createMarked b"},
 		"an acknowledged change is gone":       {func(_ *ledger, s *state) { s.metadata["org_a"] = "v1" }, `lost: org_a has the metadata "v1"`},
 		"a member is gone":                     {func(_ *ledger, s *state) { delete(s.members, "usr_2") }, "lost: usr_2 was added"},
 		"a removed member is back":             {func(_ *ledger, s *state) { s.members["usr_1"] = "org_a" }, "lost: usr_1 was removed"},
@@ -85,15 +85,15 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 			s.events["r4"] = 1
 		}, "an event of an attempt without effect"},
 		"a replay has an event": {func(l *ledger, _ *state) { l.calls[0].attempts[1].replayed = true }, "an event of a replay"},
-		"one key made two":      {func(_ *ledger, s *state) { s.made["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
+		"one key made two":      {func(_ *ledger, s *state) { s.created["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
 		"a marked call made two without a lost answer": {func(_ *ledger, s *state) {
-			s.made["b"] = []string{"org_b", "org_b2"}
+			s.created["b"] = []string{"org_b", "org_b2"}
 		}, "duplicate: createMarked b"},
 		"two calls got one organization": {func(l *ledger, s *state) {
 			l.calls[1].attempts[0].orgID = "org_a"
-			s.made["b"] = []string{"org_a"}
+			s.created["b"] = []string{"org_a"}
 		}, "merged: org_a"},
-		"an organization that nobody sent":   {func(_ *ledger, s *state) { s.made["x"] = []string{"org_x"} }, `unsent: organization "x"`},
+		"an organization that nobody sent":   {func(_ *ledger, s *state) { s.created["x"] = []string{"org_x"} }, `unsent: organization "x"`},
 		"a change that nobody sent":          {func(_ *ledger, s *state) { s.metadata["org_b"] = "v9" }, "unsent: org_b"},
 		"a member that nobody sent":          {func(_ *ledger, s *state) { s.members["usr_9"] = "org_b" }, "unsent: usr_9"},
 		"an event that nobody sent":          {func(_ *ledger, s *state) { s.events["r99"] = 1 }, "unsent: 1 events of the request r99"},

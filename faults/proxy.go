@@ -139,8 +139,8 @@ func readStartup(client net.Conn) ([]byte, error) {
 	return message, err
 }
 
-// copy forwards bytes from one connection to the other, unless the link holds the
-// direction held.
+// copy forwards bytes from one connection to the other. It waits while the link holds
+// back that direction.
 func (l *link) copy(to, from net.Conn, held side, first []byte) {
 	defer l.end(false)
 	buffer := make([]byte, 32<<10)

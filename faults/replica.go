@@ -102,7 +102,7 @@ func (r *replica) alive() error {
 	select {
 	case <-r.done:
 		if !r.leaving {
-			return fmt.Errorf("replica %d ended by itself: %v\n%s", r.number, r.cmd.ProcessState, r.log)
+			return fmt.Errorf("replica %d exited unexpectedly: %v\n%s", r.number, r.cmd.ProcessState, r.log)
 		}
 	default:
 	}

@@ -18,7 +18,7 @@ type result struct {
 	lost         int // acknowledged changes that are missing
 	recovered    time.Duration
 	lastFailure  time.Duration // the same until the last failure
-	remark       string        // further figures
+	remark       string        // other measurements, for the report
 	violations   []string
 	err          error // the harness could not run the fault, or errNotPossible
 }

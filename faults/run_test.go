@@ -38,7 +38,7 @@ func TestHarnessDetectsBrokenPromises(t *testing.T) {
 		"a fault that does nothing": {fault{inject: nothing, affected: broken}, []string{"the fault had no effect"}},
 		"sabotage": {
 			fault{inject: reset, affected: broken, also: sabotage},
-			[]string{"lost: create", "userCount is not the number", "lost: no event of change", "ended by itself"},
+			[]string{"lost: create", "userCount is not the number", "lost: no event of change", "exited unexpectedly"},
 		},
 		"nothing is wrong": {fault{inject: reset, affected: broken}, nil},
 	} {

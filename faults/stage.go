@@ -214,7 +214,7 @@ func (p *postgres) remove() error {
 		_ = p.resume() // it may be paused; if it has ended, Remove reports it
 	}
 	err := p.server.Remove()
-	if errors.Is(err, localpg.ErrInUse) || err != nil && !strings.Contains(err.Error(), "had ended by itself") {
+	if errors.Is(err, localpg.ErrInUse) || err != nil && !strings.Contains(err.Error(), "had already exited unexpectedly") {
 		return err
 	}
 	return nil

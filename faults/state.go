@@ -9,10 +9,10 @@ import (
 
 // state is what the database has for the account of the load.
 type state struct {
-	made     map[string][]string // ids of the organizations created with a name
-	metadata map[string]string   // the value written by changes, by organization
-	members  map[string]string   // the organization of each user
-	events   map[string]int      // of organizations, by request id
+	created  map[string][]string // for each name, the ids of the organizations created with it
+	metadata map[string]string   // for each organization, the value that the changes wrote
+	members  map[string]string   // for each user, the organization
+	events   map[string]int      // for each request id, the number of events of organizations
 	broken   []string            // contradictions within the database
 }
 
@@ -45,7 +45,7 @@ SELECT count(*) FROM org_members AS m WHERE 1 <> (
 
 // readState reads the state of the account.
 func readState(ctx context.Context, conn *pgx.Conn, account string) (state, error) {
-	s := state{made: map[string][]string{}, metadata: map[string]string{}, members: map[string]string{}, events: map[string]int{}}
+	s := state{created: map[string][]string{}, metadata: map[string]string{}, members: map[string]string{}, events: map[string]int{}}
 	var a, b string
 	var n int
 	org := fmt.Sprintf(textID, "org_id")
@@ -60,7 +60,7 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 	// The name is that of the creation event; the organization must exist.
 	err := each(`SELECT after->>'orgName', `+fmt.Sprintf(textID, "o.org_id")+`
 		FROM events JOIN orgs AS o USING (account_id, org_id) WHERE account_id = $1 AND type = 'org.created'`,
-		[]any{&a, &b}, func() { s.made[a] = append(s.made[a], b) })
+		[]any{&a, &b}, func() { s.created[a] = append(s.created[a], b) })
 	if err != nil {
 		return s, err
 	}

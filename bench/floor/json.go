@@ -50,7 +50,7 @@ func appendOrg(b []byte, column [][]byte) []byte {
 	b = append(b, `,"orgId":"org_`...)
 	b = hex.AppendEncode(b, column[0])
 	b = append(b, `","orgName":`...)
-	name, _ := json.Marshal(string(column[1])) // a string always has a JSON form
+	name, _ := json.Marshal(string(column[1])) // json.Marshal never fails for a string
 	b = append(b, name...)
 	b = append(b, `,"updatedAt":"`...)
 	b = readTime(column[6]).AppendFormat(b, time.RFC3339Nano)

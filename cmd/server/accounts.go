@@ -40,9 +40,9 @@ func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		_, err := accounts.NewRepository(pool).Create(ctx, c.Name, func(made accounts.Account) error {
-			if err := printAccount(std.out, made, c.JSON); err != nil {
-				return fmt.Errorf("no account was created, because it cannot be printed: %w", err)
+		_, err := accounts.NewRepository(pool).Create(ctx, c.Name, func(created accounts.Account) error {
+			if err := printAccount(std.out, created, c.JSON); err != nil {
+				return fmt.Errorf("no account was created, because the output could not be written: %w", err)
 			}
 			return nil
 		})
@@ -50,11 +50,11 @@ func (c *accountsCreate) Run(ctx context.Context, std streams) error {
 	})
 }
 
-func printAccount(w io.Writer, made accounts.Account, asJSON bool) error {
+func printAccount(w io.Writer, created accounts.Account, asJSON bool) error {
 	if asJSON {
-		return printJSON(w, wire.NewAccount(made))
+		return printJSON(w, wire.NewAccount(created))
 	}
-	_, err := fmt.Fprintln(w, made.ID)
+	_, err := fmt.Fprintln(w, created.ID)
 	return err
 }
 

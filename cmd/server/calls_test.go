@@ -166,7 +166,7 @@ func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (
 // that of the answer, and one event.
 func (j *journal) check(t *testing.T, d *dbtest.DB) {
 	t.Helper()
-	made, unheard := organizations(t, d), 0
+	stored, unheard := organizations(t, d), 0
 	for c, a := range j.answers {
 		if a.replayed {
 			unheard++
@@ -174,13 +174,13 @@ func (j *journal) check(t *testing.T, d *dbtest.DB) {
 		if c.field != "orgName" {
 			continue
 		}
-		if ids := made[c.value]; a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
+		if ids := stored[c.value]; a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
 			t.Errorf("%v was answered %d %s, and made %v", c, a.status, a.OrgID, ids)
 		}
-		delete(made, c.value)
+		delete(stored, c.value)
 	}
 	t.Logf("%d calls done, the first answer of %d was lost, %d answers asked for a retry", len(j.answers), unheard, j.rejected)
-	for name, ids := range made {
+	for name, ids := range stored {
 		t.Errorf("nobody asked for %s, %v", name, ids)
 	}
 	if n := count(t, d, `SELECT count(*) FROM (

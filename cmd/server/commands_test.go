@@ -162,7 +162,7 @@ func TestMigrateCommands(t *testing.T) {
 }
 
 // The commands lead from an empty database to a page of the list.
-func TestCommandsFromEmptyDatabaseToAPage(t *testing.T) {
+func TestCommandsPrepareAnEmptyDatabaseForTheAPI(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
 	database := "--database-url=" + databaseURL
@@ -250,7 +250,7 @@ func TestKeyCommands(t *testing.T) {
 	if got := rates(); got != "7,7" {
 		t.Errorf("rates %s", got)
 	}
-	succeed(t, "keys", "update", database, next.APIKeyID, "--usual-rate")
+	succeed(t, "keys", "update", database, next.APIKeyID, "--default-rate")
 	succeed(t, "keys", "update", database, old.APIKeyID, "--rate-limit=0")
 	if got := rates(); got != "0,-" {
 		t.Errorf("rates %s", got)

@@ -12,15 +12,15 @@ import (
 
 type serverFlags struct {
 	limitFlags  `embed:""`
-	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles. Keep it private (${default})."`
-	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"Base URL of the API for clients, used in links (the address of the server)."`
-	LogSample   float64       `env:"ORGD_LOG_SAMPLE" default:"1" placeholder:"SHARE" help:"Share of successful requests that are logged, 0 to 1 (${default})."`
-	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (no traces)."`
-	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (${default})."`
-	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (${default})."`
-	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key is cached if the notification of a change is lost; 0s looks up the key for each request (${default})."`
-	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the signal to stop, until load balancers notice (${default})."`
-	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (${default})."`
+	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles. Keep it private (default: ${default})."`
+	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"Base URL of the API for clients, used in links (default: the address of the server)."`
+	LogSample   float64       `env:"ORGD_LOG_SAMPLE" default:"1" placeholder:"SHARE" help:"Share of successful requests that are logged, 0 to 1 (default: ${default})."`
+	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (default: no traces)."`
+	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
+	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (default: ${default})."`
+	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key is cached if the notification of a change is lost; 0s looks up the key for each request (default: ${default})."`
+	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the stop signal, so that load balancers can notice (default: ${default})."`
+	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (default: ${default})."`
 }
 
 // Validate rejects the values that Kong accepts and the server does not.
@@ -29,22 +29,22 @@ func (f serverFlags) Validate() error {
 		return err
 	}
 	if f.DBMaxConns < 1 {
-		return fmt.Errorf("ORGD_DB_MAX_CONNS is %d: give 1 or more", f.DBMaxConns)
+		return fmt.Errorf("ORGD_DB_MAX_CONNS is %d; it must be 1 or more", f.DBMaxConns)
 	}
 	if f.DBMaxConnsPerAccount < 0 || f.DBMaxConnsPerAccount > f.DBMaxConns {
-		return fmt.Errorf("ORGD_DB_MAX_CONNS_PER_ACCOUNT is %d: give 0 to %d, which is ORGD_DB_MAX_CONNS", f.DBMaxConnsPerAccount, f.DBMaxConns)
+		return fmt.Errorf("ORGD_DB_MAX_CONNS_PER_ACCOUNT is %d; it must be from 0 to %d, the value of ORGD_DB_MAX_CONNS", f.DBMaxConnsPerAccount, f.DBMaxConns)
 	}
 	if f.DrainDelay < 0 || f.DrainDelay > time.Minute {
-		return fmt.Errorf("ORGD_DRAIN_DELAY is %s: give 0s to 1m", f.DrainDelay)
+		return fmt.Errorf("ORGD_DRAIN_DELAY is %s; it must be from 0s to 1m", f.DrainDelay)
 	}
 	if f.IdleTimeout < time.Second || f.IdleTimeout > 24*time.Hour {
-		return fmt.Errorf("ORGD_IDLE_TIMEOUT is %s: give 1s to 24h", f.IdleTimeout)
+		return fmt.Errorf("ORGD_IDLE_TIMEOUT is %s; it must be from 1s to 24h", f.IdleTimeout)
 	}
 	if f.KeyCacheTTL < 0 || f.KeyCacheTTL > 5*time.Minute {
-		return fmt.Errorf("ORGD_KEY_CACHE_TTL is %s: give 0s to 5m", f.KeyCacheTTL)
+		return fmt.Errorf("ORGD_KEY_CACHE_TTL is %s; it must be from 0s to 5m", f.KeyCacheTTL)
 	}
 	if !(f.LogSample >= 0 && f.LogSample <= 1) {
-		return fmt.Errorf("ORGD_LOG_SAMPLE is %v: give 0 to 1", f.LogSample)
+		return fmt.Errorf("ORGD_LOG_SAMPLE is %v; it must be from 0 to 1", f.LogSample)
 	}
 	return firstError(f.limitFlags.Validate(), validURL("ORGD_PUBLIC_URL", f.PublicURL, "https://orgs.example.com"),
 		validURL("OTEL_EXPORTER_OTLP_ENDPOINT", f.TracesURL, "http://localhost:4318"))
@@ -71,7 +71,7 @@ func firstError(errs ...error) error {
 func validAddr(name, addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
-		return fmt.Errorf("%s is %q: give HOST:PORT or :PORT", name, addr)
+		return fmt.Errorf("%s is %q; it must be HOST:PORT or :PORT", name, addr)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func validURL(name, s, example string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		// The message must not quote s, which may contain a password.
-		return fmt.Errorf("%s is not a URL such as %s", name, example)
+		return fmt.Errorf("%s must be an http or https URL without user, query or fragment, such as %s", name, example)
 	}
 	return nil
 }

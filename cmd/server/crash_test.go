@@ -95,17 +95,17 @@ func TestServerKilled(t *testing.T) {
 			if r := <-replied; r.err == nil {
 				t.Errorf("the killed server answered %+v", r.answer)
 			}
-			made := organizations(t, s.DB)["Acme"]
-			if len(made) > 0 != c.committed {
-				t.Errorf("after the kill there are %v", made)
+			stored := organizations(t, s.DB)["Acme"]
+			if len(stored) > 0 != c.committed {
+				t.Errorf("after the kill there are %v", stored)
 			}
 
 			j := newJournal(s.apiKey)
 			j.insist(t, startProcess(t, s.URL).url, asked, 1)
 			j.check(t, s.DB)
 			again := j.answers[asked]
-			if again.replayed != c.committed || c.committed && again.OrgID != made[0] {
-				t.Errorf("the call had made %v, its repeat was answered %+v", made, again)
+			if again.replayed != c.committed || c.committed && again.OrgID != stored[0] {
+				t.Errorf("the call had stored %v, its repeat was answered %+v", stored, again)
 			}
 		})
 	}

@@ -13,13 +13,13 @@ import (
 // neither LISTEN nor session locks, so only requests go through it.
 type databaseFlags struct {
 	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"URL of the PostgreSQL database: postgres://user:password@host:port/name."`
-	DirectURL   telemetry.Secret `env:"ORGD_DB_DIRECT_URL" name:"db-direct-url" placeholder:"URL" help:"URL of the same database without the pooler, if DATABASE_URL uses one (DATABASE_URL)."`
+	DirectURL   telemetry.Secret `env:"ORGD_DB_DIRECT_URL" name:"db-direct-url" placeholder:"URL" help:"URL of the same database without the pooler, if DATABASE_URL uses one (default: DATABASE_URL)."`
 }
 
 // Validate rejects a wrong URL before anything uses it.
 func (f databaseFlags) Validate() error {
 	if f.DatabaseURL == "" {
-		return errors.New("DATABASE_URL is not set: give a URL such as postgres://user:password@localhost:5432/orgd")
+		return errors.New("DATABASE_URL is not set: set it to a URL such as postgres://user:password@localhost:5432/orgd")
 	}
 	if err := db.CheckURL("DATABASE_URL", f.DatabaseURL.Reveal()); err != nil || f.DirectURL == "" {
 		return err
@@ -32,7 +32,7 @@ func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseUR
 
 // poolerFlag is for poolers that do not support prepared statements.
 type poolerFlag struct {
-	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}. Use described with PgBouncer before 1.21 (${default})."`
+	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}. Use described with PgBouncer before 1.21 (default: ${default})."`
 }
 
 // withPool opens the database for a command and checks its schema.

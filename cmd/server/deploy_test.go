@@ -197,7 +197,7 @@ func TestDeployedPorts(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			if !bytes.Contains(readFile(t, file), []byte(want)) {
-				t.Errorf("%s has not %q", file, want)
+				t.Errorf("%s does not contain %q", file, want)
 			}
 		})
 	}

@@ -18,13 +18,13 @@ import (
 )
 
 type devCommand struct {
-	Addr        string           `env:"ORGD_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
-	AdminAddr   string           `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles (${default})."`
+	Addr        string           `env:"ORGD_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API (default: ${default})."`
+	AdminAddr   string           `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles (default: ${default})."`
 	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database to use instead of a private one."`
-	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Directory of the private database and dev.env (.data)."`
-	Orgs        int              `default:"250" placeholder:"N" help:"Minimum number of sample organizations (${default})."`
-	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (${default})."`
-	LogLevel    string           `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (${default})."`
+	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Directory of the private database and dev.env (default: .data)."`
+	Orgs        int              `default:"250" placeholder:"N" help:"Minimum number of sample organizations (default: ${default})."`
+	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (default: ${default})."`
+	LogLevel    string           `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
 }
 
 // Validate rejects wrong values before anything starts.
@@ -33,7 +33,7 @@ func (c *devCommand) Validate() error {
 		return err
 	}
 	if c.Orgs < 0 {
-		return fmt.Errorf("--orgs is %d: give 0 or more", c.Orgs)
+		return fmt.Errorf("--orgs is %d; it must be 0 or more", c.Orgs)
 	}
 	if c.DatabaseURL != "" {
 		return db.CheckURL("DATABASE_URL", c.DatabaseURL.Reveal())
@@ -86,7 +86,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 		case <-ctx.Done():
 			return nil
 		case <-database.ended:
-			return errors.New("the private PostgreSQL has ended; start again to recover its data")
+			return errors.New("the private PostgreSQL stopped unexpectedly; run `server dev` again to recover its data")
 		}
 	})
 	group.Go(func() error {

@@ -24,7 +24,7 @@ SELECT to_regclass('orgd_dev') IS NOT NULL,
 	devClaimComment = `COMMENT ON TABLE orgd_dev IS 'This database was made by server dev, which may fill it with sample data.'`
 )
 
-var errForeignDatabase = errors.New("DATABASE_URL names a database that is neither empty nor made by `server dev`, which would fill it with sample data: " +
+var errForeignDatabase = errors.New("DATABASE_URL names a database that is not empty and was not made by `server dev`. To protect its data, no sample data was added: " +
 	"unset DATABASE_URL to get a private database, or name an empty one")
 
 // claimDevDatabase marks the configured database for `server dev` if it is empty. It
@@ -50,7 +50,7 @@ func claimDevDatabase(ctx context.Context, url string) error {
 		return err
 	})
 	if errors.Is(err, db.ErrUnavailable) {
-		return fmt.Errorf("the database of DATABASE_URL cannot be used; unset DATABASE_URL to get a private one: %w", err)
+		return fmt.Errorf("the database in DATABASE_URL cannot be reached; unset DATABASE_URL to get a private one: %w", err)
 	}
 	return err
 }

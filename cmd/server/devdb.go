@@ -23,8 +23,8 @@ import (
 type devDatabase struct {
 	url         string
 	description string
-	ended       <-chan struct{} // closed when it has ended by itself; nil if we cannot know
-	stop        func() error    // returns the reason if it has ended by itself
+	ended       <-chan struct{} // closed when it has exited unexpectedly; nil if we cannot know
+	stop        func() error    // returns the reason if it has exited unexpectedly
 }
 
 // openDevDatabase takes the database that is configured, if it is empty or its own;
@@ -110,7 +110,7 @@ func startCompose(ctx context.Context, dir string) (_ devDatabase, err error) {
 	}
 	return devDatabase{
 		url:         "postgres://orgd:orgd@" + strings.TrimSpace(addr) + "/orgd?sslmode=disable",
-		description: "PostgreSQL by docker compose, project " + string(project),
+		description: fmt.Sprintf("PostgreSQL in Docker Compose (project %s)", project),
 		stop:        func() error { return project.stop(ctx) },
 	}, nil
 }

@@ -87,14 +87,14 @@ func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (api
 	if err != nil {
 		return apikeys.Principal{}, err
 	}
-	made, err := apikeys.NewRepository(pool).Create(ctx, apikeys.ByOperator(account.ID), apikeys.NewAPIKey{
+	created, err := apikeys.NewRepository(pool).Create(ctx, apikeys.ByOperator(account.ID), apikeys.NewAPIKey{
 		Description: "server dev", Scopes: apikeys.Scopes,
 	})
 	if err != nil {
 		return apikeys.Principal{}, err
 	}
-	d.key = made.Key.Reveal()
-	return apikeys.Principal{AccountID: account.ID, KeyID: made.APIKey.ID, Scopes: made.APIKey.Scopes}, nil
+	d.key = created.Key.Reveal()
+	return apikeys.Principal{AccountID: account.ID, KeyID: created.APIKey.ID, Scopes: created.APIKey.Scopes}, nil
 }
 
 // writeEnv writes dev.env for a shell. It replaces the file atomically, because a run may

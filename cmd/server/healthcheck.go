@@ -8,7 +8,7 @@ import (
 )
 
 type healthcheckCommand struct {
-	Addr string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
+	Addr string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (default: ${default})."`
 }
 
 // Validate rejects a wrong address.

@@ -21,14 +21,14 @@ UPDATE api_keys SET rate_limit = 6, expires_at = now() + interval '1 hour' WHERE
 		t.Fatal(err)
 	}
 	server := startProcess(t, d.URL, "--drain-delay=0s", "--max-keys-per-account=3", "--rate-limit=5")
-	const made = `{"description":"x","scopes":["orgs:read"]}`
+	const body = `{"description":"x","scopes":["orgs:read"]}`
 	for _, c := range []struct {
 		what, method, path, body string
 		want                     int
 	}{
 		{"keep a key that is faster than the server's rate", http.MethodPatch, "/" + id, `{"expiresAt":null}`, http.StatusForbidden},
-		{"make a third key", http.MethodPost, "", made, http.StatusCreated},
-		{"make a fourth", http.MethodPost, "", made, http.StatusConflict},
+		{"make a third key", http.MethodPost, "", body, http.StatusCreated},
+		{"make a fourth", http.MethodPost, "", body, http.StatusConflict},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			request, err := http.NewRequestWithContext(t.Context(), c.method, server.url+"/v1/api-keys"+c.path, strings.NewReader(c.body))

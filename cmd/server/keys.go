@@ -23,15 +23,15 @@ type keysCommand struct {
 	List     keysList     `cmd:"" help:"List keys, newest first, without the secrets."`
 	Update   keysUpdate   `cmd:"" help:"Change a key's description, expiry or rate limit."`
 	Rotate   keysRotate   `cmd:"" help:"Replace a key. The old key expires after an overlap. The new key is shown once; it is not stored."`
-	Revoke   keysRevoke   `cmd:"" help:"Revoke a key now."`
+	Revoke   keysRevoke   `cmd:"" help:"Revoke a key immediately."`
 }
 
 // showing returns the call with a Show that prints the new key before the commit: if
 // the key cannot be printed, none is created.
 func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
-	call.Show = func(made apikeys.Changed) error {
-		if err := printMade(std.out, made, asJSON); err != nil {
-			return fmt.Errorf("no key was created, because it cannot be printed: %w", err)
+	call.Show = func(created apikeys.Changed) error {
+		if err := printCreated(std.out, created, asJSON); err != nil {
+			return fmt.Errorf("no key was created, because the output could not be written: %w", err)
 		}
 		return nil
 	}
@@ -43,22 +43,22 @@ type keysCreate struct {
 	Account       uuid.UUID       `required:"" placeholder:"ID" help:"Account of the key."`
 	Description   string          `required:"" help:"Purpose of the key."`
 	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,members:write,users:erase,keys:manage,act-as-user" help:"Scope of the key; repeat for more: ${enum}."`
-	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"Time until the key expires, such as 720h (never)."`
-	RateLimit     *int32          `placeholder:"N" help:"Sustained requests per second; 0 for no limit (ORGD_RATE_LIMIT of the server)."`
+	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"Time until the key expires, such as 720h (default: never)."`
+	RateLimit     *int32          `placeholder:"N" help:"Sustained requests per second; 0 for no limit (default: ORGD_RATE_LIMIT of the server)."`
 	JSON          bool            `help:"Print the key as JSON."`
 }
 
 // Validate rejects values that the schema would reject.
 func (c *keysCreate) Validate() error {
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
-		return fmt.Errorf("--expires-in is %s: give 1s or more, or leave it out for a key that never expires", *c.ExpiresIn)
+		return fmt.Errorf("--expires-in is %s; it must be 1s or more (leave it out for a key that never expires)", *c.ExpiresIn)
 	}
 	return firstError(c.databaseFlags.Validate(), validText("--description", &c.Description, apikeys.ValidDescription), validOwnRate(c.RateLimit))
 }
 
 func validOwnRate(perSecond *int32) error {
 	if perSecond != nil && (*perSecond < 0 || *perSecond > apikeys.MaxRateLimit) {
-		return fmt.Errorf("--rate-limit is %d: give 0 to %d", *perSecond, apikeys.MaxRateLimit)
+		return fmt.Errorf("--rate-limit is %d; it must be from 0 to %d", *perSecond, apikeys.MaxRateLimit)
 	}
 	return nil
 }
@@ -74,29 +74,29 @@ func (c *keysCreate) Run(ctx context.Context, std streams) error {
 		if c.ExpiresIn != nil {
 			n.Expiry = apikeys.ExpiresIn(*c.ExpiresIn)
 		}
-		made, err := apikeys.NewRepository(pool).Create(ctx, showing(apikeys.ByOperator(c.Account), std, c.JSON), n)
+		created, err := apikeys.NewRepository(pool).Create(ctx, showing(apikeys.ByOperator(c.Account), std, c.JSON), n)
 		if err != nil {
 			return err
 		}
-		describeMade(std.err, made, c.JSON)
+		describeCreated(std.err, created, c.JSON)
 		return nil
 	})
 }
 
-func printMade(w io.Writer, made apikeys.Changed, asJSON bool) error {
+func printCreated(w io.Writer, created apikeys.Changed, asJSON bool) error {
 	if asJSON {
-		object := wire.NewAPIKey(made.APIKey)
-		object.Key = made.Key.Reveal()
+		object := wire.NewAPIKey(created.APIKey)
+		object.Key = created.Key.Reveal()
 		return printJSON(w, object)
 	}
-	_, err := fmt.Fprintln(w, made.Key.Reveal())
+	_, err := fmt.Fprintln(w, created.Key.Reveal())
 	return err
 }
 
-// describeMade identifies a key that was printed alone.
-func describeMade(w io.Writer, made apikeys.Changed, asJSON bool) {
+// describeCreated identifies a key that was printed alone.
+func describeCreated(w io.Writer, created apikeys.Changed, asJSON bool) {
 	if !asJSON {
-		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", made.APIKey.ID, made.APIKey.AccountID)
+		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", created.APIKey.ID, created.APIKey.AccountID)
 	}
 }
 
@@ -113,7 +113,7 @@ func (c *keysGenerate) Run(std streams) error {
 
 type keysList struct {
 	databaseFlags `embed:""`
-	Account       *uuid.UUID `placeholder:"ID" help:"Only list keys of this account (all)."`
+	Account       *uuid.UUID `placeholder:"ID" help:"Only list keys of this account (default: all)."`
 	JSON          bool       `help:"Print the keys as JSON."`
 }
 
@@ -187,11 +187,11 @@ func (f keyFlags) change(ctx context.Context, fn func(*apikeys.Repository, apike
 
 type keysUpdate struct {
 	keyFlags     `embed:""`
-	Description  *string        `help:"Purpose of the key (unchanged)."`
-	ExpiresIn    *time.Duration `placeholder:"DURATION" help:"Time from now until the key expires, such as 720h (unchanged)." xor:"expiry"`
+	Description  *string        `help:"Purpose of the key (default: unchanged)."`
+	ExpiresIn    *time.Duration `placeholder:"DURATION" help:"Time from now until the key expires, such as 720h (default: unchanged)." xor:"expiry"`
 	NeverExpires bool           `help:"Remove the expiry." xor:"expiry"`
-	RateLimit    *int32         `placeholder:"N" help:"Sustained requests per second; 0 for no limit (unchanged)." xor:"rate"`
-	UsualRate    bool           `help:"Use the server's ORGD_RATE_LIMIT." xor:"rate"`
+	RateLimit    *int32         `placeholder:"N" help:"Sustained requests per second; 0 for no limit (default: unchanged)." xor:"rate"`
+	DefaultRate  bool           `help:"Use the server's ORGD_RATE_LIMIT." xor:"rate"`
 }
 
 // Validate rejects values that the schema would reject, and a call that changes nothing.
@@ -199,11 +199,11 @@ func (c *keysUpdate) Validate() error {
 	if err := c.databaseFlags.Validate(); err != nil {
 		return err
 	}
-	if c.Description == nil && c.ExpiresIn == nil && !c.NeverExpires && c.RateLimit == nil && !c.UsualRate {
-		return errors.New("nothing to change: give --description, --expires-in, --never-expires, --rate-limit or --usual-rate")
+	if c.Description == nil && c.ExpiresIn == nil && !c.NeverExpires && c.RateLimit == nil && !c.DefaultRate {
+		return errors.New("nothing to change: give --description, --expires-in, --never-expires, --rate-limit or --default-rate")
 	}
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
-		return fmt.Errorf("--expires-in is %s: give 1s or more, or revoke the key", *c.ExpiresIn)
+		return fmt.Errorf("--expires-in is %s; it must be 1s or more (to end the key now, revoke it)", *c.ExpiresIn)
 	}
 	if c.Description != nil {
 		if err := validText("--description", c.Description, apikeys.ValidDescription); err != nil {
@@ -222,7 +222,7 @@ func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 	case c.ExpiresIn != nil:
 		changes.Expiry = new(apikeys.ExpiresIn(*c.ExpiresIn))
 	}
-	if c.RateLimit != nil || c.UsualRate {
+	if c.RateLimit != nil || c.DefaultRate {
 		changes.RateLimit = apikeys.Some(c.RateLimit)
 	}
 	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
@@ -237,13 +237,13 @@ func (c *keysUpdate) Run(ctx context.Context, std streams) error {
 
 type keysRotate struct {
 	keyFlags `embed:""`
-	Overlap  time.Duration `default:"24h" placeholder:"DURATION" help:"How long the old key keeps working; 0s to stop it at once (${default})."`
+	Overlap  time.Duration `default:"24h" placeholder:"DURATION" help:"How long the old key keeps working; 0s to stop it immediately (default: ${default})."`
 }
 
 // Validate rejects an overlap that is out of range.
 func (c *keysRotate) Validate() error {
 	if c.Overlap < 0 || c.Overlap > apikeys.MaxOverlap {
-		return fmt.Errorf("--overlap is %s: give 0s to %s", c.Overlap, apikeys.MaxOverlap)
+		return fmt.Errorf("--overlap is %s; it must be from 0s to %s", c.Overlap, apikeys.MaxOverlap)
 	}
 	return c.databaseFlags.Validate()
 }
@@ -255,8 +255,8 @@ func (c *keysRotate) Run(ctx context.Context, std streams) error {
 	}
 	return c.change(ctx, func(r *apikeys.Repository, call apikeys.Call) (apikeys.Changed, error) {
 		return r.Rotate(ctx, showing(call, std, c.JSON), c.ID, c.Overlap)
-	}, func(made apikeys.Changed) error {
-		describeMade(std.err, made, c.JSON)
+	}, func(created apikeys.Changed) error {
+		describeCreated(std.err, created, c.JSON)
 		return nil
 	})
 }

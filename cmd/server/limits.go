@@ -11,25 +11,25 @@ import (
 )
 
 type limitFlags struct {
-	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of database connections of one account; the rest are reserved for accounts that hold none; 0 for four fifths (${default})."`
-	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; more get 503; 0 for no limit (${default})."`
-	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight of one account; more get 429; an account never holds more than are free for others, which is the only limit with 0 (${default})."`
-	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight of one key; more get 429; 0 for no limit (${default})."`
-	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys of one account; creating more over HTTP gets 409; 0 for no limit (${default})."`
-	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies, of which one account gets at most half; requests beyond it get 503; 0 for no limit (${default})."`
-	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (none)."`
+	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of database connections of one account; the rest are reserved for accounts that hold none; 0 for four fifths of ORGD_DB_MAX_CONNS (default: ${default})."`
+	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; requests beyond it get 503; 0 for no limit (default: ${default})."`
+	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight of one account; requests beyond it get 429. An account also never has more requests in flight than it leaves free for others; with 0, only that limit applies (default: ${default})."`
+	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight of one key; requests beyond it get 429; 0 for no limit (default: ${default})."`
+	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys of one account; further creations over HTTP get 409; 0 for no limit (default: ${default})."`
+	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies, of which one account gets at most half; requests beyond it get 503; 0 for no limit (default: ${default})."`
+	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (default: none)."`
 }
 
 // Validate rejects the values that Kong accepts and the server does not.
 func (f limitFlags) Validate() error {
 	if f.MaxInFlight < 0 || f.MaxInFlightPerAccount < 0 || f.MaxInFlightPerKey < 0 {
-		return errors.New("ORGD_MAX_IN_FLIGHT, ORGD_MAX_IN_FLIGHT_PER_ACCOUNT and ORGD_MAX_IN_FLIGHT_PER_KEY take 0 or more")
+		return errors.New("ORGD_MAX_IN_FLIGHT, ORGD_MAX_IN_FLIGHT_PER_ACCOUNT and ORGD_MAX_IN_FLIGHT_PER_KEY must be 0 or more")
 	}
 	if f.MaxKeysPerAccount < 0 {
-		return fmt.Errorf("ORGD_MAX_KEYS_PER_ACCOUNT is %d: give 0 or more", f.MaxKeysPerAccount)
+		return fmt.Errorf("ORGD_MAX_KEYS_PER_ACCOUNT is %d; it must be 0 or more", f.MaxKeysPerAccount)
 	}
 	if f.MemoryBudget > 0 && f.MemoryBudget < minMemoryBudget {
-		return fmt.Errorf("ORGD_MEMORY_BUDGET is %s: give %s or more, or 0 for no limit", f.MemoryBudget, byteSize(minMemoryBudget))
+		return fmt.Errorf("ORGD_MEMORY_BUDGET is %s; it must be %s or more, or 0 for no limit", f.MemoryBudget, byteSize(minMemoryBudget))
 	}
 	return nil
 }
@@ -39,8 +39,8 @@ const minMemoryBudget = 16 << 20
 
 // rateFlags are separate because `server dev` has other defaults.
 type rateFlags struct {
-	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (${default})."`
-	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests per second of all keys of one account, with a burst of twice as many; 0 for no limit (ten times ORGD_RATE_LIMIT)."`
+	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (default: ${default})."`
+	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests per second of all keys of one account, with a burst of twice as many; 0 for no limit (default: ten times ORGD_RATE_LIMIT)."`
 }
 
 // Validate rejects the values that Kong accepts and the server does not.
@@ -58,7 +58,7 @@ func (f rateFlags) perAccount() int {
 
 func validRate(name string, perSecond int) error {
 	if perSecond < 0 || perSecond > apikeys.MaxRateLimit {
-		return fmt.Errorf("%s is %d: give 0 to %d", name, perSecond, apikeys.MaxRateLimit)
+		return fmt.Errorf("%s is %d; it must be from 0 to %d", name, perSecond, apikeys.MaxRateLimit)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func recordLost(ctx context.Context, logger *slog.Logger, repository *orgs.Repos
 	defer cancel()
 	err := repository.RecordLost(limited)
 	if err != nil {
-		logger.Warn("lost answers are not recorded yet; until then, a retry on another replica may create a duplicate organization", "error", err)
+		logger.Warn("lost answers could not be recorded; until they are, a retry on another replica may create a duplicate organization", "error", err)
 	}
 	return err == nil
 }

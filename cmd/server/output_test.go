@@ -42,9 +42,9 @@ func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string)
 	return d, effects, results
 }
 
-// checkNothingMade checks that only the account and the key of printing exist, and that
+// checkNothingCreated checks that only the account and the key of printing exist, and that
 // the key works.
-func checkNothingMade(t *testing.T, d *dbtest.DB) {
+func checkNothingCreated(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	if n := count(t, d, "SELECT count(*) FROM accounts"); n != 1 {
 		t.Errorf("%d accounts, want 1", n)
@@ -76,7 +76,7 @@ func TestOutputWithoutRoom(t *testing.T) {
 		}
 	}
 	check(results)
-	checkNothingMade(t, d)
+	checkNothingCreated(t, d)
 	check(effects)
 }
 
@@ -93,7 +93,7 @@ func TestOutputWithoutReader(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", name, code, text)
 		}
 	}
-	checkNothingMade(t, d)
+	checkNothingCreated(t, d)
 }
 
 // A command that prints something essential detects a closed standard output before it
@@ -107,7 +107,7 @@ func TestOutputClosed(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", name, code, text)
 		}
 	}
-	checkNothingMade(t, d)
+	checkNothingCreated(t, d)
 	for name, args := range effects {
 		if code, text := endOf(t, inShell(command(t, nil, args...), `exec "$@" >&-`), nil); code != 0 {
 			t.Errorf("%s: exit %d, %s", name, code, text)

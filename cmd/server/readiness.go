@@ -40,7 +40,7 @@ func checkSchema(ctx context.Context, pool *db.Pool) (version int64, err error) 
 	}
 	floor, err := pool.SchemaFloor(ctx)
 	if err == nil && floor > own {
-		err = fmt.Errorf("the database's schema has version %d and serves releases from schema %d on, this server is of schema %d: run a newer release", version, floor, own)
+		err = fmt.Errorf("the database's schema has version %d and supports only releases with schema %d or newer; this release has schema %d: run a newer release", version, floor, own)
 	}
 	return version, err
 }

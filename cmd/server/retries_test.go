@@ -194,8 +194,8 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 	}
 	s.proxy.answers.release()
 	again := radiology.asOfficial(t, []string{s.url}, s.apiKey, 1, soonAgain)
-	if made := organizations(t, s.DB)["Radiology"]; len(made) != 1 || made[0] != again.OrgID || !again.replayed {
-		t.Errorf("made %v, the retry got %+v", made, again)
+	if stored := organizations(t, s.DB)["Radiology"]; len(stored) != 1 || stored[0] != again.OrgID || !again.replayed {
+		t.Errorf("stored %v, the retry got %+v", stored, again)
 	}
 }
 

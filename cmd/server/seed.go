@@ -16,8 +16,8 @@ type seedCommand struct {
 	databaseFlags `embed:""`
 	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account to fill."`
 	Orgs          int       `required:"" placeholder:"N" help:"Number of organizations."`
-	Members       int       `placeholder:"M" help:"Maximum number of members in each organization (none)."`
-	Seed          uint64    `default:"1" placeholder:"S" help:"The same seed makes the same organizations (${default})."`
+	Members       int       `placeholder:"M" help:"Maximum number of members in each organization (default: none)."`
+	Seed          uint64    `default:"1" placeholder:"S" help:"The same seed makes the same organizations (default: ${default})."`
 }
 
 // Validate rejects numbers that are out of range.
@@ -26,10 +26,10 @@ func (c *seedCommand) Validate() error {
 		return err
 	}
 	if c.Orgs < 0 {
-		return fmt.Errorf("--orgs is %d: give 0 or more", c.Orgs)
+		return fmt.Errorf("--orgs is %d; it must be 0 or more", c.Orgs)
 	}
 	if c.Members < 0 || c.Members > seed.MaxMembers {
-		return fmt.Errorf("--members is %d: give 0 to %d", c.Members, seed.MaxMembers)
+		return fmt.Errorf("--members is %d; it must be from 0 to %d", c.Members, seed.MaxMembers)
 	}
 	return nil
 }
@@ -45,7 +45,7 @@ func (c *seedCommand) Run(ctx context.Context, std streams) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(std.out, "account", c.Account, "has the", c.Orgs, "sample organizations of seed", c.Seed)
+		fmt.Fprintf(std.out, "account %s has %d sample organizations (seed %d)\n", c.Account, c.Orgs, c.Seed)
 		return nil
 	})
 }

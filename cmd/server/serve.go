@@ -15,7 +15,7 @@ type serveCommand struct {
 	poolerFlag    `embed:""`
 	serverFlags   `embed:""`
 	rateFlags     `embed:""`
-	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (${default})."`
+	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (default: ${default})."`
 }
 
 // Validate rejects wrong values before anything starts.

@@ -179,11 +179,11 @@ func TestSchemaThatIsAhead(t *testing.T) {
 
 	d.Exec(t, fmt.Sprintf("UPDATE schema_floor SET version = %d", migrations.Latest()+1))
 	awaitStatus(t, r.adminURL+"/readyz", http.StatusServiceUnavailable)
-	if n := strings.Count(r.log.String(), "not ready for requests"); n != 1 || !strings.Contains(r.log.String(), "serves releases from schema") {
+	if n := strings.Count(r.log.String(), "not ready for requests"); n != 1 || !strings.Contains(r.log.String(), "supports only releases with schema") {
 		t.Errorf("%d lines say that the server is not ready: %s", n, r.log.String())
 	}
 	err := serve(context.Background(), serveConfig{databaseURL: d.URL, maxConns: 1, listen: mustNotListen(t)})
-	want := fmt.Sprintf("version %d and serves releases from schema %d on, this server is of schema %d",
+	want := fmt.Sprintf("version %d and supports only releases with schema %d or newer; this release has schema %d",
 		migrations.Latest()+2, migrations.Latest()+1, migrations.Latest())
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("serve: %v, want %s", err, want)

@@ -117,7 +117,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	awaitRefused(t, server.url+"/livez")
 	ended := make(chan error, 1)
 	go func() { ended <- server.wait() }()
-	await(t, "the server goes on", func() bool {
+	await(t, "the server keeps serving", func() bool {
 		send(t, server.Pid, syscall.SIGTERM)
 		return len(ended) > 0
 	})

@@ -37,14 +37,14 @@ type serveConfig struct {
 	unprepared  bool   // the pooler does not support prepared statements
 	directURL   string // bypasses the pooler; empty: databaseURL
 	maxConns    int32
-	perAccount  int32                     // connections that one account may hold; 0: four fifths of maxConns
+	perAccount  int32                     // connections that one account may hold; 0 means four fifths of maxConns
 	listen      func() (listeners, error) // called once the database has not rejected this release
 	publicURL   string                    // empty: the address of the public listener
 	drainDelay  time.Duration
 	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
-	keyTTL      time.Duration // how long a key may be cached; 0: not at all
+	keyTTL      time.Duration // how long a key may be cached; 0 means not at all
 	limits      orgdhttp.Limits
-	maxKeys     int // active keys of an account; 0: no limit
+	maxKeys     int // active keys of an account; 0 means no limit
 	proxies     []*net.IPNet
 	tracesURL   string        // empty: no traces
 	unlogged    float64       // share of successful requests that are not logged
@@ -114,7 +114,7 @@ func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error 
 	case errors.Is(err, db.ErrDenied):
 		cfg.logger.Warn("the database denies access; the server will be ready when it has access", "error", err)
 	case errors.Is(err, db.ErrUnavailable):
-		cfg.logger.Warn("the database cannot be reached yet; the server will be ready when it can", "error", err)
+		cfg.logger.Warn("the database cannot be reached; the server will be ready when the database can be reached", "error", err)
 	case err != nil:
 		return err
 	case cfg.isPooled():

@@ -49,7 +49,7 @@ func TestStartWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	const (
 		ends        = ""
-		unreachable = "the database cannot be reached yet"
+		unreachable = "the database cannot be reached;"
 		denied      = "the database denies access"
 	)
 	for sqlstate, want := range map[string]string{

@@ -60,7 +60,7 @@ func TestServerSweeps(t *testing.T) {
 	})
 	awaitSwept(t, d)
 	for _, records := range []string{"idempotency keys", "unanswered creations"} {
-		await(t, "the log does not tell of "+records, func() bool {
+		await(t, "the log does not report "+records, func() bool {
 			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":2500`)
 		})
 		// The next sweep finds nothing.

@@ -8,8 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// otherVariables belong to the project, but not to the program: clients read dev.env,
-// and docker-compose.yml has its own.
+// otherVariables are read by clients (from dev.env) or by docker-compose.yml, not by this
+// program.
 var otherVariables = []string{
 	"ORGD_URL", "ORGD_API_KEY",
 	"ORGD_GRAFANA_PASSWORD", "ORGD_GRAFANA_PORT", "ORGD_IMAGE", "ORGD_PORT", "ORGD_POSTGRES_PASSWORD", "ORGD_POSTGRES_PORT", "ORGD_PROMETHEUS_PORT",

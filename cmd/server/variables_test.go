@@ -58,7 +58,7 @@ func TestEdits(t *testing.T) {
 }
 
 // The variables of docker-compose.yml and dev.env are known.
-func TestOtherVariables(t *testing.T) {
+func TestOtherVariablesAreThoseOfComposeAndClients(t *testing.T) {
 	t.Parallel()
 	text := string(readFile(t, "../../docker-compose.yml")) + string(readFile(t, "devdemo.go"))
 	var found []string

@@ -45,21 +45,21 @@ func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 // Create creates an account. name is as ValidName returns it and need not be unique.
 // Create calls show before the commit; if show fails, no account is created.
 func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
-	var made Account
+	var created Account
 	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		rows, err := q.Query(ctx, accountCreate, uuid.NewV7(), name)
 		if err != nil {
 			return err
 		}
-		if made, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
+		if created, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
 			return err
 		}
-		return show(made)
+		return show(created)
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("create account: %w", err)
 	}
-	return made, nil
+	return created, nil
 }
 
 const (
@@ -81,9 +81,9 @@ WHERE id = $1`
 const ensureLockID = 0x6f7267642d616363 // "orgd-acc"
 
 var (
-	// ErrNotFound: there is no account with this id.
+	// ErrNotFound means that there is no account with this id.
 	ErrNotFound = errors.New("accounts: no such account")
-	// ErrAmbiguous: several accounts have this name.
+	// ErrAmbiguous means that several accounts have this name.
 	ErrAmbiguous = errors.New("accounts: several accounts have this name: give the id of one")
 )
 

@@ -9,7 +9,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// ErrNotSuspended: only a suspended account can be deleted.
+// ErrNotSuspended means that only a suspended account can be deleted.
 var ErrNotSuspended = errors.New("accounts: the account is not suspended")
 
 // deletePiece is the maximum number of rows that one transaction deletes.

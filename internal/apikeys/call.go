@@ -45,7 +45,7 @@ type effect func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, erro
 // each other. The caller's grants are read in its turn, because its key may have been
 // revoked since it was authenticated.
 func (r *Repository) change(ctx context.Context, c Call, operation string, request any, run effect) (changed Changed, err error) {
-	inTurn := func(ctx context.Context, q db.Querier) (made APIKey, err error) {
+	inTurn := func(ctx context.Context, q db.Querier) (key APIKey, err error) {
 		if _, err := q.Exec(ctx, accountLock, c.AccountID); err != nil {
 			return APIKey{}, err
 		}
@@ -53,11 +53,11 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, reque
 		if err != nil {
 			return APIKey{}, err
 		}
-		made, changed.Key, err = run(ctx, q, g)
+		key, changed.Key, err = run(ctx, q, g)
 		if err == nil && c.Show != nil {
-			err = c.Show(Changed{APIKey: made, Key: changed.Key})
+			err = c.Show(Changed{APIKey: key, Key: changed.Key})
 		}
-		return made, err
+		return key, err
 	}
 	share := r.db.For(c.AccountID).InTurn(turnOf(c.AccountID))
 	if c.IdempotencyKey == "" {
@@ -93,8 +93,8 @@ func once(ctx context.Context, share db.Share, c Call, operation string, request
 	}
 	name := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call)
 	first, replayed, err := idempotency.Once(ctx, share, name, storedErrors, func(ctx context.Context, q db.Querier) (record, error) {
-		made, err := run(ctx, q)
-		return record(made), err
+		changed, err := run(ctx, q)
+		return record(changed), err
 	})
 	return APIKey(first), replayed, err
 }

@@ -38,15 +38,15 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 		key := NewKey()
 		digest := key.Digest()
 		at, seconds := n.Expiry.params()
-		made, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
+		created, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
 			r.limits.capRate(g, rate), at, seconds, orNull(c.KeyID)))
 		if errors.Is(err, db.ErrNoRows) {
 			err = ErrExpiryPast
 		}
 		if err == nil {
-			err = c.writeEvent(ctx, q, eventCreated, APIKey{}, made)
+			err = c.writeEvent(ctx, q, eventCreated, APIKey{}, created)
 		}
-		return made, key, err
+		return created, key, err
 	})
 	if errors.Is(err, db.ErrReference) {
 		err = ErrUnknownAccount

@@ -7,31 +7,31 @@ import (
 )
 
 var (
-	// ErrInvalidKey: the key is unknown, malformed, expired or revoked. Clients are not
-	// told which.
+	// ErrInvalidKey means that the key is unknown, malformed, expired or revoked. Clients
+	// are not told which.
 	ErrInvalidKey = errors.New("apikeys: invalid key")
-	// ErrNotFound: no key of the account has this id.
+	// ErrNotFound means that no key of the account has this id.
 	ErrNotFound = errors.New("apikeys: no such key")
-	// ErrInvalidCursor: the cursor does not belong to this list.
+	// ErrInvalidCursor means that the cursor does not belong to this list.
 	ErrInvalidCursor = errors.New("apikeys: invalid cursor")
-	// ErrExpiryPast: the expiry is in the past, by the database's clock.
+	// ErrExpiryPast means that the expiry is in the past, by the database's clock.
 	ErrExpiryPast = errors.New("apikeys: expiry in the past")
-	// ErrEnded: the key is revoked or expired.
+	// ErrEnded means that the key is revoked or expired.
 	ErrEnded = errors.New("apikeys: the key has ended")
-	// ErrRotated: a rotation has replaced the key, so its end does not move.
+	// ErrRotated means that a rotation has replaced the key, so its end does not move.
 	ErrRotated = errors.New("apikeys: the key was rotated")
-	// ErrLastManager: no other active key of the account can manage its keys.
+	// ErrLastManager means that no other active key of the account can manage its keys.
 	ErrLastManager = errors.New("apikeys: the last key that manages keys")
-	// ErrTooMany: the account has the maximum number of active keys.
+	// ErrTooMany means that the account has the maximum number of active keys.
 	ErrTooMany = errors.New("apikeys: too many keys")
-	// ErrExceedsRate: the key has a higher rate than the caller's key.
+	// ErrExceedsRate means that the key has a higher rate than the caller's key.
 	ErrExceedsRate = errors.New("apikeys: a higher rate than the caller's")
-	// ErrExceedsLife: the key would end later than the caller's key.
+	// ErrExceedsLife means that the key would end later than the caller's key.
 	ErrExceedsLife = errors.New("apikeys: a longer life than the caller's")
-	// ErrUnknownAccount: no account has this id.
+	// ErrUnknownAccount means that no account has this id.
 	ErrUnknownAccount = errors.New("apikeys: no such account")
-	// ErrOtherAccount: the key to register belongs to another account.
+	// ErrOtherAccount means that the key to register belongs to another account.
 	ErrOtherAccount = errors.New("apikeys: the key belongs to another account")
-	// ErrUnavailable: the database cannot be reached. The key may be valid.
+	// ErrUnavailable means that the database cannot be reached. The key may be valid.
 	ErrUnavailable = db.ErrUnavailable
 )

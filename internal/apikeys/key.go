@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// ErrMalformed says that a text is not a key: its form or its checksum is wrong.
+// ErrMalformed means that a text is not a key: its form or its checksum is wrong.
 var ErrMalformed = errors.New("apikeys: not a key")
 
 // A key is "orgd_", 30 random base62 characters (178 bits), and 6 base62 characters of
@@ -118,5 +118,5 @@ func (k Key) Hint() string { return prefix + "…" + k.text[keySize-4:] }
 // String returns the hint, so a key that is printed by mistake stays secret.
 func (k Key) String() string { return k.Hint() }
 
-// GoString is String, for %#v.
+// GoString returns the hint, so %#v keeps the key secret too.
 func (k Key) GoString() string { return k.Hint() }

@@ -94,7 +94,7 @@ func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 	return g, err
 }
 
-// LacksScopeError: the caller lacks a scope that it tries to grant.
+// LacksScopeError means that the caller lacks a scope that it tries to grant.
 type LacksScopeError struct{ Scope Scope }
 
 func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }

@@ -28,8 +28,9 @@ WHERE api_keys.id = used.id`
 const apiKeyColumns = `
   id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at, created_by_api_key_id`
 
-// isActive has the form that the index api_keys_live supports. A change evaluates it after
-// it has waited for the account's turn, so it uses the time of the statement.
+// isActive has the form that the index api_keys_live supports. A change first waits for
+// other changes of the account, so the condition uses the statement's time, not the
+// transaction's.
 const isActive = `(revoked_at IS NULL AND coalesce(expires_at, 'infinity') > statement_timestamp())`
 
 const apiKeyCountActive = `

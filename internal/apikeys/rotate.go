@@ -49,11 +49,11 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		}
 		key := NewKey()
 		digest := key.Digest()
-		made, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(),
+		created, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(),
 			r.limits.capRate(g, old.RateLimit), orNullTime(g.end), orNull(c.KeyID)))
 		if err == nil {
-			err = c.writeEvent(ctx, q, eventCreated, APIKey{}, made)
+			err = c.writeEvent(ctx, q, eventCreated, APIKey{}, created)
 		}
-		return made, key, err
+		return created, key, err
 	})
 }

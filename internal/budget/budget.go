@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// ErrExhausted: the owner holds its share, and no bytes became free while it waited.
+// ErrExhausted means that the owner holds its share, and no bytes became free while it
+// waited.
 var ErrExhausted = errors.New("budget: no room within the owner's share")
 
 // Budget is a number of bytes that owners share. After each grant an owner holds at

@@ -81,7 +81,7 @@ func cancelled() context.Context {
 	return ctx
 }
 
-func TestBytesComeBack(t *testing.T) {
+func TestClosedHoldsReleaseTheirBytes(t *testing.T) {
 	t.Parallel()
 	b := budget.New[string](100, wait)
 	h := take(t, b, "a", 50)

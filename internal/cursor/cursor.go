@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ErrInvalid says that a token was not made by Encode for this scope: it is
+// ErrInvalid means that a token was not made by Encode for this scope: it is
 // malformed, altered, or was made for another tenant, route or filter.
 var ErrInvalid = errors.New("cursor: not a token of this list")
 

@@ -127,7 +127,7 @@ func newHosts(cfg *pgx.ConnConfig) *hosts {
 	return h
 }
 
-// limit returns how long a connection to the address may take; 0: the usual limit.
+// limit returns how long a connection to the address may take. 0 means the usual limit.
 func (h *hosts) limit(address string) time.Duration {
 	if !h.several {
 		return 0

@@ -14,24 +14,24 @@ import (
 // The classes of database errors that callers distinguish. An error without a class is
 // a defect.
 var (
-	// ErrNoRows: the statement found nothing.
+	// ErrNoRows means that the statement found nothing.
 	ErrNoRows = errors.New("db: no rows")
-	// ErrUnavailable: the database cannot be reached, or gave up under load. A retry may
-	// succeed.
+	// ErrUnavailable means that the database cannot be reached, or gave up under load. A
+	// retry may succeed.
 	ErrUnavailable = errors.New("db: unavailable")
-	// ErrMisconfigured, together with ErrUnavailable: PostgreSQL answers, but does not have
-	// the database or a parameter that the URL names, or the database cannot hold orgd's
-	// data. Retries fail until somebody fixes the URL or the database.
+	// ErrMisconfigured, together with ErrUnavailable, means that PostgreSQL answers, but
+	// does not have the database or a parameter that the URL names, or the database cannot
+	// hold orgd's data. Retries fail until somebody fixes the URL or the database.
 	ErrMisconfigured = errors.New("db: misconfigured")
-	// ErrDenied, together with ErrUnavailable: PostgreSQL denies this role access. This may
-	// be brief, while a password is rotated.
+	// ErrDenied, together with ErrUnavailable, means that PostgreSQL denies this role
+	// access. This may be brief, while a password is rotated.
 	ErrDenied = errors.New("db: access denied")
-	// ErrConflict: the row violates a unique constraint.
+	// ErrConflict means that the row violates a unique constraint.
 	ErrConflict = errors.New("db: conflict")
-	// ErrReference: the row refers to a row that does not exist.
+	// ErrReference means that the row refers to a row that does not exist.
 	ErrReference = errors.New("db: reference to nothing")
-	// ErrRejected: the value violates a CHECK or a length. Validation should have rejected
-	// it first.
+	// ErrRejected means that the value violates a CHECK or a length. Validation should have
+	// rejected it first.
 	ErrRejected = errors.New("db: value rejected")
 
 	errStalePlan = errors.New("db: the schema changed under a prepared statement")

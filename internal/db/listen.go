@@ -89,7 +89,7 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 			return true, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			if err := isStillRight(ctx, conn, cfg); err != nil {
-				return true, fmt.Errorf("no sign of life, or not of the right host: %w", err)
+				return true, fmt.Errorf("the connection does not answer, or leads to the wrong host: %w", err)
 			}
 		default:
 			return true, fmt.Errorf("wait: %w", err)

@@ -125,10 +125,12 @@ func (w *watchdog) look(ctx context.Context) {
 	}
 }
 
+// suspects leaves out idle connections. One may have a Read in flight: after a slow Write,
+// pgx reads in the background, and that Read may outlast the answer.
 func (w *watchdog) suspects() (found []suspect) {
 	before := clock() - int64(suspectAfter)
 	for _, s := range w.sockets.where(func(s *socket) bool { return s.backend.pid != 0 }) {
-		if since := s.waiting.Load(); since != 0 && since < before {
+		if since := s.waiting.Load(); since != 0 && since < before && !s.idle.Load() {
 			found = append(found, suspect{s, since})
 		}
 	}

@@ -56,3 +56,25 @@ func await(t *testing.T, complaint string, met func() bool) {
 		}
 	}
 }
+
+// The pool notes that a connection is idle when it is released.
+func TestReleasedConnectionsAreIdle(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	conn, err := dbtest.New(t).Conns.Pgx().Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if err := conn.Ping(ctx); err != nil {
+		t.Fatal(err)
+	}
+	pgxConn := conn.Conn()
+	if db.IsIdle(pgxConn) {
+		t.Error("idle while it is in use")
+	}
+	conn.Release()
+	if !db.IsIdle(pgxConn) {
+		t.Error("not idle after its release")
+	}
+}

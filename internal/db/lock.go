@@ -138,5 +138,5 @@ func (p *Pool) awaitTurn(ctx context.Context, lockID int64) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("wait for a turn: %w", ctx.Err())
 	}
-	return fmt.Errorf("%w: others have had the turn for %s", ErrUnavailable, turnLimit)
+	return fmt.Errorf("%w: other calls held the lock for %s", ErrUnavailable, turnLimit)
 }

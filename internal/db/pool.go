@@ -133,6 +133,7 @@ func setParams(params map[string]string, o Options) {
 func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	cfg.ConnConfig.OnNotice = noteReplication
+	cfg.ConnConfig.Tracer = releases{o.Tracer} // for the pool; each connection gets its own below
 	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		h := &hook{next: c.DialFunc, sockets: p.sockets, hosts: p.hosts}
 		if err := p.begin(h); err != nil {
@@ -161,6 +162,14 @@ func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 		p.resize()
 		return nil
 	}
+}
+
+// releases notes which connections of the pool are idle.
+type releases struct{ pgx.QueryTracer }
+
+// TraceRelease is called before a connection returns to the pool.
+func (releases) TraceRelease(_ *pgxpool.Pool, r pgxpool.TraceReleaseData) {
+	socketOf(r.Conn.PgConn()).idle.Store(true)
 }
 
 func readTimesAsUTC(conn *pgx.Conn) {
@@ -200,10 +209,10 @@ func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 // Waits counts the callers that wait for a connection, either for their owner's turn or
 // for a new connection.
 func (p *Pool) Waits() Waits {
-	waits, made := p.gate.stat(), p.pool.Stat()
-	waits.Served += made.EmptyAcquireCount()
-	waits.Time += made.EmptyAcquireWaitTime()
-	waits.GivenUp += made.CanceledAcquireCount()
+	waits, opened := p.gate.stat(), p.pool.Stat()
+	waits.Served += opened.EmptyAcquireCount()
+	waits.Time += opened.EmptyAcquireWaitTime()
+	waits.GivenUp += opened.CanceledAcquireCount()
 	return waits
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errNotReplicated: the commit is on the primary, and perhaps on no standby.
+// errNotReplicated means that the commit is on the primary, and perhaps on no standby.
 var errNotReplicated = errors.New("the wait for synchronous replication was canceled")
 
 // noteReplication marks a connection whose commit did not wait for its standby, because

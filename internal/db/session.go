@@ -68,10 +68,10 @@ func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 	}
 	results = results[1:]
 	if least := string(results[0].Rows[0][1]); least == "error" {
-		return fmt.Errorf("%w: behind a pooler, client_min_messages is %q and hides commits that are not replicated: give orgd's role `warning` by ALTER ROLE … SET", ErrMisconfigured, least)
+		return fmt.Errorf("%w: behind a pooler, client_min_messages is %q and hides commits that are not replicated: set it to `warning` on orgd's role with ALTER ROLE … SET", ErrMisconfigured, least)
 	}
 	if level := string(results[0].Rows[0][0]); level != "read committed" {
-		return fmt.Errorf("%w: behind a pooler, default_transaction_isolation is %q: give orgd's role `read committed` by ALTER ROLE … SET", ErrMisconfigured, level)
+		return fmt.Errorf("%w: behind a pooler, default_transaction_isolation is %q: set it to `read committed` on orgd's role with ALTER ROLE … SET", ErrMisconfigured, level)
 	}
 	return found.check()
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errSilent: the connection was cut because it went silent.
+// errSilent means that the connection was cut because it went silent.
 var errSilent = errors.New("the connection went silent")
 
 // socket is the socket of a connection of the pool. It records when PostgreSQL last sent
@@ -24,6 +24,7 @@ type socket struct {
 	waiting atomic.Int64 // when the current Read began; 0 if there is none
 	heard   atomic.Int64 // when bytes last arrived
 	pinged  atomic.Bool  // a ping is in flight
+	idle    atomic.Bool  // it is in the pool, and no answer is due
 	open    atomic.Bool  // it is ready for statements
 	dead    atomic.Bool  // it was cut
 	hosts   *hosts
@@ -51,6 +52,12 @@ func (s *socket) Read(b []byte) (int, error) {
 		err = s.explain(err)
 	}
 	return n, err
+}
+
+// Write ends the idleness of the connection: an answer is due.
+func (s *socket) Write(b []byte) (int, error) {
+	s.idle.Store(false)
+	return s.Conn.Write(b)
 }
 
 func (s *socket) explain(err error) error {

@@ -14,7 +14,7 @@ import (
 // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 type dialer struct {
 	keepalive   net.KeepAliveConfig
-	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0: the system's default
+	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0 means the system's default
 }
 
 // UserTimeout is for connections with small statements. PostgreSQL reads these at once,
@@ -51,7 +51,7 @@ func newDialer(params map[string]string, userTimeout time.Duration) (dialer, err
 		}
 		n, err := strconv.ParseUint(value, 10, 31)
 		if err != nil {
-			return dialer{}, fmt.Errorf("%s in the database URL is %q: give a whole number, 0 or more", name, value)
+			return dialer{}, fmt.Errorf("%s in the database URL is %q; it must be a whole number, 0 or more", name, value)
 		}
 		set(int(n))
 	}

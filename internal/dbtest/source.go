@@ -70,7 +70,7 @@ func Programs(ctx context.Context) (string, error) {
 	if version := os.Getenv(VersionVariable); version != "" {
 		major, err := strconv.Atoi(version)
 		if err != nil {
-			return "", fmt.Errorf("%s is %q: give a major version", VersionVariable, version)
+			return "", fmt.Errorf("%s is %q; it must be a major version", VersionVariable, version)
 		}
 		return pgprograms.Download(ctx, major, os.Stderr)
 	}

@@ -39,8 +39,8 @@ func (s *Server) createAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	made, err := s.cfg.Keys.Create(c.Request().Context(), call, n)
-	return s.writeNewAPIKey(c, made, err)
+	created, err := s.cfg.Keys.Create(c.Request().Context(), call, n)
+	return s.writeNewAPIKey(c, created, err)
 }
 
 func (s *Server) getAPIKey(c echo.Context) error {
@@ -80,8 +80,8 @@ func (s *Server) rotateAPIKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	made, err := s.cfg.Keys.Rotate(c.Request().Context(), call, id, overlap)
-	return s.writeNewAPIKey(c, made, err)
+	created, err := s.cfg.Keys.Rotate(c.Request().Context(), call, id, overlap)
+	return s.writeNewAPIKey(c, created, err)
 }
 
 type changeKey func(context.Context, apikeys.Call, uuid.UUID) (apikeys.Changed, error)
@@ -105,14 +105,14 @@ func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field)
 
 // writeNewAPIKey writes the object of a new key. The answer to a repeat leaves out the key
 // itself.
-func (s *Server) writeNewAPIKey(c echo.Context, made apikeys.Changed, err error) error {
-	markReplay(c, made.Replayed)
+func (s *Server) writeNewAPIKey(c echo.Context, created apikeys.Changed, err error) error {
+	markReplay(c, created.Replayed)
 	if err != nil {
 		return keyChangeError(err)
 	}
-	object := wire.NewAPIKey(made.APIKey)
-	if !made.Replayed {
-		object.Key = made.Key.Reveal()
+	object := wire.NewAPIKey(created.APIKey)
+	if !created.Replayed {
+		object.Key = created.Key.Reveal()
 	}
 	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/api-keys/"+object.APIKeyID)
 	return writeAPIKey(c, http.StatusCreated, object)

@@ -58,6 +58,6 @@ func (s *Server) renderError(err error, c echo.Context) {
 		err = writeBody(c, problem.status, "application/problem+json", body)
 	}
 	if err != nil {
-		s.cfg.Logger.WarnContext(c.Request().Context(), "an error answer was not written", "error", err)
+		s.cfg.Logger.WarnContext(c.Request().Context(), "an error response could not be written", "error", err)
 	}
 }

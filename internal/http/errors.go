@@ -79,7 +79,7 @@ var problems = map[code]struct {
 	codeOrgActive:            {http.StatusConflict, "Organization active"},
 	codeAPIKeyEnded:          {http.StatusConflict, "API key revoked or expired"},
 	codeAPIKeyRotated:        {http.StatusConflict, "API key rotated"},
-	codeLastManagingKey:      {http.StatusConflict, "Last key that manages keys"},
+	codeLastManagingKey:      {http.StatusConflict, "Last key with keys:manage"},
 	codeTooManyKeys:          {http.StatusConflict, "Too many API keys"},
 	codeInProgress:           {http.StatusConflict, "Call in progress"},
 	codePreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
@@ -95,9 +95,9 @@ var problems = map[code]struct {
 
 // Details that are used in several places.
 const (
-	bodyTooLarge = "The body is too large. The limit is 1 MiB."
-	tryLater     = "The service is temporarily unavailable. Retry after the time in Retry-After."
-	tellUs       = "An internal error occurred. Report it with the requestId."
+	bodyTooLarge           = "The body is too large. The limit is 1 MiB."
+	temporarilyUnavailable = "The service is temporarily unavailable. Wait for the number of seconds in the Retry-After header, then retry."
+	internalError          = "An internal error occurred. Report it with the requestId."
 )
 
 // known maps errors of the domain and of lower packages to what the client sees. The
@@ -113,8 +113,8 @@ var known = []struct {
 	{orgs.ErrNotFound, codeNotFound, "This account has no organization with this orgId. Check the orgId, and that your key belongs to the right account."},
 	{orgs.ErrInactive, codeOrgInactive, "The organization is deactivated and takes no new members. Reactivate it first."},
 	{orgs.ErrActive, codeOrgActive, "The organization is active. Deactivate it first. Until you delete it, you can reactivate it."},
-	{orgs.ErrInProgress, codeInProgress, "The call that this one repeats is still running. Retry after the time in Retry-After."},
-	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new key."},
+	{orgs.ErrInProgress, codeInProgress, "An earlier identical call is still running. Wait for the number of seconds in the Retry-After header, then retry."},
+	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new Idempotency-Key."},
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},
@@ -123,10 +123,10 @@ var known = []struct {
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},
 	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would end later than your own key. Give an expiresAt that is no later than the expiry of your own key, or use a key that lives longer."},
-	{orgs.ErrUnavailable, codeUnavailable, tryLater}, // also apikeys.ErrUnavailable, which is the same error
-	{budget.ErrExhausted, codeUnavailable, tryLater},
-	{context.DeadlineExceeded, codeUnavailable, tryLater},
-	{context.Canceled, codeUnavailable, tryLater},
+	{orgs.ErrUnavailable, codeUnavailable, temporarilyUnavailable}, // also apikeys.ErrUnavailable, which is the same error
+	{budget.ErrExhausted, codeUnavailable, temporarilyUnavailable},
+	{context.DeadlineExceeded, codeUnavailable, temporarilyUnavailable},
+	{context.Canceled, codeUnavailable, temporarilyUnavailable},
 }
 
 // knownStatus maps the statuses that Echo's router and readers return by themselves.
@@ -192,5 +192,5 @@ func asAPIError(err error) *apiError {
 			return newError(k.code, k.detail).because(err)
 		}
 	}
-	return newError(codeInternal, tellUs).because(err)
+	return newError(codeInternal, internalError).because(err)
 }

@@ -32,7 +32,9 @@ func (s *Server) ready(c echo.Context) error {
 
 var errStopping = errors.New("the server is stopping")
 
-func notReady(cause error) error { return newError(codeUnavailable, tryLater).because(cause) }
+func notReady(cause error) error {
+	return newError(codeUnavailable, temporarilyUnavailable).because(cause)
+}
 
 const (
 	readinessTimeout = 2 * time.Second

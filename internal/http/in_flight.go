@@ -95,5 +95,5 @@ func (s *Server) tooManyInFlight(limit string) error {
 	case limitInFlightAccount:
 		return newError(codeRateLimited, "This account has too many requests in flight. Retry when some of them have finished.")
 	}
-	return newError(codeUnavailable, tryLater)
+	return newError(codeUnavailable, temporarilyUnavailable)
 }

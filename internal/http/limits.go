@@ -11,12 +11,12 @@ import (
 
 // Limits protect the service. Each process counts separately; zero means no limit.
 type Limits struct {
-	PerKey             ratelimit.Rate // of requests, for a key without its own rate
-	PerAccount         ratelimit.Rate // of requests of all keys of an account; see accountRate
+	PerKey             ratelimit.Rate // requests per second of a key that has no rate of its own
+	PerAccount         ratelimit.Rate // requests per second of all keys of an account; see accountRate
 	InFlight           int            // requests at once
 	InFlightPerAccount int            // requests at once of one account; always at most as many as are left for others
 	InFlightPerKey     int            // requests at once of one key
-	Failures           ratelimit.Rate // of authentications that fail, for each address of a client
+	Failures           ratelimit.Rate // failed authentications per second from one client address
 	Memory             int64          // bytes of bodies and answers at once; an account holds at most half
 }
 
@@ -25,7 +25,7 @@ type limits struct {
 	Limits
 	callers   bucketsOf
 	fast      *ratelimit.Limiter[fastKeys]
-	failures  *ratelimit.Limiter[netip.Prefix] // of authentications, for each address of a client
+	failures  *ratelimit.Limiter[netip.Prefix] // failed authentications of each client address
 	inFlight  *slots
 	receivers bucketsOf // requests whose body is still arriving
 	receiving *slots

@@ -69,7 +69,7 @@ func parseName(value string, p *orgs.ListParams) *fieldError {
 	case utf8.RuneCountInString(value) > orgs.MaxName:
 		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 	case orgs.Fold(value) == "":
-		return &fieldError{Code: fieldInvalid, Detail: "Must contain text to search for. To list every name, leave the parameter out."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must contain text to search for. To list all organizations, leave the parameter out."}
 	}
 	p.Name = value
 	return nil

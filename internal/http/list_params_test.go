@@ -240,7 +240,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-func TestOtherParameters(t *testing.T) {
+func TestInvalidListParametersAreRejected(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for query, code := range map[string]string{

@@ -115,20 +115,22 @@ func (c change) name() string {
 
 // said is what the repeats of a named call must repeat. White space around a name is
 // not part of it, nor is the API key.
-func (c change) said() string {
+func (c change) said(t testing.TB) string {
+	t.Helper()
 	if c.orgName != nil {
 		name := strings.TrimSpace(*c.orgName)
 		c.orgName = &name
 	}
-	return fmt.Sprintf("%s %s %s as %s if %s at %d", c.op, c.orgID, c.body(nil), c.user, c.match, c.revision)
+	return fmt.Sprintf("%s %s %s as %s if %s at %d", c.op, c.orgID, c.body(t), c.user, c.match, c.revision)
 }
 
 // remember stores the answer that a repeat of the call gets.
-func (c change) remember(got answer) {
+func (c change) remember(t testing.TB, got answer) {
+	t.Helper()
 	account := c.by.account
 	switch {
 	case c.name() != "":
-		account.firsts[c.name()] = firstCall{said: c.said(), answer: got}
+		account.firsts[c.name()] = firstCall{said: c.said(t), answer: got}
 		account.keyed = append(account.keyed, c)
 	case c.op == "create":
 		account.made = append(account.made, c)

@@ -126,13 +126,13 @@ func (m *model) send(c change) {
 	got := m.doAs(m.t, operations[c.op].method, c.path(), c.body(m.t), c.headers()...)
 	first, known := c.by.account.firsts[c.name()]
 	switch {
-	case known && first.said != c.said():
+	case known && first.said != c.said(m.t):
 		got.rejected(m.t, 422, "idempotency_key_reused")
 	case known:
 		isReplay(m.t, first, got)
 	default:
 		m.effect(c, got)
-		c.remember(got)
+		c.remember(m.t, got)
 	}
 	for _, w := range m.walks {
 		w.forgive(m.t)

@@ -30,18 +30,18 @@ func (s *Server) createOrg(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	made, err := s.cfg.Orgs.Create(c.Request().Context(), call, n)
-	markReplay(c, made.Replayed)
+	created, err := s.cfg.Orgs.Create(c.Request().Context(), call, n)
+	markReplay(c, created.Replayed)
 	if err != nil {
 		return conflictError(err)
 	}
-	s.locate(c, made.Org)
-	err = writeChanged(c, http.StatusCreated, made)
+	s.locate(c, created.Org)
+	err = writeChanged(c, http.StatusCreated, created)
 	if err == nil && call.CountsRetries {
 		err = flush(c)
 	}
 	if err != nil {
-		s.cfg.Orgs.AnswerLost(made)
+		s.cfg.Orgs.AnswerLost(created)
 	}
 	return err
 }

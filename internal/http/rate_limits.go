@@ -27,7 +27,7 @@ func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error 
 	if !key.Allowed {
 		setRateLimit(h, keyPolicy, rate, key)
 		s.cfg.Observer.ObserveLimited("rate")
-		return newError(codeRateLimited, "This key has sent too many requests. Retry after the time in Retry-After.").
+		return newError(codeRateLimited, "This key has sent too many requests. Wait for the number of seconds in the Retry-After header, then retry.").
 			after(key.Full)
 	}
 	shared, bucket := s.limits.accountRate(p, rate, b)
@@ -39,7 +39,7 @@ func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error 
 	}
 	if !account.Allowed {
 		s.cfg.Observer.ObserveLimited("rate_account")
-		return newError(codeRateLimited, "This account's keys have together sent too many requests. Retry after the time in Retry-After.").
+		return newError(codeRateLimited, "The keys of this account have sent too many requests in total. Wait for the number of seconds in the Retry-After header, then retry.").
 			after(account.Full)
 	}
 	return nil
@@ -107,6 +107,6 @@ func (s *Server) countFailure(c echo.Context, err error) error {
 
 func (s *Server) tooManyFailures() error {
 	s.cfg.Observer.ObserveLimited("failures")
-	return newError(codeRateLimited, "Too many requests from this address had no valid key. Fix the key, then retry after the time in Retry-After.").
+	return newError(codeRateLimited, "Too many requests from this address had no valid key. Fix the key. Wait for the number of seconds in the Retry-After header, then retry.").
 		after(time.Second)
 }

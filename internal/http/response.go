@@ -13,8 +13,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// bodies pools buffers for the hot answers, so that a page does not allocate its size
-// each time.
+// bodies pools buffers for frequent answers, so that each page does not allocate a new
+// one.
 var bodies = bufferPool{}
 
 type bufferPool struct{ pool sync.Pool }
@@ -24,7 +24,9 @@ const maxPooled = 128 << 10
 
 // get returns a buffer for an answer of at most size bytes.
 func (p *bufferPool) get(size int) *[]byte {
-	if size > 2*maxPooled { // size is usually too high, but this answer is certainly large
+	// size is an upper bound and usually too high. Above twice maxPooled, the answer is too
+	// large to pool anyway.
+	if size > 2*maxPooled {
 		b := make([]byte, 0, size)
 		return &b
 	}
@@ -78,8 +80,8 @@ func flush(c echo.Context) error {
 // maxPiece is as much as a socket usually accepts at once.
 const maxPiece = 64 << 10
 
-// writePieces writes a large answer as long as the client keeps reading, and no longer
-// than writeTimeout: others cannot use the memory that it holds.
+// writePieces writes a large answer as long as the client keeps reading. It stops after
+// writeTimeout, because other requests cannot use the memory that the answer holds.
 func writePieces(c echo.Context, body []byte) error {
 	connection := http.NewResponseController(c.Response())
 	handled, _ := c.Request().Context().Deadline() // setDeadline has set it

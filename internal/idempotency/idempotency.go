@@ -18,9 +18,9 @@ import (
 )
 
 var (
-	// ErrReused: the key belongs to a different call.
+	// ErrReused means that the key belongs to a different call.
 	ErrReused = errors.New("idempotency: key reused for another call")
-	// ErrInProgress: the first call with this key is still running.
+	// ErrInProgress means that the first call with this key is still running.
 	ErrInProgress = errors.New("idempotency: first call in progress")
 )
 

@@ -29,7 +29,7 @@ func TestCrashIsReported(t *testing.T) {
 	signal(t, postmaster(t, dir), syscall.SIGQUIT)
 	<-s.Done()
 	err := s.Stop()
-	if err == nil || !strings.Contains(err.Error(), "ended by itself") || !strings.Contains(err.Error(), "immediate shutdown request") {
+	if err == nil || !strings.Contains(err.Error(), "exited unexpectedly") || !strings.Contains(err.Error(), "immediate shutdown request") {
 		t.Errorf("Stop: %v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrInUse says that another process, or another Server of this one, uses the directory.
+// ErrInUse means that another process, or another Server of this one, uses the directory.
 var ErrInUse = errors.New("the directory is in use by another process")
 
 // openDir makes the directory if it is missing, locks it, and chooses PostgreSQL's user.
@@ -79,7 +79,7 @@ func (s *Server) openLog(ctx context.Context) (err error) {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the end of an earlier PostgreSQL, which has %s open: %w", s.log.Name(), context.Cause(ctx))
+			return fmt.Errorf("an earlier PostgreSQL is still running and has %s open: %w", s.log.Name(), context.Cause(ctx))
 		case <-time.After(poll):
 		}
 	}
@@ -95,5 +95,5 @@ func isOther(pid int) bool {
 func (s *Server) withTail(err error) error {
 	text, _ := os.ReadFile(s.log.Name())
 	end := strings.TrimSpace(string(text[max(0, len(text)-2000):]))
-	return fmt.Errorf("%w; the end of %s:\n%s", err, s.log.Name(), end)
+	return fmt.Errorf("%w; the last lines of %s:\n%s", err, s.log.Name(), end)
 }

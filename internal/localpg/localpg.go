@@ -106,12 +106,12 @@ func (s *Server) URL(database string) string {
 }
 
 // Done is closed when PostgreSQL has ended. If neither Stop nor Remove was called, it
-// ended by itself, and Stop returns the reason.
+// exited unexpectedly, and Stop returns the reason.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
 // Stop disconnects all clients, shuts the server down, and unlocks Dir. It returns an
-// error if PostgreSQL had to be killed, or had ended by itself: committed data is safe
-// in both cases. Further calls return the same result.
+// error if PostgreSQL had to be killed, or had already exited unexpectedly: committed data
+// is safe in both cases. Further calls return the same result.
 func (s *Server) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

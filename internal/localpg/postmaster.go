@@ -97,7 +97,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-s.done:
-			return s.withTail(fmt.Errorf("postgres ended by itself: %v", s.cmd.ProcessState))
+			return s.withTail(fmt.Errorf("postgres exited unexpectedly: %v", s.cmd.ProcessState))
 		case <-ctx.Done():
 			return s.withTail(errors.Join(fmt.Errorf("wait for postgres: %w", context.Cause(ctx)), s.shutDown()))
 		case <-time.After(poll):
@@ -110,7 +110,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 func (s *Server) shutDown() error {
 	select {
 	case <-s.done:
-		return s.withTail(fmt.Errorf("postgres had ended by itself: %v", s.cmd.ProcessState))
+		return s.withTail(fmt.Errorf("postgres had already exited unexpectedly: %v", s.cmd.ProcessState))
 	default:
 	}
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
@@ -120,13 +120,13 @@ func (s *Server) shutDown() error {
 		select {
 		case <-s.done:
 			if signal != syscall.SIGINT {
-				return fmt.Errorf("postgres did not shut down: signal %v ended it", signal)
+				return fmt.Errorf("postgres did not shut down and had to be stopped with signal %v", signal)
 			}
 			return nil
 		case <-time.After(10 * time.Second):
 		}
 	}
-	return fmt.Errorf("postgres (process %d) has survived every signal", s.cmd.Process.Pid)
+	return fmt.Errorf("postgres (process %d) is still running after SIGINT, SIGQUIT and SIGKILL", s.cmd.Process.Pid)
 }
 
 func (s *Server) pidFile() string { return filepath.Join(s.dataDir(), "postmaster.pid") }

@@ -50,9 +50,9 @@ func (s *statement) walk(q listQuery) string {
 	return "FROM org_members WHERE " + conditions + " ORDER BY org_created_at DESC, org_id DESC"
 }
 
-// walked returns a FROM item with the organizations of the walk, up to the limit. With
-// OFFSET 0 the planner makes one look-up for each of a user's organizations; other plans
-// would read and sort them all.
+// walked returns a FROM item with the first organizations that walk finds, up to the
+// limit. With OFFSET 0 the planner makes one look-up for each of a user's organizations;
+// other plans would read and sort them all.
 func (s *statement) walked(q listQuery, walk, limit string) string {
 	columns := orgColumns
 	if q.folded != "" {

@@ -276,7 +276,7 @@ func TestConcurrentAddAndRemoveOfOneMember(t *testing.T) {
 }
 
 // All members that are added concurrently are stored and counted.
-func TestConcurrentAdditionsLoseNone(t *testing.T) {
+func TestAllConcurrentAdditionsAreStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})

@@ -13,30 +13,30 @@ import (
 )
 
 var (
-	// ErrInvalidCursor: the cursor is not from this list with these filters.
+	// ErrInvalidCursor means that the cursor is not from this list with these filters.
 	ErrInvalidCursor = errors.New("orgs: invalid cursor")
-	// ErrNotFound: the account has no organization with this id.
+	// ErrNotFound means that the account has no organization with this id.
 	ErrNotFound = errors.New("orgs: no such organization")
-	// ErrInactive: the organization is deactivated and takes no new members.
+	// ErrInactive means that the organization is deactivated and takes no new members.
 	ErrInactive = errors.New("orgs: organization is deactivated")
-	// ErrExternalIDTaken: another organization of the account has the external id. The error
+	// ErrExternalIDTaken means that another organization of the account has the external id. The error
 	// is an ExternalIDTakenError.
 	ErrExternalIDTaken = errors.New("orgs: external id is taken")
-	// ErrTooManyPairs: the metadata would have more than MaxMetadataPairs.
+	// ErrTooManyPairs means that the metadata would have more than MaxMetadataPairs.
 	ErrTooManyPairs = errors.New("orgs: too many metadata pairs")
-	// ErrActive: the organization is active, and can only be deleted after its deactivation.
+	// ErrActive means that the organization is active, and can only be deleted after its deactivation.
 	ErrActive = errors.New("orgs: organization is active")
-	// ErrRevision: the organization's revision is not the one that the change is for. The
+	// ErrRevision means that the organization's revision is not the one that the change is for. The
 	// error is a RevisionError.
 	ErrRevision = errors.New("orgs: revision does not match")
-	// ErrVersion: the organization's version is not one of those that the change is for.
+	// ErrVersion means that the organization's version is not one of those that the change is for.
 	// The error is a VersionError.
 	ErrVersion = errors.New("orgs: version does not match")
-	// ErrInProgress: the call that this one repeats is still running.
+	// ErrInProgress means that an earlier identical call is still running.
 	ErrInProgress = idempotency.ErrInProgress
-	// ErrKeyReused: the idempotency key belongs to a different call.
+	// ErrKeyReused means that the idempotency key belongs to a different call.
 	ErrKeyReused = idempotency.ErrReused
-	// ErrUnavailable: the database is unavailable.
+	// ErrUnavailable means that the database is unavailable.
 	ErrUnavailable = db.ErrUnavailable
 )
 

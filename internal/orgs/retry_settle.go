@@ -108,7 +108,8 @@ func (s *settles) run(ctx context.Context) {
 	}
 }
 
-// errTaken: a retry has taken the creation, because the process did not hold its lock.
+// errTaken means that a retry has taken the creation, because the process did not hold its
+// lock.
 var errTaken = fmt.Errorf("%w: a retry has taken over the creation", ErrUnavailable)
 
 // next returns the waiting calls, or ends the run if there are none.

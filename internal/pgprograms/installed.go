@@ -23,7 +23,7 @@ const (
 
 // ErrNotInstalled is returned, wrapped with what was found instead, if no suitable
 // PostgreSQL server is installed.
-var ErrNotInstalled = errors.New("no PostgreSQL server is installed (programs initdb and postgres)")
+var ErrNotInstalled = errors.New("no suitable PostgreSQL server is installed (programs initdb and postgres)")
 
 // usualPlaces is where packages install PostgreSQL: Debian, Homebrew on both kinds of
 // Mac, PostgreSQL's packages for Red Hat, and Postgres.app.
@@ -71,7 +71,7 @@ func findInstalled(user *syscall.Credential, path string, places []string, major
 	if rejected == nil {
 		return "", fmt.Errorf("%w: %s is needed", ErrNotInstalled, wanted)
 	}
-	return "", fmt.Errorf("%w that fits: %s is needed, found %s", ErrNotInstalled, wanted, strings.Join(rejected, ", "))
+	return "", fmt.Errorf("%w: %s is needed, found %s", ErrNotInstalled, wanted, strings.Join(rejected, ", "))
 }
 
 func isProgram(path string) bool {

@@ -8,7 +8,7 @@ import (
 // Missing returns the error for a machine without any PostgreSQL: the ways to get one, and
 // the reasons why each failed. variable names the environment variable for a server's URL.
 func Missing(variable string, reasons ...error) error {
-	return fmt.Errorf(`no PostgreSQL. There are four ways to get one:
+	return fmt.Errorf(`PostgreSQL was not found. Do one of these:
   - set %s=postgres://user:password@host:port/name;
   - install PostgreSQL 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql);
   - install and start Docker, with Compose for `+"`server dev`"+`;

@@ -64,7 +64,7 @@ var archives = map[string]archive{
 func Download(ctx context.Context, major int, progress io.Writer) (programs string, err error) {
 	version, ok := versions[major]
 	if !ok {
-		return "", fmt.Errorf("pgprograms: PostgreSQL %d cannot be downloaded: versions 15 to %d can", major, Newest)
+		return "", fmt.Errorf("pgprograms: PostgreSQL %d cannot be downloaded; versions 15 to %d are available", major, Newest)
 	}
 	platform, ok := platforms[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
@@ -116,7 +116,7 @@ func (c cache) get(ctx context.Context, r release, progress io.Writer) (string, 
 		return programs, nil
 	}
 	if err := c.reachable(ctx); err != nil {
-		return "", fmt.Errorf("it is not in the cache (%s), and the npm registry cannot be reached: %w", c.dir, err)
+		return "", fmt.Errorf("not in the cache (%s), and the npm registry cannot be reached: %w", c.dir, err)
 	}
 	if err := errors.Join(os.MkdirAll(c.dir, 0o755), os.Chmod(c.dir, 0o755)); err != nil { // whatever the umask is
 		return "", err

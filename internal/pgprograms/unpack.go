@@ -28,7 +28,7 @@ func unpack(archive, sum, dir string) error {
 		return err
 	}
 	if got := sha512.Sum512(text); base64.StdEncoding.EncodeToString(got[:]) != sum {
-		return fmt.Errorf("the downloaded package has another checksum: SHA-512 %s, want %s",
+		return fmt.Errorf("the downloaded package has the wrong SHA-512 checksum: got %s, want %s",
 			base64.StdEncoding.EncodeToString(got[:]), sum)
 	}
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.Chmod(dir, 0o755)); err != nil { // whatever the umask is
@@ -106,7 +106,7 @@ func makeLinks(root *os.Root) error {
 		from, isIn := strings.CutPrefix(link.Target, "native/")
 		to, err := filepath.Rel(path.Dir(link.Target), link.Source)
 		if !isIn || err != nil {
-			return fmt.Errorf("%s: link %s to %s", linksFile, link.Target, link.Source)
+			return fmt.Errorf("%s: invalid link from %s to %s", linksFile, link.Target, link.Source)
 		}
 		if err := root.Symlink(to, from); err != nil && !errors.Is(err, os.ErrExist) {
 			return err

@@ -23,8 +23,8 @@ const (
 	defaultWorkers = 2
 )
 
-// ErrUnknownAccount: the account does not exist. It is returned wrapped, with the account's
-// id.
+// ErrUnknownAccount means that the account does not exist. It is returned wrapped, with the
+// account's id.
 var ErrUnknownAccount = errors.New("no such account")
 
 // Options say which organizations to make. An organization depends only on Account, Orgs,
@@ -42,11 +42,10 @@ type Options struct {
 	Members int
 	// Seed makes different organizations from otherwise equal options.
 	Seed uint64
-	// APIKey is stored as the API key that created the organizations; zero for none.
+	// APIKey is stored as the API key that created the organizations. Zero means none.
 	APIKey uuid.UUID
-	// Workers is the number of concurrent transactions; 0 for the default, two. With one
-	// worker the blocks are added in order: a run that ended early has added the first
-	// organizations, and From can continue after them.
+	// Workers is the number of concurrent transactions. 0 means the default, 2. One worker
+	// adds the blocks in order, so a later run can continue an interrupted one with From.
 	Workers int
 	// Progress, if not nil, is called after each block with the number of organizations
 	// that this run has processed. Calls are not concurrent.

@@ -40,9 +40,9 @@ type Log struct {
 	ended    chan struct{}
 	closing  chan struct{}
 	lost     atomic.Int64
-	reported int64 // part of lost that was logged; for the writing goroutine
-	failing  bool  // the last write failed; for the writing goroutine
-	torn     bool  // the last write ended inside a line; for the writing goroutine
+	reported int64 // part of lost that was logged. Used only by the writing goroutine.
+	failing  bool  // the last write failed. Used only by the writing goroutine.
+	torn     bool  // the last write ended inside a line. Used only by the writing goroutine.
 }
 
 // StartLog returns a log that writes one JSON object per line to out. It reports the

@@ -79,7 +79,7 @@ func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 		func(s *pgxpool.Stat) float64 { return float64(s.IdleConns()) })
 }
 
-// WatchPoolWaits adds the waits for a connection of the pool.
+// WatchPoolWaits adds the metrics of waits for a pool connection.
 func (m *Metrics) WatchPoolWaits(stat func() (waiting int, served int64, waited time.Duration, givenUp int64)) {
 	m.gauge("orgd_db_pool_waiting", "Calls waiting for a connection or for their account's turn.",
 		func() float64 { waiting, _, _, _ := stat(); return float64(waiting) })

@@ -37,10 +37,10 @@ func (l sdkLog) Info(_ int, msg string, _ ...any) { l.warn(msg) }
 // Error logs a failure without the text of the error, which repeats the value.
 func (l sdkLog) Error(_ error, msg string, _ ...any) { l.warn(msg) }
 
-// WithValues returns the same.
+// WithValues returns the same sink. Values are not logged.
 func (l sdkLog) WithValues(...any) logr.LogSink { return l }
 
-// WithName returns the same.
+// WithName returns the same sink. Names are not logged.
 func (l sdkLog) WithName(string) logr.LogSink { return l }
 
 func (l sdkLog) warn(msg string) {

@@ -11,8 +11,8 @@ func (s Secret) Reveal() string { return string(s) }
 // String returns a placeholder.
 func (s Secret) String() string { return redacted }
 
-// GoString is String, for %#v.
+// GoString returns the placeholder, so %#v hides the secret too.
 func (s Secret) GoString() string { return redacted }
 
-// MarshalText is String, for JSON.
+// MarshalText returns the placeholder, so JSON hides the secret too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -34,7 +34,8 @@ func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logge
 	described, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "orgd"), attribute.String("service.version", version)),
 		resource.WithFromEnv())
-	if err != nil && !errors.Is(err, resource.ErrPartialResource) { // the SDK logs it
+	// The SDK logs a partial resource itself.
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimRight(endpoint, "/")+"/v1/traces"))

@@ -21,7 +21,7 @@ var (
 	ErrEncoding  = errors.New("must be UTF-8")
 )
 
-// TooLongError: the text has more than Max code points.
+// TooLongError means that the text has more than Max code points.
 type TooLongError struct{ Max int }
 
 func (e TooLongError) Error() string { return fmt.Sprintf("must be at most %d characters", e.Max) }

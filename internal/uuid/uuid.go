@@ -12,7 +12,7 @@ import (
 // UUID is any 16 bytes; pgx reads and writes it as PostgreSQL's uuid.
 type UUID [16]byte
 
-// ErrMalformed: a text does not consist of 8-4-4-4-12 hexadecimal digits.
+// ErrMalformed means that a text does not consist of 8-4-4-4-12 hexadecimal digits.
 var ErrMalformed = errors.New("uuid: want 32 hexadecimal digits as 8-4-4-4-12")
 
 // NewV7 returns a UUIDv7 of the current millisecond (RFC 9562 section 5.7). Anybody can read

@@ -39,7 +39,7 @@ func ensure(ctx context.Context, variable string) error {
 	if version := os.Getenv("TEST_POSTGRES_VERSION"); version != "" {
 		major, err := strconv.Atoi(version)
 		if err != nil {
-			return fmt.Errorf("TEST_POSTGRES_VERSION is %q: give a major version", version)
+			return fmt.Errorf("TEST_POSTGRES_VERSION is %q; it must be a major version", version)
 		}
 		_, err = pgprograms.Download(ctx, major, os.Stderr)
 		return err
