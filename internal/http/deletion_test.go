@@ -71,6 +71,30 @@ func TestRepeatsAfterADeletion(t *testing.T) {
 	}
 }
 
+// No route finds a deleted organization whose members are not erased yet.
+func TestNoRouteFindsADeletedOrganization(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	for _, user := range []string{userOne, userTwo} {
+		a.do(t, http.MethodPost, path+"/users", member(user)).ok(t)
+	}
+	a.do(t, http.MethodPost, path+"/deactivate", "")
+	if got := a.do(t, http.MethodDelete, path, ""); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	a.orgRoutes(t, func(t *testing.T, method, suffix, body string) {
+		if got := a.do(t, method, path+suffix, body); got.status != 404 {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+	})
+	for _, query := range []string{"", "?userId=" + url.QueryEscape(userOne), "?isActive=false&userId=" + url.QueryEscape(userOne), "?orgName=acme&userId=" + url.QueryEscape(userTwo)} {
+		if page := a.get(t, "/v1/orgs"+query).page(t); len(page.Organizations) > 0 || page.HasMore {
+			t.Errorf("%s lists %v", query, page.Organizations)
+		}
+	}
+}
+
 // The user is erased in the background, and the same call says when that is done. Every id
 // that a provider makes can be in the path.
 func TestEraseUser(t *testing.T) {
