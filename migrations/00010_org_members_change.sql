@@ -1,20 +1,30 @@
 -- +goose Up
--- Makes users members, each with its own added_at, and ends memberships. What is so
--- already stays. outcome is changed, unchanged, not_found, version, or inactive if the
--- organization is deactivated and a user would become a member; then nothing changes.
--- version is that before the change.
+-- Makes users members, each with its own added_at, sets their roles, and ends memberships.
+-- What is so already stays. outcome is changed, unchanged, not_found, version, or inactive
+-- if the organization is deactivated and a user would become a member; then nothing
+-- changes. No user may be given twice.
+--
+-- The version rises by one for each user that is added, updated or removed, as there is
+-- one event for each.
 -- +goose StatementBegin
 CREATE FUNCTION org_members_change_1(
-    account uuid, org uuid, versions bigint[], add_users text[], remove_users text[],
+    account uuid, org uuid, versions bigint[],
+    add_users text[],
+    add_roles text[], -- for each of add_users its roles, sorted and joined by commas; NULL keeps those of a member
+    remove_users text[],
     actor_key uuid, actor_user text, request text,
-    OUT outcome text, OUT old_version bigint
+    OUT outcome text,
+    OUT old_version bigint, -- before the change
+    OUT added integer, OUT removed integer, OUT updated integer,
+    OUT users integer, -- how many the organization has afterwards
+    -- The last of add_users, as the change left it.
+    OUT member_roles text[], OUT member_added_at timestamptz
 )
     LANGUAGE plpgsql AS $$
 DECLARE
     kept   orgs;
+    held   text[]; -- for each of add_users its present roles, or NULL if it is not a member
     moment timestamptz;
-    users  integer;
-    edits  integer := 0;
     one    text;
 BEGIN
     SELECT * INTO kept FROM orgs WHERE account_id = account AND org_id = org FOR NO KEY UPDATE;
@@ -27,40 +37,64 @@ BEGIN
         outcome := 'version';
         RETURN;
     END IF;
-    add_users := ARRAY(
-        SELECT wanted FROM unnest(add_users) WITH ORDINALITY AS given (wanted, place)
-        WHERE NOT EXISTS (SELECT FROM org_members WHERE account_id = account AND org_id = org AND user_id = wanted)
+    -- A subquery for each user, because a join could read all members of the organization.
+    held := ARRAY(
+        SELECT (SELECT array_to_string(roles, ',') FROM org_members WHERE account_id = account AND org_id = org AND user_id = wanted)
+        FROM unnest(add_users) WITH ORDINALITY AS given (wanted, place)
         ORDER BY place);
-    IF NOT kept.is_active AND add_users <> '{}' THEN
+    added := cardinality(array_positions(held, NULL));
+    removed := 0;
+    updated := 0;
+    IF added > 0 AND NOT kept.is_active THEN
         outcome := 'inactive';
         RETURN;
     END IF;
-    users := kept.user_count;
     moment := greatest(clock_timestamp(), kept.updated_at);
     FOREACH one IN ARRAY coalesce(remove_users, '{}') LOOP
-        DELETE FROM org_members WHERE account_id = account AND org_id = org AND user_id = one;
+        DELETE FROM org_members WHERE account_id = account AND org_id = org AND user_id = one
+        RETURNING roles INTO member_roles;
         CONTINUE WHEN NOT FOUND;
-        users := users - 1;
-        edits := edits + 1;
+        removed := removed + 1;
         moment := moment + interval '1 microsecond';
-        INSERT INTO events (account_id, type, org_id, user_id, actor_api_key_id, actor_user_id, request_id, occurred_at)
-        VALUES (account, 'org.member_removed', org, one, actor_key, actor_user, request, moment);
+        INSERT INTO events (account_id, type, org_id, user_id, before, actor_api_key_id, actor_user_id, request_id, occurred_at)
+        VALUES (account, 'org.member_removed', org, one,
+            CASE WHEN member_roles = '{}' THEN '{}' ELSE jsonb_build_object('roles', member_roles) END,
+            actor_key, actor_user, request, moment);
     END LOOP;
-    FOREACH one IN ARRAY add_users LOOP
-        users := users + 1;
-        edits := edits + 1;
-        moment := moment + interval '1 microsecond';
-        INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at, org_activity)
-        VALUES (account, org, one, moment, kept.created_at, CASE WHEN users > 1000 THEN -1 ELSE 1 END);
-        INSERT INTO events (account_id, type, org_id, user_id, actor_api_key_id, actor_user_id, request_id, occurred_at)
-        VALUES (account, 'org.member_added', org, one, actor_key, actor_user, request, moment);
+    users := kept.user_count - removed + added;
+    FOR place IN 1 .. cardinality(held) LOOP
+        one := add_users[place];
+        member_roles := coalesce(string_to_array(coalesce(add_roles[place], held[place]), ','), '{}');
+        IF held[place] IS NULL THEN
+            moment := moment + interval '1 microsecond';
+            member_added_at := moment;
+            INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at, org_activity)
+            VALUES (account, org, one, member_roles, moment, kept.created_at, CASE WHEN users > 1000 THEN -1 ELSE 1 END);
+            INSERT INTO events (account_id, type, org_id, user_id, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
+            VALUES (account, 'org.member_added', org, one,
+                CASE WHEN member_roles = '{}' THEN '{}' ELSE jsonb_build_object('roles', member_roles) END,
+                actor_key, actor_user, request, moment);
+        ELSIF add_roles[place] <> held[place] THEN
+            updated := updated + 1;
+            moment := moment + interval '1 microsecond';
+            UPDATE org_members SET roles = member_roles
+            WHERE account_id = account AND org_id = org AND user_id = one
+            RETURNING added_at INTO member_added_at;
+            INSERT INTO events (account_id, type, org_id, user_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
+            VALUES (account, 'org.member_updated', org, one,
+                jsonb_build_object('roles', string_to_array(held[place], ',')), jsonb_build_object('roles', member_roles),
+                actor_key, actor_user, request, moment);
+        ELSIF place = cardinality(held) THEN
+            SELECT added_at INTO member_added_at FROM org_members
+            WHERE account_id = account AND org_id = org AND user_id = one;
+        END IF;
     END LOOP;
-    IF edits = 0 THEN
+    IF added + removed + updated = 0 THEN
         outcome := 'unchanged';
         RETURN;
     END IF;
     UPDATE orgs
-    SET user_count = users, version = version + 1, updated_at = moment
+    SET user_count = users, version = version + added + removed + updated, updated_at = moment
     WHERE account_id = account AND org_id = org;
     IF kept.user_count <= 1000 AND users > 1000 THEN
         UPDATE org_members SET org_activity = -1
@@ -72,4 +106,4 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION org_members_change_1(uuid, uuid, bigint[], text[], text[], uuid, text, text);
+DROP FUNCTION org_members_change_1(uuid, uuid, bigint[], text[], text[], text[], uuid, text, text);

@@ -84,5 +84,8 @@ BEGIN
     IF to_regproc('public.org_name_grams') IS NOT NULL THEN
         GRANT EXECUTE ON FUNCTION public.org_metadata_is_valid(jsonb), public.org_name_grams(text) TO orgd;
     END IF;
+    IF to_regproc('public.org_member_roles') IS NOT NULL THEN
+        GRANT EXECUTE ON FUNCTION public.org_member_roles(uuid, text[]) TO orgd;
+    END IF;
 END
 $$;

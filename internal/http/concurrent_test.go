@@ -308,9 +308,9 @@ func (c *crowd) endsAs(id string, history []state) {
 	if version := c.version(ch); version != len(history) {
 		c.t.Errorf("%s has version %d after %d events", id, version, len(history))
 	}
-	listed := map[string]bool{}
+	listed := map[string]string{}
 	for _, e := range c.entries("/v1/orgs/"+id+"/users?limit=100", readMembers) {
-		listed[e.id] = true
+		listed[e.id] = strings.Join(e.roles, ",")
 	}
 	if diff := cmp.Diff(last.members, listed); diff != "" {
 		c.t.Errorf("members of %s (-as recorded +listed):\n%s", id, diff)
@@ -386,9 +386,12 @@ func (m call) differs(t testing.TB, history []state, version int) string {
 
 // model is the state as the model keeps an organization.
 func (s state) model(version int) *modelOrg {
-	o := &modelOrg{organization: s.organization, version: version, members: map[string]time.Time{}}
-	for user := range s.members {
+	o := &modelOrg{organization: s.organization, version: version, members: map[string]time.Time{}, roles: map[string][]string{}}
+	for user, roles := range s.members {
 		o.members[user] = time.Time{}
+		if roles != "" {
+			o.roles[user] = strings.Split(roles, ",")
+		}
 	}
 	return o
 }

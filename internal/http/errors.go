@@ -111,6 +111,7 @@ var known = []struct {
 }{
 	{orgs.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with the same filters and a key of the same account, or start again without a cursor."},
 	{orgs.ErrNotFound, codeNotFound, "This account has no organization with this orgId. Check the orgId, and that your key belongs to the right account."},
+	{orgs.ErrNotMember, codeNotFound, "The organization has no member with this userId."},
 	{orgs.ErrInactive, codeOrgInactive, "The organization is deactivated and takes no new members. Reactivate it first."},
 	{orgs.ErrActive, codeOrgActive, "The organization is active. Deactivate it first. Until you delete it, you can reactivate it."},
 	{orgs.ErrInProgress, codeInProgress, "An earlier identical call is still running. Wait for the number of seconds in the Retry-After header, then retry."},

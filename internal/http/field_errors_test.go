@@ -32,7 +32,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 	p = a.get(t, "/v1/orgs?x=0&limit=1&limit=2").rejected(t, 400, "repeated_parameter")
-	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes cursor, externalId, isActive, limit, orgName, userId and metadata[key]."; p.Detail != want {
+	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes cursor, externalId, isActive, limit, orgId, orgName, userId and metadata[key]."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 

@@ -287,6 +287,13 @@ type organization struct {
 	Metadata          map[string]string `json:"metadata"`
 	ExternalID        string            `json:"externalId"`
 	Revision          int               `json:"revision"`
+	Membership        *membership       `json:"membership"`
+}
+
+// membership is that of the user in the query of a list.
+type membership struct {
+	Roles   []string `json:"roles"`
+	AddedAt string   `json:"addedAt"`
 }
 
 // organization decodes the organization of an answer, which must have this status.

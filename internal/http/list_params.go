@@ -7,10 +7,18 @@ import (
 
 	"orgd/internal/cursor"
 	"orgd/internal/orgs"
+	"orgd/internal/uuid"
 )
 
 // defaultLimit is the number of entries on a page if the query has no limit.
 const defaultLimit = 20
+
+// params are the values of a query. Each operation uses some of them.
+type params struct {
+	orgs.ListParams
+	role    string
+	userIDs []string
+}
 
 // listParameters are the parameters of the list of organizations: the page and the
 // filters.
@@ -18,21 +26,41 @@ var listParameters = parameters{
 	named: map[string]parser{
 		"limit":    parseLimit,
 		"cursor":   parseCursor,
+		"orgId":    parseListedOrg,
 		"orgName":  parseName,
 		"isActive": parseIsActive,
 		"userId":   parseUser,
 
 		"externalId": parseExternalID,
 	},
+	repeated: "orgId",
 	metadata: true,
 }
 
-// pageParameters are the parameters of the other lists.
+// memberParameters are the parameters of the list of members.
+var memberParameters = parameters{
+	named: map[string]parser{
+		"limit":  parseLimit,
+		"cursor": parseCursor,
+		"role":   parseRole,
+		"userId": parseListedUser,
+	},
+	repeated: "userId",
+}
+
+// pageParameters are the parameters of the list of API keys.
 var pageParameters = parameters{named: map[string]parser{"limit": parseLimit, "cursor": parseCursor}}
 
 // listParams reads the query of the list of organizations.
 func listParams(rawQuery string) (orgs.ListParams, error) {
-	return listParameters.parse(rawQuery)
+	p, err := listParameters.parse(rawQuery)
+	return p.ListParams, err
+}
+
+// memberListParams reads the query of the list of an organization's members.
+func memberListParams(orgID uuid.UUID, rawQuery string) (orgs.MemberListParams, error) {
+	p, err := memberParameters.parse(rawQuery)
+	return orgs.MemberListParams{OrgID: orgID, Limit: p.Limit, Cursor: p.Cursor, Role: p.role, UserIDs: p.userIDs}, err
 }
 
 // pageParams reads the query of a list without filters.
@@ -43,7 +71,7 @@ func pageParams(rawQuery string) (limit int, cursor string, err error) {
 
 // parseLimit accepts a whole decimal number: the API types limit as a number, and the
 // Java client sends 20.0.
-func parseLimit(value string, p *orgs.ListParams) *fieldError {
+func parseLimit(value string, p *params) *fieldError {
 	whole, fraction, dotted := strings.Cut(value, ".")
 	n, err := strconv.ParseUint(whole, 10, 16)
 	integral := !dotted || fraction != "" && strings.Trim(fraction, "0") == ""
@@ -54,7 +82,7 @@ func parseLimit(value string, p *orgs.ListParams) *fieldError {
 	return nil
 }
 
-func parseCursor(value string, p *orgs.ListParams) *fieldError {
+func parseCursor(value string, p *params) *fieldError {
 	if value == "" {
 		return &fieldError{Code: fieldCursor, Detail: "Must not be empty. Send the previous page's cursor, or leave the parameter out for the first page."}
 	}
@@ -62,7 +90,7 @@ func parseCursor(value string, p *orgs.ListParams) *fieldError {
 	return nil
 }
 
-func parseName(value string, p *orgs.ListParams) *fieldError {
+func parseName(value string, p *params) *fieldError {
 	switch {
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
 		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8 text without U+0000."}
@@ -75,7 +103,7 @@ func parseName(value string, p *orgs.ListParams) *fieldError {
 	return nil
 }
 
-func parseIsActive(value string, p *orgs.ListParams) *fieldError {
+func parseIsActive(value string, p *params) *fieldError {
 	if value != "true" && value != "false" {
 		return &fieldError{Code: fieldInvalid, Detail: "Must be true or false."}
 	}
@@ -84,12 +112,12 @@ func parseIsActive(value string, p *orgs.ListParams) *fieldError {
 	return nil
 }
 
-func parseUser(value string, p *orgs.ListParams) *fieldError {
+func parseUser(value string, p *params) *fieldError {
 	p.UserID = &value
 	return checkID(orgs.ValidUserID(value))
 }
 
-func parseExternalID(value string, p *orgs.ListParams) *fieldError {
+func parseExternalID(value string, p *params) *fieldError {
 	p.ExternalID = value
 	return checkID(orgs.ValidExternalID(value))
 }
@@ -97,7 +125,7 @@ func parseExternalID(value string, p *orgs.ListParams) *fieldError {
 // revisionParam reads the query of a change that takes only the revision, because its body
 // is something else; nil for none.
 func revisionParam(rawQuery string) (revision *int64, err error) {
-	_, err = parameters{named: map[string]parser{"revision": func(value string, _ *orgs.ListParams) *fieldError {
+	_, err = parameters{named: map[string]parser{"revision": func(value string, _ *params) *fieldError {
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 1 || value[0] == '+' {
 			return &fieldError{Code: fieldOutOfRange, Detail: revisionRange}
@@ -106,6 +134,35 @@ func revisionParam(rawQuery string) (revision *int64, err error) {
 		return nil
 	}}}.parse(rawQuery)
 	return revision, err
+}
+
+func parseListedUser(value string, p *params) *fieldError {
+	if len(p.userIDs) == orgs.MaxListed {
+		return tooManyListed()
+	}
+	p.userIDs = append(p.userIDs, value)
+	return checkID(orgs.ValidUserID(value))
+}
+
+func parseListedOrg(value string, p *params) *fieldError {
+	id, ok := parseOrgID(value)
+	switch {
+	case !ok:
+		return &fieldError{Code: fieldInvalid, Detail: "Must be org_ and 32 lower-case hexadecimal digits."}
+	case len(p.OrgIDs) == orgs.MaxListed:
+		return tooManyListed()
+	}
+	p.OrgIDs = append(p.OrgIDs, id)
+	return nil
+}
+
+func tooManyListed() *fieldError {
+	return &fieldError{Code: fieldTooMany, Detail: "Too many ids. The limit is 100."}
+}
+
+func parseRole(value string, p *params) *fieldError {
+	p.role = value
+	return checkRole(value)
 }
 
 // metadataKey returns the key in the name metadata[key].
@@ -127,7 +184,7 @@ func hasNestedBrackets(name string) bool {
 
 // parseMetadata returns the parser for the value of metadata[key].
 func parseMetadata(key string) parser {
-	return func(value string, p *orgs.ListParams) *fieldError {
+	return func(value string, p *params) *fieldError {
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
 			return &fieldError{Code: fieldInvalid, Detail: "The key and the value must be UTF-8."}
 		}

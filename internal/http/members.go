@@ -2,13 +2,11 @@ package http
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/orgs"
-	"orgd/internal/text"
 	"orgd/internal/uuid"
 	"orgd/internal/wire"
 )
@@ -41,17 +39,127 @@ func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.U
 	return writeJSON(c, http.StatusOK, success)
 }
 
+// changeMembers adds, updates and removes several members at once.
+func (s *Server) changeMembers(c echo.Context) error {
+	id, err := pathOrgID(c)
+	if err != nil {
+		return err
+	}
+	var users orgs.MembersChange
+	call, err := readCall(c, true, additionsField(&users), removalsField(&users))
+	if err != nil {
+		return err
+	}
+	match, err := ifMatch(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	changed, err := s.cfg.Orgs.ChangeMembers(c.Request().Context(), call, id, match, users)
+	markReplay(c, changed.Replayed)
+	if err != nil {
+		return preconditionError(err)
+	}
+	body, err := marshal(membersChanged{
+		Added: changed.Added, Removed: changed.Removed, Updated: changed.Updated, Unchanged: changed.Unchanged, UserCount: changed.UserCount,
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, body)
+}
+
+// membersChanged counts what a change of several members did.
+type membersChanged struct {
+	Added     int   `json:"added"`
+	Removed   int   `json:"removed"`
+	Updated   int   `json:"updated"`
+	Unchanged int   `json:"unchanged"`
+	UserCount int32 `json:"userCount"`
+}
+
+func (s *Server) getMember(c echo.Context) error {
+	id, userID, err := pathMember(c)
+	if err != nil {
+		return err
+	}
+	if err := noParams(c.Request().URL.RawQuery); err != nil {
+		return err
+	}
+	found, err := s.cfg.Orgs.GetMember(c.Request().Context(), callerOf(c).AccountID, id, userID)
+	if err != nil {
+		return err
+	}
+	return writeMember(c, http.StatusOK, found)
+}
+
+func (s *Server) putMember(c echo.Context) error {
+	id, userID, err := pathMember(c)
+	if err != nil {
+		return err
+	}
+	m := orgs.NewMember{UserID: userID}
+	call, err := readCall(c, false, optional(&m.Roles, rolesField))
+	if err != nil {
+		return err
+	}
+	match, err := ifMatch(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	made, added, err := s.cfg.Orgs.PutMember(c.Request().Context(), call, id, match, m)
+	if err != nil {
+		return preconditionError(err)
+	}
+	if added {
+		return writeMember(c, http.StatusCreated, made)
+	}
+	return writeMember(c, http.StatusOK, made)
+}
+
+func (s *Server) deleteMember(c echo.Context) error {
+	id, userID, err := pathMember(c)
+	if err != nil {
+		return err
+	}
+	call, err := readCall(c, false)
+	if err != nil {
+		return err
+	}
+	match, err := ifMatch(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Orgs.DeleteMember(c.Request().Context(), call, id, match, userID); err != nil {
+		return preconditionError(err)
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func pathMember(c echo.Context) (orgID uuid.UUID, userID string, err error) {
+	if orgID, err = pathOrgID(c); err == nil {
+		userID, err = pathUserID(c)
+	}
+	return orgID, userID, err
+}
+
+func writeMember(c echo.Context, status int, m orgs.Member) error {
+	body, err := marshal(newMember(m))
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, status, body)
+}
+
 func (s *Server) listMembers(c echo.Context) error {
 	id, err := pathOrgID(c)
 	if err != nil {
 		return err
 	}
-	limit, cursor, err := pageParams(c.Request().URL.RawQuery)
+	params, err := memberListParams(id, c.Request().URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	page, err := s.cfg.Orgs.ListMembers(c.Request().Context(), callerOf(c).AccountID,
-		orgs.MemberListParams{OrgID: id, Limit: limit, Cursor: cursor})
+	page, err := s.cfg.Orgs.ListMembers(c.Request().Context(), callerOf(c).AccountID, params)
 	if err != nil {
 		return err
 	}
@@ -73,38 +181,17 @@ type memberPage struct {
 type member struct {
 	UserID  string    `json:"userId"`
 	AddedAt wire.Time `json:"addedAt"`
+	Roles   []string  `json:"roles,omitempty"`
+}
+
+func newMember(m orgs.Member) member {
+	return member{UserID: m.UserID, AddedAt: wire.Time(m.AddedAt), Roles: m.Roles}
 }
 
 func newMemberPage(p orgs.MemberPage) memberPage {
 	page := memberPage{HasMore: p.Cursor != "", Users: make([]member, 0, len(p.Members)), Cursor: p.Cursor}
 	for _, m := range p.Members {
-		page.Users = append(page.Users, member{UserID: m.UserID, AddedAt: wire.Time(m.AddedAt)})
+		page.Users = append(page.Users, newMember(m))
 	}
 	return page
-}
-
-// userIDField is the id of a user.
-func userIDField(into *string) field {
-	return textField("userId", func(value string) *fieldError {
-		*into = value
-		return checkID(orgs.ValidUserID(value))
-	})
-}
-
-// checkID says what is wrong with an id from another system.
-func checkID(err error) *fieldError {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, text.ErrEmpty):
-		return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
-	case errors.Is(err, text.ErrSpace):
-		return &fieldError{Code: fieldInvalid, Detail: "Must not begin or end with white space."}
-	case errors.Is(err, text.ErrControl):
-		return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
-	case errors.Is(err, text.ErrEncoding):
-		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8."}
-	default:
-		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
-	}
 }

@@ -55,7 +55,12 @@ func TestMembers(t *testing.T) {
 type memberList struct {
 	HasMore bool
 	Cursor  string
-	Users   []struct{ UserID, AddedAt string }
+	Users   []listedMember
+}
+
+type listedMember struct {
+	UserID, AddedAt string
+	Roles           []string
 }
 
 func (g answer) members(t testing.TB) memberList {

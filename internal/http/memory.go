@@ -17,10 +17,11 @@ const memoryWait = 2 * time.Second
 // The largest answers, in bytes. A request reserves that much before it queries the
 // database, because the size of its answer is not known yet.
 const (
-	smallAnswer   = 16 << 10  // also a request's own buffers
-	orgAnswer     = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
-	keyPageAnswer = 192 << 10 // 100 descriptions of 255 characters
-	orgPageAnswer = orgs.MaxPageBytes + smallAnswer
+	smallAnswer      = 16 << 10  // also a request's own buffers
+	orgAnswer        = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
+	keyPageAnswer    = 192 << 10 // 100 descriptions of 255 characters
+	memberPageAnswer = 256 << 10 // 100 ids of 255 characters that take 6 bytes each, and their roles
+	orgPageAnswer    = orgs.MaxPageBytes + smallAnswer
 )
 
 const holdKey = "hold"

@@ -3,6 +3,7 @@ package http_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -15,6 +16,8 @@ import (
 
 const userThree = "ünïcode/%41+b@example.com"
 
+var modelUsers = []string{userOne, userTwo, userThree}
+
 var (
 	modelNames     = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
 	modelExternals = []string{"crm/4711", "50%+ä b", "org.1|😀"}
@@ -25,7 +28,7 @@ var (
 func (m *model) draw(t *rapid.T, op string) change {
 	c := change{op: op, by: rapid.SampledFrom(m.clients).Draw(t, "client")}
 	c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
-	if operations[op].method != http.MethodDelete && op != "put" && rapid.Bool().Draw(t, "named") {
+	if takesKey(op) && rapid.Bool().Draw(t, "named") {
 		c.key = fmt.Sprint("key-", m.calls)
 	}
 	if op != "create" && op != "put" {
@@ -40,7 +43,7 @@ func (m *model) draw(t *rapid.T, op string) change {
 // drawRevision draws a revision where it is honoured.
 func (m *model) drawRevision(t *rapid.T, c change) int {
 	o := m.find(c.orgID)
-	if o == nil || c.op == "add" || c.op == "remove" {
+	if o == nil || strings.HasPrefix(operations[c.op].suffix, "/users") {
 		return 0
 	}
 	return rapid.SampledFrom([]int{0, 0, 0, o.Revision, o.Revision + 1, max(o.Revision-1, 1)}).Draw(t, "revision")
@@ -70,9 +73,27 @@ func (c *change) drawBody(t *rapid.T) {
 		}
 		c.metadata = rapid.Ptr(rapid.SampledFrom(values), true).Draw(t, "metadata")
 		c.external = rapid.SampledFrom([]*string{nil, nil, nil, new(""), &modelExternals[0], &modelExternals[1]}).Draw(t, "externalId")
-	case "add", "remove":
-		c.userID = rapid.SampledFrom([]string{userOne, userTwo, userThree}).Draw(t, "user")
+	case "add", "remove", "end":
+		c.userID = rapid.SampledFrom(modelUsers).Draw(t, "user")
+	case "put member":
+		c.userID = rapid.SampledFrom(modelUsers).Draw(t, "user")
+		c.additions = []addition{drawAddition(t, c.userID)}
+	case "batch":
+		c.additions, c.removals = []addition{}, []string{}
+		for _, user := range rapid.Permutation(modelUsers).Draw(t, "users") {
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0, 1:
+				c.additions = append(c.additions, drawAddition(t, user))
+			case 2:
+				c.removals = append(c.removals, user)
+			}
+		}
 	}
+}
+
+func drawAddition(t *rapid.T, user string) addition {
+	// The order of the roles is not part of what a repeat repeats.
+	return addition{UserID: user, Roles: rapid.Ptr(rapid.SampledFrom([][]string{{}, {"owner"}, {"owner", "billing:read"}}), true).Draw(t, "roles")}
 }
 
 // drawID returns mostly one of the account's own organizations, otherwise another
@@ -131,7 +152,7 @@ func (m *model) repeat(t *rapid.T) {
 	case "match":
 		c.match = m.drawMatch(t, c)
 	case "operation":
-		c = m.draw(t, rapid.SampledFrom([]string{"create", "update", "metadata", "deactivate", "reactivate", "add", "remove"}).Draw(t, "op"))
+		c = m.draw(t, rapid.SampledFrom([]string{"create", "update", "metadata", "deactivate", "reactivate", "add", "remove", "batch"}).Draw(t, "op"))
 		c.by, c.user, c.key, c.match = first.by, first.user, first.key, ""
 		if c.op == "update" {
 			c.metadata = nil
@@ -201,6 +222,7 @@ func (m *model) read(t *rapid.T) {
 	if o == nil {
 		m.as(by, "/v1/orgs/"+id, "If-None-Match", "*").rejected(m.t, 404, "not_found")
 		m.as(by, "/v1/orgs/"+id+"/users").rejected(m.t, 404, "not_found")
+		m.as(by, "/v1/orgs/"+id+"/users/"+url.PathEscape(userThree)).rejected(m.t, 404, "not_found")
 		return
 	}
 	old := fmt.Sprintf(`"%d"`, rapid.IntRange(0, o.version-1).Draw(t, "old version"))
@@ -208,12 +230,17 @@ func (m *model) read(t *rapid.T) {
 	if got := m.as(by, o.path(), "If-None-Match", known); got.status != 304 || len(got.body) != 0 || got.header.Get("ETag") != o.tag() {
 		m.t.Fatalf("If-None-Match %s: %d, ETag %s %s", known, got.status, got.header.Get("ETag"), got.body)
 	}
+	for _, user := range modelUsers {
+		if _, isMember := o.members[user]; !isMember {
+			m.as(by, o.userPath(user)).rejected(m.t, 404, "not_found")
+		}
+	}
 	m.isServed(o, m.as(by, o.path(), "If-None-Match", rapid.SampledFrom([]string{old, "W/" + old}).Draw(t, "unknown")), 200)
 }
 
 func (m *model) beginWalk(t *rapid.T) {
 	account := rapid.SampledFrom(m.accounts).Draw(t, "account")
-	m.walks = append(m.walks, account.walk(drawFilter(t)))
+	m.walks = append(m.walks, account.walk(account.drawFilter(t)))
 }
 
 func (m *model) beginMemberWalk(t *rapid.T) {
@@ -221,7 +248,9 @@ func (m *model) beginMemberWalk(t *rapid.T) {
 	if len(account.orgs) == 0 {
 		t.Skip("there is no organization") // rapid draws another action
 	}
-	m.walks = append(m.walks, rapid.SampledFrom(account.orgs).Draw(t, "org").memberWalk())
+	m.walks = append(m.walks, rapid.SampledFrom(account.orgs).Draw(t, "org").memberWalk(
+		rapid.SampledFrom([]string{"", "", "owner", "billing:read", "nobody"}).Draw(t, "role"),
+		rapid.SampledFrom([][]string{nil, nil, {userOne}, {userThree, "unknown", userTwo}}).Draw(t, "users")))
 }
 
 // page continues a walk. Any client of the account may do so.

@@ -26,6 +26,9 @@ var operations = map[string]struct{ method, suffix, event string }{
 	"add":        {http.MethodPost, "/users", "org.member_added"},
 	"remove":     {http.MethodDelete, "/users", "org.member_removed"},
 	"delete":     {http.MethodDelete, "", "org.deleted"},
+	"put member": {http.MethodPut, "/users/", ""},
+	"end":        {http.MethodDelete, "/users/", ""},
+	"batch":      {http.MethodPatch, "/users", ""},
 }
 
 // change is a call that makes a change.
@@ -44,7 +47,19 @@ type change struct {
 	key       string // Idempotency-Key
 	retries   string // X-Stainless-Retry-Count
 	requestID string
+
+	additions []addition // of members
+	removals  []string
+	did       membersDone // what the effect was
 }
+
+type addition struct {
+	UserID string    `json:"userId"`
+	Roles  *[]string `json:"roles,omitempty"`
+}
+
+// membersDone is the answer to a batch.
+type membersDone struct{ Added, Removed, Updated, Unchanged, UserCount int }
 
 func (c change) path() string {
 	path := "/v1/orgs/" + c.orgID + operations[c.op].suffix
@@ -55,6 +70,9 @@ func (c change) path() string {
 		return "/v1/orgs/external/" + url.PathEscape(*c.external)
 	case (c.op == "metadata" || c.op == "delete") && c.revision != 0:
 		return path + "?revision=" + strconv.Itoa(c.revision)
+	}
+	if strings.HasSuffix(path, "/") {
+		path += url.PathEscape(c.userID)
 	}
 	return path
 }
@@ -67,8 +85,15 @@ func (c change) body(t testing.TB) string {
 	if c.metadata != nil {
 		fields["metadata"] = *c.metadata
 	}
-	if c.userID != "" {
+	switch c.op {
+	case "add", "remove":
 		fields["userId"] = c.userID
+	case "put member":
+		if roles := c.additions[0].Roles; roles != nil {
+			fields["roles"] = *roles
+		}
+	case "batch":
+		fields["add"], fields["remove"] = c.additions, c.removals
 	}
 	if c.revision != 0 && c.op != "delete" {
 		fields["revision"] = c.revision
@@ -107,10 +132,14 @@ func (c change) headers() []string {
 
 // name is the name under which the first result is stored, "" if it is not stored.
 func (c change) name() string {
-	if method := operations[c.op].method; c.key == "" || method == http.MethodDelete || method == http.MethodPut {
+	if c.key == "" || !takesKey(c.op) {
 		return ""
 	}
 	return c.op + " " + c.key
+}
+
+func takesKey(op string) bool {
+	return operations[op].method == http.MethodPost || operations[op].method == http.MethodPatch
 }
 
 // said is what the repeats of a named call must repeat. White space around a name is
@@ -141,7 +170,7 @@ func (c change) remember(t testing.TB, got answer) {
 // chose. It is the newest of its account.
 func (c change) create(t testing.TB, got answer) *modelOrg {
 	made := got.organization(t, 201)
-	o := &modelOrg{account: c.by.account, version: 1, members: map[string]time.Time{}, organization: organization{
+	o := &modelOrg{account: c.by.account, version: 1, members: map[string]time.Time{}, roles: map[string][]string{}, organization: organization{
 		CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt, OrgID: made.OrgID, IsActive: true,
 		CreatedByAPIKeyID: c.by.id.String(), CreatedByUserID: c.user, Revision: 1,
 	}}
@@ -155,7 +184,7 @@ func (c change) create(t testing.TB, got answer) *modelOrg {
 }
 
 // apply changes the organization, or returns the error code.
-func (c change) apply(o *modelOrg) string {
+func (c *change) apply(o *modelOrg) string {
 	if o == nil {
 		return "not_found"
 	}
@@ -172,15 +201,17 @@ func (c change) apply(o *modelOrg) string {
 		return c.delete(o)
 	}
 	before := o.organization
-	switch _, isMember := o.members[c.userID]; {
+	switch c.op {
+	case "add":
+		c.additions = []addition{{UserID: c.userID}}
+	case "remove", "end":
+		c.removals = []string{c.userID}
+	}
+	switch {
 	case c.op == "deactivate", c.op == "reactivate":
 		o.IsActive = c.op == "reactivate"
-	case c.op == "add" && !isMember && !o.IsActive:
-		return "org_inactive"
-	case c.op == "add" && !isMember:
-		o.members[c.userID] = time.Time{}
-	case c.op == "remove":
-		delete(o.members, c.userID)
+	case c.additions != nil || c.removals != nil:
+		return c.applyMembers(o)
 	case c.op == "metadata":
 		o.Metadata = maps.Clone(o.Metadata)
 		for key, value := range c.patch {
@@ -199,7 +230,6 @@ func (c change) apply(o *modelOrg) string {
 	default:
 		c.put(o)
 	}
-	o.UserCount = len(o.members)
 	if !cmp.Equal(before, o.organization) {
 		o.version++
 		if c.userID == "" {
@@ -243,6 +273,52 @@ func (c change) delete(o *modelOrg) string {
 	return ""
 }
 
+// applyMembers changes the organization's members, or returns the error code.
+func (c *change) applyMembers(o *modelOrg) string {
+	for _, a := range c.additions {
+		if _, isMember := o.members[a.UserID]; !isMember && !o.IsActive {
+			return "org_inactive"
+		}
+	}
+	if _, isMember := o.members[c.userID]; c.op == "end" && !isMember {
+		return "not_found"
+	}
+	trail := len(o.trail)
+	for _, user := range c.removals {
+		if _, isMember := o.members[user]; isMember {
+			delete(o.members, user)
+			delete(o.roles, user)
+			c.did.Removed++
+			o.trail = append(o.trail, c.actionOf("org.member_removed"))
+		}
+	}
+	for _, a := range c.additions {
+		_, isMember := o.members[a.UserID]
+		var wanted []string
+		if a.Roles != nil {
+			wanted = slices.Sorted(slices.Values(*a.Roles))
+		}
+		switch {
+		case !isMember:
+			c.did.Added++
+			o.members[a.UserID] = time.Time{}
+			o.trail = append(o.trail, c.actionOf("org.member_added"))
+		case a.Roles != nil && !slices.Equal(wanted, o.roles[a.UserID]):
+			c.did.Updated++
+			o.trail = append(o.trail, c.actionOf("org.member_updated"))
+		}
+		if a.Roles != nil {
+			o.roles[a.UserID] = wanted
+		}
+	}
+	o.UserCount = len(o.members)
+	changed := len(o.trail) - trail
+	c.did.Unchanged, c.did.UserCount = len(c.additions)+len(c.removals)-changed, o.UserCount
+	o.version += changed
+	o.unread = o.unread || changed > 0
+	return ""
+}
+
 // put sets the fields that the body gives.
 func (c change) put(o *modelOrg) {
 	if c.orgName != nil {
@@ -259,6 +335,8 @@ func (c change) put(o *modelOrg) {
 	}
 }
 
-func (c change) action() action {
-	return action{Type: operations[c.op].event, RequestID: c.requestID, KeyID: c.by.id.String(), User: c.user}
+func (c change) action() action { return c.actionOf(operations[c.op].event) }
+
+func (c change) actionOf(event string) action {
+	return action{Type: event, RequestID: c.requestID, KeyID: c.by.id.String(), User: c.user}
 }

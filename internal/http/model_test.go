@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,10 +61,15 @@ type modelOrg struct {
 	version      int
 	unread       bool                 // updatedAt is from before the last change
 	members      map[string]time.Time // when they were added; zero until served
+	roles        map[string][]string  // of those members that have some
 	trail        []action
 }
 
 func (o *modelOrg) path() string { return "/v1/orgs/" + o.OrgID }
+
+func (o *modelOrg) userPath(user string) string {
+	return o.path() + "/users/" + url.PathEscape(user)
+}
 
 func (o *modelOrg) tag() string { return fmt.Sprintf(`"%d"`, o.version) }
 
@@ -175,8 +182,8 @@ func (m *model) effect(c change, got answer) {
 		}
 	case c.op == "delete":
 		m.isDeleted(o, got)
-	case c.userID != "":
-		got.ok(m.t)
+	case c.additions != nil || c.removals != nil:
+		m.isDone(c, o, got)
 	default:
 		m.isServed(o, got, 200)
 	}
@@ -220,6 +227,30 @@ func (m *model) isDeleted(o *modelOrg, got answer) {
 	m.walks = slices.DeleteFunc(m.walks, func(w *walk) bool { return w.path == o.path()+"/users" })
 }
 
+// isDone checks the answer to a change of memberships that succeeded.
+func (m *model) isDone(c change, o *modelOrg, got answer) {
+	switch c.op {
+	case "put member":
+		status := 200
+		if c.did.Added > 0 {
+			status = 201
+		}
+		if made := read[listedMember](m.t, got, status); made.UserID != c.userID || !slices.Equal(made.Roles, o.roles[c.userID]) {
+			m.t.Fatalf("put %+v, want roles %v", made, o.roles[c.userID])
+		}
+	case "end":
+		if got.status != 204 || len(got.body) != 0 {
+			m.t.Fatalf("%d %s", got.status, got.body)
+		}
+	case "batch":
+		if diff := cmp.Diff(c.did, read[membersDone](m.t, got, 200)); diff != "" {
+			m.t.Fatalf("a batch (-want +got):\n%s", diff)
+		}
+	default:
+		got.ok(m.t)
+	}
+}
+
 // made checks the answer to a creation against the new organization.
 func (m *model) made(o *modelOrg, got answer) {
 	m.isServed(o, got, 201)
@@ -255,6 +286,10 @@ func (m *model) check(*rapid.T) {
 		m.walkAll(o.account.walk(listFilter{external: o.ExternalID, name: o.OrgName, active: &active}))
 	}
 	for user := range o.members {
+		if one := read[listedMember](m.t, m.as(o.account.clients[0], o.userPath(user)), 200); one.UserID != user || !slices.Equal(one.Roles, o.roles[user]) {
+			m.t.Fatalf("member %+v, want roles %v", one, o.roles[user])
+		}
+		m.walkAll(o.account.walk(listFilter{user: user, ids: []string{o.OrgID}}))
 		m.walkAll(o.account.walk(listFilter{user: user, active: &active}))
 	}
 }
@@ -264,7 +299,7 @@ func (m *model) isReadAlone(o *modelOrg) {
 	since := readTime(m.t, o.UpdatedAt)
 	by := o.account.clients[m.calls%len(o.account.clients)]
 	m.isServed(o, m.as(by, o.path()), 200)
-	w := o.memberWalk()
+	w := o.memberWalk("", nil)
 	w.learn = func(served []entry) { m.learnMembers(o, since, served) }
 	m.walkAll(w)
 	if len(w.seen) != o.UserCount {
@@ -317,9 +352,9 @@ func (m *model) isRecorded(o *modelOrg, events []event) {
 	if diff := cmp.Diff(o.trail, recorded); diff != "" {
 		m.t.Fatalf("audit trail of %s (-want +got):\n%s", o.OrgID, diff)
 	}
-	want := state{organization: o.organization, members: map[string]bool{}}
+	want := state{organization: o.organization, members: map[string]string{}}
 	for user := range o.members {
-		want.members[user] = true
+		want.members[user] = strings.Join(o.roles[user], ",")
 	}
 	states := replay(m.t, o.OrgID, events)
 	if diff := cmp.Diff(want, states[len(states)-1], cmp.AllowUnexported(state{})); diff != "" || len(states) != o.version {

@@ -14,6 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"orgd/internal/orgs"
+	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 // A walk promises (docs/api.md), while others write:
@@ -42,7 +44,8 @@ type walk struct {
 // entry is an entry of a list: an organization or a member.
 type entry struct {
 	position
-	org organization // zero for a member
+	org   organization // zero for a member
+	roles []string     // of a member
 }
 
 // position is an entry's place in the list, with its time in microseconds. A member who
@@ -62,14 +65,23 @@ type listFilter struct {
 	user     string
 	metadata map[string]string
 	external string
+	ids      []string
 }
 
-func drawFilter(t *rapid.T) listFilter {
+func (a *modelAccount) drawFilter(t *rapid.T) listFilter {
+	var ids []string
+	for _, o := range a.orgs {
+		if rapid.Bool().Draw(t, "pick") {
+			ids = append(ids, o.OrgID)
+		}
+	}
+	ids = append(ids, orgID(uuid.NewV7())) // unknown
 	return listFilter{
 		name:     rapid.SampledFrom([]string{"", "", "acme", "ZUR", "a", "%", "_"}).Draw(t, "orgName"),
 		active:   rapid.Ptr(rapid.Bool(), true).Draw(t, "isActive"),
 		user:     rapid.SampledFrom([]string{"", "", userOne, userTwo}).Draw(t, "userId"),
 		external: rapid.SampledFrom([]string{"", "", "", modelExternals[0], modelExternals[1]}).Draw(t, "externalId"),
+		ids:      rapid.SampledFrom([][]string{nil, nil, nil, ids}).Draw(t, "orgId"),
 		metadata: rapid.SampledFrom([]map[string]string{
 			nil, nil, {"plan": "pro"}, {"region": "eu"}, {"plan": "free", "region": "eu"}, {"plan": "pro", "region": "eu"}, {"Ключ": ""},
 		}).Draw(t, "metadata"),
@@ -90,6 +102,9 @@ func (f listFilter) query() url.Values {
 	if f.external != "" {
 		query.Set("externalId", f.external)
 	}
+	if f.ids != nil {
+		query["orgId"] = f.ids
+	}
 	for key, value := range f.metadata {
 		query.Set("metadata["+key+"]", value)
 	}
@@ -101,6 +116,9 @@ func (f listFilter) matches(o *modelOrg) bool {
 		if got, ok := o.Metadata[key]; !ok || got != value {
 			return false
 		}
+	}
+	if f.ids != nil && !slices.Contains(f.ids, o.OrgID) {
+		return false
 	}
 	if _, isMember := o.members[f.user]; f.user != "" && !isMember {
 		return false
@@ -115,19 +133,33 @@ func (a *modelAccount) walk(f listFilter) *walk {
 		var listed []entry
 		for _, o := range a.orgs {
 			if f.matches(o) {
-				listed = append(listed, o.entry(t))
+				e := o.entry(t)
+				if f.user != "" {
+					e.org.Membership = &membership{Roles: o.roles[f.user], AddedAt: string(wire.AppendTime(nil, o.members[f.user]))}
+				}
+				listed = append(listed, e)
 			}
 		}
 		return sorted(listed)
 	}}
 }
 
-// memberWalk begins one over the organization's members.
-func (o *modelOrg) memberWalk() *walk {
-	return &walk{account: o.account, path: o.path() + "/users", query: url.Values{}, read: readMembers, listed: func(testing.TB) []entry {
+// memberWalk begins one over the organization's members, by role and ids unless these are
+// empty.
+func (o *modelOrg) memberWalk(role string, users []string) *walk {
+	query := url.Values{}
+	if role != "" {
+		query.Set("role", role)
+	}
+	if users != nil {
+		query["userId"] = users
+	}
+	return &walk{account: o.account, path: o.path() + "/users", query: query, read: readMembers, listed: func(testing.TB) []entry {
 		var listed []entry
 		for user, at := range o.members {
-			listed = append(listed, entry{position: positionOf(at, user)})
+			if (role == "" || slices.Contains(o.roles[user], role)) && (users == nil || slices.Contains(users, user)) {
+				listed = append(listed, entry{position: positionOf(at, user), roles: o.roles[user]})
+			}
 		}
 		return sorted(listed)
 	}}
@@ -173,7 +205,7 @@ func readMembers(t testing.TB, got answer) ([]entry, string) {
 	page := got.members(t)
 	var entries []entry
 	for _, user := range page.Users {
-		entries = append(entries, entry{position: positionOf(readTime(t, user.AddedAt), user.UserID)})
+		entries = append(entries, entry{position: positionOf(readTime(t, user.AddedAt), user.UserID), roles: user.Roles})
 	}
 	return entries, page.Cursor
 }

@@ -222,7 +222,7 @@ func checkPaging(t testing.TB, request *http.Request, got answer) {
 	if link := got.header.Get("Link"); (p.HasMore && !tooLong) != (link != "") || link != "" && !strings.Contains(link, p.Cursor) {
 		t.Errorf("hasMore %v with Link %q", p.HasMore, link)
 	}
-	order := []string{"createdAt", "isActive", "orgId", "orgName", "updatedAt", "userCount", "createdByApiKeyId", "createdByUserId", "metadata", "externalId", "revision"}
+	order := []string{"createdAt", "isActive", "orgId", "orgName", "updatedAt", "userCount", "createdByApiKeyId", "createdByUserId", "metadata", "externalId", "revision", "membership"}
 	var raw struct{ Organizations []json.RawMessage }
 	got.decode(t, &raw)
 	for _, organization := range raw.Organizations {
@@ -301,7 +301,7 @@ func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := []string{
-		"Organization", "Page", "Member", "MemberPage", "Success", "ApiKey", "ApiKeyPage", "Health", "Description", "Problem", "FieldError",
+		"Organization", "OrganizationMembership", "Page", "Member", "MemberPage", "MembersChanged", "Success", "ApiKey", "ApiKeyPage", "Health", "Description", "Problem", "FieldError",
 	}
 	for name, schema := range doc.Components.Schemas {
 		if s := schema.Value; s.Type.Is("object") && len(s.Properties) > 0 && isOpen(s) != slices.Contains(answers, name) {

@@ -26,6 +26,10 @@ func appendPage(b []byte, page orgs.Page) []byte {
 			b = append(b, ',')
 		}
 		b = appendOrg(b, &page.Orgs[i])
+		if page.Memberships != nil {
+			b = appendMembership(b[:len(b)-1], page.Memberships[i])
+			b = append(b, '}')
+		}
 	}
 	b = append(b, ']')
 	if page.Cursor != "" {
@@ -70,6 +74,25 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 	b = append(b, `,"revision":`...)
 	b = strconv.AppendInt(b, o.Revision, 10)
 	return append(b, '}')
+}
+
+// appendMembership appends the last field of an organization in the list of a user.
+func appendMembership(b []byte, m orgs.Membership) []byte {
+	b = append(b, `,"membership":{`...)
+	for i, role := range m.Roles {
+		if i == 0 {
+			b = append(b, `"roles":["`...)
+		} else {
+			b = append(b, `","`...)
+		}
+		b = append(b, role...)
+	}
+	if len(m.Roles) > 0 {
+		b = append(b, `"],`...)
+	}
+	b = append(b, `"addedAt":"`...)
+	b = wire.AppendTime(b, m.AddedAt)
+	return append(b, `"}`...)
 }
 
 const hexDigits = "0123456789abcdef"

@@ -9,14 +9,15 @@ import (
 	"orgd/internal/orgs"
 )
 
-// A parser reads the one value of a query parameter into p. The error it returns
+// A parser reads one value of a query parameter into p. The error it returns
 // has no field yet.
-type parser func(value string, p *orgs.ListParams) *fieldError
+type parser func(value string, p *params) *fieldError
 
 // parameters are the parameters that a query may have.
 type parameters struct {
 	named    map[string]parser
-	metadata bool // and metadata[key], for any key
+	repeated string // the one of these that may be given several times
+	metadata bool   // and metadata[key], for any key
 }
 
 // noParams rejects any query parameter.
@@ -27,8 +28,8 @@ func noParams(rawQuery string) error {
 
 // parse reads a query. An unknown or repeated parameter is rejected: if a misspelt
 // filter were ignored, the list would contain everything.
-func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
-	p := orgs.ListParams{Limit: defaultLimit}
+func (ps parameters) parse(rawQuery string) (params, error) {
+	p := params{ListParams: orgs.ListParams{Limit: defaultLimit}}
 	if rawQuery == "" {
 		return p, nil
 	}
@@ -49,7 +50,7 @@ func (ps parameters) parse(rawQuery string) (orgs.ListParams, error) {
 	return p, nil
 }
 
-func (ps parameters) parseOne(name string, values []string, p *orgs.ListParams) *fieldError {
+func (ps parameters) parseOne(name string, values []string, p *params) *fieldError {
 	if apikeys.HasKey(name) || slices.ContainsFunc(values, apikeys.HasKey) {
 		return &fieldError{Code: fieldInvalid, Detail: "An API key must not be in the query. Send it in the Authorization header."}
 	}
@@ -59,10 +60,15 @@ func (ps parameters) parseOne(name string, values []string, p *orgs.ListParams) 
 		return &fieldError{Code: fieldUnknown, Detail: "Unknown parameter. Write metadata[key]=value, with one pair of brackets. Filtering by a key that contains a bracket is not supported."}
 	case parse == nil:
 		return &fieldError{Code: fieldUnknown, Detail: ps.unknown()}
-	case len(values) > 1:
+	case len(values) > 1 && name != ps.repeated:
 		return &fieldError{Code: fieldRepeated, Detail: "Repeated parameter. Send it once."}
 	}
-	return parse(values[0], p)
+	for _, value := range values {
+		if err := parse(value, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (ps parameters) find(name string) parser {

@@ -46,6 +46,16 @@ func decodeBody(c echo.Context, required bool, fields ...field) error {
 
 // decode reads the fields and returns everything that is wrong as one error.
 func (o object) decode(fields ...field) error {
+	bad := o.faults(fields...)
+	if len(bad) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(bad, func(a, b fieldError) int { return cmp.Compare(a.Field, b.Field) })
+	return invalidFields(codeInvalidField, bad)
+}
+
+// faults reads the fields and returns everything that is wrong.
+func (o object) faults(fields ...field) []fieldError {
 	bad := o.unknown(fields)
 	for _, f := range fields {
 		raw, given := o[f.name]
@@ -59,11 +69,7 @@ func (o object) decode(fields ...field) error {
 			bad = append(bad, fieldError{Field: f.name, Code: fieldRequired, Detail: "This field is required."})
 		}
 	}
-	if len(bad) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(bad, func(a, b fieldError) int { return cmp.Compare(a.Field, b.Field) })
-	return invalidFields(codeInvalidField, bad)
+	return bad
 }
 
 func (o object) unknown(fields []field) []fieldError {

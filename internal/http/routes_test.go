@@ -30,15 +30,19 @@ func TestEveryMethodOfEveryPath(t *testing.T) {
 	for path, allowed := range served {
 		key := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
 		for _, method := range methods {
-			org := orgID(a.Org(t, a.account, orgs.Org{}).ID)
-			target := strings.NewReplacer(":orgId", org, ":userId", "auth0%7C1", ":apiKeyId", key).Replace(path)
+			made := a.Org(t, a.account, orgs.Org{UserCount: 1})
+			a.Member(t, a.account, made, "member")
+			org := orgID(made.ID)
+			target := strings.NewReplacer(":orgId/users/:userId", org+"/users/member", ":orgId", org, ":userId", "auth0%7C1", ":apiKeyId", key).Replace(path)
 			want := http.StatusMethodNotAllowed
 			switch {
 			case method == http.MethodGet && slices.Contains(allowed, method), method == http.MethodHead && slices.Contains(allowed, method):
 				want = http.StatusOK
 			case (strings.HasSuffix(path, "activate") || strings.HasSuffix(path, "/revoke")) && method == http.MethodPost:
 				want = http.StatusOK
-			case slices.Contains([]string{"/v1/orgs/:orgId", "/v1/users/:userId"}, path) && method == http.MethodDelete:
+			case path == "/v1/orgs/:orgId/users/:userId" && method == http.MethodPut:
+				want = http.StatusOK
+			case slices.Contains([]string{"/v1/orgs/:orgId", "/v1/orgs/:orgId/users/:userId", "/v1/users/:userId"}, path) && method == http.MethodDelete:
 				want = http.StatusNoContent
 			case strings.HasSuffix(path, "/rotate") && method == http.MethodPost:
 				want = http.StatusCreated
@@ -116,6 +120,7 @@ func (a *api) orgRoutes(t *testing.T, call func(t *testing.T, method, suffix, bo
 	bodies := map[string]string{
 		"PATCH ": `{"orgName":"Stolen"}`, "POST /users": member(userTwo), "DELETE /users": member(userOne),
 		"DELETE ": "", "POST /deactivate": "", "POST /reactivate": "", "PATCH /metadata": `{"plan":"stolen"}`,
+		"PATCH /users": `{"remove":["` + userOne + `"]}`, "PUT /users/:userId": "", "DELETE /users/:userId": "",
 	}
 	called := 0
 	for _, r := range a.server.Routes() {
@@ -191,7 +196,7 @@ func TestEveryScopeOnEveryRoute(t *testing.T) {
 			continue
 		}
 		made := a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"x","scopes":["keys:manage"]}`).apiKey(t, 201)
-		target := strings.NewReplacer(":orgId", id, ":apiKeyId", made.APIKeyID).Replace(r.Path)
+		target := strings.NewReplacer(":orgId", id, ":apiKeyId", made.APIKeyID, ":userId", "u").Replace(r.Path)
 		for scope, key := range keys {
 			got := a.doAs(t, r.Method, target, "", "Authorization", "Bearer "+key)
 			if allowed := got.status != http.StatusForbidden; allowed != (scope == r.Scope) {

@@ -59,6 +59,10 @@ type Organizations interface {
 	ListMembers(ctx context.Context, accountID uuid.UUID, p orgs.MemberListParams) (orgs.MemberPage, error)
 	AddMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)
 	RemoveMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)
+	ChangeMembers(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, users orgs.MembersChange) (orgs.MembersChanged, error)
+	GetMember(ctx context.Context, accountID, orgID uuid.UUID, userID string) (orgs.Member, error)
+	PutMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, m orgs.NewMember) (orgs.Member, bool, error)
+	DeleteMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) error
 }
 
 // Keys stores the API keys of every account; apikeys.Repository documents each method.

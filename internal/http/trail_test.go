@@ -24,6 +24,7 @@ type action struct {
 // event is a row of the audit trail.
 type event struct {
 	action
+	user          string // whose membership changed, or ""
 	before, after image
 	at            time.Time
 }
@@ -34,7 +35,7 @@ type image struct {
 	Metadata   *map[string]string `json:"metadata"`
 	IsActive   *bool              `json:"isActive"`
 	ExternalID rawJSON            `json:"externalId"` // "" if the event does not have it
-	UserID     *string            `json:"-"`          // the event's user: before a removal, after an addition
+	Roles      *[]string          `json:"roles"`      // of the event's user
 }
 
 // rawJSON is a value as it was sent, null too.
@@ -48,7 +49,7 @@ func (r *rawJSON) UnmarshalJSON(text []byte) error {
 // state is an organization as one version of it was.
 type state struct {
 	organization
-	members map[string]bool
+	members map[string]string // their roles, joined
 }
 
 // trails returns the audit trail of the account's organizations, by their ids and in
@@ -71,10 +72,9 @@ ORDER BY id`, account)
 	var user *string
 	_, err = pgx.ForEachRow(rows, []any{&id, &e.Type, &e.RequestID, &e.KeyID, &e.User, &before, &after, &user, &e.at}, func() error {
 		e.before, e.after = readImage(t, before), readImage(t, after)
-		if e.Type == "org.member_removed" {
-			e.before.UserID = user
-		} else {
-			e.after.UserID = user
+		e.user = ""
+		if user != nil {
+			e.user = *user
 		}
 		trails[id] = append(trails[id], e)
 		return nil
@@ -132,18 +132,20 @@ func (s state) after(e event) state {
 			s.ExternalID = ""
 		}
 	}
-	if e.before.UserID == nil && e.after.UserID == nil {
+	if e.user == "" {
 		s.Revision++
 	}
 	s.members = maps.Clone(s.members)
 	if s.members == nil {
-		s.members = map[string]bool{}
+		s.members = map[string]string{}
 	}
-	if e.before.UserID != nil {
-		delete(s.members, *e.before.UserID)
-	}
-	if e.after.UserID != nil {
-		s.members[*e.after.UserID] = true
+	switch {
+	case e.Type == "org.member_removed":
+		delete(s.members, e.user)
+	case e.user != "" && e.after.Roles != nil:
+		s.members[e.user] = strings.Join(*e.after.Roles, ",")
+	case e.user != "":
+		s.members[e.user] = ""
 	}
 	s.UserCount = len(s.members)
 	return s
@@ -153,16 +155,25 @@ func (s state) after(e event) state {
 // to is.
 func (e event) fault(was, is state) string {
 	before, after := images(was, is)
-	kind := "org.updated"
+	kind, user := "org.updated", ""
+	for id := range was.members {
+		if roles, isMember := is.members[id]; !isMember {
+			kind, user, before.Roles = "org.member_removed", id, rolesOf(was.members[id])
+		} else if roles != was.members[id] {
+			kind, user, before.Roles, after.Roles = "org.member_updated", id, orNone(rolesOf(was.members[id])), orNone(rolesOf(roles))
+		}
+	}
+	for id := range is.members {
+		if _, isMember := was.members[id]; !isMember {
+			kind, user, after.Roles = "org.member_added", id, rolesOf(is.members[id])
+		}
+	}
 	switch {
 	case was.OrgName == "":
 		kind, before = "org.created", image{}
-	case after.UserID != nil && !was.IsActive:
+	case kind == "org.member_added" && !was.IsActive:
 		return "a member was added while it was deactivated"
-	case after.UserID != nil:
-		kind = "org.member_added"
-	case before.UserID != nil:
-		kind = "org.member_removed"
+	case user != "":
 	case after.IsActive != nil && *after.IsActive:
 		kind = "org.reactivated"
 	case after.IsActive != nil:
@@ -170,7 +181,7 @@ func (e event) fault(was, is state) string {
 	case before == after: // both show nothing
 		return "nothing changed"
 	}
-	return gocmp.Diff(kind, e.Type) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
+	return gocmp.Diff(kind, e.Type) + gocmp.Diff(user, e.user) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
 }
 
 // images are the differing parts of two states.
@@ -187,16 +198,6 @@ func images(was, is state) (before, after image) {
 	if was.ExternalID != is.ExternalID {
 		before.ExternalID, after.ExternalID = orNull(was.ExternalID), orNull(is.ExternalID)
 	}
-	for user := range was.members {
-		if !is.members[user] {
-			before.UserID = &user
-		}
-	}
-	for user := range is.members {
-		if !was.members[user] {
-			after.UserID = &user
-		}
-	}
 	return before, after
 }
 
@@ -205,6 +206,22 @@ func orNull(text string) rawJSON {
 		return "null"
 	}
 	return rawJSON(`"` + text + `"`) // the tests' ids need no escapes
+}
+
+// rolesOf returns the roles as an event shows them, nil for none.
+func rolesOf(joined string) *[]string {
+	if joined == "" {
+		return nil
+	}
+	roles := strings.Split(joined, ",")
+	return &roles
+}
+
+func orNone(roles *[]string) *[]string {
+	if roles == nil {
+		roles = &[]string{}
+	}
+	return roles
 }
 
 func orEmpty(m map[string]string) *map[string]string {

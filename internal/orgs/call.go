@@ -39,21 +39,15 @@ type effect func(context.Context, db.Querier) (Org, error)
 // everything that the call asks for. Errors can be replayed too. A stored result ends with
 // the organization.
 func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run effect) (Changed, error) {
-	var changed Changed
-	var err error
-	if c.IdempotencyKey == "" {
-		err = share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
-			changed.Org, err = run(ctx, q)
-			return err
-		})
-	} else {
-		changed, err = changeOnce(ctx, share, c, operation, orgID, request, run)
-	}
+	first, replayed, err := once(ctx, share, c, operation, orgID, request, func(ctx context.Context, q db.Querier) (record, error) {
+		org, err := run(ctx, q)
+		return record(org), err
+	})
 	if err != nil {
-		err = withState(err, changed.Org)
-		return Changed{Replayed: changed.Replayed}, fmt.Errorf("%s: %w", operation, err)
+		err = withState(err, Org(first))
+		return Changed{Replayed: replayed}, fmt.Errorf("%s: %w", operation, err)
 	}
-	return changed, nil
+	return Changed{Org: Org(first), Replayed: replayed}, nil
 }
 
 // withState adds the part of the organization's state that caused the error.
@@ -80,17 +74,22 @@ var storedErrors = idempotency.StoredErrors{
 	"too_many_pairs":    ErrTooManyPairs,
 }
 
-func changeOnce(ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run effect) (Changed, error) {
+// once runs a change of the organization whose result is stored as T, and reports whether
+// the result is that of an earlier call with the same idempotency key.
+func once[T any](ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
+	if c.IdempotencyKey == "" {
+		err = share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+			result, err = run(ctx, q)
+			return err
+		})
+		return result, false, err
+	}
 	call, err := callText(c, request)
 	if err != nil {
-		return Changed{}, err
+		return result, false, err
 	}
 	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call).About(orgID)
-	first, replayed, err := idempotency.Once(ctx, share, key, storedErrors, func(ctx context.Context, q db.Querier) (record, error) {
-		org, err := run(ctx, q)
-		return record(org), err
-	})
-	return Changed{Org: Org(first), Replayed: replayed}, err
+	return idempotency.Once(ctx, share, key, storedErrors, run)
 }
 
 // inTurn returns the account's share, for a change of the organization in its turn.

@@ -29,7 +29,25 @@ var (
 	ByExternalIDStatement = exported(orgListByExternalID)
 
 	ByActivityStatement = exported(orgListByActivity)
+	PickedStatement     = exported(orgListPicked)
 )
+
+// The statements of a list of members, for EXPLAIN.
+var (
+	MemberListStatement       = exportedMembers(memberList)
+	MemberListPickedStatement = exportedMembers(memberListPicked)
+	MemberListNearbyStatement = exportedMembers(memberListNearby)
+	MemberListByRoleStatement = exportedMembers(memberListByRole)
+)
+
+type exportedMemberStatement func(account uuid.UUID, p MemberListParams, after *cursor.Position) (string, []any)
+
+func exportedMembers(build func(memberQuery) statement) exportedMemberStatement {
+	return func(account uuid.UUID, p MemberListParams, after *cursor.Position) (string, []any) {
+		s := build(memberQuery{MemberListParams: p, accountID: account, after: after, nearby: 1000})
+		return s.sql, s.args
+	}
+}
 
 type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any)
 

@@ -1,6 +1,7 @@
 package orgs
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -22,6 +23,7 @@ type ListParams struct {
 	Name     string // only names that contain it, compared by Fold; empty for all
 	IsActive *bool  // only active or only deactivated organizations; nil for both
 
+	OrgIDs   []uuid.UUID       // only these organizations, at most MaxListed; empty for all
 	UserID   *string           // only organizations that this user is a member of; nil for all
 	Metadata map[string]string // only organizations that have all these pairs; empty for all
 
@@ -30,9 +32,10 @@ type ListParams struct {
 
 // Page is one page of a list.
 type Page struct {
-	Orgs   []Org
-	Bytes  int    // an upper bound of the size of Orgs in JSON
-	Cursor string // for the next page; empty on the last page
+	Orgs        []Org
+	Memberships []Membership // of ListParams.UserID, one for each of Orgs; nil without it
+	Bytes       int          // an upper bound of the size of both in JSON
+	Cursor      string       // for the next page; empty on the last page
 }
 
 // List returns a page of organizations, ordered by creation time and then by id, newest
@@ -110,6 +113,9 @@ func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, err
 func (l listQuery) ofUser() bool { return l.UserID != nil }
 
 func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
+	if len(l.OrgIDs) > 0 {
+		return l.fetch(ctx, q, orgListPicked(l))
+	}
 	if l.ExternalID != "" {
 		return l.fetch(ctx, q, orgListByExternalID(l))
 	}
@@ -158,12 +164,20 @@ func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collec
 // newPage cuts the result to the limit: the statements return one more if a page follows.
 func newPage(found collected, p ListParams, accountID uuid.UUID) Page {
 	page := Page{Orgs: found.orgs[:min(len(found.orgs), p.Limit)], Bytes: found.bytes}
+	if p.UserID != nil {
+		page.Memberships = found.memberships[:len(page.Orgs)]
+	}
 	if !found.full && len(found.orgs) <= p.Limit {
 		return page
 	}
 	last := page.Orgs[len(page.Orgs)-1]
 	page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}, p.scope(accountID))
 	return page
+}
+
+func (p ListParams) distinctIDs() []uuid.UUID {
+	ids := slices.SortedFunc(slices.Values(p.OrgIDs), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(ids)
 }
 
 // scope identifies the list that a cursor belongs to: the route, the account and the
@@ -188,6 +202,9 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	}
 	if p.ExternalID != "" {
 		scope = append(append(scope, "\x00e"...), p.ExternalID...)
+	}
+	for _, id := range p.distinctIDs() {
+		scope = append(append(scope, "\x00o"...), id.String()...)
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		scope = append(scope, "\x00m"+key+"\x00"+p.Metadata[key]...)

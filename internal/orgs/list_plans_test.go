@@ -233,6 +233,95 @@ func TestPlansByExternalID(t *testing.T) {
 	}
 }
 
+// "May U act in O" is two look-ups by primary key.
+func TestPlansOfPickedOrgs(t *testing.T) {
+	t.Parallel()
+	d, account, user := explainable(t)
+	yes := true
+	var id uuid.UUID
+	if err := d.Pool.QueryRow(context.Background(), "SELECT org_id FROM org_members WHERE account_id = $1 AND user_id = $2 LIMIT 1", account, user).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for name, c := range map[string]struct {
+			params  orgs.ListParams
+			buffers int
+		}{
+			"one, of a user": {orgs.ListParams{OrgIDs: []uuid.UUID{id}, UserID: &user, IsActive: &yes}, 20},
+			"a hundred":      {orgs.ListParams{OrgIDs: pickedIDs(t, d, account), UserID: &user, Name: "org", Metadata: map[string]string{"plan": "pro"}}, 100 * 10},
+		} {
+			t.Run(mode+", "+name, func(t *testing.T) {
+				c.params.Limit = 20
+				sql, args := orgs.PickedStatement(account, c.params, nil)
+				plan := explain(t, conn, sql, args)
+				if !strings.Contains(plan.text, `"orgs_pkey"`) || !strings.Contains(plan.text, `"org_members_pkey"`) || len(plan.seqScans) > 0 || plan.buffers > c.buffers {
+					t.Errorf("not look-ups by primary key, %d buffers:\n%s", plan.buffers, plan.text)
+				}
+			})
+		}
+	}
+}
+
+func pickedIDs(t *testing.T, d *dbtest.DB, account uuid.UUID) []uuid.UUID {
+	t.Helper()
+	rows, err := d.Pool.Query(context.Background(), "SELECT org_id FROM orgs WHERE account_id = $1 ORDER BY org_id LIMIT 100", account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// The cost of a page of members depends on the page, in a large organization too, whether
+// a role is rare or common.
+func TestPlansOfMembers(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	large := d.Org(t, account, orgs.Org{}).ID
+	d.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at)
+SELECT $1, $2, 'user_' || i, CASE WHEN i % 10000 = 0 THEN '{rare}' WHEN i % 3 = 0 THEN '{common}' ELSE '{}'::text[] END,
+       '2026-01-01'::timestamptz + i * interval '1 microsecond', now()
+FROM generate_series(1, 50000) AS i`, account, large)
+	// Many small organizations, so that the planner expects few members of one.
+	d.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at)
+SELECT $1, gen_random_uuid(), 'user_' || i, '{rare}', now(), now() FROM generate_series(1, 20000) AS i`, account)
+	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	middle := &cursor.Position{CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 25_000_000, time.UTC)}
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for _, after := range []*cursor.Position{nil, middle} {
+			for name, c := range map[string]struct {
+				statement func(uuid.UUID, orgs.MemberListParams, *cursor.Position) (string, []any)
+				params    orgs.MemberListParams
+				index     string
+				buffers   int
+			}{
+				"all":            {orgs.MemberListStatement, orgs.MemberListParams{}, "org_members_by_added", 120},
+				"nearby, common": {orgs.MemberListNearbyStatement, orgs.MemberListParams{Role: "common"}, "org_members_by_added", 120},
+				"nearby, rare":   {orgs.MemberListNearbyStatement, orgs.MemberListParams{Role: "rare"}, "org_members_by_added", 120},
+				"by role, rare":  {orgs.MemberListByRoleStatement, orgs.MemberListParams{Role: "rare"}, "org_members_by_role", 60},
+				"picked":         {orgs.MemberListPickedStatement, orgs.MemberListParams{UserIDs: []string{"user_1", "user_30000", "nobody"}, Role: "common"}, "org_members_pkey", 30},
+			} {
+				t.Run(fmt.Sprintf("%s, %s, first page %v", mode, name, after == nil), func(t *testing.T) {
+					c.params.OrgID, c.params.Limit = large, 20
+					sql, args := c.statement(account, c.params, after)
+					plan := explain(t, conn, sql, args)
+					if !strings.Contains(plan.text, `"`+c.index+`"`) || slices.Contains(plan.seqScans, "org_members") || plan.buffers > c.buffers {
+						t.Errorf("not a range of %s, %d buffers:\n%s", c.index, plan.buffers, plan.text)
+					}
+				})
+			}
+		}
+	}
+}
+
 // planModes are the plans of a prepared statement: the first few calls of a connection make
 // custom plans, and a busy connection uses the generic plan.
 var planModes = []string{"force_generic_plan", "force_custom_plan"}
@@ -338,6 +427,12 @@ func literals(args []any) string {
 			texts[i] = "'" + arg.Format(time.RFC3339Nano) + "'"
 		case [16]byte:
 			texts[i] = "'" + uuid.UUID(arg).String() + "'"
+		case []uuid.UUID:
+			ids := make([]string, len(arg))
+			for i, id := range arg {
+				ids[i] = id.String()
+			}
+			texts[i] = "'{" + strings.Join(ids, ",") + "}'"
 		case []string:
 			texts[i] = `'{"` + strings.Join(arg, `","`) + `"}'`
 		default:

@@ -61,9 +61,20 @@ func (s *statement) walked(q listQuery, walk, limit string) string {
 	if !q.ofUser() {
 		return "(SELECT " + columns + " " + walk + " LIMIT " + limit + ") AS walked"
 	}
-	return fmt.Sprintf(`(SELECT org_id, org_created_at AS created_at %s LIMIT %s) AS member`+
+	return fmt.Sprintf(`(SELECT org_id, org_created_at AS created_at, `+membershipColumns+` %s LIMIT %s) AS member`+
 		` JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = member.org_id OFFSET 0) AS walked USING (org_id, created_at)`,
 		walk, limit, columns, s.bind(q.accountID))
+}
+
+// membershipColumns are those of the user's membership, from org_members.
+const membershipColumns = `array_to_string(roles, ',') AS member_roles, added_at`
+
+// columns returns the columns of a list's result.
+func (l listQuery) columns() string {
+	if l.ofUser() {
+		return orgColumns + ", member_roles, added_at"
+	}
+	return orgColumns
 }
 
 // residual returns the conditions that the index of the walk cannot answer, or true.
@@ -99,7 +110,7 @@ func orgList(q listQuery) statement {
 	}
 	var s statement
 	walked := s.walked(q, s.walk(q), strconv.Itoa(cursor.MaxLimit+1))
-	s.sql = "SELECT " + orgColumns + " FROM " + walked + " " + orgOrder + " LIMIT " + s.bind(q.Limit+1)
+	s.sql = "SELECT " + q.columns() + " FROM " + walked + " " + orgOrder + " LIMIT " + s.bind(q.Limit+1)
 	return s
 }
 
@@ -108,13 +119,13 @@ func orgList(q listQuery) statement {
 func orgListByExternalID(q listQuery) statement {
 	var s statement
 	found := fmt.Sprintf("(SELECT %s, org_name_folded FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",
-		orgColumns, s.bind(q.accountID), s.bind(q.ExternalID))
-	where := "true" + s.after(q, "created_at") + s.member(q)
+		orgColumns, s.bind(q.accountID), s.bind(q.ExternalID)) + s.member(q)
+	where := "true" + s.after(q, "created_at")
 	if q.IsActive != nil && !q.ofUser() {
 		where += " AND is_active = " + s.bind(*q.IsActive)
 	}
 	where += " AND " + s.residual(q)
-	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", orgColumns, found, where, orgOrder, s.bind(q.Limit+1))
+	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), found, where, orgOrder, s.bind(q.Limit+1))
 	return s
 }
 
@@ -131,7 +142,7 @@ func orgListByActivity(q listQuery) statement {
 		known = activityYes
 	}
 	s.sql = fmt.Sprintf(`SELECT %s FROM ((%s) UNION ALL (%s)) AS either %s LIMIT %s`,
-		orgColumns, s.ofActivity(q, known), s.ofActivity(q, asked), orgOrder, s.bind(q.Limit+1))
+		q.columns(), s.ofActivity(q, known), s.ofActivity(q, asked), orgOrder, s.bind(q.Limit+1))
 	return s
 }
 
@@ -141,7 +152,7 @@ func (s *statement) ofActivity(q listQuery, activity int) string {
 	walk := fmt.Sprintf("FROM org_members WHERE account_id = %s AND (user_id || '') = %s AND org_activity = %d%s ORDER BY org_created_at DESC, org_id DESC",
 		s.bind(q.accountID), s.bind(*q.UserID), activity, s.after(q, "org_created_at"))
 	walked := s.walked(q, walk, "ALL")
-	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", orgColumns, walked, s.bind(*q.IsActive), orgOrder, s.bind(q.Limit+1))
+	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", q.columns(), walked, s.bind(*q.IsActive), orgOrder, s.bind(q.Limit+1))
 }
 
 // orgListNearby reads only the next q.nearby organizations of the walk. It finds common
@@ -156,20 +167,22 @@ func orgListNearby(q listQuery) statement {
 	walked := s.walked(q, walk, fmt.Sprint(q.nearby))
 	residual := s.residual(q)
 	s.sql = fmt.Sprintf(`(SELECT %[1]s FROM %[2]s WHERE %[3]s %[4]s LIMIT %[5]s) UNION ALL (SELECT %[6]s %[7]s OFFSET %[8]d LIMIT 1) LIMIT %[5]s`,
-		orgColumns, walked, residual, orgOrder, s.bind(q.Limit+1), orgNulls, walk, q.nearby)
+		q.columns(), walked, residual, orgOrder, s.bind(q.Limit+1), nulls(q.columns()), walk, q.nearby)
 	return s
 }
 
-// orgNulls replaces orgColumns in the row that reports that the walk continues.
-var orgNulls = strings.Repeat("NULL, ", strings.Count(orgColumns, ",")) + "NULL"
+// nulls replaces the columns in the row that reports that the walk continues.
+func nulls(columns string) string {
+	return strings.Repeat("NULL, ", strings.Count(columns, ",")) + "NULL"
+}
 
 // orgListIndexed finds rare matches by name and metadata. MATERIALIZED prevents the
 // planner from reading the whole account in order instead.
 func orgListIndexed(q listQuery) statement {
 	var s statement
 	where := "account_id = " + s.bind(q.accountID) + s.indexed(q) + s.after(q, "created_at")
-	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[1]s FROM named WHERE true%[3]s %[4]s LIMIT %[5]s`,
-		orgColumns, where, s.member(q), orgOrder, s.bind(q.Limit+1))
+	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[3]s FROM named%[4]s %[5]s LIMIT %[6]s`,
+		orgColumns, where, q.columns(), s.member(q), orgOrder, s.bind(q.Limit+1))
 	return s
 }
 
@@ -194,13 +207,44 @@ func (s *statement) indexed(q listQuery) string {
 	return conditions
 }
 
-// member returns the condition that the user is a member of an organization in `named`.
+// member joins the user's memberships to the organizations in `named`.
 func (s *statement) member(q listQuery) string {
 	if !q.ofUser() {
 		return ""
 	}
-	return fmt.Sprintf(` AND EXISTS (SELECT FROM org_members AS m WHERE m.account_id = %s AND m.org_id = named.org_id AND m.user_id = %s)`,
-		s.bind(q.accountID), s.bind(*q.UserID))
+	return fmt.Sprintf(` JOIN (SELECT org_id, %s FROM org_members WHERE account_id = %s AND user_id = %s) AS member USING (org_id)`,
+		membershipColumns, s.bind(q.accountID), s.bind(*q.UserID))
+}
+
+// orgListPicked looks up the given organizations one by one, and the user's membership in
+// each of them.
+func orgListPicked(q listQuery) statement {
+	var s statement
+	columns := orgColumns
+	if q.folded != "" {
+		columns += ", org_name_folded"
+	}
+	from := fmt.Sprintf(`unnest(%s::uuid[]) AS given (id) CROSS JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = given.id OFFSET 0) AS picked`,
+		s.bind(q.distinctIDs()), columns, s.bind(q.accountID))
+	if q.ofUser() {
+		from += fmt.Sprintf(` CROSS JOIN LATERAL (SELECT %s FROM org_members WHERE account_id = %s AND org_id = given.id AND user_id = %s OFFSET 0) AS member`,
+			membershipColumns, s.bind(q.accountID), s.bind(*q.UserID))
+	}
+	conditions := "true" + s.after(q, "created_at")
+	if q.IsActive != nil {
+		conditions += " AND is_active = " + s.bind(*q.IsActive)
+	}
+	if q.ExternalID != "" {
+		conditions += " AND external_id = " + s.bind(q.ExternalID)
+	}
+	if q.folded != "" {
+		conditions += " AND org_name_folded LIKE " + s.bind(q.namePattern())
+	}
+	if q.metadata != "" {
+		conditions += " AND metadata @> " + s.bind(q.metadata)
+	}
+	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), from, conditions, orgOrder, s.bind(q.Limit+1))
+	return s
 }
 
 // orgListWalked reads all organizations of a user in order, for filters that match many
@@ -209,7 +253,7 @@ func orgListWalked(q listQuery) statement {
 	var s statement
 	walked := s.walked(q, s.walk(q), "ALL")
 	s.sql = fmt.Sprintf(`SELECT %s FROM %s WHERE %s %s LIMIT %s`,
-		orgColumns, walked, s.residual(q), orgOrder, s.bind(q.Limit+1))
+		q.columns(), walked, s.residual(q), orgOrder, s.bind(q.Limit+1))
 	return s
 }
 

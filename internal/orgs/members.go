@@ -2,12 +2,12 @@ package orgs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"orgd/internal/cursor"
 	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
@@ -15,114 +15,161 @@ import (
 // Member is a user of an organization.
 type Member struct {
 	UserID  string
+	Roles   []string // sorted; orgd gives them no meaning
 	AddedAt time.Time
 }
 
-// MemberListParams select a page of an organization's members.
-type MemberListParams struct {
-	OrgID  uuid.UUID
-	Limit  int    // 1 to cursor.MaxLimit
-	Cursor string // MemberPage.Cursor of the previous page; empty for the first page
+// NewMember is a user to make a member, or a member whose roles to set.
+type NewMember struct {
+	UserID string
+	Roles  *[]string // nil keeps the roles of a member, and gives a new member none
 }
 
-// MemberPage is one page of an organization's members.
-type MemberPage struct {
-	Members []Member
-	Cursor  string // for the next page; empty on the last page
+// MembersChange names the users whose memberships begin or change, and those whose
+// memberships end. No user is in it twice.
+type MembersChange struct {
+	Add    []NewMember
+	Remove []string
+}
+
+// MembersChanged says how many users a MembersChange added, removed, gave other roles, and
+// left as they were.
+type MembersChanged struct {
+	Added, Removed, Updated, Unchanged int
+
+	UserCount int32 // of the organization afterwards
+	Replayed  bool  // see Changed
 }
 
 // AddMember makes the user a member. If the user is a member already, nothing changes.
 // Errors: ErrNotFound, VersionError, ErrInactive, ErrInProgress, ErrKeyReused,
 // ErrUnavailable.
 func (r *Repository) AddMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID string) (Changed, error) {
-	return r.changeMembers(ctx, c, "add member", memberRequest{orgID, userID, match}, membersChange{add: []string{userID}})
+	return r.changeMember(ctx, c, "add member", memberRequest{orgID, userID, match}, MembersChange{Add: []NewMember{{UserID: userID}}})
 }
 
 // RemoveMember ends the user's membership. If there is none, nothing changes. Errors:
 // those of AddMember except ErrInactive.
 func (r *Repository) RemoveMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID string) (Changed, error) {
-	return r.changeMembers(ctx, c, "remove member", memberRequest{orgID, userID, match}, membersChange{remove: []string{userID}})
+	return r.changeMember(ctx, c, "remove member", memberRequest{orgID, userID, match}, MembersChange{Remove: []string{userID}})
 }
 
-// membersChange names the users whose membership begins and ends.
-type membersChange struct{ add, remove []string }
-
-const memberChange = `
-SELECT outcome, old_version
-FROM org_members_change_1($1, $2, $3, $4, $5, $6, $7, $8)`
-
-func (r *Repository) changeMembers(ctx context.Context, c Call, operation string, m memberRequest, users membersChange) (Changed, error) {
+func (r *Repository) changeMember(ctx context.Context, c Call, operation string, m memberRequest, users MembersChange) (Changed, error) {
 	return r.change(ctx, r.inTurn(c, m.OrgID), c, operation, m.OrgID, m, func(ctx context.Context, q db.Querier) (Org, error) {
-		var made outcome
-		var version *int64 // before the change
-		err := q.QueryRow(ctx, memberChange, c.AccountID, m.OrgID, []int64(m.Match), users.add, users.remove,
-			orNull(c.KeyID), orNull(c.UserID), c.RequestID).Scan(&made, &version)
-		if err != nil {
-			return Org{}, err
-		}
-		if made == outcomeVersion {
-			return Org{Version: *version}, ErrVersion
-		}
-		return Org{}, made.err()
+		made, err := users.run(ctx, q, c, m.OrgID, m.Match)
+		return Org{Version: made.conflicting}, err
 	})
 }
 
-// ListMembers returns a page of the organization's members, ordered by the time they were
-// added, which is different for each of them, latest first. It makes the promises of List. Errors: ErrNotFound,
-// ErrInvalidCursor, ErrUnavailable.
-func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
-	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return MemberPage{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+// PutMember makes the user a member, or sets the member's roles. It reports whether the
+// membership began. Errors: ErrNotFound, VersionError, ErrInactive, ErrUnavailable.
+func (r *Repository) PutMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, m NewMember) (Member, bool, error) {
+	made, err := r.changeNow(ctx, c, "put member", orgID, match, MembersChange{Add: []NewMember{m}})
+	if err != nil {
+		return Member{}, false, err
 	}
-	sql, args := memberList, []any{accountID, p.OrgID, p.Limit + 1}
-	if p.Cursor != "" {
-		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
-		if err != nil {
-			return MemberPage{}, ErrInvalidCursor
-		}
-		sql, args = memberListNext, append(args, after.CreatedAt)
+	return Member{UserID: m.UserID, Roles: made.roles, AddedAt: made.addedAt.UTC()}, made.added > 0, nil
+}
+
+// DeleteMember ends the user's membership. Errors: ErrNotFound, ErrNotMember, VersionError,
+// ErrUnavailable.
+func (r *Repository) DeleteMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, userID string) error {
+	made, err := r.changeNow(ctx, c, "delete member", orgID, match, MembersChange{Remove: []string{userID}})
+	if err == nil && made.removed == 0 {
+		err = fmt.Errorf("delete member: %w", ErrNotMember)
 	}
-	var found []foundMember
-	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) error {
-		rows, err := q.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[foundMember])
+	return err
+}
+
+// changeNow makes a change that takes no idempotency key.
+func (r *Repository) changeNow(ctx context.Context, c Call, operation string, orgID uuid.UUID, match Versions, users MembersChange) (membersChanged, error) {
+	var made membersChanged
+	err := r.inTurn(c, orgID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		made, err = users.run(ctx, q, c, orgID, match)
 		return err
 	})
+	if errors.Is(err, ErrVersion) {
+		err = VersionError{Current: made.conflicting}
+	}
 	if err != nil {
-		return MemberPage{}, fmt.Errorf("list members: %w", err)
+		err = fmt.Errorf("%s: %w", operation, err)
 	}
-	if len(found) == 0 {
-		return MemberPage{}, fmt.Errorf("list members: %w", ErrNotFound)
-	}
-	return newMemberPage(found, p, accountID), nil
+	return made, err
 }
 
-// foundMember is empty if the organization has no members.
-type foundMember struct {
-	UserID  *string
-	AddedAt *time.Time
+// ChangeMembers makes the whole change, or none of it. Errors: those of AddMember.
+func (r *Repository) ChangeMembers(ctx context.Context, c Call, orgID uuid.UUID, match Versions, users MembersChange) (MembersChanged, error) {
+	const operation = "change members"
+	request := membersRequest{OrgID: orgID, Match: match, Remove: users.Remove}
+	for _, m := range users.Add {
+		request.Add = append(request.Add, memberAddition{UserID: m.UserID, Roles: m.joined()})
+	}
+	first, replayed, err := once(ctx, r.inTurn(c, orgID), c, operation, orgID, request, func(ctx context.Context, q db.Querier) (membersRecord, error) {
+		made, err := users.run(ctx, q, c, orgID, match)
+		return membersRecord{Added: made.added, Removed: made.removed, Updated: made.updated, UserCount: made.users, Version: made.conflicting}, err
+	})
+	if errors.Is(err, ErrVersion) {
+		err = VersionError{Current: first.Version}
+	}
+	if err != nil {
+		return MembersChanged{Replayed: replayed}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return MembersChanged{
+		Added: first.Added, Removed: first.Removed, Updated: first.Updated,
+		Unchanged: len(users.Add) + len(users.Remove) - first.Added - first.Removed - first.Updated,
+		UserCount: first.UserCount, Replayed: replayed,
+	}, nil
 }
 
-func newMemberPage(found []foundMember, p MemberListParams, accountID uuid.UUID) MemberPage {
-	var page MemberPage
-	for _, f := range found[:min(len(found), p.Limit)] {
-		if f.UserID != nil {
-			page.Members = append(page.Members, Member{UserID: *f.UserID, AddedAt: *f.AddedAt})
+// joined returns the roles as org_members_change_1 takes them.
+func (m NewMember) joined() *string {
+	if m.Roles == nil {
+		return nil
+	}
+	roles := strings.Join(slices.Sorted(slices.Values(*m.Roles)), ",")
+	return &roles
+}
+
+// membersChanged is what org_members_change_1 did.
+type membersChanged struct {
+	added, removed, updated int
+	users                   int32
+	roles                   []string // of the only user to add
+	addedAt                 time.Time
+	conflicting             int64 // the organization's version, after ErrVersion
+}
+
+const membersChange = `
+SELECT outcome, old_version, added, removed, updated, users, member_roles, member_added_at
+FROM org_members_change_1($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+func (u MembersChange) run(ctx context.Context, q db.Querier, c Call, orgID uuid.UUID, match Versions) (membersChanged, error) {
+	var users []string
+	var roles []*string
+	for _, m := range u.Add {
+		users, roles = append(users, m.UserID), append(roles, m.joined())
+	}
+	var done outcome
+	var version *int64
+	var added, removed, updated *int
+	var count *int32
+	var addedAt *time.Time
+	var made membersChanged
+	err := q.QueryRow(ctx, membersChange, c.AccountID, orgID, []int64(match), users, roles, u.Remove,
+		orNull(c.KeyID), orNull(c.UserID), c.RequestID).Scan(&done, &version, &added, &removed, &updated, &count, &made.roles, &addedAt)
+	if err != nil {
+		return membersChanged{}, err
+	}
+	switch done {
+	case outcomeVersion:
+		made.conflicting = *version
+	case outcomeChanged, outcomeUnchanged:
+		made.added, made.removed, made.updated, made.users = *added, *removed, *updated, *count
+		if addedAt != nil {
+			made.addedAt = *addedAt
 		}
 	}
-	if len(found) > p.Limit {
-		last := page.Members[p.Limit-1]
-		page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.AddedAt}, p.scope(accountID))
-	}
-	return page
-}
-
-func (p MemberListParams) scope(accountID uuid.UUID) []byte {
-	scope := append([]byte("org_members\x00"), accountID[:]...)
-	return append(scope, p.OrgID[:]...)
+	return made, done.err()
 }
 
 // The values of org_members.org_activity, which says whether the organization is active.

@@ -17,6 +17,8 @@ var (
 	ErrInvalidCursor = errors.New("orgs: invalid cursor")
 	// ErrNotFound means that the account has no organization with this id.
 	ErrNotFound = errors.New("orgs: no such organization")
+	// ErrNotMember means that the user is not a member of the organization.
+	ErrNotMember = errors.New("orgs: no such member")
 	// ErrInactive means that the organization is deactivated and takes no new members.
 	ErrInactive = errors.New("orgs: organization is deactivated")
 	// ErrExternalIDTaken means that another organization of the account has the external id. The error
@@ -98,4 +100,10 @@ type Org struct {
 
 	// Version rises with every change of its fields or members. Lists leave it zero.
 	Version int64
+}
+
+// Membership is a user's part in an organization.
+type Membership struct {
+	Roles   []string // sorted; orgd gives them no meaning
+	AddedAt time.Time
 }

@@ -31,6 +31,15 @@ type record struct {
 	Version           int64     `json:"Version"`
 }
 
+// membersRecord is the result of a change of several memberships.
+type membersRecord struct {
+	Added     int   `json:"Added"`
+	Removed   int   `json:"Removed"`
+	Updated   int   `json:"Updated"`
+	UserCount int32 `json:"UserCount"`
+	Version   int64 `json:"Version"` // of the organization, after ErrVersion
+}
+
 // createRequest is everything that a creation asks for: the name, the metadata as JSON, and
 // the external id, which may be empty.
 type createRequest [3]string
@@ -54,6 +63,19 @@ type memberRequest struct {
 	UserID string    `json:"UserID"`
 	// Absent if nil, so that the digest equals that of releases without this field.
 	Match Versions `json:"Match,omitzero"`
+}
+
+// membersRequest is everything that a change of several memberships asks for.
+type membersRequest struct {
+	OrgID  uuid.UUID        `json:"OrgID"`
+	Match  Versions         `json:"Match"`
+	Add    []memberAddition `json:"Add"`
+	Remove []string         `json:"Remove"`
+}
+
+type memberAddition struct {
+	UserID string  `json:"UserID"`
+	Roles  *string `json:"Roles"` // sorted and joined by commas; nil keeps them
 }
 
 // callText returns the text whose digest identifies a call with an idempotency key.

@@ -137,6 +137,45 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	}
 }
 
+// A change of several members has a record of its own.
+func TestStoredMembersChangesOfVersion1(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	id, roles := uuid.UUID{15: 10}, []string{"owner", "billing:read"}
+	for name, tc := range map[string]struct {
+		match orgs.Versions
+		users orgs.MembersChange
+		want  orgs.MembersChanged
+		err   error
+	}{
+		"change of members": {
+			users: orgs.MembersChange{Add: []orgs.NewMember{{UserID: userN(3), Roles: &roles}, {UserID: userN(4)}}, Remove: []string{userN(5)}},
+			want:  orgs.MembersChanged{Added: 2, Unchanged: 1, UserCount: 2, Replayed: true},
+		},
+		"change of members of another version": {
+			match: orgs.Versions{7},
+			users: orgs.MembersChange{Remove: []string{userN(5)}},
+			want:  orgs.MembersChanged{Replayed: true},
+			err:   orgs.VersionError{Current: 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, golden := setup(t), dbtest.StoredCalls(t, "testdata/v1.json")[name]
+			b.Org(t, b.account, orgs.Org{ID: id, IsActive: true})
+			if changed, err := b.repository.ChangeMembers(ctx, b.keyed("k"), id, tc.match, tc.users); changed.Replayed || !errors.Is(err, tc.err) {
+				t.Fatalf("first: %+v, %v", changed, err)
+			}
+			b.WantStored(t, golden, "")
+			b.Exec(t, "UPDATE idempotency_keys SET result = $1::jsonb", string(golden.Result))
+			again, err := b.repository.ChangeMembers(ctx, b.keyed("k"), id, tc.match, tc.users)
+			if again != tc.want || !errors.Is(err, tc.err) {
+				t.Errorf("again: %+v, %v; want %+v, %v", again, err, tc.want, tc.err)
+			}
+		})
+	}
+}
+
 // The digest by which a retry without a key finds an equal creation is stored too.
 func TestStoredCreationOfVersion1(t *testing.T) {
 	t.Parallel()

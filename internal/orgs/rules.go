@@ -1,6 +1,11 @@
 package orgs
 
-import "orgd/internal/text"
+import (
+	"errors"
+	"strings"
+
+	"orgd/internal/text"
+)
 
 // The limits of an organization's fields, in code points where they limit a text. The
 // schema has them as CHECKs too.
@@ -8,10 +13,31 @@ const (
 	MaxName          = 255
 	MaxUserID        = 255
 	MaxExternalID    = 255
+	MaxRoles         = 10 // of a member
+	MaxRole          = 64
 	MaxMetadataPairs = 50
 	MaxMetadataKey   = 100
 	MaxMetadataValue = 1000
 )
+
+// MaxListed is the most ids by which a list picks organizations or members.
+const MaxListed = 100
+
+// MaxMembersChange is the most users in a MembersChange.
+const MaxMembersChange = 100
+
+// ErrRole means that a text is not a role.
+var ErrRole = errors.New("orgs: not a role")
+
+// ValidRole accepts a role of a member: 1 to 64 ASCII letters, digits and :_.-
+func ValidRole(role string) error {
+	if role == "" || len(role) > MaxRole || strings.ContainsFunc(role, func(r rune) bool {
+		return !isASCIIAlphanumeric(r) && !strings.ContainsRune(":_.-", r)
+	}) {
+		return ErrRole
+	}
+	return nil
+}
 
 // ValidName returns the name without the white space around it. Errors: see text.Line.
 func ValidName(name string) (string, error) { return text.Line(name, MaxName) }

@@ -1,0 +1,139 @@
+package http
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+
+	"orgd/internal/orgs"
+	"orgd/internal/text"
+)
+
+// userIDField is the id of a user.
+func userIDField(into *string) field {
+	return textField("userId", func(value string) *fieldError {
+		*into = value
+		return checkID(orgs.ValidUserID(value))
+	})
+}
+
+// checkID says what is wrong with an id from another system.
+func checkID(err error) *fieldError {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, text.ErrEmpty):
+		return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
+	case errors.Is(err, text.ErrSpace):
+		return &fieldError{Code: fieldInvalid, Detail: "Must not begin or end with white space."}
+	case errors.Is(err, text.ErrControl):
+		return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
+	case errors.Is(err, text.ErrEncoding):
+		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8."}
+	default:
+		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
+	}
+}
+
+// rolesField is the list of a member's roles, without duplicates. It is never nil after
+// reading.
+func rolesField(into *[]string) field {
+	return field{name: "roles", read: func(raw json.RawMessage) []fieldError {
+		values, bad := readArray(raw, orgs.MaxRoles, "Must have at most 10 roles.")
+		*into = []string{}
+		for i, value := range values {
+			role, err := readText(value)
+			if err == nil {
+				err = checkRole(role)
+			}
+			if err == nil && slices.Contains(*into, role) {
+				err = &fieldError{Code: fieldRepeated, Detail: "Duplicate role. List each role once."}
+			}
+			if err != nil {
+				err.Field = "." + strconv.Itoa(i)
+				bad = append(bad, *err)
+			}
+			*into = append(*into, role)
+		}
+		return bad
+	}}
+}
+
+func checkRole(role string) *fieldError {
+	if orgs.ValidRole(role) != nil {
+		return &fieldError{Code: fieldInvalid, Detail: "Must be 1 to 64 of the characters A-Z a-z 0-9 : _ . -"}
+	}
+	return nil
+}
+
+// additionsField is the users to add or to update. The fields of a change are read one
+// after the other, so a user that an earlier one names is a duplicate.
+func additionsField(into *orgs.MembersChange) field {
+	return field{name: "add", read: func(raw json.RawMessage) []fieldError {
+		return readUsers(into, raw, func(value json.RawMessage) (string, []fieldError) {
+			var m orgs.NewMember
+			var o object
+			if err := json.Unmarshal(value, &o); err != nil || o == nil {
+				return "", []fieldError{{Code: fieldWrongType, Detail: "Must be an object with a userId."}}
+			}
+			bad := o.faults(userIDField(&m.UserID).must(), optional(&m.Roles, rolesField))
+			for i := range bad {
+				bad[i].Field = "." + bad[i].Field
+			}
+			into.Add = append(into.Add, m)
+			return m.UserID, bad
+		})
+	}}
+}
+
+// removalsField is the users to remove.
+func removalsField(into *orgs.MembersChange) field {
+	return field{name: "remove", read: func(raw json.RawMessage) []fieldError {
+		return readUsers(into, raw, func(value json.RawMessage) (string, []fieldError) {
+			id, err := readText(value)
+			if err == nil {
+				err = checkID(orgs.ValidUserID(id))
+			}
+			if err != nil {
+				return "", []fieldError{*err}
+			}
+			into.Remove = append(into.Remove, id)
+			return id, nil
+		})
+	}}
+}
+
+// readUsers reads the elements of an array, of which each names another user.
+func readUsers(named *orgs.MembersChange, raw json.RawMessage, read func(json.RawMessage) (string, []fieldError)) []fieldError {
+	left := orgs.MaxMembersChange - len(named.Add)
+	values, bad := readArray(raw, left, "Must have at most 100 users, in add and remove together.")
+	for i, value := range values {
+		known := *named
+		id, wrong := read(value)
+		if len(wrong) == 0 && names(known, id) {
+			wrong = []fieldError{{Code: fieldRepeated, Detail: "Duplicate user. Name each user once, in add or in remove."}}
+		}
+		for _, err := range wrong {
+			err.Field = "." + strconv.Itoa(i) + err.Field
+			bad = append(bad, err)
+		}
+	}
+	return bad
+}
+
+func names(users orgs.MembersChange, id string) bool {
+	return slices.Contains(users.Remove, id) || slices.ContainsFunc(users.Add, func(m orgs.NewMember) bool { return m.UserID == id })
+}
+
+// readArray returns the elements of an array, or what is wrong with it as a whole.
+func readArray(raw json.RawMessage, most int, tooMany string) ([]json.RawMessage, []fieldError) {
+	var values []json.RawMessage
+	if err := json.Unmarshal(raw, &values); err != nil || values == nil {
+		return nil, []fieldError{{Code: fieldWrongType, Detail: "Must be an array."}}
+	}
+	if len(values) > most {
+		return nil, []fieldError{{Code: fieldTooMany, Detail: tooMany}}
+	}
+	return values, nil
+}

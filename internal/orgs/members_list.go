@@ -1,0 +1,222 @@
+package orgs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/cursor"
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// MemberListParams select a list of an organization's members and a page of it.
+type MemberListParams struct {
+	OrgID  uuid.UUID
+	Limit  int    // 1 to cursor.MaxLimit
+	Cursor string // MemberPage.Cursor of the previous page; empty for the first page
+
+	Role    string   // only members with this role; empty for all
+	UserIDs []string // only these users, at most MaxListed; empty for all
+}
+
+// MemberPage is one page of an organization's members.
+type MemberPage struct {
+	Members []Member
+	Cursor  string // for the next page; empty on the last page
+}
+
+// GetMember returns the member. Errors: ErrNotFound, ErrNotMember, ErrUnavailable.
+func (r *Repository) GetMember(ctx context.Context, accountID, orgID uuid.UUID, userID string) (Member, error) {
+	p := MemberListParams{OrgID: orgID, Limit: 1, UserIDs: []string{userID}}
+	found, err := r.findMembers(ctx, accountID, memberQuery{MemberListParams: p, accountID: accountID})
+	if err == nil && found[0].UserID == nil {
+		err = ErrNotMember
+	}
+	if err != nil {
+		return Member{}, fmt.Errorf("get member: %w", err)
+	}
+	return found[0].member(), nil
+}
+
+// ListMembers returns a page of the organization's members, ordered by the time they were
+// added, which is different for each of them, latest first. It makes the promises of List.
+// Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
+func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
+	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
+		return MemberPage{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+	}
+	query := memberQuery{MemberListParams: p, accountID: accountID, nearby: r.nearby.orgs}
+	if p.Cursor != "" {
+		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
+		if err != nil {
+			return MemberPage{}, ErrInvalidCursor
+		}
+		query.after = &after
+	}
+	found, err := r.findMembers(ctx, accountID, query)
+	if err != nil {
+		return MemberPage{}, fmt.Errorf("list members: %w", err)
+	}
+	return newMemberPage(found, p, accountID), nil
+}
+
+// findMembers returns at least one row, which may be empty, or ErrNotFound.
+func (r *Repository) findMembers(ctx context.Context, accountID uuid.UUID, query memberQuery) ([]foundMember, error) {
+	var found []foundMember
+	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		found, err = query.run(ctx, q)
+		return err
+	})
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	return found, err
+}
+
+// foundMember is empty if no member is found. If it has a time but no user, it reports
+// that more members follow those that memberListNearby has read.
+type foundMember struct {
+	UserID  *string
+	Roles   []string
+	AddedAt *time.Time
+}
+
+func (f foundMember) reportsMore() bool { return f.UserID == nil && f.AddedAt != nil }
+
+func (f foundMember) member() Member {
+	return Member{UserID: *f.UserID, Roles: f.Roles, AddedAt: f.AddedAt.UTC()}
+}
+
+// memberQuery is everything that the statements of a list of members need.
+type memberQuery struct {
+	MemberListParams
+	accountID uuid.UUID
+	after     *cursor.Position // nil for the first page
+	nearby    int              // how many members memberListNearby reads
+}
+
+func (m memberQuery) run(ctx context.Context, q db.Querier) ([]foundMember, error) {
+	switch {
+	case len(m.UserIDs) > 0:
+		return m.fetch(ctx, q, memberListPicked(m))
+	case m.Role == "":
+		return m.fetch(ctx, q, memberList(m))
+	}
+	// As for the organizations: common roles are found nearby, and rare ones by the index.
+	found, err := m.fetch(ctx, q, memberListNearby(m))
+	if err != nil || !slices.ContainsFunc(found, foundMember.reportsMore) {
+		return found, err
+	}
+	return m.fetch(ctx, q, memberListByRole(m))
+}
+
+func (m memberQuery) fetch(ctx context.Context, q db.Querier, s statement) ([]foundMember, error) {
+	rows, err := q.Query(ctx, s.sql, s.args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[foundMember])
+}
+
+const memberColumns = `user_id, roles, added_at`
+
+// ofOrg returns the conditions for the members of the organization after the cursor. The
+// last one is true, and lets the planner use org_members_by_added.
+func (s *statement) ofOrg(m memberQuery) string {
+	return fmt.Sprintf("account_id = %s AND org_id = %s AND added_at > '-infinity'", s.bind(m.accountID), s.bind(m.OrgID)) + s.afterMember(m)
+}
+
+// afterMember is as statement.after.
+func (s *statement) afterMember(m memberQuery) string {
+	if m.after == nil {
+		return ""
+	}
+	return " AND added_at < " + s.bind(m.after.CreatedAt)
+}
+
+// withOrg returns the members that the query finds. If it finds none it returns one empty
+// row, and no row if there is no such organization.
+func (s *statement) withOrg(m memberQuery, members string) statement {
+	s.sql = fmt.Sprintf(`SELECT member.user_id, member.roles, member.added_at FROM orgs LEFT JOIN LATERAL (%s) AS member ON true`+
+		` WHERE orgs.account_id = %s AND orgs.org_id = %s ORDER BY member.added_at DESC`,
+		members, s.bind(m.accountID), s.bind(m.OrgID))
+	return *s
+}
+
+// memberList is for a list without filters.
+func memberList(m memberQuery) statement {
+	var s statement
+	return s.withOrg(m, fmt.Sprintf(`SELECT %[1]s FROM org_members WHERE %[2]s ORDER BY added_at DESC LIMIT %[3]s`, memberColumns, s.ofOrg(m), s.bind(m.Limit+1)))
+}
+
+// memberListPicked looks up the given users one by one.
+func memberListPicked(m memberQuery) statement {
+	var s statement
+	lookup := fmt.Sprintf("SELECT %s FROM org_members WHERE account_id = %s AND org_id = %s AND user_id = given.id OFFSET 0",
+		memberColumns, s.bind(m.accountID), s.bind(m.OrgID))
+	conditions := "true" + s.afterMember(m)
+	if m.Role != "" {
+		conditions += " AND " + s.withRole(m)
+	}
+	return s.withOrg(m, fmt.Sprintf("SELECT %s FROM unnest(%s::text[]) AS given (id) CROSS JOIN LATERAL (%s) AS picked WHERE %s ORDER BY added_at DESC LIMIT %s",
+		memberColumns, s.bind(m.distinctUsers()), lookup, conditions, s.bind(m.Limit+1)))
+}
+
+// memberListNearby reads only the next m.nearby members in order. If these do not fill the
+// page and more follow, the last row has a time but no user: see orgListNearby.
+func memberListNearby(m memberQuery) statement {
+	var s statement
+	walk := "FROM org_members WHERE " + s.ofOrg(m) + " ORDER BY added_at DESC"
+	return s.withOrg(m, fmt.Sprintf(`(SELECT %[1]s FROM (SELECT %[1]s %[2]s LIMIT %[3]d) AS walked WHERE %[4]s ORDER BY added_at DESC LIMIT %[5]s)`+
+		` UNION ALL (SELECT NULL, NULL, added_at %[2]s OFFSET %[3]d LIMIT 1) LIMIT %[5]s`,
+		memberColumns, walk, m.nearby, s.withRole(m), s.bind(m.Limit+1)))
+}
+
+// memberListByRole finds rare members with a role. A role that many members have, but only
+// old ones, costs a sort of all of these. The statement names the organization only in the
+// expression of org_members_by_role, so the planner uses no other index.
+func memberListByRole(m memberQuery) statement {
+	var s statement
+	conditions := fmt.Sprintf(`account_id = %s AND roles <> '{}' AND org_member_roles(org_id, roles) COLLATE "C" @> ARRAY[%s::text]`,
+		s.bind(m.accountID), s.bind(m.OrgID.String()+":"+m.Role)) + s.afterMember(m)
+	return s.withOrg(m, fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM org_members WHERE %[2]s) SELECT %[1]s FROM named ORDER BY added_at DESC LIMIT %[3]s`,
+		memberColumns, conditions, s.bind(m.Limit+1)))
+}
+
+func (s *statement) withRole(m memberQuery) string { return s.bind(m.Role) + " = ANY (roles)" }
+
+func newMemberPage(found []foundMember, p MemberListParams, accountID uuid.UUID) MemberPage {
+	var page MemberPage
+	for _, f := range found[:min(len(found), p.Limit)] {
+		if f.UserID != nil {
+			page.Members = append(page.Members, f.member())
+		}
+	}
+	if len(found) > p.Limit {
+		last := page.Members[p.Limit-1]
+		page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.AddedAt}, p.scope(accountID))
+	}
+	return page
+}
+
+func (p MemberListParams) distinctUsers() []string {
+	return slices.Compact(slices.Sorted(slices.Values(p.UserIDs)))
+}
+
+// scope identifies the list that a cursor belongs to. No two lists have the same scope,
+// because roles and user ids contain no NUL.
+func (p MemberListParams) scope(accountID uuid.UUID) []byte {
+	scope := append([]byte("org_members\x00"), accountID[:]...)
+	scope = append(scope, p.OrgID[:]...)
+	if p.Role != "" {
+		scope = append(scope, "\x00r"+p.Role...)
+	}
+	for _, user := range p.distinctUsers() {
+		scope = append(scope, "\x00u"+user...)
+	}
+	return scope
+}
