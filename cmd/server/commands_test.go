@@ -85,7 +85,7 @@ func TestWrongValues(t *testing.T) {
 		{"keys", "create", good, "--account=" + id, "--description=a\nb", "--scope=orgs:read"},
 		{"keys", "create", good, "--account=" + id, "--description= ", "--scope=orgs:read"},
 		{"keys", "create", good, "--account=" + id, "--description=\u200b", "--scope=orgs:read"},
-		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:delete"},
+		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:admin"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=-1h"},
 		{"keys", "create", good, "--account=" + id, "--description=d", "--scope=orgs:read", "--expires-in=0s"},
 		{"keys", "revoke", good, "x"},
