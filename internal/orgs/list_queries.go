@@ -216,6 +216,16 @@ func (s *statement) member(q listQuery) string {
 		membershipColumns, s.bind(q.accountID), s.bind(*q.UserID))
 }
 
+// given returns a FROM item with the ids. A single one is not in an array, because the planner
+// cannot know the length of an array in advance, and would plan every call again, which
+// costs several times as much as the look-up.
+func given[T any](s *statement, ids []T, kind string) string {
+	if len(ids) == 1 {
+		return fmt.Sprintf("(SELECT %s::%s) AS given (id)", s.bind(ids[0]), kind)
+	}
+	return fmt.Sprintf("unnest(%s::%s[]) AS given (id)", s.bind(ids), kind)
+}
+
 // orgListPicked looks up the given organizations one by one, and the user's membership in
 // each of them.
 func orgListPicked(q listQuery) statement {
@@ -224,8 +234,8 @@ func orgListPicked(q listQuery) statement {
 	if q.folded != "" {
 		columns += ", org_name_folded"
 	}
-	from := fmt.Sprintf(`unnest(%s::uuid[]) AS given (id) CROSS JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = given.id OFFSET 0) AS picked`,
-		s.bind(q.distinctIDs()), columns, s.bind(q.accountID))
+	from := fmt.Sprintf(`%s CROSS JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = given.id OFFSET 0) AS picked`,
+		given(&s, q.distinctIDs(), "uuid"), columns, s.bind(q.accountID))
 	if q.ofUser() {
 		from += fmt.Sprintf(` CROSS JOIN LATERAL (SELECT %s FROM org_members WHERE account_id = %s AND org_id = given.id AND user_id = %s OFFSET 0) AS member`,
 			membershipColumns, s.bind(q.accountID), s.bind(*q.UserID))

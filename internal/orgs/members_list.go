@@ -162,8 +162,8 @@ func memberListPicked(m memberQuery) statement {
 	if m.Role != "" {
 		conditions += " AND " + s.withRole(m)
 	}
-	return s.withOrg(m, fmt.Sprintf("SELECT %s FROM unnest(%s::text[]) AS given (id) CROSS JOIN LATERAL (%s) AS picked WHERE %s ORDER BY added_at DESC LIMIT %s",
-		memberColumns, s.bind(m.distinctUsers()), lookup, conditions, s.bind(m.Limit+1)))
+	return s.withOrg(m, fmt.Sprintf("SELECT %s FROM %s CROSS JOIN LATERAL (%s) AS picked WHERE %s ORDER BY added_at DESC LIMIT %s",
+		memberColumns, given(&s, m.distinctUsers(), "text"), lookup, conditions, s.bind(m.Limit+1)))
 }
 
 // memberListNearby reads only the next m.nearby members in order. If these do not fill the
