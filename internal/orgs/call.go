@@ -31,8 +31,8 @@ type Precondition struct {
 	Revision *int64 // nil for any
 }
 
-// effect makes a change with one call of a function of migrations 00008 to 00010, and therefore in
-// one transaction and one round trip.
+// effect makes a change with one call of a function of migrations 00008 to 00010, and
+// therefore in one transaction and one round trip.
 type effect func(context.Context, db.Querier) (Org, error)
 
 // change runs an effect on the share, at most once for each idempotency key. The request is

@@ -6,7 +6,7 @@ CREATE TABLE schema_floor (
     only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT schema_floor_only_row CHECK (only_row),
     version bigint NOT NULL
 );
-INSERT INTO schema_floor (version) VALUES (12);
+INSERT INTO schema_floor (version) VALUES (13);
 
 -- +goose Down
 DROP TABLE schema_floor;
