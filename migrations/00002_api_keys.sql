@@ -7,12 +7,12 @@ CREATE TABLE api_keys (
     hint         text        NOT NULL,
     scopes       text[]      NOT NULL,
     rate_limit   integer,    -- requests per second; 0 for no limit, NULL for the server's default
-    lifetime     interval,   -- what the key was created with and a rotation passes on; NULL for unlimited
+    lifetime     interval,   -- as last set; a rotation passes it on to the new key; NULL for unlimited
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,
     last_used_at timestamptz,
-    rotated_at   timestamptz, -- when a rotation first replaced the key; its end then stays, or comes sooner
+    rotated_at   timestamptz, -- when the key was first rotated; its expiry can then only move earlier
     created_by_api_key_id uuid, -- NULL for an operator
 
     CONSTRAINT api_keys_pkey PRIMARY KEY (account_id, id),
@@ -39,7 +39,7 @@ CREATE INDEX api_keys_by_created ON api_keys (account_id, created_at DESC, id DE
 CREATE INDEX api_keys_live ON api_keys (account_id, coalesce(expires_at, 'infinity')) WHERE revoked_at IS NULL;
 
 -- Notifies every server of each change to a key that matters for authentication,
--- however it is made. The use of a key is no such change. A server that does not listen
+-- however it is made. Recording the use of a key does not count. A server that does not listen
 -- sees the change at its next look-up.
 -- +goose StatementBegin
 CREATE FUNCTION api_keys_notify() RETURNS trigger
@@ -59,8 +59,8 @@ CREATE TRIGGER api_keys_updated AFTER UPDATE ON api_keys FOR EACH ROW
 CREATE TRIGGER api_keys_deleted AFTER DELETE ON api_keys FOR EACH ROW
     EXECUTE FUNCTION api_keys_notify();
 
--- A suspension ends all keys of an account, and its end makes them valid. The payload is no
--- digest, so servers drop all keys from their caches.
+-- Suspending an account invalidates all its keys; resuming it makes them valid again. The
+-- payload is empty instead of a digest, so servers drop all keys from their caches.
 -- +goose StatementBegin
 CREATE FUNCTION accounts_notify() RETURNS trigger
     LANGUAGE plpgsql AS $$

@@ -64,7 +64,7 @@ CREATE TABLE orgs (
     CONSTRAINT orgs_times_finite CHECK (isfinite(created_at) AND isfinite(updated_at))
 ) WITH (fillfactor = 85);
 
--- Another version of the rule needs a column of its own: see CONTRIBUTING.md.
+-- A new version of the folding rule needs a new column: see CONTRIBUTING.md.
 COMMENT ON COLUMN orgs.org_name_folded IS 'orgs.Fold, version 1';
 
 CREATE INDEX orgs_by_created ON orgs (account_id, created_at DESC, org_id DESC);

@@ -40,9 +40,9 @@ CREATE INDEX org_members_by_user ON org_members (account_id, user_id, org_create
 -- could walk all of a user's organizations in org_members_by_user and filter them, if it
 -- estimates that most have the activity.
 CREATE INDEX org_members_by_activity ON org_members (account_id, (user_id || ''), org_activity, org_created_at DESC, org_id DESC);
--- Finds the members with a role that few have. One value for the organization and the
--- role, so a look-up reads nothing of other organizations. Members without roles, which
--- are most, cost nothing here.
+-- Finds the members with a role that few have. Each entry combines the organization and
+-- the role, so a look-up reads no entries of other organizations. Members without roles,
+-- which are most, cost nothing here.
 CREATE INDEX org_members_by_role ON org_members USING gin (org_member_roles(org_id, roles) COLLATE "C") WHERE roles <> '{}';
 
 -- +goose Down

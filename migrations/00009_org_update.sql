@@ -3,7 +3,7 @@
 -- metadata and has a JSON null for each pair to remove; own_id is '' for none. If nothing
 -- changes, the versions stay the same.
 --
--- outcome is changed, unchanged, not_found, version or revision (the row has another one),
+-- outcome is changed, unchanged, not_found, version or revision (the row's value does not match),
 -- too_many_pairs, or external_id_taken: then changed is the organization that has it.
 -- +goose StatementBegin
 CREATE FUNCTION org_update_1(

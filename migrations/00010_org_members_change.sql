@@ -1,6 +1,6 @@
 -- +goose Up
 -- Makes users members, each with its own added_at, sets their roles, and ends memberships.
--- What is so already stays. outcome is changed, unchanged, not_found, version, or inactive
+-- Entries that already match are left unchanged. outcome is changed, unchanged, not_found, version, or inactive
 -- if the organization is deactivated and a user would become a member; then nothing
 -- changes. No user may be given twice.
 --

@@ -10,8 +10,9 @@ CREATE TABLE org_erasures (
     CONSTRAINT org_erasures_requested_at_finite CHECK (isfinite(requested_at))
 );
 
--- Deletes a deactivated organization with all results that are kept for repeats. outcome
--- is deleted, not_found, version or revision (the row has another one), or active.
+-- Deletes a deactivated organization and the results stored for its idempotency keys.
+-- outcome is deleted, not_found, version or revision (the row's value does not match), or
+-- active.
 --
 -- The event has no user: it stays when everything else about the organization is erased.
 -- +goose StatementBegin
@@ -54,12 +55,12 @@ END
 $$;
 -- +goose StatementEnd
 
--- Erases one piece of at most so many rows: first members, after the user after_user, then
+-- Erases one piece of at most `most` rows: first members, after the user after_user, then
 -- the contents of events, after the event after_event. The caller passes on next_user and
 -- next_event, so that a piece does not read past the rows that the previous ones deleted.
 -- A caller that does not know them begins with '' and 0. done is true when nothing is left.
 --
--- No member and no event of the organization can appear meanwhile: whoever adds one locks
+-- No member or event of the organization can be added meanwhile, because adding one locks
 -- the organization's row first.
 -- +goose StatementBegin
 CREATE FUNCTION org_erase_1(

@@ -13,7 +13,7 @@ CREATE TABLE user_erasures (
     CONSTRAINT user_erasures_requested_at_finite CHECK (isfinite(requested_at))
 );
 
--- Asks the worker to erase a user, unless no row has the user's id. pending is false then.
+-- Queues a user for erasure if any row has the user's id. Otherwise pending is false.
 -- +goose StatementBegin
 CREATE FUNCTION user_erasure_request_1(
     account uuid, erased text, by_key uuid, request text,
@@ -35,8 +35,8 @@ END
 $$;
 -- +goose StatementEnd
 
--- Erases one piece: the user in at most so many organizations, or in at most four times as
--- many events. done is true when nothing is left.
+-- Erases one piece: the user in at most `most` organizations, or in at most 4 × `most`
+-- events. done is true when nothing is left.
 --
 -- An organization that the user was a member of, or created, gets one event, org.user_erased,
 -- without the user.

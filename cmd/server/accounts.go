@@ -28,7 +28,7 @@ type accountsCreate struct {
 	JSON          bool   `help:"Print the account as JSON."`
 }
 
-// Validate rejects a name that no account can have.
+// Validate rejects an invalid account name.
 func (c *accountsCreate) Validate() error {
 	return firstError(c.databaseFlags.Validate(), validText("--name", &c.Name, accounts.ValidName))
 }

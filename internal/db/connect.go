@@ -106,7 +106,7 @@ func hangUp(conn *pgx.Conn) {
 }
 
 const (
-	// silentLimit bounds the connection to a host that was silent before.
+	// silentLimit is the connect timeout for a host that recently did not respond.
 	silentLimit = 500 * time.Millisecond
 	silentFor   = 30 * time.Second
 )

@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errNotReplicated means that the commit is on the primary, and perhaps on no standby.
+// errNotReplicated means that the commit is on the primary but may not be on any standby.
 var errNotReplicated = errors.New("the wait for synchronous replication was canceled")
 
 // noteReplication marks a connection whose commit did not wait for its standby, because

@@ -119,7 +119,7 @@ var known = []struct {
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},
-	{apikeys.ErrRotated, codeAPIKeyRotated, "The API key was rotated, so its expiry no longer changes. To end it sooner, revoke it. To work longer, use the key that replaced it."},
+	{apikeys.ErrRotated, codeAPIKeyRotated, "The API key was rotated, so its expiry can no longer be changed. To end it sooner, revoke it. To keep access longer, use the key that replaced it."},
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},

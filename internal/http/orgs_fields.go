@@ -41,7 +41,7 @@ func clearableExternalIDField(into *string) field {
 func sameExternalIDField(path string) field {
 	return textField("externalId", func(value string) *fieldError {
 		if value != path {
-			return &fieldError{Code: fieldInvalid, Detail: "Must be the externalId in the path. Leave the field out."}
+			return &fieldError{Code: fieldInvalid, Detail: "Must equal the externalId in the path. You can also leave this field out."}
 		}
 		return nil
 	})
@@ -63,7 +63,7 @@ func revisionField(into *int64) field {
 	}}
 }
 
-const revisionRange = "Must be the revision of the organization that you have read, 1 or more."
+const revisionRange = "Must be the organization's revision as you last read it, a whole number of at least 1."
 
 // metadataField is the whole metadata of an organization. It is never nil after
 // reading.

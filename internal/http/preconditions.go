@@ -72,7 +72,7 @@ func conflictError(err error) error {
 	if !errors.As(err, &taken) {
 		return err
 	}
-	e := newError(codeExternalIDTaken, "Another organization of this account has this externalId. Its orgId is in this answer. Use that organization, or another externalId.")
+	e := newError(codeExternalIDTaken, "Another organization of this account has this externalId. Its orgId is in this response. Use that organization, or another externalId.")
 	e.orgID = formatOrgID(taken.OrgID)
 	return e.because(err)
 }

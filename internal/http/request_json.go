@@ -114,9 +114,9 @@ func checkMembers(d *json.Decoder, opening json.Delim, depth int) error {
 			case err != nil:
 				return malformed(err)
 			case names[name]:
-				return newError(codeInvalidBody, "The name "+cut(fmt.Sprint(name))+" appears twice in one object. Send it once.")
+				return newError(codeInvalidBody, "The field "+cut(fmt.Sprint(name))+" appears twice in one object. Send it once.")
 			case len(names) == maxNames:
-				return newError(codeInvalidBody, "An object in the body has too many names. The limit is "+strconv.Itoa(maxNames)+".")
+				return newError(codeInvalidBody, "An object in the body has too many fields. The limit is "+strconv.Itoa(maxNames)+".")
 			}
 			names[name] = true
 		}

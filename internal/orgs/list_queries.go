@@ -115,7 +115,8 @@ func orgList(q listQuery) statement {
 }
 
 // orgListByExternalID finds the one organization with the external id, and then compares it
-// with the other filters. With OFFSET 0 the planner cannot begin with those.
+// with the other filters. OFFSET 0 keeps the planner from starting with
+// those.
 func orgListByExternalID(q listQuery) statement {
 	var s statement
 	found := fmt.Sprintf("(SELECT %s, org_name_folded FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",

@@ -16,7 +16,7 @@ const answerSettle = `
 DELETE FROM unanswered_creations
 WHERE account_id = $1 AND call_digest = $2 AND call_id = $3 AND lost_at IS NULL AND NOT taken`
 
-// The row may be deleted already (the answer was settled, and could not be written), or not
+// The row may already be deleted (the answer was settled but could not be sent), or may not
 // exist yet. In the second case the creation, if it still arrives, fails because of this
 // row.
 const answerLose = `

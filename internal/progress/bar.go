@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Bar is a progress bar of one line. It writes only to a terminal.
+// Bar is a one-line progress bar. It writes only to a terminal.
 type Bar struct {
 	w       io.Writer
 	total   int

@@ -76,7 +76,7 @@ func (g *generator) place(i int64) place {
 }
 
 // createdAt rises with i. One in 50 organizations has the same time as the previous one,
-// like those that one transaction creates.
+// as if one transaction had created both.
 func (g *generator) createdAt(i int64) int64 {
 	for {
 		r := g.stream(streamCreated, i)
