@@ -103,8 +103,7 @@ func checkImport(t *testing.T, file, imported string) {
 			t.Errorf("%s may not import %s", file, imported)
 		}
 	}
-	// devdb.go connects to databases that may not have orgd's schema.
-	if strings.HasPrefix(imported, "github.com/jackc/pgx") && (dir == "internal/http" || dir == "cmd/server" && file != "cmd/server/devdb.go") {
+	if strings.HasPrefix(imported, "github.com/jackc/pgx") && (dir == "internal/http" || dir == "cmd/server") {
 		t.Errorf("%s may not import pgx", file)
 	}
 }
