@@ -16,7 +16,7 @@ SHRINK = -fuzzminimizetime 10x
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-# Before anything large is built, and with a clear message if there is none.
+# Looks for a PostgreSQL before anything large is built, or says how to get one.
 .PHONY: postgres
 postgres:
 	@$(GO) run ./internal/pgprograms/ensure DATABASE_URL

@@ -20,7 +20,7 @@ trap 'exit 1' INT TERM
 
 fail() {
 	echo "previous: $1"
-	tail -n 5 "$dir/log"
+	[ ! -e "$dir/log" ] || tail -n 5 "$dir/log"
 	exit 1
 }
 
@@ -35,9 +35,10 @@ mkdir "$dir/tree"
 git archive "${before:-HEAD}" | tar -x -C "$dir/tree"
 for file in "$dir"/tree/migrations/*.sql; do
 	if ! cmp -s "$file" "migrations/${file##*/}"; then
-		echo "previous: ${file##*/} of $(git rev-parse --short "${before:-HEAD}") has been changed or removed"
-		$released && exit 1
-		echo "previous: no release has this schema yet, so there is nothing to run"
+		changed="${file##*/} of $(git describe --tags --always "${before:-HEAD}") has been changed or removed"
+		! $released || fail "$changed: restore it, and put the change into a new migration"
+		echo "previous: $changed"
+		echo "previous: nothing was released yet, so no old server can meet this schema, and nothing is run"
 		exit 0
 	fi
 done
