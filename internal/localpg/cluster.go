@@ -40,7 +40,11 @@ func (s *Server) findPrograms(ctx context.Context, o Options) (string, error) {
 		return o.Programs, nil
 	}
 	major, newest := pgprograms.AnyMajor, pgprograms.Newest
-	if version, err := os.ReadFile(filepath.Join(s.dataDir(), "PG_VERSION")); err == nil {
+	version, err := os.ReadFile(filepath.Join(s.dataDir(), "PG_VERSION"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err == nil {
 		if major, err = pgprograms.ParseMajor(string(version)); err != nil {
 			return "", err
 		}
