@@ -159,10 +159,12 @@ func (c *accountsDelete) Run(ctx context.Context, std streams) error {
 		if bar != nil {
 			bar.Done()
 		}
-		if errors.Is(err, accounts.ErrNotSuspended) {
+		switch {
+		case errors.Is(err, accounts.ErrNotSuspended):
 			return fmt.Errorf("account %s is not suspended: run `server accounts suspend %s` first, which can be undone", c.ID, c.ID)
-		}
-		if err != nil {
+		case errors.Is(err, accounts.ErrNotFound):
+			return err
+		case err != nil:
 			return fmt.Errorf("%w (%d rows are deleted; run the command again to continue)", err, rows)
 		}
 		fmt.Fprintln(std.out, "deleted account", c.ID, "and", rows, "rows that belonged to it")

@@ -110,7 +110,7 @@ END $$`)
 			t.Errorf("%s has %d rows of the other account, want %d", table, n, rows[table])
 		}
 	}
-	refused("no such account")
+	refused("no such account\n")
 	var listed []struct{ AccountID string }
 	decode(t, succeed(t, "accounts", "list", database, "--json"), &listed)
 	if len(listed) != 1 || listed[0].AccountID != stays.String() {
