@@ -20,9 +20,9 @@ import (
 // bootstrapFlags are a first account and key for machines, which cannot read a key from
 // the output of a command. The serving role may not create accounts, so `migrate up` does.
 type bootstrapFlags struct {
-	Account string   `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account to create unless there is one, or the id of an account (none)."`
-	KeyFile string   `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File with a key to register for that account unless it is registered; see keys generate (none)."`
-	Scopes  []string `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes of a key that is registered, separated by commas (all)."`
+	Account string          `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account to create unless there is one, or the id of an account (default: none)."`
+	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File with a key to register for that account unless it is registered; see keys generate (default: none)."`
+	Scopes  []apikeys.Scope `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes of a key that is registered, separated by commas (default: all)."`
 
 	key apikeys.Key // in KeyFile
 }
@@ -39,8 +39,8 @@ func (f *bootstrapFlags) Validate() error {
 		return err
 	}
 	for i, scope := range f.Scopes {
-		if !slices.Contains(apikeys.Scopes, apikeys.Scope(scope)) || slices.Contains(f.Scopes[:i], scope) {
-			return fmt.Errorf("ORGD_BOOTSTRAP_SCOPES has %q, which is no scope or there twice: give some of %s", scope, listScopes(apikeys.Scopes))
+		if !slices.Contains(apikeys.Scopes, scope) || slices.Contains(f.Scopes[:i], scope) {
+			return fmt.Errorf("ORGD_BOOTSTRAP_SCOPES has the unknown or repeated scope %q; the scopes are %s", scope, listScopes(apikeys.Scopes))
 		}
 	}
 	key, err := readKeyFile(f.KeyFile)
@@ -102,7 +102,7 @@ func keyIn(path string, text []byte) (apikeys.Key, error) {
 	case bytes.HasPrefix(text, []byte("\ufeff")):
 		return apikeys.Key{}, fmt.Errorf("%s begins with a byte order mark: save it without one", path)
 	case len(bytes.Fields(text)) > 1:
-		return apikeys.Key{}, fmt.Errorf("%s contains more than a key: leave only the key", path)
+		return apikeys.Key{}, fmt.Errorf("%s contains more than one key or other text: leave only the key", path)
 	case bytes.ContainsAny(text, " \t\v\f\n"):
 		return apikeys.Key{}, fmt.Errorf("%s has white space around the key: leave only the key, and at most one line break", path)
 	}
@@ -117,10 +117,7 @@ func (f *bootstrapFlags) run(ctx context.Context, pool *db.Pool, w io.Writer) er
 	}
 	n := apikeys.NewAPIKey{Description: "Bootstrap", Scopes: apikeys.Scopes}
 	if len(f.Scopes) > 0 {
-		n.Scopes = nil
-		for _, scope := range f.Scopes {
-			n.Scopes = append(n.Scopes, apikeys.Scope(scope))
-		}
+		n.Scopes = f.Scopes
 	}
 	var registered apikeys.Registered
 	wanted := accounts.Wanted{Name: f.Account}
@@ -141,11 +138,11 @@ func (f *bootstrapFlags) run(ctx context.Context, pool *db.Pool, w io.Writer) er
 	case registered.IsNew:
 		fmt.Fprintln(w, "registered key", registered.APIKey.ID, "of account", account.ID)
 	case !registered.APIKey.RevokedAt.IsZero():
-		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "was revoked and stays so")
+		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "already exists. It was revoked, and stays revoked")
 	case !registered.APIKey.ExpiresAt.IsZero():
-		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "is there, and ends at", formatTime(registered.APIKey.ExpiresAt))
+		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "already exists, and expires at", formatTime(registered.APIKey.ExpiresAt))
 	default:
-		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "is there")
+		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "already exists")
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func TestBootstrapFromAnEmptyDatabase(t *testing.T) {
 	var listed []struct{ AccountID string }
 	for range 2 {
 		again := mustBootstrap(t, databaseURL, "My team", file)
-		if !strings.HasPrefix(again, "key ") || !strings.HasSuffix(again, " is there\n") {
+		if !strings.HasPrefix(again, "key ") || !strings.HasSuffix(again, " already exists\n") {
 			t.Errorf("again: %s", again)
 		}
 		decode(t, succeed(t, "accounts", "list", "--database-url="+databaseURL, "--json"), &listed)
@@ -78,7 +78,7 @@ func TestBootstrapFromAnEmptyDatabase(t *testing.T) {
 			t.Fatalf("accounts %+v", listed)
 		}
 		// The id names the same account.
-		if again := mustBootstrap(t, databaseURL, listed[0].AccountID, file); !strings.HasSuffix(again, " is there\n") {
+		if again := mustBootstrap(t, databaseURL, listed[0].AccountID, file); !strings.HasSuffix(again, " already exists\n") {
 			t.Errorf("by its id: %s", again)
 		}
 	}
@@ -102,11 +102,11 @@ func TestBootstrapRevivesNothing(t *testing.T) {
 	made := mustBootstrap(t, d.URL, "Acme", file, "--bootstrap-scopes=orgs:read,keys:manage")
 	ids := anyID.FindAllString(made, -1) // of the account, and of the key
 	succeed(t, "keys", "update", database, ids[1], "--description=Renamed", "--expires-in=1h")
-	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.Contains(again, "is there, and ends at 20") {
+	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.Contains(again, "already exists, and expires at 20") {
 		t.Errorf("of a key that ends: %s", again)
 	}
 	succeed(t, "keys", "revoke", database, ids[1])
-	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.HasSuffix(again, "was revoked and stays so\n") {
+	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.HasSuffix(again, "It was revoked, and stays revoked\n") {
 		t.Errorf("of a revoked key: %s", again)
 	}
 	var state string
@@ -206,7 +206,7 @@ func TestWrongBootstrap(t *testing.T) {
 		"CRLF":               {account: "Acme", file: keyFile(t, key+"\r\n", 0o400), reason: "CRLF"},
 		"two line breaks":    {account: "Acme", file: keyFile(t, key+"\n\n", 0o400), reason: "white space"},
 		"a space":            {account: "Acme", file: keyFile(t, " "+key, 0o400), reason: "white space"},
-		"two keys":           {account: "Acme", file: keyFile(t, key+"\n"+key+"\n", 0o400), reason: "more than a key"},
+		"two keys":           {account: "Acme", file: keyFile(t, key+"\n"+key+"\n", 0o400), reason: "more than one key"},
 		"a byte order mark":  {account: "Acme", file: keyFile(t, "\ufeff"+key, 0o400), reason: "byte order mark"},
 		"another form":       {account: "Acme", file: keyFile(t, "sk_live_123", 0o400), reason: "does not contain a key"},
 		"damaged":            {account: "Acme", file: keyFile(t, key[:40]+"_", 0o400), reason: "does not contain a key"},
