@@ -13,7 +13,7 @@ import (
 )
 
 // pace is the intensity of the load: each worker sends a request, waits for the answer
-// and for every, and sends the next. On a slow machine this sends fewer requests instead of building a
+// and for every, and sends the next. So a slow machine gets fewer requests, not a longer
 // queue.
 type pace struct {
 	workers int

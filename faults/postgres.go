@@ -55,7 +55,7 @@ func (p *postgres) start(ctx context.Context) (err error) {
 		return err
 	}
 	if p.port, err = strconv.Atoi(u.Port()); err == nil && port != 0 && p.port != port {
-		err = fmt.Errorf("another program took PostgreSQL's port %d meanwhile", port)
+		err = fmt.Errorf("another program took PostgreSQL's port %d while PostgreSQL was down", port)
 	}
 	return err
 }

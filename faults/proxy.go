@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// proxy forwards connections between one replica and PostgreSQL. Each kind of failure is a method that
-// counts its effects, so a fault without an effect is noticed.
+// proxy forwards connections between one replica and PostgreSQL. Each kind of failure is a
+// method that counts its effects, so a fault without an effect is noticed.
 type proxy struct {
 	addr   string
 	target string
@@ -110,8 +110,8 @@ func (p *proxy) join(client net.Conn) {
 	l.copy(database, client, everything, startup)
 }
 
-// reject rejects a connection: with an answer in PostgreSQL's protocol, or with a
-// reset, as a port does on which nobody listens.
+// reject rejects a connection with an answer in PostgreSQL's protocol, or with a reset, as
+// if nothing listened on the port.
 func (p *proxy) reject(client net.Conn, answer []byte) {
 	if answer == nil {
 		reset(client)

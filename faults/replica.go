@@ -29,7 +29,7 @@ type replica struct {
 	log       *tail
 	adminAddr string
 	done      chan struct{}
-	leaving   bool // we problem it to stop
+	leaving   bool // we told it to stop
 }
 
 // start starts the process and waits until it serves.

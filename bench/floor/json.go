@@ -67,7 +67,7 @@ func appendOptional(b []byte, column [][]byte) []byte {
 	}
 	if column[8] != nil {
 		b = append(b, `,"createdByUserId":`...)
-		user, _ := json.Marshal(string(column[8])) // a string always has a JSON form
+		user, _ := json.Marshal(string(column[8])) // json.Marshal never fails for a string
 		b = append(b, user...)
 	}
 	if column[3] != nil {
@@ -81,7 +81,7 @@ func appendOptional(b []byte, column [][]byte) []byte {
 func appendNew(b []byte, column [][]byte) []byte {
 	if column[9] != nil {
 		b = append(b, `,"externalId":`...)
-		id, _ := json.Marshal(string(column[9])) // a string always has a JSON form
+		id, _ := json.Marshal(string(column[9])) // json.Marshal never fails for a string
 		b = append(b, id...)
 	}
 	b = append(b, `,"revision":`...)

@@ -47,11 +47,11 @@ func TestBusyConnectionsGoSilent(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(time.Second) // under load
+	time.Sleep(time.Second) // until all callers have calls in flight
 	silenced := s.fallSilent()
 	ready := s.probe(t)
 	for s.recovered().IsZero() {
-		time.Sleep(10 * time.Millisecond) // between two looks
+		time.Sleep(10 * time.Millisecond) // poll
 		s.checkPatience(t)
 	}
 	cancel()
@@ -165,7 +165,7 @@ func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 				ready = time.Now()
 			}
 			unready = max(unready, time.Since(ready))
-			time.Sleep(50 * time.Millisecond) // between two probes
+			time.Sleep(50 * time.Millisecond) // the interval of the probes
 		}
 	})
 	return func() time.Duration {

@@ -112,7 +112,7 @@ func TestDashboard(t *testing.T) {
 	ids, shown := map[int]bool{}, map[string]bool{}
 	for _, panel := range dashboard.Panels {
 		if ids[panel.ID] || panel.Title == "" || panel.Type != "row" && len(panel.Targets) == 0 {
-			t.Errorf("panel %d %q has an id of its own: %v, %d targets", panel.ID, panel.Title, !ids[panel.ID], len(panel.Targets))
+			t.Errorf("panel %d %q has a unique id: %v, %d targets", panel.ID, panel.Title, !ids[panel.ID], len(panel.Targets))
 		}
 		ids[panel.ID] = true
 		for _, target := range panel.Targets {

@@ -333,7 +333,7 @@ func TestServingRoleHasNoOtherRights(t *testing.T) {
 		"UPDATE org_members SET added_at = now()",
 		"SELECT type FROM events", "SELECT after FROM events", "UPDATE events SET type = 'x'", "DELETE FROM events",
 		"DELETE FROM api_keys", "SELECT name FROM accounts", "INSERT INTO accounts (id, name) VALUES (gen_random_uuid(), 'x')",
-		"UPDATE accounts SET name = 'x'", "DELETE FROM accounts", "UPDATE orgs SET created_at = now()", "UPDATE orgs SET org_id = gen_random_uuid()", "UPDATE org_members SET added_at = now()",
+		"UPDATE accounts SET name = 'x'", "DELETE FROM accounts", "UPDATE orgs SET created_at = now()", "UPDATE orgs SET org_id = gen_random_uuid()",
 		"INSERT INTO orgd_migrations (version_id, is_applied) VALUES (12, true)", "DELETE FROM orgd_migrations",
 		"UPDATE schema_floor SET version = 99", "DELETE FROM schema_floor",
 		"SELECT nextval('events_id_seq')", "SET ROLE " + r.owner, "ALTER ROLE " + r.owner + " PASSWORD 'mine'",

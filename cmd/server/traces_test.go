@@ -147,7 +147,7 @@ func TestTraces(t *testing.T) {
 	}
 	for _, secret := range []string{"Secret", key, strings.TrimPrefix(key, "orgd_")} {
 		if bytes.Contains(c.raw.Bytes(), []byte(secret)) {
-			t.Errorf("%q is told to the collector", secret)
+			t.Errorf("%q is sent to the collector", secret)
 		}
 	}
 	if strings.Contains(r.log.String(), key) {

@@ -194,7 +194,7 @@ func twoSchemas(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	d.Exec(t, "CREATE SCHEMA one")
 	migrate(t, d.URL, "one")
-	// A migration makes no second set of tables, so hide the first one meanwhile.
+	// A migration makes no second set of tables, so hide the first one until the second exists.
 	d.Exec(t, "ALTER SCHEMA one RENAME TO aside")
 	d.Exec(t, "DROP EXTENSION pg_trgm CASCADE")
 	d.Exec(t, "DROP EXTENSION btree_gin CASCADE")

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// LockID returns the advisory lock of the parts. It is a hash, so nobody can target a
-// lock by choosing an id.
+// LockID returns the id of the advisory lock, or of the turn, of the parts. It is a hash,
+// so nobody can target a lock by choosing an id.
 func LockID(parts ...[]byte) int64 {
 	digest := sha256.Sum256(slices.Concat(parts...))
 	return int64(binary.BigEndian.Uint64(digest[:]))
@@ -48,11 +48,13 @@ FROM bounded`
 // enough for its statement.
 const turnLimit = 5 * time.Second
 
-// turns makes callers that need the same database lock wait in the process, where a wait
-// costs no connection. The statement still takes the lock, which other replicas respect.
+// turns makes callers that need the same lock of the database wait in the process, where a
+// wait costs no connection. The lock may be that of a row or of a value in a unique index,
+// or an advisory lock. The statement still takes it, because other replicas have their own
+// turns.
 type turns struct {
 	mu    sync.Mutex
-	lines map[int64][]chan struct{} // the waiting callers of each taken lock
+	lines map[int64][]chan struct{} // the waiting callers of each turn that is taken
 }
 
 func newTurns() *turns { return &turns{lines: map[int64][]chan struct{}{}} }

@@ -15,8 +15,8 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// versionTable records the applied migrations. The name is orgd's own, so that a database
-// can have another program's goose_db_version.
+// versionTable records the applied migrations. goose's default name would clash
+// with another program that uses goose in the same database.
 const versionTable = "orgd_migrations"
 
 // Migration is one migration file, and when the database applied it.

@@ -19,16 +19,16 @@ type Share struct {
 // requested.
 func (p *Pool) For(account [16]byte) Share { return Share{pool: p, owner: account} }
 
-// InTurn returns the share for changes whose statement waits for an advisory lock. Its
-// calls take turns, in order of arrival, before they take a connection, so at most one
-// call of this process waits in the database.
+// InTurn returns the share for changes that would wait for each other in the database, such
+// as those of one row. Its calls take turns, in order of arrival, before they take a
+// connection, so at most one call of this process waits in the database. See LockID.
 func (s Share) InTurn(lockID int64) Share {
 	s.inTurn, s.lockID = true, lockID
 	return s
 }
 
-// TryTurn takes the turn of an advisory lock in this process, if it is free. If ok is
-// true, the caller must call end.
+// TryTurn takes the turn if no call of this process has it. If ok is true, the caller must
+// call end.
 func (s Share) TryTurn(lockID int64) (end func(), ok bool) {
 	if !s.pool.turns.try(lockID) {
 		return nil, false

@@ -168,7 +168,7 @@ func arrived(dir string, total int64) int {
 	var size int64
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // it was deleted meanwhile
+			return nil // npm deleted it during the walk
 		}
 		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
 			size += info.Size()

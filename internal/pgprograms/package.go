@@ -126,7 +126,7 @@ func (c cache) get(ctx context.Context, r release, progress io.Writer) (string, 
 		return "", err
 	}
 	defer unlock()
-	if isThere(programs) { // another process has downloaded it meanwhile
+	if isThere(programs) { // another process downloaded it while this one waited
 		return programs, nil
 	}
 	temporary, err := os.MkdirTemp(c.dir, "download-")

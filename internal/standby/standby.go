@@ -65,14 +65,14 @@ func makeCluster(ctx context.Context, primary, cluster string) error {
 }
 
 // notCopied are files of the running server, and directories whose contents a standby
-// makes anew (PostgreSQL's documentation, "Making a Base Backup Using the Low Level API").
+// creates itself (PostgreSQL's documentation, "Making a Base Backup Using the Low Level API").
 var notCopied = []string{"postmaster.pid", "postmaster.opts", "pg_wal", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans"}
 
-// copyData copies a data directory that changes meanwhile.
+// copyData copies the data directory of a running server.
 func copyData(from, to string) error {
 	return filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // PostgreSQL has deleted it meanwhile
+			return nil // PostgreSQL deleted it during the walk
 		}
 		if err != nil {
 			return err
