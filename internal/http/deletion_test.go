@@ -14,7 +14,11 @@ func TestDeleteOrg(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	path := a.create(t, "Acme")
-	a.do(t, http.MethodDelete, path, "").rejected(t, 409, "org_active")
+	active := a.do(t, http.MethodDelete, path, "")
+	active.rejected(t, 409, "org_active")
+	if h := active.header.Get("X-Should-Retry"); h != "false" {
+		t.Errorf("x-should-retry %q", h)
+	}
 	a.do(t, http.MethodPost, path+"/deactivate", "")
 	for name, c := range map[string]struct {
 		query, match string
