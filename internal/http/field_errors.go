@@ -1,11 +1,13 @@
 package http
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/text"
 )
 
 // Limits for what an answer repeats of a bad request.
@@ -34,6 +36,26 @@ type fieldError struct {
 	Field  string    `json:"field"`
 	Code   fieldCode `json:"code"`
 	Detail string    `json:"detail"`
+}
+
+// textFault says what is wrong with a text. reason is one of package text, or nil.
+func textFault(reason error) *fieldError {
+	if reason == nil {
+		return nil
+	}
+	detail := reason.Error()
+	return &fieldError{Code: textCode(reason), Detail: strings.ToUpper(detail[:1]) + detail[1:] + "."}
+}
+
+func textCode(reason error) fieldCode {
+	var tooLong text.TooLongError
+	switch {
+	case errors.Is(reason, text.ErrEmpty):
+		return fieldRequired
+	case errors.As(reason, &tooLong):
+		return fieldTooLong
+	}
+	return fieldInvalid
 }
 
 // invalidFields makes one error of everything that is wrong with a body or a query. Its

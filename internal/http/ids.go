@@ -60,7 +60,7 @@ func pathText(c echo.Context, name string, valid func(string) error) (string, er
 			return "", err
 		}
 	}
-	if err := checkID(valid(id)); err != nil {
+	if err := textFault(valid(id)); err != nil {
 		err.Field = name
 		return "", invalidFields(codeInvalidField, []fieldError{*err})
 	}

@@ -114,12 +114,12 @@ func parseIsActive(value string, p *params) *fieldError {
 
 func parseUser(value string, p *params) *fieldError {
 	p.UserID = &value
-	return checkID(orgs.ValidUserID(value))
+	return textFault(orgs.ValidUserID(value))
 }
 
 func parseExternalID(value string, p *params) *fieldError {
 	p.ExternalID = value
-	return checkID(orgs.ValidExternalID(value))
+	return textFault(orgs.ValidExternalID(value))
 }
 
 // revisionParam reads the query of a change that takes only the revision, because its body
@@ -141,7 +141,7 @@ func parseListedUser(value string, p *params) *fieldError {
 		return tooManyListed()
 	}
 	p.userIDs = append(p.userIDs, value)
-	return checkID(orgs.ValidUserID(value))
+	return textFault(orgs.ValidUserID(value))
 }
 
 func parseListedOrg(value string, p *params) *fieldError {

@@ -2,38 +2,18 @@ package http
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 
 	"orgd/internal/orgs"
-	"orgd/internal/text"
 )
 
 // userIDField is the id of a user.
 func userIDField(into *string) field {
 	return textField("userId", func(value string) *fieldError {
 		*into = value
-		return checkID(orgs.ValidUserID(value))
+		return textFault(orgs.ValidUserID(value))
 	})
-}
-
-// checkID says what is wrong with an id from another system.
-func checkID(err error) *fieldError {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, text.ErrEmpty):
-		return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
-	case errors.Is(err, text.ErrSpace):
-		return &fieldError{Code: fieldInvalid, Detail: "Must not begin or end with white space."}
-	case errors.Is(err, text.ErrControl):
-		return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
-	case errors.Is(err, text.ErrEncoding):
-		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8."}
-	default:
-		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
-	}
 }
 
 // rolesField is the list of a member's roles, without duplicates. It is never nil after
@@ -93,7 +73,7 @@ func removalsField(into *orgs.MembersChange) field {
 		return readUsers(into, raw, func(value json.RawMessage) (string, []fieldError) {
 			id, err := readText(value)
 			if err == nil {
-				err = checkID(orgs.ValidUserID(id))
+				err = textFault(orgs.ValidUserID(id))
 			}
 			if err != nil {
 				return "", []fieldError{*err}
@@ -104,7 +84,7 @@ func removalsField(into *orgs.MembersChange) field {
 	}}
 }
 
-// readUsers reads the elements of an array, of which each names another user.
+// readUsers reads the elements of an array, each of which names a different user.
 func readUsers(named *orgs.MembersChange, raw json.RawMessage, read func(json.RawMessage) (string, []fieldError)) []fieldError {
 	left := orgs.MaxMembersChange - len(named.Add)
 	values, bad := readArray(raw, left, "Must have at most 100 users, in add and remove together.")

@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/orgs"
-	"orgd/internal/text"
 )
 
 // nameField is the name of an organization, without the white space around it.
@@ -19,7 +18,7 @@ func nameField(into *string) field { return lineField("orgName", orgs.ValidName,
 func externalIDField(into *string) field {
 	return textField("externalId", func(value string) *fieldError {
 		*into = value
-		return checkID(orgs.ValidExternalID(value))
+		return textFault(orgs.ValidExternalID(value))
 	})
 }
 
@@ -168,27 +167,20 @@ func readPair(key string, raw json.RawMessage) (string, *fieldError) {
 }
 
 func checkMetadataKey(key string) *fieldError {
-	err := orgs.ValidMetadataKey(key)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, text.ErrEmpty):
+	if key == "" { // a key of only white space is valid
 		return &fieldError{Code: fieldInvalid, Detail: "The key must not be empty."}
-	case errors.Is(err, text.ErrNUL):
-		return &fieldError{Code: fieldInvalid, Detail: "The key must not contain U+0000."}
-	default: // the caller has checked that the key is UTF-8
-		return &fieldError{Code: fieldTooLong, Detail: "The key must be at most 100 characters."}
 	}
+	return pairFault("The key", orgs.ValidMetadataKey(key))
 }
 
 func checkMetadataValue(value string) *fieldError {
-	err := orgs.ValidMetadataValue(value)
-	switch {
-	case err == nil:
+	return pairFault("The value", orgs.ValidMetadataValue(value))
+}
+
+// pairFault is textFault for one part of a pair, which its detail names.
+func pairFault(part string, reason error) *fieldError {
+	if reason == nil {
 		return nil
-	case errors.Is(err, text.ErrNUL):
-		return &fieldError{Code: fieldInvalid, Detail: "The value must not contain U+0000."}
-	default: // the caller has checked that the value is UTF-8
-		return &fieldError{Code: fieldTooLong, Detail: "The value must be at most 1000 characters."}
 	}
+	return &fieldError{Code: textCode(reason), Detail: part + " " + reason.Error() + "."}
 }

@@ -3,12 +3,9 @@ package http
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"slices"
 
 	"github.com/labstack/echo/v4"
-
-	"orgd/internal/text"
 )
 
 // field is a field that a body may have. read stores its value; the errors that it
@@ -92,18 +89,7 @@ func lineField(name string, valid func(string) (string, error), into *string) fi
 	return textField(name, func(value string) *fieldError {
 		var err error
 		*into, err = valid(value)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, text.ErrEmpty):
-			return &fieldError{Code: fieldRequired, Detail: "Must not be empty or only white space."}
-		case errors.Is(err, text.ErrControl):
-			return &fieldError{Code: fieldInvalid, Detail: "Must not contain control characters."}
-		case errors.Is(err, text.ErrInvisible):
-			return &fieldError{Code: fieldInvalid, Detail: "Must contain a visible character."}
-		default: // the decoder has checked that the text is UTF-8
-			return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
-		}
+		return textFault(err)
 	})
 }
 
