@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/idempotency"
+	"orgd/internal/orgs"
 )
 
 // readCall reads everything of a change except its path and conditions: the caller, how
@@ -21,6 +22,16 @@ func readCall(c echo.Context, bodyRequired bool, fields ...field) (idempotency.C
 		return idempotency.Call{}, err
 	}
 	return call, decodeBody(c, bodyRequired, fields...)
+}
+
+// readConditionalCall is readCall with the versions that If-Match allows.
+func readConditionalCall(c echo.Context, bodyRequired bool, fields ...field) (idempotency.Call, orgs.Versions, error) {
+	call, err := readCall(c, bodyRequired, fields...)
+	if err != nil {
+		return idempotency.Call{}, nil, err
+	}
+	match, err := ifMatch(c.Request().Header)
+	return call, match, err
 }
 
 // newCall returns the caller of a change, and how the request may be repeated.

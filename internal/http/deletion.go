@@ -17,8 +17,11 @@ func (s *Server) deleteOrg(c echo.Context) error {
 	if on.Revision, err = revisionParam(c.Request().URL.RawQuery); err != nil {
 		return err
 	}
-	call, err := readDeletion(c)
+	call, err := newCall(c)
 	if err != nil {
+		return err
+	}
+	if err := decodeBody(c, false); err != nil {
 		return err
 	}
 	if on.Versions, err = ifMatch(c.Request().Header); err != nil {
@@ -30,19 +33,12 @@ func (s *Server) deleteOrg(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// eraseRetryAfter is how many seconds a client waits before it asks again whether a user is
-// erased. A user in 1,000 organizations takes about one second.
-const eraseRetryAfter = "1"
-
 func (s *Server) eraseUser(c echo.Context) error {
 	userID, err := pathUserID(c)
 	if err != nil {
 		return err
 	}
-	if err := noParams(c.Request().URL.RawQuery); err != nil {
-		return err
-	}
-	call, err := readDeletion(c)
+	call, err := readCall(c, false)
 	if err != nil {
 		return err
 	}
@@ -51,17 +47,8 @@ func (s *Server) eraseUser(c echo.Context) error {
 		return err
 	}
 	if pending {
-		c.Response().Header().Set("Retry-After", eraseRetryAfter)
+		setRetryAfter(c.Response().Header(), eraseRetryAfter)
 		return c.NoContent(http.StatusAccepted)
 	}
 	return c.NoContent(http.StatusNoContent)
-}
-
-// readDeletion reads the caller and the body of a deletion, which may be an empty object.
-func readDeletion(c echo.Context) (orgs.Call, error) {
-	call, err := newCall(c)
-	if err != nil {
-		return orgs.Call{}, err
-	}
-	return call, decodeBody(c, false)
 }

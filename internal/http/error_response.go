@@ -32,7 +32,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	for name, value := range e.headers {
 		h.Set(name, value)
 	}
-	setRetryAfter(h, e)
+	setRetryAfter(h, retryAfter(e))
 	switch e.code {
 	case codeOrgInactive, codeOrgActive, codeExternalIDTaken, codeAPIKeyEnded, codeAPIKeyRotated, codeLastManagingKey, codeTooManyKeys:
 		h.Set("X-Should-Retry", "false") // the official clients would retry a 409

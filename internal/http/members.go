@@ -23,11 +23,7 @@ func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.U
 		return err
 	}
 	var userID string
-	call, err := readCall(c, true, userIDField(&userID).must())
-	if err != nil {
-		return err
-	}
-	match, err := ifMatch(c.Request().Header)
+	call, match, err := readConditionalCall(c, true, userIDField(&userID).must())
 	if err != nil {
 		return err
 	}
@@ -46,11 +42,7 @@ func (s *Server) changeMembers(c echo.Context) error {
 		return err
 	}
 	var users orgs.MembersChange
-	call, err := readCall(c, true, additionsField(&users), removalsField(&users))
-	if err != nil {
-		return err
-	}
-	match, err := ifMatch(c.Request().Header)
+	call, match, err := readConditionalCall(c, true, additionsField(&users), removalsField(&users))
 	if err != nil {
 		return err
 	}
@@ -98,11 +90,7 @@ func (s *Server) putMember(c echo.Context) error {
 		return err
 	}
 	m := orgs.NewMember{UserID: userID}
-	call, err := readCall(c, false, optional(&m.Roles, rolesField))
-	if err != nil {
-		return err
-	}
-	match, err := ifMatch(c.Request().Header)
+	call, match, err := readConditionalCall(c, false, optional(&m.Roles, rolesField))
 	if err != nil {
 		return err
 	}
@@ -121,11 +109,7 @@ func (s *Server) deleteMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	call, err := readCall(c, false)
-	if err != nil {
-		return err
-	}
-	match, err := ifMatch(c.Request().Header)
+	call, match, err := readConditionalCall(c, false)
 	if err != nil {
 		return err
 	}

@@ -107,14 +107,12 @@ func (s *Server) updateOrg(c echo.Context) error {
 	}
 	var changes orgs.Changes
 	var on orgs.Precondition
-	call, err := readCall(c, true, optional(&changes.Name, nameField), optional(&changes.Metadata, clearableMetadataField),
+	call, match, err := readConditionalCall(c, true, optional(&changes.Name, nameField), optional(&changes.Metadata, clearableMetadataField),
 		optional(&changes.ExternalID, clearableExternalIDField), optional(&on.Revision, revisionField))
 	if err != nil {
 		return err
 	}
-	if on.Versions, err = ifMatch(c.Request().Header); err != nil {
-		return err
-	}
+	on.Versions = match
 	changed, err := s.cfg.Orgs.Update(c.Request().Context(), call, id, &on, changes)
 	markReplay(c, changed.Replayed)
 	if err != nil {
@@ -158,13 +156,11 @@ func (s *Server) setActive(active bool) echo.HandlerFunc {
 			return err
 		}
 		var on orgs.Precondition
-		call, err := readCall(c, false, optional(&on.Revision, revisionField))
+		call, match, err := readConditionalCall(c, false, optional(&on.Revision, revisionField))
 		if err != nil {
 			return err
 		}
-		if on.Versions, err = ifMatch(c.Request().Header); err != nil {
-			return err
-		}
+		on.Versions = match
 		changed, err := s.cfg.Orgs.SetActive(c.Request().Context(), call, id, &on, active)
 		markReplay(c, changed.Replayed)
 		if err != nil {
