@@ -12,9 +12,5 @@ type Account struct {
 
 // NewAccount returns the object of an account.
 func NewAccount(a accounts.Account) Account {
-	object := Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt)}
-	if a.SuspendedAt != nil {
-		object.SuspendedAt = new(Time(*a.SuspendedAt))
-	}
-	return object
+	return Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt), SuspendedAt: (*Time)(a.SuspendedAt)}
 }

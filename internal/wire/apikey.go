@@ -18,12 +18,12 @@ type APIKey struct {
 	RevokedAt   *Time           `json:"revokedAt,omitempty"`
 	Key         string          `json:"key,omitempty"`
 
-	CreatedByAPIKeyID string `json:"createdByApiKeyId,omitempty"`
+	CreatedByAPIKeyID uuid.UUID `json:"createdByApiKeyId,omitzero"` // zero for an operator
 }
 
 // NewAPIKey returns the object of a key, without the key itself.
 func NewAPIKey(k apikeys.APIKey) APIKey {
-	object := APIKey{
+	return APIKey{
 		APIKeyID:    k.ID.String(),
 		Description: k.Description,
 		Hint:        k.Hint,
@@ -32,11 +32,9 @@ func NewAPIKey(k apikeys.APIKey) APIKey {
 		ExpiresAt:   optionalTime(k.ExpiresAt),
 		LastUsedAt:  optionalTime(k.LastUsedAt),
 		RevokedAt:   optionalTime(k.RevokedAt),
+
+		CreatedByAPIKeyID: k.CreatedByAPIKeyID,
 	}
-	if k.CreatedByAPIKeyID != (uuid.UUID{}) {
-		object.CreatedByAPIKeyID = k.CreatedByAPIKeyID.String()
-	}
-	return object
 }
 
 // APIKeyPage is a page of keys, newest first.
