@@ -28,6 +28,12 @@ type wireOrg struct {
 	Metadata          json.RawMessage `json:"metadata,omitempty"`
 	ExternalID        string          `json:"externalId,omitempty"`
 	Revision          int64           `json:"revision"`
+	Membership        *wireMembership `json:"membership,omitempty"`
+}
+
+type wireMembership struct {
+	Roles   []string `json:"roles,omitempty"`
+	AddedAt string   `json:"addedAt"`
 }
 
 type wirePage struct {
@@ -45,7 +51,7 @@ func wireTime(t time.Time) string {
 
 func toWire(p orgs.Page) wirePage {
 	w := wirePage{HasMore: p.Cursor != "", Cursor: p.Cursor, Organizations: []wireOrg{}}
-	for _, o := range p.Orgs {
+	for i, o := range p.Orgs {
 		one := wireOrg{
 			CreatedAt: wireTime(o.CreatedAt), IsActive: o.IsActive, OrgID: "org_" + hex.EncodeToString(o.ID[:]),
 			OrgName: o.Name, UpdatedAt: wireTime(o.UpdatedAt), UserCount: o.UserCount,
@@ -56,6 +62,9 @@ func toWire(p orgs.Page) wirePage {
 		one.CreatedByUserID, one.ExternalID, one.Revision = o.CreatedByUserID, o.ExternalID, o.Revision
 		if o.Metadata != "{}" {
 			one.Metadata = json.RawMessage(o.Metadata)
+		}
+		if p.Memberships != nil {
+			one.Membership = &wireMembership{Roles: p.Memberships[i].Roles, AddedAt: wireTime(p.Memberships[i].AddedAt)}
 		}
 		w.Organizations = append(w.Organizations, one)
 	}
@@ -99,9 +108,15 @@ func FuzzAppendPage(f *testing.F) {
 		copy(full.CreatedByAPIKeyID[:], ids)
 		full.CreatedByUserID, full.ExternalID, full.Revision = string(ids), name+value, created
 		bare := orgs.Org{Name: name, Metadata: "{}", CreatedAt: time.UnixMicro(updated), UpdatedAt: time.UnixMicro(created)}
-		p := orgs.Page{Orgs: []orgs.Org{full, bare}, Cursor: cursor}
-		if got, want := orgdhttp.AppendPage(nil, p), encodingJSON(t, toWire(p)); !bytes.Equal(got, want) {
-			t.Errorf("appendPage:\n%s\nwant\n%s", got, want)
+		for _, memberships := range [][]orgs.Membership{
+			nil,
+			{{AddedAt: full.CreatedAt}, {Roles: []string{"owner"}, AddedAt: full.UpdatedAt}},
+			{{Roles: []string{"billing:read", "editor", "owner"}, AddedAt: full.UpdatedAt}, {AddedAt: full.CreatedAt}},
+		} {
+			p := orgs.Page{Orgs: []orgs.Org{full, bare}, Memberships: memberships, Cursor: cursor}
+			if got, want := orgdhttp.AppendPage(nil, p), encodingJSON(t, toWire(p)); !bytes.Equal(got, want) {
+				t.Errorf("appendPage:\n%s\nwant\n%s", got, want)
+			}
 		}
 	})
 }

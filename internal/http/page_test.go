@@ -72,6 +72,10 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 func TestPageSize(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
+	var roles []string
+	for i := range orgs.MaxRoles {
+		roles = append(roles, strings.Repeat("r", orgs.MaxRole-1)+strconv.Itoa(i))
+	}
 	for name, o := range map[string]orgs.Org{
 		"short name":               {Name: "x"},
 		"quotes":                   {Name: strings.Repeat(`"`, 255)},
@@ -82,13 +86,17 @@ func TestPageSize(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			account := a.Account(t)
 			o.CreatedAt = time.UnixMicro(1_767_225_600_000_001).UTC()
-			a.Org(t, account, o)
-			page, err := orgs.NewRepository(a.Conns).List(context.Background(), account, orgs.ListParams{Limit: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if written := len(orgdhttp.AppendPage(nil, page)) - len(orgdhttp.AppendPage(nil, orgs.Page{})); written > page.Bytes {
-				t.Errorf("it takes %d bytes, not %d", written, page.Bytes)
+			made := a.Org(t, account, o)
+			a.Member(t, account, made, "u")
+			a.Exec(t, "UPDATE org_members SET roles = $1 WHERE org_id = $2", roles, made.ID)
+			for _, user := range []*string{nil, new("u")} {
+				page, err := orgs.NewRepository(a.Conns).List(context.Background(), account, orgs.ListParams{Limit: 1, UserID: user})
+				if err != nil || len(page.Orgs) != 1 || len(page.Memberships) == 1 != (user != nil) {
+					t.Fatalf("%+v, %v", page, err)
+				}
+				if written := len(orgdhttp.AppendPage(nil, page)) - len(orgdhttp.AppendPage(nil, orgs.Page{})); written > page.Bytes {
+					t.Errorf("it takes %d bytes, not %d", written, page.Bytes)
+				}
 			}
 		})
 	}

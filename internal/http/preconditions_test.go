@@ -52,6 +52,11 @@ func TestConditionalChange(t *testing.T) {
 		{http.MethodPost, path + "/reactivate", ""},
 		{http.MethodPost, path + "/users", member(userOne)},
 		{http.MethodDelete, path + "/users", member(userOne)},
+		{http.MethodPatch, path + "/users", `{"add":[{"userId":"u"}]}`},
+		{http.MethodPut, path + "/users/u", ""},
+		{http.MethodDelete, path + "/users/u", ""},
+		{http.MethodPatch, path + "/metadata", `{"a":"b"}`},
+		{http.MethodDelete, path, ""},
 	} {
 		t.Run(call.method+" "+call.target, func(t *testing.T) {
 			for _, value := range []string{`"2"`, `W/"2"`, `"2-gzip"`, `"01"`, `"1x"`, `W/"1-x"`, `"x"`, `"-1"`, `"99999999999999999999"`} {
