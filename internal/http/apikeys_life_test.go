@@ -53,7 +53,7 @@ func (k apiKey) endOf() string {
 	return `"` + k.ExpiresAt + `"`
 }
 
-// wantEnd checks that a call made or moved a key to the end, or was rejected for its life.
+// wantEnd checks that a call made or moved a key to the end, or was rejected because of its lifetime.
 func wantEnd(t *testing.T, got answer, status int, rejected bool, end string) {
 	t.Helper()
 	if rejected {
@@ -65,8 +65,8 @@ func wantEnd(t *testing.T, got answer, status int, rejected bool, end string) {
 	}
 }
 
-// A key makes no key that lives longer than itself, and sets no end later than its own,
-// not even its own end.
+// A key cannot make a key that outlives it, nor move the end of any key, itself included,
+// beyond its current end.
 func TestKeysCannotExceedCallerLife(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -82,7 +82,7 @@ func TestKeysCannotExceedCallerLife(t *testing.T) {
 				t.Run("move another from "+before+", "+name, func(t *testing.T) {
 					t.Parallel()
 					other := a.made(t, before)
-					// What is so already is no change.
+					// An end that stays the same is not a change, so it is not rejected.
 					rejected := exceeds && before != end
 					wantEnd(t, a.moveEndWith(t, a.made(t, caller).Key, other.APIKeyID, end), 200, rejected, end)
 					if rejected {
@@ -125,7 +125,7 @@ func TestRotationsCannotExceedCallerLife(t *testing.T) {
 		if !end(t, next).Equal(end(t, k)) {
 			t.Errorf("it extended its life from %s to %s", k.ExpiresAt, next.ExpiresAt)
 		}
-		// The key that was replaced ends with the overlap, and so does all that it makes now.
+		// The key that was replaced ends with the overlap, and so does every key that it makes now.
 		replaced := a.get(t, "/v1/api-keys/"+k.APIKeyID).apiKey(t, 200)
 		again := a.rotateWith(t, k.Key, k.APIKeyID).apiKey(t, 201)
 		if end(t, again).After(end(t, replaced)) {
@@ -294,7 +294,7 @@ func TestEachChangeOfAKeyIsAudited(t *testing.T) {
 	if found := a.get(t, "/v1/api-keys/"+*first).apiKey(t, 200); found.CreatedByAPIKeyID != "" {
 		t.Errorf("made by an operator: %+v", found)
 	}
-	// Its use is no change.
+	// Using a key does not change it.
 	a.works(t, self.Key)
 	if events := a.keyEvents(t, self.APIKeyID); len(events) != 1 {
 		t.Errorf("the use of a key writes %+v", events)

@@ -277,7 +277,7 @@ func (c *crowd) compare() {
 		histories[id] = replay(c.t, id, events)
 		for i, e := range events {
 			if _, twice := recorded[e.RequestID]; twice || c.calls[e.RequestID].op == "" {
-				c.t.Errorf("%+v of %s: recorded twice, or of no call that was made", e.action, id)
+				c.t.Errorf("%+v of %s: recorded twice, or for no call that was made", e.action, id)
 			}
 			recorded[e.RequestID] = moment{event: e, orgID: id, version: i + 1}
 		}
@@ -322,7 +322,7 @@ func (c *crowd) endsAs(id string, history []state) {
 func (c *crowd) isMoment(seen sighting, history []state) {
 	at := slices.IndexFunc(history, func(s state) bool { return s.UpdatedAt == seen.UpdatedAt })
 	if at < 0 {
-		c.t.Errorf("it was served as %+v, which it never was", seen)
+		c.t.Errorf("it was served as %+v, a state that it never had", seen)
 		return
 	}
 	if diff := cmp.Diff(history[at].organization, seen.organization); diff != "" || seen.tag != "" && seen.tag != fmt.Sprintf(`"%d"`, at+1) {
@@ -369,7 +369,7 @@ func (m call) noEffect(t testing.TB, history []state) string {
 			return ""
 		}
 	}
-	return "it reported no change, which was right at no moment of the call"
+	return "it reported no change, but that was never right during the call"
 }
 
 // differs compares an answer that has the organization with one version of it.

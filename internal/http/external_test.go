@@ -61,7 +61,7 @@ func TestPutExternal(t *testing.T) {
 	}
 }
 
-// Not the list of the members of an organization.
+// An external id may be "users": this path is not the list of an organization's members.
 func TestPutExternalOfUsers(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -11,7 +11,7 @@ import (
 
 // Limits protect the service. Each process counts separately; zero means no limit.
 type Limits struct {
-	PerKey             ratelimit.Rate // requests per second of a key that has no rate of its own
+	PerKey             ratelimit.Rate // requests per second of a key whose record sets no rate
 	PerAccount         ratelimit.Rate // requests per second of all keys of an account; see accountRate
 	InFlight           int            // requests at once
 	InFlightPerAccount int            // requests at once of one account; always at most as many as are left for others

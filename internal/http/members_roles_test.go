@@ -180,7 +180,7 @@ func TestChangeMembers(t *testing.T) {
 			}
 		})
 	}
-	// Nothing of a rejected change is made.
+	// A rejected change has no effect at all.
 	change(`{"add":[{"userId":"z"}]}`, "If-Match", `"1"`).rejected(t, 412, "precondition_failed")
 	a.do(t, http.MethodPost, path+"/deactivate", "").organization(t, 200)
 	change(`{"add":[{"userId":"z"}],"remove":["c"]}`).rejected(t, 409, "org_inactive")
@@ -258,7 +258,7 @@ func TestMayActIn(t *testing.T) {
 	may("")
 }
 
-// The ids of a batch get choose organizations, and the order stays that of the list.
+// The parameter orgId selects organizations; their order stays that of the list.
 func TestOrgsByID(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

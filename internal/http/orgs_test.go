@@ -86,7 +86,7 @@ func TestWalkReturnsEachOrgOnce(t *testing.T) {
 			seen := map[string]bool{}
 			for _, id := range ids {
 				if seen[id] || !want[id] {
-					t.Errorf("limit %s: %s is repeated or not the account's", limit, id)
+					t.Errorf("limit %s: %s is repeated or belongs to another account", limit, id)
 				}
 				seen[id] = true
 			}
@@ -223,7 +223,7 @@ func TestUpdate(t *testing.T) {
 	}
 	a.do(t, http.MethodPatch, path, "").rejected(t, 400, "invalid_body")
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"8"` {
-		t.Errorf("a rejected change made %s of the version", tag)
+		t.Errorf("a rejected change moved the ETag to %s", tag)
 	}
 }
 

@@ -285,7 +285,7 @@ func TestTenantIsolation(t *testing.T) {
 			}
 			if r.Path == "/v1/orgs" && r.Method == http.MethodGet &&
 				(!strings.Contains(string(mine.body), "of mine") || !strings.Contains(string(their.body), "of theirs")) {
-				t.Errorf("%s %s%s does not show its own", r.Method, r.Path, query)
+				t.Errorf("%s %s%s does not list the account's organizations", r.Method, r.Path, query)
 			}
 		}
 	}

@@ -125,7 +125,7 @@ func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
 			a.awaitWaiting(t, 1)
 			for range 20 {
 				if got := a.get(t, path); got.status != 200 {
-					t.Fatalf("meanwhile: %d %s", got.status, got.body)
+					t.Fatalf("a read while the calls wait: %d %s", got.status, got.body)
 				}
 			}
 			if n := a.Pool.Stat().AcquiredConns(); n > 2 { // of the waiting call, and of the lock that the test holds

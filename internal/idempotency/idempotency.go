@@ -125,8 +125,8 @@ func (s StoredErrors) named(name string) error {
 }
 
 // lockID is the lock of the calls with one key: a turn within the process, and an advisory
-// lock between replicas. Without it the second call would wait for the first at the insert
-// and hold a connection meanwhile.
+// lock between replicas. Without it the second call would hold a connection while it
+// waits at the insert for the first.
 func (k Key) lockID() int64 { return db.LockID(k.accountID[:], k.name[:]) }
 
 func (k Key) lock(ctx context.Context, q db.Querier) error {

@@ -128,7 +128,7 @@ func TestRepeatOfACallInProgress(t *testing.T) {
 	c := setup(t)
 	_, _, err := idempotency.Once(context.Background(), c.Conns.For(c.account), c.key("k", ""), nil, func(context.Context, db.Querier) (counted, error) {
 		if _, _, err := c.once(c.key("k", "")); !errors.Is(err, idempotency.ErrInProgress) {
-			t.Errorf("meanwhile: %v", err)
+			t.Errorf("the repeat: %v", err)
 		}
 		return counted{}, nil
 	})

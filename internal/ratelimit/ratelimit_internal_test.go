@@ -40,7 +40,7 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// Concurrent calls get no more tokens than the bucket holds and gains meanwhile.
+// Concurrent calls get no more tokens than the bucket held and gained during the calls.
 func TestBucketUnderConcurrentUse(t *testing.T) {
 	t.Parallel()
 	l, r := New[int](), Rate{PerSecond: 1, Burst: 100}
