@@ -31,11 +31,14 @@ CREATE TABLE org_members (
     CONSTRAINT org_members_times_finite CHECK (isfinite(added_at) AND isfinite(org_created_at))
 );
 
--- The order of the list of members. The condition holds for every row, but only the list
--- states it. Otherwise the planner could look up one member here, if it estimates that an
--- organization has few, and read all members of a large one.
+-- The conditions of the next two indexes hold for every row, but only walks in their order
+-- state them. Otherwise the planner could look up one member in an index, if it estimates
+-- that an organization has few members or a user few organizations, and read all of them.
+--
+-- The order of the list of members.
 CREATE UNIQUE INDEX org_members_by_added ON org_members (account_id, org_id, added_at DESC) WHERE added_at > '-infinity';
-CREATE INDEX org_members_by_user ON org_members (account_id, user_id, org_created_at DESC, org_id DESC);
+-- The order of the list of a user's organizations.
+CREATE INDEX org_members_by_user ON org_members (account_id, user_id, org_created_at DESC, org_id DESC) WHERE org_created_at > '-infinity';
 -- Queries name the user by this expression, as only this index does. Otherwise the planner
 -- could walk all of a user's organizations in org_members_by_user and filter them, if it
 -- estimates that most have the activity.

@@ -22,7 +22,7 @@ CREATE FUNCTION user_erasure_request_1(
     LANGUAGE plpgsql AS $$
 BEGIN
     pending := EXISTS (SELECT FROM user_erasures WHERE account_id = account AND user_id = erased)
-        OR EXISTS (SELECT FROM org_members WHERE account_id = account AND user_id = erased)
+        OR EXISTS (SELECT FROM org_members WHERE account_id = account AND user_id = erased AND org_created_at > '-infinity')
         OR EXISTS (SELECT FROM orgs WHERE account_id = account AND created_by_user_id = erased)
         OR EXISTS (SELECT FROM events WHERE account_id = account AND user_id = erased)
         OR EXISTS (SELECT FROM events WHERE account_id = account AND actor_user_id = erased);
@@ -56,7 +56,10 @@ BEGIN
     IF done THEN
         RETURN;
     END IF;
-    found_in := ARRAY(SELECT org_id FROM org_members WHERE account_id = account AND user_id = erased LIMIT most);
+    found_in := ARRAY(
+        SELECT org_id FROM org_members
+        WHERE account_id = account AND user_id = erased AND org_created_at > '-infinity' -- for org_members_by_user
+        LIMIT most);
     IF found_in = '{}' THEN
         found_in := ARRAY(SELECT org_id FROM orgs WHERE account_id = account AND created_by_user_id = erased LIMIT most);
     END IF;

@@ -46,8 +46,13 @@ func (s *statement) walk(q listQuery) string {
 	if !q.ofUser() {
 		return "FROM orgs WHERE " + s.where(q) + " " + orgOrder
 	}
-	conditions := "account_id = " + s.bind(q.accountID) + " AND user_id = " + s.bind(*q.UserID) + s.after(q, "org_created_at")
-	return "FROM org_members WHERE " + conditions + " ORDER BY org_created_at DESC, org_id DESC"
+	return "FROM org_members WHERE " + s.ofUser(q) + s.after(q, "org_created_at") + " ORDER BY org_created_at DESC, org_id DESC"
+}
+
+// ofUser returns the conditions for all memberships of the user. The last one is true, and
+// lets the planner use org_members_by_user.
+func (s *statement) ofUser(q listQuery) string {
+	return fmt.Sprintf("account_id = %s AND user_id = %s AND org_created_at > '-infinity'", s.bind(q.accountID), s.bind(*q.UserID))
 }
 
 // walked returns a FROM item with the first organizations that walk finds, up to the
@@ -120,7 +125,10 @@ func orgList(q listQuery) statement {
 func orgListByExternalID(q listQuery) statement {
 	var s statement
 	found := fmt.Sprintf("(SELECT %s, org_name_folded FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",
-		orgColumns, s.bind(q.accountID), s.bind(q.ExternalID)) + s.member(q)
+		orgColumns, s.bind(q.accountID), s.bind(q.ExternalID))
+	if q.ofUser() {
+		found += s.membership(q, "named.org_id")
+	}
 	where := "true" + s.after(q, "created_at")
 	if q.IsActive != nil && !q.ofUser() {
 		where += " AND is_active = " + s.bind(*q.IsActive)
@@ -182,8 +190,12 @@ func nulls(columns string) string {
 func orgListIndexed(q listQuery) statement {
 	var s statement
 	where := "account_id = " + s.bind(q.accountID) + s.indexed(q) + s.after(q, "created_at")
+	var member string
+	if q.ofUser() {
+		member = fmt.Sprintf(" JOIN (SELECT org_id, %s FROM org_members WHERE %s) AS member USING (org_id)", membershipColumns, s.ofUser(q))
+	}
 	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[3]s FROM named%[4]s %[5]s LIMIT %[6]s`,
-		orgColumns, where, q.columns(), s.member(q), orgOrder, s.bind(q.Limit+1))
+		orgColumns, where, q.columns(), member, orgOrder, s.bind(q.Limit+1))
 	return s
 }
 
@@ -208,13 +220,10 @@ func (s *statement) indexed(q listQuery) string {
 	return conditions
 }
 
-// member joins the user's memberships to the organizations in `named`.
-func (s *statement) member(q listQuery) string {
-	if !q.ofUser() {
-		return ""
-	}
-	return fmt.Sprintf(` JOIN (SELECT org_id, %s FROM org_members WHERE account_id = %s AND user_id = %s) AS member USING (org_id)`,
-		membershipColumns, s.bind(q.accountID), s.bind(*q.UserID))
+// membership looks up the user's membership in each of the organizations before it.
+func (s *statement) membership(q listQuery, orgID string) string {
+	return fmt.Sprintf(` CROSS JOIN LATERAL (SELECT %s FROM org_members WHERE account_id = %s AND org_id = %s AND user_id = %s OFFSET 0) AS member`,
+		membershipColumns, s.bind(q.accountID), orgID, s.bind(*q.UserID))
 }
 
 // given returns a FROM item with the ids. A single one is not in an array, because the planner
@@ -238,8 +247,7 @@ func orgListPicked(q listQuery) statement {
 	from := fmt.Sprintf(`%s CROSS JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = given.id OFFSET 0) AS picked`,
 		given(&s, q.distinctIDs(), "uuid"), columns, s.bind(q.accountID))
 	if q.ofUser() {
-		from += fmt.Sprintf(` CROSS JOIN LATERAL (SELECT %s FROM org_members WHERE account_id = %s AND org_id = given.id AND user_id = %s OFFSET 0) AS member`,
-			membershipColumns, s.bind(q.accountID), s.bind(*q.UserID))
+		from += s.membership(q, "given.id")
 	}
 	conditions := "true" + s.after(q, "created_at")
 	if q.IsActive != nil {
