@@ -39,7 +39,7 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, 
 		digest := key.Digest()
 		at, seconds := n.Expiry.params()
 		created, err := collectOne(q.Query(ctx, apiKeyCreate, c.AccountID, uuid.NewV7(), n.Description, digest[:], key.Hint(), n.Scopes,
-			r.limits.capRate(g, rate), at, seconds, orNull(c.KeyID)))
+			r.limits.capRate(g, rate), at, seconds, db.OrNull(c.KeyID)))
 		if errors.Is(err, db.ErrNoRows) {
 			err = ErrExpiryPast
 		}

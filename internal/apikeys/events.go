@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"orgd/internal/db"
-	"orgd/internal/uuid"
 )
 
 // The types of the events of keys.
@@ -28,14 +27,21 @@ func (c Call) writeEvent(ctx context.Context, q db.Querier, kind string, from, t
 	if kind == eventUpdated && string(before) == string(after) { // both are empty
 		return nil
 	}
-	_, err = q.Exec(ctx, apiKeyEvent, c.AccountID, kind, to.ID, string(before), string(after), orNull(c.KeyID), c.UserID, c.RequestID)
+	_, err = q.Exec(ctx, apiKeyEvent, c.AccountID, kind, to.ID, string(before), string(after), db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID)
 	return err
 }
 
 // differences returns the fields in which two records differ, as JSON under their names in
 // the API. A field without a value is left out, as in the API.
 func differences(from, to APIKey) (before, after []byte, err error) {
-	was, is := eventFields(from), eventFields(to)
+	was, err := eventFields(from)
+	if err != nil {
+		return nil, nil, err
+	}
+	is, err := eventFields(to)
+	if err != nil {
+		return nil, nil, err
+	}
 	for name, value := range is {
 		if string(was[name]) == string(value) {
 			delete(was, name)
@@ -51,36 +57,32 @@ func differences(from, to APIKey) (before, after []byte, err error) {
 
 // eventFields returns the fields of a key that can change or be given, except those without
 // a value.
-func eventFields(k APIKey) map[string]json.RawMessage {
-	fields := map[string]json.RawMessage{}
-	set := func(name string, isSet bool, value any) {
-		if isSet {
-			text, err := json.Marshal(value)
-			if err != nil {
-				panic(err) // these types cannot fail
-			}
-			fields[name] = text
-		}
+func eventFields(k APIKey) (fields map[string]json.RawMessage, err error) {
+	text, err := json.Marshal(struct {
+		Description string    `json:"description,omitzero"`
+		Scopes      []Scope   `json:"scopes,omitempty"`
+		RateLimit   *int32    `json:"rateLimit,omitzero"`
+		ExpiresAt   eventTime `json:"expiresAt,omitzero"`
+		RevokedAt   eventTime `json:"revokedAt,omitzero"`
+	}{k.Description, k.Scopes, k.RateLimit, eventTime(k.ExpiresAt), eventTime(k.RevokedAt)})
+	if err != nil {
+		return nil, err
 	}
-	set("description", k.Description != "", k.Description)
-	set("scopes", len(k.Scopes) > 0, k.Scopes)
-	set("rateLimit", k.RateLimit != nil, k.RateLimit)
-	set("expiresAt", !k.ExpiresAt.IsZero(), eventTime(k.ExpiresAt))
-	set("revokedAt", !k.RevokedAt.IsZero(), eventTime(k.RevokedAt))
-	return fields
+	err = json.Unmarshal(text, &fields)
+	return fields, err
 }
 
-// eventTime formats a time as the API does.
-func eventTime(t time.Time) string {
-	if t.Nanosecond() == 0 {
-		return t.UTC().Format("2006-01-02T15:04:05Z")
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
-}
+// eventTime is a time in the API's format, as wire.Time is. This package cannot import
+// internal/wire, which imports it.
+type eventTime time.Time
 
-func orNull(id uuid.UUID) *uuid.UUID {
-	if id == (uuid.UUID{}) {
-		return nil
+// IsZero makes omitzero compare the time, not its location.
+func (t eventTime) IsZero() bool { return time.Time(t).IsZero() }
+
+func (t eventTime) MarshalText() ([]byte, error) {
+	format := "2006-01-02T15:04:05.000000Z"
+	if time.Time(t).Nanosecond() == 0 {
+		format = "2006-01-02T15:04:05Z"
 	}
-	return &id
+	return time.Time(t).UTC().AppendFormat(nil, format), nil
 }

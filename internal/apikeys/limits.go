@@ -87,7 +87,7 @@ func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 	}
 	var end *time.Time
 	err = q.QueryRow(ctx, apiKeyGrants, c.AccountID, c.KeyID).Scan(&g.scopes, &g.rate, &end, &g.now)
-	g.end = orZero(end)
+	g.end = db.OrZero(end)
 	if errors.Is(err, db.ErrNoRows) {
 		err = ErrInvalidKey
 	}

@@ -155,6 +155,6 @@ func scanPlaced(row pgx.CollectableRow) (p placedKey, err error) {
 	var used *time.Time
 	var seconds float64
 	err = row.Scan(&p.place, &p.principal.AccountID, &p.principal.KeyID, &p.digest, &p.principal.Scopes, &p.principal.RateLimit, &used, &seconds)
-	p.lastUsedAt, p.validFor = orZero(used), time.Duration(seconds*float64(time.Second))
+	p.lastUsedAt, p.validFor = db.OrZero(used), time.Duration(seconds*float64(time.Second))
 	return p, err
 }

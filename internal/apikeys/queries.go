@@ -141,7 +141,7 @@ WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isActive
 // In the account's turn, so the events of one key have ids in the order of its changes.
 const apiKeyEvent = `
 INSERT INTO events (account_id, type, api_key_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
-VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8, statement_timestamp())`
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, statement_timestamp())`
 
 const apiKeyRevoke = `
 UPDATE api_keys

@@ -139,23 +139,7 @@ func scanAPIKey(row pgx.CollectableRow) (APIKey, error) {
 	var expires, revoked, used *time.Time
 	var creator *uuid.UUID
 	err := row.Scan(&k.ID, &k.AccountID, &k.Description, &k.Hint, &k.Scopes, &k.RateLimit, &k.CreatedAt, &expires, &revoked, &used, &creator)
-	k.ExpiresAt, k.RevokedAt, k.LastUsedAt = orZero(expires), orZero(revoked), orZero(used)
-	if creator != nil {
-		k.CreatedByAPIKeyID = *creator
-	}
+	k.ExpiresAt, k.RevokedAt, k.LastUsedAt = db.OrZero(expires), db.OrZero(revoked), db.OrZero(used)
+	k.CreatedByAPIKeyID = db.OrZero(creator)
 	return k, err
-}
-
-func orNullTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-func orZero(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
 }

@@ -32,7 +32,7 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 			if err := q.QueryRow(ctx, apiKeyNextEnd, c.AccountID, id).Scan(&end); err != nil {
 				return APIKey{}, Key{}, err
 			}
-			if err := g.checkEnd(orZero(end)); err != nil {
+			if err := g.checkEnd(db.OrZero(end)); err != nil {
 				return APIKey{}, Key{}, err
 			}
 		}
@@ -50,7 +50,7 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 		key := NewKey()
 		digest := key.Digest()
 		created, err := collectOne(q.Query(ctx, apiKeyRotate, c.AccountID, id, uuid.NewV7(), digest[:], key.Hint(),
-			r.limits.capRate(g, old.RateLimit), orNullTime(g.end), orNull(c.KeyID)))
+			r.limits.capRate(g, old.RateLimit), db.OrNull(g.end), db.OrNull(c.KeyID)))
 		if err == nil {
 			err = c.writeEvent(ctx, q, eventCreated, APIKey{}, created)
 		}

@@ -101,15 +101,6 @@ func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 // take turns at its row.
 func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
-// orNull returns NULL for the zero value.
-func orNull[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
-}
-
 // outcome is what a function of migrations 00008 to 00010 did.
 type outcome string
 

@@ -119,8 +119,8 @@ func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 // insert creates the organization, or returns the one that has the external id.
 func (c creation) insert(ctx context.Context, q db.Querier) (Org, outcome, error) {
 	args := []any{
-		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata, orNull(c.externalID),
-		orNull(c.KeyID), orNull(c.UserID), c.RequestID,
+		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata, db.OrNull(c.externalID),
+		db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID,
 	}
 	if c.due == nil {
 		args = append(args, nil, nil, nil, nil)

@@ -17,7 +17,7 @@ func (r *Repository) Delete(ctx context.Context, c Call, orgID uuid.UUID, on *Pr
 	var made outcome
 	var kept struct{ version, revision *int64 }
 	err := r.inTurn(c, orgID).Write(ctx, func(ctx context.Context, q db.Querier) error {
-		return q.QueryRow(ctx, orgDelete, c.AccountID, orgID, []int64(on.Versions), on.Revision, orNull(c.KeyID), c.RequestID).
+		return q.QueryRow(ctx, orgDelete, c.AccountID, orgID, []int64(on.Versions), on.Revision, db.OrNull(c.KeyID), c.RequestID).
 			Scan(&made, &kept.version, &kept.revision)
 	})
 	switch {

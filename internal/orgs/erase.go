@@ -28,7 +28,7 @@ const (
 // something left to do; another call then asks again. Errors: ErrUnavailable.
 func (r *Repository) EraseUser(ctx context.Context, c Call, userID string) (pending bool, err error) {
 	err = r.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) error {
-		return q.QueryRow(ctx, userErasureRequest, c.AccountID, userID, orNull(c.KeyID), c.RequestID).Scan(&pending)
+		return q.QueryRow(ctx, userErasureRequest, c.AccountID, userID, db.OrNull(c.KeyID), c.RequestID).Scan(&pending)
 	})
 	if err != nil {
 		return false, fmt.Errorf("erase user: %w", err)

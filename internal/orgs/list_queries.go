@@ -31,28 +31,23 @@ func (s *statement) after(q listQuery, createdAt string) string {
 	return fmt.Sprintf(" AND (%s, org_id) < (%s, %s)", createdAt, s.bind(q.after.CreatedAt), s.bind(q.after.ID))
 }
 
-// where returns the conditions that orgs_by_created and orgs_by_active can answer.
-func (s *statement) where(q listQuery) string {
-	conditions := "account_id = " + s.bind(q.accountID)
-	if q.IsActive != nil {
-		conditions += " AND is_active = " + s.bind(*q.IsActive)
-	}
-	return conditions + s.after(q, "created_at")
-}
-
 // walk returns the FROM clause that reads a list in the order of an index: the account's
 // organizations, or those of one user.
 func (s *statement) walk(q listQuery) string {
-	if !q.ofUser() {
-		return "FROM orgs WHERE " + s.where(q) + " " + orgOrder
+	if q.ofUser() {
+		return s.ofUser(q) + s.after(q, "org_created_at") + " ORDER BY org_created_at DESC, org_id DESC"
 	}
-	return "FROM org_members WHERE " + s.ofUser(q) + s.after(q, "org_created_at") + " ORDER BY org_created_at DESC, org_id DESC"
+	walk := "FROM orgs WHERE account_id = " + s.bind(q.accountID)
+	if q.IsActive != nil {
+		walk += " AND is_active = " + s.bind(*q.IsActive)
+	}
+	return walk + s.after(q, "created_at") + " " + orgOrder
 }
 
-// ofUser returns the conditions for all memberships of the user. The last one is true, and
-// lets the planner use org_members_by_user.
+// ofUser returns the FROM clause for all memberships of the user. Its last condition is
+// true, and lets the planner use org_members_by_user.
 func (s *statement) ofUser(q listQuery) string {
-	return fmt.Sprintf("account_id = %s AND user_id = %s AND org_created_at > '-infinity'", s.bind(q.accountID), s.bind(*q.UserID))
+	return fmt.Sprintf("FROM org_members WHERE account_id = %s AND user_id = %s AND org_created_at > '-infinity'", s.bind(q.accountID), s.bind(*q.UserID))
 }
 
 // walked returns a FROM item with the first organizations that walk finds, up to the
@@ -189,13 +184,12 @@ func nulls(columns string) string {
 // planner from reading the whole account in order instead.
 func orgListIndexed(q listQuery) statement {
 	var s statement
-	where := "account_id = " + s.bind(q.accountID) + s.indexed(q) + s.after(q, "created_at")
 	var member string
 	if q.ofUser() {
-		member = fmt.Sprintf(" JOIN (SELECT org_id, %s FROM org_members WHERE %s) AS member USING (org_id)", membershipColumns, s.ofUser(q))
+		member = fmt.Sprintf(" JOIN (SELECT org_id, %s %s) AS member USING (org_id)", membershipColumns, s.ofUser(q))
 	}
-	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM orgs WHERE %[2]s) SELECT %[3]s FROM named%[4]s %[5]s LIMIT %[6]s`,
-		orgColumns, where, q.columns(), member, orgOrder, s.bind(q.Limit+1))
+	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %s FROM orgs WHERE account_id = %s%s%s) SELECT %s FROM named%s %s LIMIT %s`,
+		orgColumns, s.bind(q.accountID), s.indexed(q), s.after(q, "created_at"), q.columns(), member, orgOrder, s.bind(q.Limit+1))
 	return s
 }
 

@@ -156,7 +156,7 @@ func (u MembersChange) run(ctx context.Context, q db.Querier, c Call, orgID uuid
 	var addedAt *time.Time
 	var made membersChanged
 	err := q.QueryRow(ctx, membersChange, c.AccountID, orgID, []int64(match), users, roles, u.Remove,
-		orNull(c.KeyID), orNull(c.UserID), c.RequestID).Scan(&done, &version, &added, &removed, &updated, &count, &made.roles, &addedAt)
+		db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID).Scan(&done, &version, &added, &removed, &updated, &count, &made.roles, &addedAt)
 	if err != nil {
 		return membersChanged{}, err
 	}
@@ -165,9 +165,7 @@ func (u MembersChange) run(ctx context.Context, q db.Querier, c Call, orgID uuid
 		made.conflicting = *version
 	case outcomeChanged, outcomeUnchanged:
 		made.added, made.removed, made.updated, made.users = *added, *removed, *updated, *count
-		if addedAt != nil {
-			made.addedAt = *addedAt
-		}
+		made.addedAt = db.OrZero(addedAt)
 	}
 	return made, done.err()
 }

@@ -124,10 +124,12 @@ func (m memberQuery) fetch(ctx context.Context, q db.Querier, s statement) ([]fo
 
 const memberColumns = `user_id, roles, added_at`
 
-// ofOrg returns the conditions for the members of the organization after the cursor. The
-// last one is true, and lets the planner use org_members_by_added.
-func (s *statement) ofOrg(m memberQuery) string {
-	return fmt.Sprintf("account_id = %s AND org_id = %s AND added_at > '-infinity'", s.bind(m.accountID), s.bind(m.OrgID)) + s.afterMember(m)
+// walkMembers returns the FROM clause that reads the organization's members after the
+// cursor in order. The condition on added_at is true, and lets the planner use
+// org_members_by_added.
+func (s *statement) walkMembers(m memberQuery) string {
+	return fmt.Sprintf("FROM org_members WHERE account_id = %s AND org_id = %s AND added_at > '-infinity'%s ORDER BY added_at DESC",
+		s.bind(m.accountID), s.bind(m.OrgID), s.afterMember(m))
 }
 
 // afterMember is as statement.after.
@@ -150,7 +152,7 @@ func (s *statement) withOrg(m memberQuery, members string) statement {
 // memberList is for a list without filters.
 func memberList(m memberQuery) statement {
 	var s statement
-	return s.withOrg(m, fmt.Sprintf(`SELECT %[1]s FROM org_members WHERE %[2]s ORDER BY added_at DESC LIMIT %[3]s`, memberColumns, s.ofOrg(m), s.bind(m.Limit+1)))
+	return s.withOrg(m, fmt.Sprintf("SELECT %s %s LIMIT %s", memberColumns, s.walkMembers(m), s.bind(m.Limit+1)))
 }
 
 // memberListPicked looks up the given users one by one.
@@ -170,7 +172,7 @@ func memberListPicked(m memberQuery) statement {
 // page and more follow, the last row has a time but no user: see orgListNearby.
 func memberListNearby(m memberQuery) statement {
 	var s statement
-	walk := "FROM org_members WHERE " + s.ofOrg(m) + " ORDER BY added_at DESC"
+	walk := s.walkMembers(m)
 	return s.withOrg(m, fmt.Sprintf(`(SELECT %[1]s FROM (SELECT %[1]s %[2]s LIMIT %[3]d) AS walked WHERE %[4]s ORDER BY added_at DESC LIMIT %[5]s)`+
 		` UNION ALL (SELECT NULL, NULL, added_at %[2]s OFFSET %[3]d LIMIT 1) LIMIT %[5]s`,
 		memberColumns, walk, m.nearby, s.withRole(m), s.bind(m.Limit+1)))
@@ -181,10 +183,10 @@ func memberListNearby(m memberQuery) statement {
 // expression of org_members_by_role, so the planner uses no other index.
 func memberListByRole(m memberQuery) statement {
 	var s statement
-	conditions := fmt.Sprintf(`account_id = %s AND roles <> '{}' AND org_member_roles(org_id, roles) COLLATE "C" @> ARRAY[%s::text]`,
-		s.bind(m.accountID), s.bind(m.OrgID.String()+":"+m.Role)) + s.afterMember(m)
-	return s.withOrg(m, fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %[1]s FROM org_members WHERE %[2]s) SELECT %[1]s FROM named ORDER BY added_at DESC LIMIT %[3]s`,
-		memberColumns, conditions, s.bind(m.Limit+1)))
+	named := fmt.Sprintf(`SELECT %s FROM org_members WHERE account_id = %s AND roles <> '{}' AND org_member_roles(org_id, roles) COLLATE "C" @> ARRAY[%s::text]%s`,
+		memberColumns, s.bind(m.accountID), s.bind(m.OrgID.String()+":"+m.Role), s.afterMember(m))
+	return s.withOrg(m, fmt.Sprintf("WITH named AS MATERIALIZED (%s) SELECT %s FROM named ORDER BY added_at DESC LIMIT %s",
+		named, memberColumns, s.bind(m.Limit+1)))
 }
 
 func (s *statement) withRole(m memberQuery) string { return s.bind(m.Role) + " = ANY (roles)" }

@@ -89,7 +89,7 @@ func (u updateRequest) run(ctx context.Context, q db.Querier, c Call) (Org, erro
 	}
 	rows, err := q.Query(ctx, orgUpdate, binaryResults, c.AccountID, u.OrgID, []int64(u.Match), u.Revision,
 		u.Name, folded, u.Metadata, u.Patch, u.ExternalID, u.IsActive,
-		orNull(c.KeyID), orNull(c.UserID), c.RequestID)
+		db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID)
 	if err != nil {
 		return Org{}, err
 	}
