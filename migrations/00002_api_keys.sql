@@ -39,8 +39,8 @@ CREATE INDEX api_keys_by_created ON api_keys (account_id, created_at DESC, id DE
 CREATE INDEX api_keys_live ON api_keys (account_id, coalesce(expires_at, 'infinity')) WHERE revoked_at IS NULL;
 
 -- Notifies every server of each change to a key that matters for authentication,
--- however it is made. Recording the use of a key does not count. A server that does not listen
--- sees the change at its next look-up.
+-- however it is made. Recording the use of a key does not count. A server that does not
+-- listen sees the change at its next look-up.
 -- +goose StatementBegin
 CREATE FUNCTION api_keys_notify() RETURNS trigger
     LANGUAGE plpgsql AS $$

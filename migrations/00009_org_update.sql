@@ -1,10 +1,10 @@
 -- +goose Up
--- Changes the organization's own fields: NULL leaves one as it is. patch is merged into the
+-- Changes the fields of an organization: NULL leaves one as it is. patch is merged into the
 -- metadata and has a JSON null for each pair to remove; own_id is '' for none. If nothing
 -- changes, the versions stay the same.
 --
--- outcome is changed, unchanged, not_found, version or revision (the row's value does not match),
--- too_many_pairs, or external_id_taken: then changed is the organization that has it.
+-- outcome is changed, unchanged, not_found, version or revision (the row's value does not
+-- match), too_many_pairs, or external_id_taken: then changed is the organization that has it.
 -- +goose StatementBegin
 CREATE FUNCTION org_update_1(
     account uuid, org uuid, versions bigint[], expected_revision bigint,
@@ -61,7 +61,7 @@ BEGIN
         outcome := 'unchanged';
         RETURN;
     END IF;
-    -- In its own statement, so that only these changes cost a subtransaction. The update waits
+    -- In a separate statement, so that only these changes cost a subtransaction. The update waits
     -- for a concurrent call with the same external id.
     WHILE wanted_id IS DISTINCT FROM kept.external_id LOOP
         BEGIN

@@ -1,8 +1,8 @@
 -- +goose Up
--- Makes users members, each with its own added_at, sets their roles, and ends memberships.
--- Entries that already match are left unchanged. outcome is changed, unchanged, not_found, version, or inactive
--- if the organization is deactivated and a user would become a member; then nothing
--- changes. No user may be given twice.
+-- Makes users members, each with a different added_at, sets their roles, and ends
+-- memberships. Entries that already match are left unchanged. outcome is changed, unchanged,
+-- not_found, version, or inactive if the organization is deactivated and a user would become
+-- a member; then nothing changes. No user may be given twice.
 --
 -- The version rises by one for each user that is added, updated or removed, as there is
 -- one event for each.

@@ -60,8 +60,8 @@ $$;
 -- next_event, so that a piece does not read past the rows that the previous ones deleted.
 -- A caller that does not know them begins with '' and 0. done is true when nothing is left.
 --
--- No member or event of the organization can be added meanwhile, because adding one locks
--- the organization's row first.
+-- No member or event of the organization can be added after its deletion, because adding one
+-- locks the organization's row first.
 -- +goose StatementBegin
 CREATE FUNCTION org_erase_1(
     account uuid, org uuid, after_user text, after_event bigint, most integer,

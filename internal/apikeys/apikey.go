@@ -18,7 +18,7 @@ type APIKey struct {
 	ExpiresAt   time.Time
 	RevokedAt   time.Time
 	LastUsedAt  time.Time
-	// CreatedByAPIKeyID is the key that made this one, or zero: an operator did.
+	// CreatedByAPIKeyID is the key that created this one, or zero if an operator did.
 	CreatedByAPIKeyID uuid.UUID
 }
 

@@ -18,8 +18,8 @@ type NewAPIKey struct {
 
 // Create creates a key. Changed.Key is not stored. A key that was created with another
 // key has that key's rate, or n.RateLimit if it is lower. Errors: LacksScopeError,
-// ErrExceedsLife, ErrTooMany, ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount, ErrUnavailable, and those
-// of idempotency.Once.
+// ErrExceedsLife, ErrTooMany, ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount,
+// ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
 	changed, err := r.change(ctx, c, "create key", newCreateRequest(n), func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		if err := g.checkScopes(n.Scopes); err != nil {

@@ -16,7 +16,7 @@ type Registered struct {
 }
 
 // Register stores a key that was made elsewhere, for an operator, in the transaction of q. A
-// key of the account that is stored already stays as it is, also if it has ended. Errors:
+// key of the account that is stored already stays as it is, even if it has ended. Errors:
 // ErrOtherAccount.
 func Register(ctx context.Context, q db.Querier, accountID uuid.UUID, key Key, n NewAPIKey) (Registered, error) {
 	if _, err := q.Exec(ctx, accountLock, accountID); err != nil {

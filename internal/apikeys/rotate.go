@@ -13,7 +13,8 @@ import (
 // The new key has the lifetime that the old one was created with, and the lower of the
 // old key's and the caller's rate. It never ends later than the caller's key: a key that
 // rotates itself passes on its own end at most, and for another key Rotate returns
-// ErrExceedsLife. Errors: ErrNotFound, ErrEnded, LacksScopeError, ErrExceedsLife, ErrTooMany, ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
+// ErrExceedsLife. Errors: ErrNotFound, ErrEnded, LacksScopeError, ErrExceedsLife,
+// ErrTooMany, ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
 	request := []any{id, overlap}
 	return r.change(ctx, c, "rotate key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {

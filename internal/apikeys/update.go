@@ -28,11 +28,11 @@ func Some[T any](value T) Optional[T] { return Optional[T]{value: value, isPrese
 
 // Update changes a key's description, expiry and rate limit. It cannot change the expiry
 // of a key that has ended, and only an operator changes that of a key that was rotated. To
-// change an expiry, the caller needs all scopes of the key, and an own key that does not
-// end before the new expiry; to move it later, also a rate at least as high as the key's.
+// change an expiry, the caller needs all scopes of the key, and must have a key that does
+// not end before the new expiry; to move it later, also a rate at least as high as the key's.
 // Errors: ErrNotFound, ErrEnded, ErrRotated, ErrExpiryPast, LacksScopeError, ErrExceedsLife,
-// ErrExceedsRate, ErrLastManager,
-// ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
+// ErrExceedsRate, ErrLastManager, ErrInvalidKey, ErrUnavailable, and those of
+// idempotency.Once.
 func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
 	request := []any{id, newUpdateRequest(changes)}
 	return r.change(ctx, c, "update key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {

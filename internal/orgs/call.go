@@ -31,7 +31,7 @@ type Precondition struct {
 	Revision *int64 // nil for any
 }
 
-// effect makes a change with one call of a function of migrations 00008 to 00010, and
+// effect makes a change with one call of a function of migrations 00008 to 00011, and
 // therefore in one transaction and one round trip.
 type effect func(context.Context, db.Querier) (Org, error)
 
@@ -101,7 +101,7 @@ func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 // take turns at its row.
 func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
-// outcome is what a function of migrations 00008 to 00010 did.
+// outcome is what a function of migrations 00008 to 00011 did.
 type outcome string
 
 const (

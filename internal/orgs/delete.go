@@ -9,7 +9,8 @@ import (
 )
 
 // Delete deletes a deactivated organization. From then on no call finds it, and no repeat
-// returns it. Erase removes its members and the contents of its events. Errors: ErrNotFound, VersionError, RevisionError, ErrActive, ErrUnavailable.
+// returns it. Erase removes its members and the contents of its events. Errors: ErrNotFound,
+// VersionError, RevisionError, ErrActive, ErrUnavailable.
 func (r *Repository) Delete(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition) error {
 	if on == nil {
 		on = &Precondition{}

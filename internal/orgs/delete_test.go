@@ -16,16 +16,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-func (b bundle) deactivate(t fataler, id uuid.UUID) {
-	t.Helper()
-	if _, err := b.repository.SetActive(context.Background(), b.caller(), id, nil, false); err != nil {
-		t.Fatalf("SetActive: %v", err)
-	}
-}
-
 func (b bundle) delete(t fataler, id uuid.UUID) {
 	t.Helper()
-	b.deactivate(t, id)
+	b.setActive(t, id, false)
 	if err := b.repository.Delete(context.Background(), b.caller(), id, nil); err != nil {
 		t.Fatalf("Delete: %v", err)
 	}
@@ -102,7 +95,7 @@ func TestDelete(t *testing.T) {
 	if err := remove(nil, nil); !errors.Is(err, orgs.ErrActive) {
 		t.Errorf("active: %v", err)
 	}
-	b.deactivate(t, id)
+	b.setActive(t, id, false)
 	var version orgs.VersionError
 	if err := remove(orgs.Versions{1}, nil); !errors.As(err, &version) || version.Current != 2 {
 		t.Errorf("another version: %v", err)
@@ -142,8 +135,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// After the erasure no table has a name, a value or a user id of the organization. Only
-// org.deleted says something, with the key.
+// After the erasure no table has a name, a value or a user id of the organization. The
+// event org.deleted names the key of the caller.
 func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -191,8 +184,8 @@ func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 	}
 }
 
-// An erasure that stops between two pieces continues with what is left. What is erased
-// is not visible meanwhile.
+// An erasure that stops between two pieces continues with what is left. Until then the rest
+// is not visible.
 func TestErasureSurvivesACrash(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -411,7 +404,7 @@ SELECT account_id, 'org.member_added', org_id, $2, $2, 'r' FROM org_members WHER
 }
 
 // An erasure continues after a failure between two pieces. Memberships that change
-// meanwhile are counted right.
+// during the erasure are counted right.
 func TestEraseUserAgainstOtherCalls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

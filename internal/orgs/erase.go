@@ -24,8 +24,8 @@ const (
 )
 
 // EraseUser removes every trace of the user from the account: memberships, the creator of
-// organizations, events and results kept for repeats. It returns true while Erase has
-// something left to do; another call then asks again. Errors: ErrUnavailable.
+// organizations, events and results kept for repeats. Erase does the work. pending is true
+// until it has finished; call EraseUser again to check. Errors: ErrUnavailable.
 func (r *Repository) EraseUser(ctx context.Context, c Call, userID string) (pending bool, err error) {
 	err = r.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) error {
 		return q.QueryRow(ctx, userErasureRequest, c.AccountID, userID, db.OrNull(c.KeyID), c.RequestID).Scan(&pending)
@@ -59,7 +59,7 @@ func (e *erasures) wake() {
 	}
 }
 
-// Erasing returns a channel that receives when this process has given Erase something to do.
+// Erasing returns a channel that receives when this process has work for Erase.
 func (r *Repository) Erasing() <-chan struct{} { return r.erasures.added }
 
 // PendingErasures returns how many deleted organizations and users were not fully erased
@@ -71,7 +71,7 @@ func (r *Repository) PendingErasures() (count int64, waited time.Duration) {
 	return r.erasures.count.Load(), waited
 }
 
-// erasure is what is left of a deleted organization, or of a user.
+// erasure is a pending erasure of a deleted organization, or of a user.
 type erasure struct {
 	AccountID   uuid.UUID
 	OrgID       *uuid.UUID // nil for a user
@@ -87,17 +87,16 @@ func (e erasure) id() string {
 	return string(e.AccountID[:]) + "u" + *e.UserID
 }
 
-// progress is how far the erasure of an organization is. It is not stored: after a crash
-// the next run begins again with what is left.
+// progress is the last user and event that the erasure of an organization has reached. It
+// is not stored: after a crash the next run begins again with what is left.
 type progress struct {
 	user  string
 	event int64
 }
 
-// Erase erases what deleted organizations and users have left, in small transactions. If
-// another replica is doing so, Erase stops. Erasures take turns, so that a short one does
-// not wait for a long one. One that fails is left to the next run. Erase returns the number
-// of pieces.
+// Erase makes the pending erasures, in small transactions. If another replica is erasing,
+// Erase stops. Erasures take turns, so that a short one does not wait for a long one. The
+// next run retries those that fail. Erase returns the number of pieces.
 func (r *Repository) Erase(ctx context.Context) (pieces int, err error) {
 	begun := map[string]*progress{}
 	failed := map[string]error{}

@@ -14,7 +14,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// An external id belongs to one organization of an account, until that gives it up.
+// An external id belongs to one organization of an account, until that organization gives
+// it up.
 func TestExternalIDsAreUniqueInTheAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -43,7 +44,7 @@ func TestExternalIDsAreUniqueInTheAccount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var taken orgs.ExternalIDTakenError
 			if !errors.As(err, &taken) || taken.OrgID != first.ID {
-				t.Errorf("%v, want that %s has it", err, first.ID)
+				t.Errorf("%v, want an ExternalIDTakenError for %s", err, first.ID)
 			}
 		})
 	}
@@ -60,7 +61,7 @@ func TestExternalIDsAreUniqueInTheAccount(t *testing.T) {
 	}
 	again := b.update(t, later.ID, orgs.Changes{ExternalID: ptr("crm/42")})
 	if again.Version != 2 {
-		t.Errorf("its own id is a change: %+v", again)
+		t.Errorf("setting the present id again changed the organization: %+v", again)
 	}
 	if page := b.list(t, orgs.ListParams{Limit: 5, ExternalID: "crm/42"}); len(page.Orgs) != 1 || page.Orgs[0].ID != later.ID {
 		t.Errorf("found %+v", page.Orgs)
@@ -170,11 +171,11 @@ func TestConcurrentUpdatesToOneExternalID(t *testing.T) {
 			}
 		})
 		if len(winners) != 1 || len(holders) != len(made)-1 {
-			t.Fatalf("round %d: %d won, %d were told of a holder", round, len(winners), len(holders))
+			t.Fatalf("round %d: %d updates succeeded and %d found the id taken", round, len(winners), len(holders))
 		}
 		for _, holder := range holders {
 			if holder != winners[0] {
-				t.Fatalf("round %d: %s has it, one was told %s", round, winners[0], holder)
+				t.Fatalf("round %d: %s has the id, but an error names %s", round, winners[0], holder)
 			}
 		}
 	}

@@ -37,8 +37,8 @@ const MaxFolded = 18 * MaxName
 //
 // It follows the search collation of CLDR at its first level, with these exceptions: kana
 // and the marks of most scripts count, and forms adds what people cannot or do not type.
-// й has a weight of its own there, alone among the accented letters of Cyrillic (Unicode
-// document L2/14-140).
+// й is the only accented Cyrillic letter that differs from its base letter at that level
+// (Unicode document L2/14-140).
 func Fold(s string) string {
 	if isFoldedASCII(s) {
 		return s

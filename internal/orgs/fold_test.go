@@ -191,7 +191,7 @@ func TestFoldIsThatOfItsVersion(t *testing.T) {
 	}
 }
 
-// Whoever compares a column with a filter must know how it was folded.
+// The comment in the schema says by which version of Fold the stored names are folded.
 func TestSchemaHasTheFoldVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

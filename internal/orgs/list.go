@@ -62,8 +62,8 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 }
 
 // nearby limits how many organizations a list with filters reads in order before it uses
-// the index of the filters. If those organizations do not fill a page, matches are usually rare, and
-// the index finds them cheaply. A filter that matches many organizations, but only old
+// the index of the filters. If those organizations do not fill a page, matches are usually
+// rare, and the index finds them cheaply. A filter that matches many organizations, but only old
 // ones, costs a sort of all its matches.
 //
 // Each of a user's organizations costs a look-up, so the limit is lower. A filter that
@@ -194,9 +194,9 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	}
 	// Not folded, because the folded form may change with a release.
 	scope = append(scope, p.Name...)
-	// Later releases added the following filters. They are appended only if they are
-	// given, so older cursors stay valid. No two lists have the same scope: names, ids, keys and
-	// values contain no NUL, and an account's id has 16 bytes.
+	// The following filters are appended only if they are given, so a release that adds one
+	// keeps older cursors valid. No two lists have the same scope: names, ids, keys and values
+	// contain no NUL, and an account's id has 16 bytes.
 	if p.UserID != nil {
 		scope = append(append(scope, "\x00u"...), *p.UserID...)
 	}

@@ -102,7 +102,7 @@ func (s *statement) residual(q listQuery) string {
 // again, which costs as much as reading the rows.
 //
 // A user may still be a member of deleted organizations, for which the look-up finds
-// nothing. If they fill the inner limit, the last row says so, as in orgListNearby.
+// nothing. If they fill the inner limit, the last row reports it, as in orgListNearby.
 func orgList(q listQuery) statement {
 	if q.ofUser() {
 		q.nearby = cursor.MaxLimit + 1
@@ -115,8 +115,7 @@ func orgList(q listQuery) statement {
 }
 
 // orgListByExternalID finds the one organization with the external id, and then compares it
-// with the other filters. OFFSET 0 keeps the planner from starting with
-// those.
+// with the other filters. OFFSET 0 keeps the planner from starting with those.
 func orgListByExternalID(q listQuery) statement {
 	var s statement
 	found := fmt.Sprintf("(SELECT %s, org_name_folded FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",
@@ -220,9 +219,9 @@ func (s *statement) membership(q listQuery, orgID string) string {
 		membershipColumns, s.bind(q.accountID), orgID, s.bind(*q.UserID))
 }
 
-// given returns a FROM item with the ids. A single one is not in an array, because the planner
-// cannot know the length of an array in advance, and would plan every call again, which
-// costs several times as much as the look-up.
+// given returns a FROM item with the ids. A single id is not in an array: the planner cannot
+// know the length of an array in advance and would plan every call again, which costs
+// several times as much as the look-up.
 func given[T any](s *statement, ids []T, kind string) string {
 	if len(ids) == 1 {
 		return fmt.Sprintf("(SELECT %s::%s) AS given (id)", s.bind(ids[0]), kind)

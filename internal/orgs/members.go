@@ -174,13 +174,13 @@ func (u MembersChange) run(ctx context.Context, q db.Querier, c Call, orgID uuid
 // With this column a user's active or deactivated organizations are one range of an index,
 // without a look-up of each organization.
 const (
-	activityAsk = -1 // unknown here; read the organization. It is large, or an older release wrote the row
+	activityAsk = -1 // read the organization: it is large, or was when the row was last written
 	activityNo  = 0
 	activityYes = 1
 )
 
 // maxFollowed is the largest number of members whose rows change with the organization's
-// activity. It is also in migrations 00009 and 00010.
+// activity. Migrations 00009 and 00010 have it too.
 const maxFollowed = 1000
 
 // ActivityOfMembers returns the org_activity of every member of an organization that has

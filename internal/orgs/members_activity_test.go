@@ -51,7 +51,7 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		members int
-		old     bool // the rows of a release without this column
+		unknown bool // the rows have -1
 		change  func(t *testing.T, b bundle, org uuid.UUID)
 		want    map[int16]int
 	}{
@@ -66,22 +66,22 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 		}, map[int16]int{1: 2}},
 		{"deactivated with 1,000", 1000, false, deactivate, map[int16]int{0: 1000}},
 		{"grown to 1,001", 1000, false, func(t *testing.T, b bundle, org uuid.UUID) {
-			b.add(t, org, userN(int(1)))
+			b.add(t, org, userN(1))
 		}, map[int16]int{-1: 1001}},
 		{"deactivated with 1,001", 1001, false, deactivate, map[int16]int{-1: 1001}},
 		{"shrunk to 1,000 and deactivated", 1000, false, func(t *testing.T, b bundle, org uuid.UUID) {
-			b.add(t, org, userN(int(1)))
-			b.drop(t, org, userN(int(1)))
+			b.add(t, org, userN(1))
+			b.drop(t, org, userN(1))
 			deactivate(t, b, org)
 		}, map[int16]int{0: 1000}},
 		{"shrunk to 999 and grown by one", 1001, false, func(t *testing.T, b bundle, org uuid.UUID) {
 			for _, m := range b.members(t, org, 100)[:2] {
 				b.drop(t, org, m.UserID)
 			}
-			b.add(t, org, userN(int(1)))
+			b.add(t, org, userN(1))
 		}, map[int16]int{-1: 999, 1: 1}},
-		{"of an older release", 2, true, func(*testing.T, bundle, uuid.UUID) {}, map[int16]int{-1: 2}},
-		{"of an older release, deactivated", 2, true, deactivate, map[int16]int{0: 2}},
+		{"unknown", 2, true, func(*testing.T, bundle, uuid.UUID) {}, map[int16]int{-1: 2}},
+		{"unknown, deactivated", 2, true, deactivate, map[int16]int{0: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,10 +90,10 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 			if c.members > 2 {
 				b.crowd(t, made.ID, c.members)
 			} else {
-				b.add(t, made.ID, userN(int(8)))
-				b.add(t, made.ID, userN(int(9)))
+				b.add(t, made.ID, userN(8))
+				b.add(t, made.ID, userN(9))
 			}
-			if c.old {
+			if c.unknown {
 				b.Exec(t, "UPDATE org_members SET org_activity = DEFAULT")
 			}
 			c.change(t, b, made.ID)
@@ -107,10 +107,10 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 func deactivate(t *testing.T, b bundle, org uuid.UUID) { b.setActive(t, org, false) }
 func reactivate(t *testing.T, b bundle, org uuid.UUID) { b.setActive(t, org, true) }
 
-func (b bundle) setActive(t *testing.T, org uuid.UUID, active bool) {
+func (b bundle) setActive(t fataler, org uuid.UUID, active bool) {
 	t.Helper()
 	if _, err := b.repository.SetActive(context.Background(), b.caller(), org, nil, active); err != nil {
-		t.Fatal(err)
+		t.Fatalf("SetActive: %v", err)
 	}
 }
 

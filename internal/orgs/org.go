@@ -21,15 +21,15 @@ var (
 	ErrNotMember = errors.New("orgs: no such member")
 	// ErrInactive means that the organization is deactivated and takes no new members.
 	ErrInactive = errors.New("orgs: organization is deactivated")
-	// ErrExternalIDTaken means that another organization of the account has the external id. The error
-	// is an ExternalIDTakenError.
+	// ErrExternalIDTaken means that another organization of the account has the external
+	// id. The error is an ExternalIDTakenError.
 	ErrExternalIDTaken = errors.New("orgs: external id is taken")
 	// ErrTooManyPairs means that the metadata would have more than MaxMetadataPairs.
 	ErrTooManyPairs = errors.New("orgs: too many metadata pairs")
-	// ErrActive means that the organization is active, and can only be deleted after its deactivation.
+	// ErrActive means that the organization is active, so it cannot be deleted.
 	ErrActive = errors.New("orgs: organization is active")
-	// ErrRevision means that the organization's revision is not the one that the change is for. The
-	// error is a RevisionError.
+	// ErrRevision means that the organization's revision is not the one that the change is
+	// for. The error is a RevisionError.
 	ErrRevision = errors.New("orgs: revision does not match")
 	// ErrVersion means that the organization's version is not one of those that the change is for.
 	// The error is a VersionError.
@@ -95,10 +95,10 @@ type Org struct {
 	CreatedByAPIKeyID uuid.UUID
 	CreatedByUserID   string
 
-	ExternalID string // the client's own id of it; empty for none
-	Revision   int64  // rises with every change of its own fields, but not of its members
+	ExternalID string // the client's id for the organization; empty for none
+	Revision   int64  // rises with every change of the fields, but not of the members
 
-	// Version rises with every change of its fields or members. Lists leave it zero.
+	// Version rises with every change of the fields or members. Lists leave it zero.
 	Version int64
 }
 

@@ -137,7 +137,7 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	}
 }
 
-// A change of several members has a record of its own.
+// A change of several members is stored as a membersRecord, not as an organization.
 func TestStoredMembersChangesOfVersion1(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -126,8 +126,8 @@ func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []o
 	return nil
 }
 
-// take moves the right from another call to this one, unless the other call has used it
-// meanwhile.
+// take moves the right from another call to this one, unless the other call has already
+// used it.
 func (a *answers) take(ctx context.Context, q db.Querier, c creation, from uuid.UUID, seen *findings) error {
 	due := *c.due
 	due.unsure = true

@@ -59,7 +59,7 @@ const (
 )
 
 // settles records that answers are about to be sent. It writes one batch at a time. The
-// answers that arrive meanwhile share the next commit.
+// answers that arrive during a write share the next one.
 type settles struct {
 	db *db.Pool
 

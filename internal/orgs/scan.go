@@ -35,8 +35,8 @@ type collected struct {
 	memberships []Membership // one for each organization, in the list of a user
 }
 
-// collectOrgs reads at most want rows of orgColumns, and of a membership in the list of a user, and only as many as fit into
-// maxBytes; the first always fits. On this hot path it replaces pgx's collecting
+// collectOrgs reads at most want rows of orgColumns, followed by a membership in the list of
+// a user, and only as many as fit into maxBytes; the first always fits. On this hot path it replaces pgx's collecting
 // generics. It allocates for each page, not for each row (BenchmarkList: 30 allocations
 // for 100 rows, including the statement).
 //

@@ -141,7 +141,7 @@ type membership struct {
 	user int64
 	step int64
 
-	// Each user is added in a slot of its own, because added_at is unique.
+	// Each user is added in a different slot, because added_at is unique.
 	slotFrom, slot int64
 }
 
