@@ -46,12 +46,8 @@ func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 // Create calls show before the commit; if show fails, no account is created.
 func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
 	var created Account
-	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
-		rows, err := q.Query(ctx, accountCreate, uuid.NewV7(), name)
-		if err != nil {
-			return err
-		}
-		if created, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
+	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		if created, err = one(q.Query(ctx, accountCreate, uuid.NewV7(), name)); err != nil {
 			return err
 		}
 		return show(created)
@@ -113,11 +109,7 @@ func (r *Repository) Ensure(ctx context.Context, w Wanted, then func(context.Con
 		case w.ID != uuid.UUID{}:
 			return ErrNotFound
 		default:
-			rows, err := q.Query(ctx, accountCreate, uuid.NewV7(), w.Name)
-			if err != nil {
-				return err
-			}
-			if account, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account]); err != nil {
+			if account, err = one(q.Query(ctx, accountCreate, uuid.NewV7(), w.Name)); err != nil {
 				return err
 			}
 			isNew = true
@@ -162,4 +154,21 @@ func (r *Repository) List(ctx context.Context) ([]Account, error) {
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
 	return found, nil
+}
+
+// get runs accountGet or accountHold. It returns ErrNotFound if there is no such account.
+func get(ctx context.Context, q db.Querier, sql string, id uuid.UUID) (Account, error) {
+	found, err := one(q.Query(ctx, sql, id))
+	if errors.Is(err, db.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return found, err
+}
+
+// one returns the single row of a query, or db.ErrNoRows.
+func one(rows pgx.Rows, err error) (Account, error) {
+	if err != nil {
+		return Account{}, err
+	}
+	return db.One(rows, pgx.RowToStructByPos[Account])
 }

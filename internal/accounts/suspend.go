@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
@@ -41,12 +39,8 @@ func (r *Repository) setSuspended(ctx context.Context, id uuid.UUID, suspended b
 		operation, event = "suspend account", "account.suspended"
 	}
 	var account Account
-	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
-		rows, err := q.Query(ctx, accountSuspend, id, suspended)
-		if err != nil {
-			return err
-		}
-		account, err = db.One(rows, pgx.RowToStructByPos[Account])
+	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		account, err = one(q.Query(ctx, accountSuspend, id, suspended))
 		if errors.Is(err, db.ErrNoRows) {
 			account, err = get(ctx, q, accountGet, id)
 			return err
@@ -61,16 +55,4 @@ func (r *Repository) setSuspended(ctx context.Context, id uuid.UUID, suspended b
 		return Account{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	return account, nil
-}
-
-func get(ctx context.Context, q db.Querier, sql string, id uuid.UUID) (Account, error) {
-	rows, err := q.Query(ctx, sql, id)
-	if err != nil {
-		return Account{}, err
-	}
-	found, err := db.One(rows, pgx.RowToStructByPos[Account])
-	if errors.Is(err, db.ErrNoRows) {
-		return Account{}, ErrNotFound
-	}
-	return found, err
 }

@@ -30,7 +30,7 @@ func TestKeyFormat(t *testing.T) {
 			t.Fatalf("ParseKey(%q): %v, %v", text, parsed, err)
 		}
 		if !k.IsVaried() {
-			t.Fatalf("%s does not pass for random", text)
+			t.Fatalf("%s does not look random", text)
 		}
 		for _, printed := range []string{fmt.Sprint(k), fmt.Sprintf("%+v %#v %s %q", k, k, k, k), k.Hint()} {
 			if strings.Contains(printed, text[5:20]) {
@@ -46,7 +46,7 @@ func TestKeyChecksumFixture(t *testing.T) {
 	// python3 -c "import zlib; print(zlib.crc32(b'orgd_000000000000000000000000000000'))" is 3292064711, in base62 3anAPv.
 	const fixture = "orgd_0000000000000000000000000000003anAPv"
 	if k, err := apikeys.ParseKey(fixture); err != nil || k.IsVaried() {
-		t.Errorf("%s passes for random: %v", fixture, err)
+		t.Errorf("%s is malformed or looks random: %v", fixture, err)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// During an upgrade two releases answer each other's repeats. So a release writes what
-// the golden file says, and reads it back.
+// During an upgrade two releases answer each other's repeats. Each release must therefore
+// write the JSON of the golden file, and be able to read it.
 func TestStoredCallsOfVersion1(t *testing.T) {
 	t.Parallel()
 	golden := dbtest.StoredCalls(t, "testdata/v1.json")

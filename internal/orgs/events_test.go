@@ -11,7 +11,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// event is a row of the audit trail without its position and time. Subject is the user that it is about.
+// event is a row of the audit trail without its position and time. Subject is the user that
+// it is about.
 type event struct {
 	Type, Before, After, RequestID string
 	KeyID                          *uuid.UUID

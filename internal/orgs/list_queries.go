@@ -95,6 +95,15 @@ func (s *statement) residual(q listQuery) string {
 	return strings.Join(conditions, " AND ")
 }
 
+// rest returns all conditions for organizations that were looked up one by one.
+func (s *statement) rest(q listQuery) string {
+	rest := s.residual(q) + s.after(q, "created_at")
+	if q.IsActive != nil && !q.ofUser() { // residual has it for a user
+		rest += " AND is_active = " + s.bind(*q.IsActive)
+	}
+	return rest
+}
+
 // orgList is for a list without residual conditions.
 //
 // The inner limit is a literal, so that the planner knows how few rows the generic plan
@@ -123,12 +132,7 @@ func orgListByExternalID(q listQuery) statement {
 	if q.ofUser() {
 		found += s.membership(q, "named.org_id")
 	}
-	where := "true" + s.after(q, "created_at")
-	if q.IsActive != nil && !q.ofUser() {
-		where += " AND is_active = " + s.bind(*q.IsActive)
-	}
-	where += " AND " + s.residual(q)
-	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), found, where, orgOrder, s.bind(q.Limit+1))
+	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), found, s.rest(q), orgOrder, s.bind(q.Limit+1))
 	return s
 }
 
@@ -242,18 +246,9 @@ func orgListPicked(q listQuery) statement {
 	if q.ofUser() {
 		from += s.membership(q, "given.id")
 	}
-	conditions := "true" + s.after(q, "created_at")
-	if q.IsActive != nil {
-		conditions += " AND is_active = " + s.bind(*q.IsActive)
-	}
+	conditions := s.rest(q)
 	if q.ExternalID != "" {
 		conditions += " AND external_id = " + s.bind(q.ExternalID)
-	}
-	if q.folded != "" {
-		conditions += " AND org_name_folded LIKE " + s.bind(q.namePattern())
-	}
-	if q.metadata != "" {
-		conditions += " AND metadata @> " + s.bind(q.metadata)
 	}
 	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), from, conditions, orgOrder, s.bind(q.Limit+1))
 	return s
