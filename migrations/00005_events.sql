@@ -2,8 +2,8 @@
 -- The audit trail: one row for each change, written in the transaction of the change.
 --
 -- The events of one organization have ids in the order of its changes, which take turns
--- at its row. position is the event's number in the account's feed. It is assigned to
--- committed events only, after the fact, so no smaller position appears later.
+-- at its row. position is reserved for a feed of the account's events, which does not exist
+-- yet: it is to be assigned to committed events only, so no smaller position appears later.
 CREATE TABLE events (
     account_id       uuid        NOT NULL,
     id               bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
