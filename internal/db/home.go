@@ -42,15 +42,13 @@ type home struct {
 	usesPublic    bool     // the role may use public
 }
 
-func readHome(result *pgconn.Result) (home, error) {
-	if result.Err != nil {
-		return home{}, result.Err
-	}
+// readHome reads the result of findHome.
+func readHome(result *pgconn.Result) home {
 	row := result.Rows[0]
 	list := func(column int) []string {
 		return slices.DeleteFunc(strings.Split(string(row[column]), "\n"), func(name string) bool { return name == "" })
 	}
-	return home{ours: list(0), foreign: list(1), elsewhere: list(2), current: string(row[3]), usesPublic: string(row[4]) == "t"}, nil
+	return home{ours: list(0), foreign: list(1), elsewhere: list(2), current: string(row[3]), usesPublic: string(row[4]) == "t"}
 }
 
 // schema returns the schema of orgd's tables. Before the first migration it is the current
@@ -59,14 +57,14 @@ func readHome(result *pgconn.Result) (home, error) {
 func (h home) schema() (string, error) {
 	switch {
 	case len(h.ours) > 1:
-		return "", fmt.Errorf("%w: the schemas %s all have orgd's tables, and search_path leads to all of them: drop the tables that are not in use, or name only the right schema by ALTER ROLE … SET search_path",
+		return "", fmt.Errorf("%w: the schemas %s all have orgd's tables, and search_path leads to all of them: drop the tables that are not in use, or leave only the right schema in search_path with ALTER ROLE … SET search_path",
 			ErrMisconfigured, strings.Join(h.ours, " and "))
 	case len(h.ours) == 1:
 		return h.ours[0], nil
 	case len(h.elsewhere) == 1 && h.elsewhere[0] == "public" && h.usesPublic:
 		return "public", nil
 	case len(h.elsewhere) > 0:
-		return "", fmt.Errorf("%w: orgd's tables are in the schema %s, but search_path leads to %s: name the schema by ALTER ROLE … SET search_path, and give the role USAGE on it",
+		return "", fmt.Errorf("%w: orgd's tables are in the schema %s, but search_path leads to %s: add the schema with ALTER ROLE … SET search_path, and grant the role USAGE on it",
 			ErrMisconfigured, strings.Join(h.elsewhere, " and in "), orNone(h.current))
 	case len(h.foreign) > 0:
 		return "", fmt.Errorf("%w: the table %s.%s is not orgd's, because it lacks the columns of a version table: rename it, or give orgd another schema or database",
@@ -84,9 +82,9 @@ func orNone(schema string) string {
 	return schema
 }
 
-// enterHome makes orgd's tables visible whatever search_path the role or the database sets:
+// enter makes orgd's tables visible whatever search_path the role or the database sets:
 // their schema goes first, and the rest of the path stays for extensions.
-func enterHome(ctx context.Context, conn *pgx.Conn, h home) error {
+func (h home) enter(ctx context.Context, conn *pgx.Conn) error {
 	schema, err := h.schema()
 	if err != nil || schema == h.current {
 		return err
@@ -96,11 +94,11 @@ func enterHome(ctx context.Context, conn *pgx.Conn, h home) error {
 	return err
 }
 
-// check is enterHome for a pooler, where the search_path must lead to the tables by itself.
+// check is enter for a pooler, where the search_path must lead to the tables by itself.
 func (h home) check() error {
 	schema, err := h.schema()
 	if err == nil && len(h.ours) == 0 && len(h.elsewhere) > 0 || err == nil && len(h.foreign) > 0 {
-		err = fmt.Errorf("%w: orgd's tables are in the schema %s: behind a pooler, name it first by ALTER ROLE … SET search_path", ErrMisconfigured, schema)
+		err = fmt.Errorf("%w: orgd's tables are in the schema %s: behind a pooler, put it first in search_path with ALTER ROLE … SET search_path", ErrMisconfigured, schema)
 	}
 	return err
 }

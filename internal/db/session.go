@@ -26,14 +26,10 @@ func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	found, err := readHome(results[0])
-	if err == nil {
-		err = enterHome(ctx, conn, found)
-	}
-	if err != nil {
+	if err := readHome(results[0]).enter(ctx, conn); err != nil {
 		return err
 	}
-	row := results[len(results)-1].Rows[0]
+	row := results[1].Rows[0]
 	// An undeclared pooler reports its own process ids.
 	if string(row[0]) == strconv.FormatUint(uint64(pg.PID()), 10) {
 		socketOf(pg).backend = backend{pid: pg.PID(), server: string(row[1])}
@@ -52,8 +48,8 @@ func checkEncoding(pg *pgconn.PgConn) error {
 	return nil
 }
 
-// checkPooledSession is prepareSession for a pooler in transaction mode. It sets nothing: a setting
-// would affect other clients, or be gone in the next transaction.
+// checkPooledSession is prepareSession for a pooler in transaction mode. It sets nothing: a
+// setting would affect other clients, or be gone in the next transaction.
 func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
@@ -62,18 +58,13 @@ func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	found, err := readHome(results[0])
-	if err != nil {
-		return err
-	}
-	results = results[1:]
-	if least := string(results[0].Rows[0][1]); least == "error" {
+	if least := string(results[1].Rows[0][1]); least == "error" {
 		return fmt.Errorf("%w: behind a pooler, client_min_messages is %q and hides commits that are not replicated: set it to `warning` on orgd's role with ALTER ROLE … SET", ErrMisconfigured, least)
 	}
-	if level := string(results[0].Rows[0][0]); level != "read committed" {
+	if level := string(results[1].Rows[0][0]); level != "read committed" {
 		return fmt.Errorf("%w: behind a pooler, default_transaction_isolation is %q: set it to `read committed` on orgd's role with ALTER ROLE … SET", ErrMisconfigured, level)
 	}
-	return found.check()
+	return readHome(results[0]).check()
 }
 
 // prepareMigration is prepareSession for a migration, which has no time limit.
@@ -85,11 +76,7 @@ func prepareMigration(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	found, err := readHome(results[0])
-	if err != nil {
-		return err
-	}
-	return enterHome(ctx, conn, found)
+	return readHome(results[0]).enter(ctx, conn)
 }
 
 // endNoTransaction is for PostgreSQL 17 and newer; older ones do not know the parameter.
