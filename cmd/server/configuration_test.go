@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"orgd/internal/apikeys"
 )
 
 // docs/configuration.md has a row for every variable of server serve and server migrate up,
@@ -39,4 +41,21 @@ func TestConfigurationIsDocumented(t *testing.T) {
 	if len(checked) != len(rows) || len(checked) < 20 {
 		t.Errorf("the commands have %d variables, and the tables %d", len(checked), len(rows))
 	}
+}
+
+// keys create accepts every scope, and its help lists them.
+func TestScopesOfKeysCreate(t *testing.T) {
+	t.Parallel()
+	for _, command := range kong.Must(&commandLine{}, kong.Name("server")).Model.Leaves(true) {
+		for _, flag := range command.Flags {
+			if command.Path() != "keys create" || flag.Name != "scope" {
+				continue
+			}
+			if want := listScopes(apikeys.Scopes); flag.Enum != want {
+				t.Errorf("the scopes are %s, want %s", flag.Enum, want)
+			}
+			return
+		}
+	}
+	t.Error("keys create has no flag --scope")
 }
