@@ -123,7 +123,7 @@ func TestEqualCreationsThroughAnOutage(t *testing.T) {
 				before := len(organizations(t, d)["Radiology"])
 				await(t, "nothing is created", func() bool { return len(organizations(t, d)["Radiology"]) > before })
 				p.cut()
-				time.Sleep(700 * time.Millisecond)
+				time.Sleep(700 * time.Millisecond) // the outage
 				p.restore(t)
 				unheard := c.check(t, d)
 				t.Logf("%d organizations more than calls", unheard)

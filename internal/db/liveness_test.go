@@ -29,7 +29,7 @@ func TestSlowStatementsAreNotCut(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(4 * time.Second) // idle in transaction, which must not be cut either
+		time.Sleep(4 * time.Second) // idle in transaction for longer than suspectAfter, which must not be cut either
 		_, err := q.Exec(ctx, "SELECT 1")
 		return err
 	})

@@ -16,7 +16,7 @@ import (
 // Newest is the newest major version that can be downloaded.
 const Newest = 18
 
-// versions are of the packages, by major version. The packages need glibc 2.27.
+// versions has the package's version for each major version. The packages need glibc 2.27.
 var versions = map[int]string{
 	15: "15.18.0-beta.17",
 	16: "16.14.0-beta.17",
@@ -95,8 +95,8 @@ type cache struct {
 	registry string // for use without npm
 }
 
-// userCache is in the user's cache directory. PostgreSQL runs as another user if root
-// starts it, who cannot enter root's home.
+// userCache is in the user's cache directory, but not for root: then PostgreSQL runs as
+// another user, who cannot enter root's home.
 func userCache() (cache, error) {
 	dir := "/var/cache"
 	if os.Geteuid() != 0 {

@@ -1,6 +1,7 @@
 // Ensure makes sure, before anything large is built, that there is a PostgreSQL for
 // `make run` or `make test`: the server in the environment variable that it is given, an
-// installed one, a Docker engine, or one that it downloads.
+// installed one, a Docker engine, or one that it downloads. If TEST_POSTGRES_VERSION is set,
+// it downloads that version.
 //
 //	ensure DATABASE_URL
 package main
