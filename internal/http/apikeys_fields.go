@@ -74,16 +74,7 @@ const expiryPast = "Must be in the future and before the year 9999."
 
 // clearableExpiryField accepts null for a key that never expires.
 func clearableExpiryField(into *apikeys.Expiry) field {
-	f := expiryField(into)
-	read := f.read
-	f.read = func(raw json.RawMessage) []fieldError {
-		if string(raw) == "null" {
-			*into = apikeys.Expiry{}
-			return nil
-		}
-		return read(raw)
-	}
-	return f
+	return clearable(into, apikeys.Expiry{}, expiryField)
 }
 
 // overlapField is how long a rotated key stays valid, in whole seconds.

@@ -23,18 +23,7 @@ func externalIDField(into *string) field {
 }
 
 // clearableExternalIDField accepts null for none.
-func clearableExternalIDField(into *string) field {
-	f := externalIDField(into)
-	read := f.read
-	f.read = func(raw json.RawMessage) []fieldError {
-		if string(raw) == "null" {
-			*into = ""
-			return nil
-		}
-		return read(raw)
-	}
-	return f
-}
+func clearableExternalIDField(into *string) field { return clearable(into, "", externalIDField) }
 
 // sameExternalIDField may repeat the external id of the path.
 func sameExternalIDField(path string) field {
@@ -80,15 +69,7 @@ func metadataField(into *map[string]string) field {
 
 // clearableMetadataField accepts null for no metadata.
 func clearableMetadataField(into *map[string]string) field {
-	f := metadataField(into)
-	read := f.read
-	f.read = func(raw json.RawMessage) []fieldError {
-		if string(raw) == "null" {
-			raw = json.RawMessage("{}")
-		}
-		return read(raw)
-	}
-	return f
+	return clearable(into, map[string]string{}, metadataField)
 }
 
 // readMetadataPatch reads a body that is itself a merge patch (RFC 7396) of the metadata.

@@ -32,6 +32,20 @@ func optional[T any](into **T, of func(*T) field) field {
 	return f
 }
 
+// clearable also accepts null, which stores none.
+func clearable[T any](into *T, none T, of func(*T) field) field {
+	f := of(into)
+	read := f.read
+	f.read = func(raw json.RawMessage) []fieldError {
+		if string(raw) == "null" {
+			*into = none
+			return nil
+		}
+		return read(raw)
+	}
+	return f
+}
+
 // decodeBody reads the body of a request into the fields. A body may have no others.
 func decodeBody(c echo.Context, required bool, fields ...field) error {
 	o, err := readObject(c, required)
