@@ -235,7 +235,7 @@ FROM events WHERE account_id = $1 AND api_key_id = $2 AND org_id IS NULL AND use
 	return found
 }
 
-// Each change of a key writes one event with its actor. What changes nothing writes none.
+// Each change of a key writes one event with its actor. A call that changes nothing writes no event.
 func TestEachChangeOfAKeyIsAudited(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

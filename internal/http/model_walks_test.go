@@ -26,7 +26,7 @@ import (
 //  4. nothing of another account ever appears.
 //
 // Over HTTP a new entry is always the newest, so what a page holds is known to
-// the last entry. The promises are held beside that, by themselves.
+// the last entry. The four promises are also checked separately.
 type walk struct {
 	account *modelAccount
 	path    string
