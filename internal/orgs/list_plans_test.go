@@ -292,6 +292,11 @@ FROM generate_series(1, 50000) AS i`, account, large)
 	d.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at)
 SELECT $1, gen_random_uuid(), 'user_' || i, '{rare}', now(), now() FROM generate_series(1, 20000) AS i`, account)
+	// One user in many organizations, while the statistics say that each is in one.
+	d.Exec(t, "ALTER TABLE org_members ALTER COLUMN user_id SET (n_distinct = -1)")
+	d.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+SELECT $1, gen_random_uuid(), 'user_1', now(), now() FROM generate_series(1, 3000)`, account)
 	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
 	middle := &cursor.Position{CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 25_000_000, time.UTC)}
 	for _, mode := range planModes {
