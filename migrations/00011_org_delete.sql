@@ -45,7 +45,10 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM orgs WHERE account_id = account AND org_id = org;
+    -- The sweeps lock rows in the same order.
+    PERFORM FROM idempotency_keys WHERE account_id = account AND org_id = org ORDER BY created_at, key_digest FOR UPDATE;
     DELETE FROM idempotency_keys WHERE account_id = account AND org_id = org;
+    PERFORM FROM unanswered_creations WHERE account_id = account AND org_id = org ORDER BY call_digest, call_id FOR UPDATE;
     DELETE FROM unanswered_creations WHERE account_id = account AND org_id = org;
     INSERT INTO org_erasures (account_id, org_id) VALUES (account, org);
     INSERT INTO events (account_id, type, org_id, actor_api_key_id, request_id, occurred_at)

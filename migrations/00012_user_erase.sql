@@ -79,6 +79,10 @@ BEGIN
             version = version + 1,
             updated_at = greatest(moment, updated_at + interval '1 microsecond')
         WHERE account_id = account AND org_id = ANY (changed);
+        -- The sweep locks rows in the same order.
+        PERFORM FROM idempotency_keys
+        WHERE account_id = account AND org_id = ANY (changed) AND result #>> '{Result,CreatedByUserID}' = erased
+        ORDER BY created_at, key_digest FOR UPDATE;
         UPDATE idempotency_keys SET result = jsonb_set(result, '{Result,CreatedByUserID}', '""')
         WHERE account_id = account AND org_id = ANY (changed) AND result #>> '{Result,CreatedByUserID}' = erased;
         INSERT INTO events (account_id, type, org_id, actor_api_key_id, request_id, occurred_at)

@@ -16,13 +16,16 @@ VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (account_id, key_digest) DO UPDATE
 SET call_digest = excluded.call_digest, org_id = excluded.org_id, result = excluded.result, created_at = excluded.created_at`
 
+// The rows are locked in the order in which a deletion and an erasure lock them (migrations
+// 00011 and 00012), so these cannot deadlock with the sweep.
 const keySweep = `
 DELETE FROM idempotency_keys AS kept
 USING (
   SELECT account_id, key_digest
   FROM idempotency_keys
   WHERE created_at <= now() - interval '24 hours'
-  ORDER BY created_at
+  ORDER BY created_at, key_digest
   LIMIT $1
+  FOR UPDATE
 ) AS old
 WHERE kept.account_id = old.account_id AND kept.key_digest = old.key_digest`

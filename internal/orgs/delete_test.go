@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"orgd/internal/idempotency"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -455,5 +456,75 @@ func TestEraseUserAgainstOtherCalls(t *testing.T) {
 	}
 	if n := b.count(t, "SELECT count(*) FROM org_members WHERE user_id = $1", gone); n != 0 {
 		t.Errorf("%d memberships are left", n)
+	}
+}
+
+// The sweep of stored results, a deletion and an erasure lock the rows that they share in
+// one order, the oldest first, so no two of them can deadlock.
+func TestStoredResultsAreLockedInOrder(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(bundle, uuid.UUID) error{
+		"sweep": func(b bundle, _ uuid.UUID) error { return second(idempotency.Sweep(context.Background(), b.Conns)) },
+		"deletion": func(b bundle, id uuid.UUID) error {
+			return b.repository.Delete(context.Background(), b.caller(), id, nil)
+		},
+		"erasure": func(b bundle, _ uuid.UUID) error {
+			if _, err := b.repository.EraseUser(context.Background(), b.caller(), b.caller().UserID); err != nil {
+				return err
+			}
+			return second(b.repository.Erase(context.Background()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, ctx := setup(t), context.Background()
+			id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
+			b.setActive(t, id, false)
+			// A scan without an order meets the younger one first.
+			for _, age := range []string{"25 hours", "26 hours"} {
+				b.Exec(t, `
+INSERT INTO idempotency_keys (account_id, key_digest, call_digest, org_id, result, created_at)
+VALUES ($1, sha256(convert_to($3, 'UTF8')), sha256(''), $2, jsonb_build_object('Result', jsonb_build_object('CreatedByUserID', $4::text)), now() - $3::interval)`,
+					b.account, id, age, b.caller().UserID)
+			}
+			const lock = "SELECT FROM idempotency_keys WHERE created_at > now() - $1::interval AND created_at < now() - $2::interval FOR UPDATE NOWAIT"
+			tx, err := b.Pool.Begin(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback(ctx) }() // ended already, unless the test failed
+			if tag, err := tx.Exec(ctx, lock, "26 hours 10 minutes", "25 hours 50 minutes"); err != nil || tag.RowsAffected() != 1 {
+				t.Fatalf("lock the older: %v, %v", tag, err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- run(b, id) }()
+			b.awaitLockWait(t, done)
+			if tag, err := tx.Exec(ctx, lock, "25 hours 10 minutes", "24 hours 50 minutes"); err != nil || tag.RowsAffected() != 1 {
+				t.Errorf("the younger is locked before the older: %v, %v", tag, err)
+			}
+			if err := tx.Rollback(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// awaitLockWait waits until a session of the database waits for a lock.
+func (b bundle) awaitLockWait(t *testing.T, done <-chan error) {
+	t.Helper()
+	for waiting := false; !waiting; time.Sleep(5 * time.Millisecond) { // between two looks
+		select {
+		case err := <-done:
+			t.Fatalf("it ended without waiting: %v", err)
+		default:
+		}
+		err := b.Pool.QueryRow(context.Background(), `
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

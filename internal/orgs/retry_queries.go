@@ -59,12 +59,16 @@ SELECT ` + orgColumns + `, version
 FROM orgs
 WHERE account_id = $1 AND org_id = (SELECT org_id FROM taken)`
 
+// The rows are locked in the order in which org_delete_1 locks them, so the two cannot
+// deadlock.
 const answerSweep = `
 DELETE FROM unanswered_creations AS old
 USING (
   SELECT account_id, call_digest, call_id
   FROM unanswered_creations
   WHERE created_at <= now() - interval '10 minutes'
+  ORDER BY account_id, call_digest, call_id
   LIMIT $1
+  FOR UPDATE
 ) AS oldest
 WHERE old.account_id = oldest.account_id AND old.call_digest = oldest.call_digest AND old.call_id = oldest.call_id`
