@@ -109,8 +109,8 @@ func keyIn(path string, text []byte) (apikeys.Key, error) {
 	return apikeys.Key{}, fmt.Errorf("%s does not contain a key, or it is damaged: make one with `server keys generate`", path)
 }
 
-// run makes sure that the account and the key exist, and says what it did. An account or
-// key that is there stays as it is, so a key that was revoked stays revoked.
+// run makes sure that the account and the key exist, and says what it did. An existing account or
+// registered key stays as it is, so a key that was revoked stays revoked.
 func (f *bootstrapFlags) run(ctx context.Context, pool *db.Pool, w io.Writer) error {
 	if f.Account == "" {
 		return nil

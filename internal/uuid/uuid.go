@@ -13,7 +13,7 @@ import (
 type UUID [16]byte
 
 // ErrMalformed means that a text does not consist of 8-4-4-4-12 hexadecimal digits.
-var ErrMalformed = errors.New("uuid: want 32 hexadecimal digits as 8-4-4-4-12")
+var ErrMalformed = errors.New("uuid: must be 32 hexadecimal digits in the form 8-4-4-4-12")
 
 // NewV7 returns a UUIDv7 of the current millisecond (RFC 9562 section 5.7). Anybody can read
 // the time from it, so it is not a secret, and ids are not in the order of the commits.
