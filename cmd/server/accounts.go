@@ -161,11 +161,11 @@ func (c *accountsDelete) Run(ctx context.Context, std streams) error {
 		}
 		switch {
 		case errors.Is(err, accounts.ErrNotSuspended):
-			return fmt.Errorf("account %s is not suspended: run `server accounts suspend %s` first, which can be undone", c.ID, c.ID)
+			return fmt.Errorf("account %s is not suspended: suspend it first with `server accounts suspend %s`. A suspension can be undone, a deletion cannot", c.ID, c.ID)
 		case errors.Is(err, accounts.ErrNotFound):
 			return err
 		case err != nil:
-			return fmt.Errorf("%w (%d rows are deleted; run the command again to continue)", err, rows)
+			return fmt.Errorf("%w (%d rows were deleted; run the command again to continue)", err, rows)
 		}
 		fmt.Fprintln(std.out, "deleted account", c.ID, "and", rows, "rows that belonged to it")
 		return nil

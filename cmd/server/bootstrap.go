@@ -20,9 +20,9 @@ import (
 // bootstrapFlags are a first account and key for machines, which cannot read a key from
 // the output of a command. The serving role may not create accounts, so `migrate up` does.
 type bootstrapFlags struct {
-	Account string          `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account to create unless there is one, or the id of an account (default: none)."`
-	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File with a key to register for that account unless it is registered; see keys generate (default: none)."`
-	Scopes  []apikeys.Scope `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes of a key that is registered, separated by commas (default: all)."`
+	Account string          `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account, which is created if it does not exist, or the id of an existing account (default: none)."`
+	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File with a key to register for that account, if it is not registered yet; see keys generate (default: none)."`
+	Scopes  []apikeys.Scope `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes for a newly registered key, separated by commas; a registered key keeps its scopes (default: all)."`
 
 	key apikeys.Key // in KeyFile
 }
@@ -70,11 +70,11 @@ func readKeyFile(path string) (apikeys.Key, error) {
 	case !info.Mode().IsRegular():
 		return apikeys.Key{}, fmt.Errorf("%s is not a regular file", path)
 	case info.Mode().Perm()&0o002 != 0:
-		return apikeys.Key{}, fmt.Errorf("%s has the mode %04o, so anybody may replace the key: run chmod o-w", path, info.Mode().Perm())
+		return apikeys.Key{}, fmt.Errorf("%s has mode %04o, so anyone can replace the key: run chmod o-w", path, info.Mode().Perm())
 	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return apikeys.Key{}, fmt.Errorf("%s has the mode %04o, and the user %d may not read it: give it to that user, or make it readable", path, info.Mode().Perm(), os.Getuid())
+		return apikeys.Key{}, fmt.Errorf("%s has mode %04o, so user %d cannot read it: chown it to that user, or make it readable", path, info.Mode().Perm(), os.Getuid())
 	}
 	if err != nil {
 		return apikeys.Key{}, err
@@ -136,7 +136,7 @@ func (f *bootstrapFlags) run(ctx context.Context, pool *db.Pool, w io.Writer) er
 	}
 	switch {
 	case registered.IsNew:
-		fmt.Fprintln(w, "registered key", registered.APIKey.ID, "of account", account.ID)
+		fmt.Fprintln(w, "registered key", registered.APIKey.ID, "for account", account.ID)
 	case !registered.APIKey.RevokedAt.IsZero():
 		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "already exists. It was revoked, and stays revoked")
 	case !registered.APIKey.ExpiresAt.IsZero():

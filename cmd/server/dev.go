@@ -23,7 +23,7 @@ type devCommand struct {
 	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database to use instead of a private one."`
 	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Directory of the private database and dev.env (default: .data)."`
 	Orgs        int              `default:"250" placeholder:"N" help:"Minimum number of sample organizations (default: ${default})."`
-	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (default: ${default})."`
+	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Sustained requests per second for each key, with a burst of twice as many; 0 for no limit (default: ${default})."`
 	LogLevel    string           `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
 }
 

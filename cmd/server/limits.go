@@ -11,11 +11,11 @@ import (
 )
 
 type limitFlags struct {
-	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of database connections of one account; the rest are reserved for accounts that hold none; 0 for four fifths of ORGD_DB_MAX_CONNS (default: ${default})."`
+	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of database connections per account. The rest are reserved for accounts that hold none. 0 means four fifths of ORGD_DB_MAX_CONNS (default: ${default})."`
 	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; requests beyond it get 503; 0 for no limit (default: ${default})."`
-	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight of one account; requests beyond it get 429. An account also never has more requests in flight than it leaves free for others; with 0, only that limit applies (default: ${default})."`
-	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight of one key; requests beyond it get 429; 0 for no limit (default: ${default})."`
-	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys of one account; further creations over HTTP get 409; 0 for no limit (default: ${default})."`
+	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight per account; requests beyond it get 429. An account also never holds more than half of the places of ORGD_MAX_IN_FLIGHT that other accounts leave. 0 means only this second limit (default: ${default})."`
+	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight per key; requests beyond it get 429; 0 for no limit (default: ${default})."`
+	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys per account; further creations over HTTP get 409; 0 for no limit (default: ${default})."`
 	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies, of which one account gets at most half; requests beyond it get 503; 0 for no limit (default: ${default})."`
 	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (default: none)."`
 }
@@ -39,8 +39,8 @@ const minMemoryBudget = 16 << 20
 
 // rateFlags are separate because `server dev` has other defaults.
 type rateFlags struct {
-	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests per second of one key, with a burst of twice as many; 0 for no limit (default: ${default})."`
-	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests per second of all keys of one account, with a burst of twice as many; 0 for no limit (default: ten times ORGD_RATE_LIMIT)."`
+	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests per second for each key, with a burst of twice as many; 0 for no limit (default: ${default})."`
+	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests per second for each account, all its keys together, with a burst of twice as many; 0 for no limit (default: ten times ORGD_RATE_LIMIT)."`
 }
 
 // Validate rejects the values that Kong accepts and the server does not.

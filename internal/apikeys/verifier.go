@@ -160,8 +160,8 @@ func (v *Verifier) note(used *verdict) {
 	}
 }
 
-// Forget drops a key from the cache. payload is that of a notification on
-// ChangesChannel. Forget drops all keys if payload is anything else.
+// Forget drops a key from the cache. payload comes from a notification on ChangesChannel:
+// the key's digest in hex. If it is anything else, Forget drops all keys.
 func (v *Verifier) Forget(payload string) {
 	var d digest
 	if len(payload) != hex.EncodedLen(len(d)) {

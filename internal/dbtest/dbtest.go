@@ -129,7 +129,7 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	name := "template_" + rand.Text()
-	// With the locale C, no test depends on a locale.
+	// The locale C, so that no test depends on the locale of the machine.
 	if err := s.exec(fmt.Sprintf(`CREATE DATABASE %q TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'`, name)); err != nil {
 		return err
 	}

@@ -119,11 +119,11 @@ var known = []struct {
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},
-	{apikeys.ErrRotated, codeAPIKeyRotated, "The API key was rotated, so its expiry can no longer be changed. To end it sooner, revoke it. To keep access longer, use the key that replaced it."},
+	{apikeys.ErrRotated, codeAPIKeyRotated, "The API key was rotated, so its expiry can no longer be changed. To stop it sooner, revoke it. To keep access, use the key that replaced it."},
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},
-	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would end later than your own key. Give an expiresAt that is no later than the expiry of your own key, or use a key that lives longer."},
+	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would expire later than your own key. Set an expiresAt that is no later than your own key's expiry, or use a key that expires later."},
 	{orgs.ErrUnavailable, codeUnavailable, temporarilyUnavailable}, // also apikeys.ErrUnavailable, which is the same error
 	{budget.ErrExhausted, codeUnavailable, temporarilyUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, temporarilyUnavailable},

@@ -14,8 +14,8 @@ type Limits struct {
 	PerKey             ratelimit.Rate // requests per second of a key whose record sets no rate
 	PerAccount         ratelimit.Rate // requests per second of all keys of an account; see accountRate
 	InFlight           int            // requests at once
-	InFlightPerAccount int            // requests at once of one account; always at most as many as are left for others
-	InFlightPerKey     int            // requests at once of one key
+	InFlightPerAccount int            // requests in flight per account; always at most as many as are left for others
+	InFlightPerKey     int            // requests in flight per key
 	Failures           ratelimit.Rate // failed authentications per second from one client address
 	Memory             int64          // bytes of bodies and answers at once; an account holds at most half
 }

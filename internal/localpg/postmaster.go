@@ -47,7 +47,7 @@ func (s *Server) arguments(settings map[string]string) []string {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, "-c", name+"="+settings[name])
 	}
-	// The last one counts.
+	// Last, because PostgreSQL uses the last value of a setting.
 	return append(args, "-c", "listen_addresses="+loopback, "-c", "port="+strconv.Itoa(s.port), "-c", "unix_socket_directories=")
 }
 

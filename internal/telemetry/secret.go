@@ -1,11 +1,11 @@
 package telemetry
 
-// Secret is a text that is redacted wherever it is printed.
+// Secret is a string that is redacted wherever it is printed.
 type Secret string
 
 const redacted = "[redacted]"
 
-// Reveal returns the text itself.
+// Reveal returns the string itself.
 func (s Secret) Reveal() string { return string(s) }
 
 // String returns a placeholder.
