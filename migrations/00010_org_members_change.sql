@@ -22,12 +22,13 @@ CREATE FUNCTION org_members_change_1(
 )
     LANGUAGE plpgsql AS $$
 DECLARE
-    kept   orgs;
-    held   text[]; -- for each of add_users its present roles, or NULL if it is not a member
+    kept   record;
+    held   text[] := '{}'; -- for each of add_users its present roles, or NULL if it is not a member
     moment timestamptz;
     one    text;
 BEGIN
-    SELECT * INTO kept FROM orgs WHERE account_id = account AND org_id = org FOR NO KEY UPDATE;
+    SELECT version, is_active, user_count, created_at, updated_at INTO kept
+    FROM orgs WHERE account_id = account AND org_id = org FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         outcome := 'not_found';
         RETURN;
@@ -37,14 +38,20 @@ BEGIN
         outcome := 'version';
         RETURN;
     END IF;
-    -- A subquery for each user, because a join could read all members of the organization.
-    held := ARRAY(
-        SELECT (SELECT array_to_string(roles, ',') FROM org_members WHERE account_id = account AND org_id = org AND user_id = wanted)
-        FROM unnest(add_users) WITH ORDINALITY AS given (wanted, place)
-        ORDER BY place);
-    added := cardinality(array_positions(held, NULL));
+    added := 0;
     removed := 0;
     updated := 0;
+    -- One look-up for each user. A join could read all members of the organization, and
+    -- PostgreSQL would plan it again for each call, because the plan for an array of
+    -- unknown length looks more expensive.
+    FOREACH one IN ARRAY coalesce(add_users, '{}') LOOP
+        held := array_append(held, (
+            SELECT array_to_string(roles, ',') FROM org_members
+            WHERE account_id = account AND org_id = org AND user_id = one));
+        IF held[cardinality(held)] IS NULL THEN
+            added := added + 1;
+        END IF;
+    END LOOP;
     IF added > 0 AND NOT kept.is_active THEN
         outcome := 'inactive';
         RETURN;
