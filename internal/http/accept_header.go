@@ -10,7 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// jsonRanges are the media ranges that match JSON, by how specific they are.
+// jsonRanges maps the media ranges that match JSON to how specific they are.
 var jsonRanges = map[string]int{"*/*": 1, "application/*": 2, "application/json": 3}
 
 var (
@@ -18,8 +18,8 @@ var (
 	errQuality    = errors.New("quality is not a number from 0 to 1")
 )
 
-// offerJSON rejects a request whose Accept header excludes JSON, the only type of
-// answers.
+// offerJSON rejects a request whose Accept header excludes JSON, because the API has no
+// other format.
 func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !acceptsJSON(c.Request().Header) {
@@ -30,9 +30,9 @@ func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // acceptsJSON reports whether the Accept header allows JSON (RFC 9110 section 12.5.1):
-// the most specific matching range decides. A malformed header is ignored, and so is
-// one with a comma in a quoted parameter, which is not worth a parser. Parameters other
-// than q are ignored because many clients send a charset.
+// the most specific matching range decides. A malformed header is ignored. A header with
+// a comma in a quoted parameter is ignored too, because it would need a full parser.
+// Parameters other than q are ignored, because many clients send a charset.
 func acceptsJSON(h http.Header) bool {
 	best, accepted, listed := 0, false, false
 	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAccept), ","), ",") {
@@ -54,15 +54,15 @@ func acceptsJSON(h http.Header) bool {
 	return accepted || !listed
 }
 
-// parseMediaRange returns the range without its parameters, and whether its
-// quality is above zero.
+// parseMediaRange returns the range without its parameters, and whether its quality is
+// above zero.
 func parseMediaRange(element string) (mediaRange string, wanted bool, err error) {
 	mediaRange, params, err := mime.ParseMediaType(element)
 	if err != nil {
 		return "", false, err
 	}
 	if kind, subtype, ok := strings.Cut(mediaRange, "/"); !ok || kind == "*" && subtype != "*" {
-		return "", false, errMediaRange // mime accepts any word as a type
+		return "", false, errMediaRange // mime.ParseMediaType accepts any word
 	}
 	q, given := params["q"]
 	if !given {

@@ -15,8 +15,8 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// statusClientClosed is logged for a request whose client left before the answer. It is
-// never sent.
+// statusClientClosed is logged for a request whose client disconnected before the
+// response. It is never sent.
 const statusClientClosed = 499
 
 func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Duration) {
@@ -66,8 +66,8 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	s.cfg.Logger.LogAttrs(r.Context(), level, "request", fields...)
 }
 
-// logLevel keeps probes, which arrive every second, out of the log; readiness logs when
-// its result changes.
+// logLevel returns Debug for probes, which arrive every second. readiness logs when its
+// result changes.
 func logLevel(path string, status int) slog.Level {
 	switch {
 	case isProbe(path):
@@ -80,8 +80,8 @@ func logLevel(path string, status int) slog.Level {
 
 func isProbe(path string) bool { return path == livePath || path == readyPath }
 
-// isUnlogged reports whether a request belongs to the share that is not logged. All
-// requests of a trace are logged or none, on every replica.
+// isUnlogged reports whether a request belongs to the share that is not logged. The trace
+// id decides, so every replica logs either all requests of a trace or none.
 func isUnlogged(share float64, traceID string) bool {
 	switch {
 	case share == 0:
@@ -89,13 +89,14 @@ func isUnlogged(share float64, traceID string) bool {
 	case traceID == "":
 		return rand.Float64() < share
 	}
-	// The last 52 bits, as many as a float64 holds: the first bits need not be random
-	// (W3C Trace Context Level 2).
+	// The last 13 digits are 52 bits, which a float64 represents exactly. The first
+	// digits need not be random (W3C Trace Context Level 2).
 	n, err := strconv.ParseUint(traceID[len(traceID)-13:], 16, 64)
 	return err == nil && float64(n) < share*(1<<52)
 }
 
-// routeLabel is the route's template, so that path scanners produce only one label.
+// routeLabel returns the template of the request's route. All paths without a route share
+// one label, so that path scanners do not create new ones.
 func routeLabel(c echo.Context) string {
 	if c.Path() == "" {
 		return "unmatched"
@@ -103,8 +104,8 @@ func routeLabel(c echo.Context) string {
 	return c.Path()
 }
 
-// loggedPath is the path of the request. User ids stay out of the log, which an erasure does
-// not reach.
+// loggedPath returns the path of the request, or its route if the path has a user id: the
+// erasure of a user does not reach the log.
 func loggedPath(c echo.Context) string {
 	if strings.Contains(c.Path(), ":userId") {
 		return c.Path()
@@ -120,8 +121,8 @@ func methodLabel(method string) string {
 	return "other"
 }
 
-// traceIDOf returns the trace id in a request's traceparent, or "" if that is missing
-// or invalid (W3C Trace Context section 3.2).
+// traceIDOf returns the trace id in the header traceparent, or "" if the header is
+// missing or invalid, or its version is not 00 (W3C Trace Context section 3.2).
 func traceIDOf(h http.Header) string {
 	values := h["Traceparent"]
 	if len(values) != 1 || len(values[0]) != len("00-")+32+len("-")+16+len("-00") {
@@ -136,7 +137,8 @@ func traceIDOf(h http.Header) string {
 	return traceID
 }
 
-// isTraceID reports whether an id has the given number of digits, not all of them zero.
+// isTraceID reports whether an id has the given number of hexadecimal digits and is not
+// all zeros.
 func isTraceID(id string, digits int) bool {
 	return isTraceHex(id, digits) && strings.Trim(id, "0") != ""
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// ServeAdmin answers operators on ln until ctx is done. Its answers may take long
-// (profiles do), so they have no time limit and are cut off at the end.
+// ServeAdmin serves probes, metrics and profiles on ln until ctx is done. Responses have
+// no time limit, because a profile can take long. When ctx is done, those in progress are
+// cut off.
 func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.Handler) error {
 	server := s.newHTTPServer(s.adminHandler(metrics))
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
@@ -22,8 +23,8 @@ func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.H
 	return nil
 }
 
-// adminHandler serves probes, metrics and profiles to operators. It needs no key, so
-// its address must not be public.
+// adminHandler serves probes, metrics and profiles. None of them needs a key, so the
+// admin address must not be public.
 func (s *Server) adminHandler(metrics http.Handler) http.Handler {
 	admin := echo.New()
 	admin.HTTPErrorHandler = s.renderError

@@ -103,8 +103,8 @@ func (s *Server) changeAPIKey(c echo.Context, change changeKey, fields ...field)
 	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(changed.APIKey))
 }
 
-// writeNewAPIKey writes the object of a new key. The answer to a repeat leaves out the key
-// itself.
+// writeNewAPIKey writes the object of a new key. The response to a repeat does not
+// contain the key itself, which is not stored.
 func (s *Server) writeNewAPIKey(c echo.Context, created apikeys.Changed, err error) error {
 	markReplay(c, created.Replayed)
 	if err != nil {
@@ -118,8 +118,9 @@ func (s *Server) writeNewAPIKey(c echo.Context, created apikeys.Changed, err err
 	return writeAPIKey(c, http.StatusCreated, object)
 }
 
-// keyChangeError returns the error of a change of keys. The domain checks the caller's key
-// again during the change, and the database's clock decides whether an expiry has passed.
+// keyChangeError converts an error of a change of keys. The change checks the caller's
+// key again, because it may have changed since the request arrived. It also compares an
+// expiry with the database's clock.
 func keyChangeError(err error) error {
 	var lacks apikeys.LacksScopeError
 	switch {
@@ -141,7 +142,7 @@ func writeAPIKey(c echo.Context, status int, object wire.APIKey) error {
 	return writeJSON(c, status, body)
 }
 
-// readKeyCall reads everything of a change of keys except its path.
+// readKeyCall is readCall for a change of keys.
 func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Call, error) {
 	call, err := readCall(c, bodyRequired, fields...)
 	return apikeys.Call{Call: call}, err

@@ -10,15 +10,15 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// descriptionField is the description of a key, without the white space around it.
+// descriptionField reads the description of a key and trims the white space around it.
 func descriptionField(into *string) field {
 	return lineField("description", apikeys.ValidDescription, into)
 }
 
-// scopesField is the list of a key's scopes, without duplicates.
+// scopesField reads the list of a key's scopes and rejects duplicates.
 func scopesField(into *[]apikeys.Scope) field {
 	return field{name: "scopes", read: func(raw json.RawMessage) []fieldError {
-		var values []*string // a null among them leaves nil
+		var values []*string // a null in the array becomes nil
 		if err := json.Unmarshal(raw, &values); err != nil || values == nil {
 			return []fieldError{{Code: fieldWrongType, Detail: "Must be an array of strings."}}
 		}
@@ -51,11 +51,12 @@ func addScope(into *[]apikeys.Scope, value *string) *fieldError {
 	return nil
 }
 
-// latestExpiry keeps times within what RFC 3339 can express.
+// latestExpiry is the first time that is too late for an expiry, because years in RFC
+// 3339 have four digits.
 var latestExpiry = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// expiryField is when a key expires, in whole microseconds. The database's clock
-// decides whether that is in the future.
+// expiryField reads when a key expires, truncated to microseconds. Whether that is in the
+// future is decided later, by the database's clock.
 func expiryField(into *apikeys.Expiry) field {
 	return textField("expiresAt", func(value string) *fieldError {
 		t, err := time.Parse(time.RFC3339, value)
@@ -72,12 +73,12 @@ func expiryField(into *apikeys.Expiry) field {
 
 const expiryPast = "Must be in the future and before the year 9999."
 
-// clearableExpiryField accepts null for a key that never expires.
+// clearableExpiryField also accepts null, for a key that never expires.
 func clearableExpiryField(into *apikeys.Expiry) field {
 	return clearable(into, apikeys.Expiry{}, expiryField)
 }
 
-// overlapField is how long a rotated key stays valid, in whole seconds.
+// overlapField reads how long a rotated key stays valid, in whole seconds.
 func overlapField(into *time.Duration) field {
 	return field{name: "overlapSeconds", read: func(raw json.RawMessage) []fieldError {
 		var seconds *float64 // null leaves it nil

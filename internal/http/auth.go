@@ -15,12 +15,13 @@ import (
 const (
 	callerKey = "caller"
 	realm     = `Bearer realm="orgd"`
-	// actingUserHeader names the person for whom a dashboard's back end acts.
+	// actingUserHeader names the person on whose behalf the client acts, such as the user
+	// of a dashboard.
 	actingUserHeader = "Orgd-User"
 )
 
-// authenticate lets a request pass if its key has the scope, and rejects others as RFC
-// 6750 section 3 requires.
+// authenticate lets a request pass if its key is valid, has the scope and is within its
+// rate limit. It rejects other keys as RFC 6750 section 3 requires.
 func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -63,7 +64,7 @@ func missingScope(scope apikeys.Scope) *apiError {
 		challenge(realm + `, error="insufficient_scope", scope="` + string(scope) + `"`)
 }
 
-// bearerToken returns the API key from the Authorization header, which must be given
+// bearerToken returns the API key from the Authorization header, which must be present
 // exactly once. The scheme is case-insensitive (RFC 9110 section 11.1).
 func bearerToken(h http.Header) (string, error) {
 	headers := h.Values(echo.HeaderAuthorization)
@@ -89,8 +90,8 @@ func malformedAuthorization(detail string) error {
 	return newError(codeInvalidAuthorization, detail).challenge(realm + `, error="invalid_request"`)
 }
 
-// actingUser returns the id of the person that the request names, or "". In the header,
-// characters other than printable ASCII are percent-encoded, and so is % itself.
+// actingUser returns the user id in the header Orgd-User, or "" if the header is missing.
+// In the header, % and all characters other than printable ASCII are percent-encoded.
 func actingUser(h http.Header, p apikeys.Principal) (string, error) {
 	values := h.Values(actingUserHeader)
 	if len(values) == 0 {
@@ -104,7 +105,7 @@ func actingUser(h http.Header, p apikeys.Principal) (string, error) {
 	}
 	user, err := url.PathUnescape(values[0])
 	if err != nil || !isPrintable(values[0]) || orgs.ValidUserID(user) != nil {
-		return "", newError(codeInvalidRequest, "Orgd-User must be a user id of 1 to 255 characters, without control characters or white space at its ends. "+
+		return "", newError(codeInvalidRequest, "Orgd-User must be a user id of 1 to 255 characters, without control characters and without white space at its ends. "+
 			"Percent-encode % and all characters that are not printable ASCII.")
 	}
 	return user, nil
@@ -113,11 +114,11 @@ func actingUser(h http.Header, p apikeys.Principal) (string, error) {
 // caller is the client of an authenticated request.
 type caller struct {
 	apikeys.Principal
-	userID  string // the person acting; empty if none is named
+	userID  string // of the person on whose behalf the client acts; empty for none
 	buckets buckets
 }
 
-// knownCaller returns the caller, if the request's key was valid.
+// knownCaller returns the caller, or false if the request had no valid key.
 func knownCaller(c echo.Context) (caller, bool) {
 	who, ok := c.Get(callerKey).(caller)
 	return who, ok

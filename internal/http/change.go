@@ -11,8 +11,8 @@ import (
 	"orgd/internal/orgs"
 )
 
-// readCall reads everything of a change except its path and conditions: the caller, how
-// the request may be repeated, and the fields of the body.
+// readCall reads a request for a change, except its path and its conditions: it returns
+// what newCall does, and reads the body into the fields. It accepts no query parameters.
 func readCall(c echo.Context, bodyRequired bool, fields ...field) (idempotency.Call, error) {
 	if err := noParams(c.Request().URL.RawQuery); err != nil {
 		return idempotency.Call{}, err
@@ -24,7 +24,7 @@ func readCall(c echo.Context, bodyRequired bool, fields ...field) (idempotency.C
 	return call, decodeBody(c, bodyRequired, fields...)
 }
 
-// readConditionalCall is readCall with the versions that If-Match allows.
+// readConditionalCall is readCall that also returns the versions that If-Match allows.
 func readConditionalCall(c echo.Context, bodyRequired bool, fields ...field) (idempotency.Call, orgs.Versions, error) {
 	call, err := readCall(c, bodyRequired, fields...)
 	if err != nil {
@@ -34,7 +34,8 @@ func readConditionalCall(c echo.Context, bodyRequired bool, fields ...field) (id
 	return call, match, err
 }
 
-// newCall returns the caller of a change, and how the request may be repeated.
+// newCall describes a change for package idempotency: the caller, and what the headers
+// say about repeats.
 func newCall(c echo.Context) (idempotency.Call, error) {
 	who, h := callerOf(c), c.Request().Header
 	retries, counted := retryCount(h)
@@ -55,10 +56,10 @@ func newCall(c echo.Context) (idempotency.Call, error) {
 	return call, err
 }
 
-// retryCount returns how often an official client has sent the call before, counted
-// from 0, and whether it sent the count.
+// retryCount returns how often the client has sent this call before, and whether the
+// request says so. The official clients do, in X-Stainless-Retry-Count.
 func retryCount(h http.Header) (count uint64, counted bool) {
 	count, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 64)
-	// Out of range, ParseUint returns the largest value.
+	// For a number out of range, ParseUint returns the largest uint64.
 	return count, err == nil || errors.Is(err, strconv.ErrRange)
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// clientAddress reads the address of a client: that of the connection, or the last
-// one in X-Forwarded-For that is not a trusted proxy's.
+// clientAddress returns a function that returns the address of a request's client. If the
+// connection comes from a trusted proxy, that is the last address in X-Forwarded-For that
+// is not a trusted proxy's. Otherwise it is the address of the connection.
 func clientAddress(proxies []*net.IPNet) echo.IPExtractor {
 	direct := echo.ExtractIPDirect()
 	if len(proxies) == 0 {
@@ -30,7 +31,7 @@ func clientAddress(proxies []*net.IPNet) echo.IPExtractor {
 		for _, entry := range slices.Backward(entries) {
 			addr, ok := parseForwarded(entry)
 			if !ok {
-				break // an unreadable entry: the last known proxy counts as the client
+				break // an unreadable entry: the proxy after it counts as the client
 			}
 			if client = addr.String(); !trusted(addr) {
 				break
@@ -61,11 +62,12 @@ func parseForwarded(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), true
 }
 
-// clientOf is the client's address; an IPv6 /64 counts as one client.
+// clientOf returns the client's address. All addresses of an IPv6 /64 count as one
+// client.
 func clientOf(c echo.Context) netip.Prefix {
 	addr, ok := parseForwarded(c.RealIP())
 	if !ok {
-		return netip.Prefix{} // all clients without an address share this one
+		return netip.Prefix{} // shared by all clients without a readable address
 	}
 	bits := addr.BitLen()
 	if addr.Is6() {

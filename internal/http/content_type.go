@@ -15,7 +15,8 @@ const (
 	mergePatch     = "application/merge-patch+json" // RFC 7396
 )
 
-// mediaTypes returns the types that the body of a route may have, the recommended one first.
+// mediaTypes returns the media types that the body of a route may have, the recommended
+// one first.
 func mediaTypes(path string) []string {
 	if path == metadataPath {
 		return []string{echo.MIMEApplicationJSON, mergePatch}
@@ -23,8 +24,9 @@ func mediaTypes(path string) []string {
 	return []string{echo.MIMEApplicationJSON}
 }
 
-// checkMediaType accepts JSON of these types in UTF-8 without a content coding. Other
-// parameters are rejected, because ignoring them could change what the body means.
+// checkMediaType requires one of the accepted media types, UTF-8 and no content coding.
+// It rejects other parameters of the type, because ignoring them could change what the
+// body means.
 func checkMediaType(h http.Header, accepted []string) error {
 	for _, coding := range h.Values(echo.HeaderContentEncoding) {
 		if !strings.EqualFold(coding, "identity") {
@@ -55,8 +57,8 @@ func checkMediaType(h http.Header, accepted []string) error {
 
 func unsupportedType(detail string) *apiError { return newError(codeUnsupportedMediaType, detail) }
 
-// unsupportedCoding also lists the codings that a body may have, as RFC 9110 section
-// 15.5.16 asks.
+// unsupportedCoding also sets Accept-Encoding to the codings that a body may have (RFC
+// 9110 section 15.5.16).
 func unsupportedCoding(coding string) error {
 	e := unsupportedType("The Content-Encoding " + cut(coding) + " is not supported. Send the body without a Content-Encoding.")
 	e.headers = map[string]string{"Accept-Encoding": "identity"}

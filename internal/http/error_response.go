@@ -7,8 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// problemDocument is the body of every error (RFC 9457). The official clients
-// print message.
+// problemDocument is the body of every error (RFC 9457). The official clients print the
+// field message.
 type problemDocument struct {
 	Type      string       `json:"type"`
 	Title     string       `json:"title"`
@@ -21,7 +21,7 @@ type problemDocument struct {
 	Errors    []fieldError `json:"errors,omitempty"`
 }
 
-// renderError writes err as the answer, unless an answer has begun.
+// renderError writes err as the response, unless a response has already begun.
 func (s *Server) renderError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return

@@ -13,8 +13,8 @@ import (
 	"orgd/internal/orgs"
 )
 
-// code identifies a kind of problem. Codes never change, because clients depend on
-// them. docs/api.md describes each, openapi.yaml lists them.
+// code identifies a kind of problem. Codes never change, because clients depend on them.
+// docs/api.md describes them, and openapi.yaml lists them.
 type code string
 
 const (
@@ -53,7 +53,7 @@ const (
 	codeUnavailable          code = "unavailable"
 )
 
-// problems gives each code its status and its title.
+// problems maps each code to its HTTP status and its title.
 var problems = map[code]struct {
 	status int
 	title  string
@@ -93,7 +93,7 @@ var problems = map[code]struct {
 	codeUnavailable:          {http.StatusServiceUnavailable, "Unavailable"},
 }
 
-// Details that are used in several places.
+// Details that several errors share.
 const (
 	bodyTooLarge           = "The body is too large. The limit is 1 MiB."
 	temporarilyUnavailable = "The service is temporarily unavailable. Wait for the number of seconds in the Retry-After header, then retry."
@@ -101,9 +101,9 @@ const (
 )
 
 // known maps errors of the domain and of lower packages to what the client sees. The
-// first match counts; an error that is not listed is a 500. An error whose answer needs
-// more than a code and a text becomes an apiError where it arises, as preconditionError
-// does.
+// first match counts. An error that is not listed is a 500. An error whose response needs
+// more than a code and a text is converted to an apiError by the handler; see
+// preconditionError.
 var known = []struct {
 	err    error
 	code   code
@@ -122,7 +122,7 @@ var known = []struct {
 	{apikeys.ErrRotated, codeAPIKeyRotated, "The API key was rotated, so its expiry can no longer be changed. To stop it sooner, revoke it. To keep access, use the key that replaced it."},
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
-	{apikeys.ErrExceedsRate, codeInsufficientRate, "This API key has a higher rate limit than your own key. Use a key with at least the same rate limit."},
+	{apikeys.ErrExceedsRate, codeInsufficientRate, "The API key that you want to change has a higher rate limit than your own key. Use a key with at least the same rate limit."},
 	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would expire later than your own key. Set an expiresAt that is no later than your own key's expiry, or use a key that expires later."},
 	{orgs.ErrUnavailable, codeUnavailable, temporarilyUnavailable}, // also apikeys.ErrUnavailable, which is the same error
 	{budget.ErrExhausted, codeUnavailable, temporarilyUnavailable},
@@ -130,7 +130,7 @@ var known = []struct {
 	{context.Canceled, codeUnavailable, temporarilyUnavailable},
 }
 
-// knownStatus maps the statuses that Echo's router and readers return by themselves.
+// knownStatus maps the statuses of the errors that Echo returns.
 var knownStatus = map[int]struct {
 	code   code
 	detail string
@@ -150,13 +150,13 @@ type apiError struct {
 	bad     []fieldError
 	orgID   string // the organization that the error is about, if the client does not know it
 	headers map[string]string
-	wait    time.Duration // how long to wait before a retry, at least; only for codeRateLimited
+	wait    time.Duration // the minimum wait before a retry; only for codeRateLimited
 	cause   error
 }
 
 func newError(c code, detail string) *apiError { return &apiError{code: c, detail: detail} }
 
-// because sets the cause, which only the log sees.
+// because sets the cause, which only the log shows.
 func (e *apiError) because(cause error) *apiError { e.cause = cause; return e }
 
 // after sets how long the client must wait before a retry.
@@ -176,7 +176,7 @@ func (e *apiError) Error() string {
 
 func (e *apiError) Unwrap() error { return e.cause }
 
-// asAPIError returns what the client sees of err.
+// asAPIError converts err to the error that the client sees.
 func asAPIError(err error) *apiError {
 	var own *apiError
 	if errors.As(err, &own) {

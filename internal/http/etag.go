@@ -5,28 +5,28 @@ import (
 	"strconv"
 )
 
-// entityTag is the version of an organization as a strong ETag.
+// entityTag returns the strong ETag for a version of an organization.
 func entityTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// codingMarks are suffixes that compressing proxies append to the tag of an answer, often
-// without removing it from later requests: "-gzip", "-br", "-zstd" (Apache, Caddy,
-// lighttpd), "--gzip" (Jetty), "-df" (Traffic Server), ";gzip" (older Django). The
-// list of codings is closed: if any suffix counted, the tag that a gateway makes
-// from the length and digest of its own answer ("7-Xb2f") would pass for version 7.
+// codingMarks matches the suffixes that compressing proxies append to the tag of a
+// response, often without removing them from later requests: "-gzip", "-br", "-zstd"
+// (Apache, Caddy, lighttpd), "--gzip" (Jetty), "-df" (Traffic Server), ";gzip" (older
+// Django). Only these codings are accepted. With any suffix, a tag that a gateway makes
+// from the length and digest of its own response ("7-Xb2f") would pass for version 7.
 const codingMarks = `(?:[-;:.+_]+(?:x-)?(?:gzip|gz|deflate|df|br|brotli|zstd|zst|compress|bzip2|bz2|xz|lz4|dcb|dcz))*`
 
 var (
-	// taggedVersion is one of our tags, with or without marks. W/ comes from nginx, HAProxy,
-	// Varnish, Envoy, Cloudflare and CloudFront; marks after the quotes come from old
-	// versions of Apache.
+	// taggedVersion matches one of our tags, with or without the marks of proxies: nginx,
+	// HAProxy, Varnish, Envoy, Cloudflare and CloudFront add W/, and old versions of
+	// Apache append to the tag after its quotes.
 	taggedVersion = regexp.MustCompile(`^(?i)(?:W/)?"([1-9][0-9]*)` + codingMarks + `"` + codingMarks + `$`)
-	// anyTag is an entity tag (RFC 9110 section 8.8.3) at the start of a list, and any
-	// text that follows it without a space.
+	// anyTag matches an entity tag (RFC 9110 section 8.8.3) at the start of a list, and
+	// any text that follows it without a space.
 	anyTag = regexp.MustCompile(`^(?:[Ww]/)?"[^\x00-\x20"\x7f]*"([^ \t,]*)`)
 )
 
-// versionOf returns the version that an entity tag names. Our own tags are never weak,
-// so W/ is only a proxy's mark.
+// versionOf returns the version in one of our entity tags. Our tags are never weak, so W/
+// can only be a proxy's mark.
 func versionOf(tag string) (int64, bool) {
 	match := taggedVersion.FindStringSubmatch(tag)
 	if match == nil {
@@ -39,8 +39,8 @@ func versionOf(tag string) (int64, bool) {
 	return version, true
 }
 
-// cutTag returns the entity tag at the start of a list. Characters after its quotes are
-// an error, unless they are marks on one of our tags.
+// cutTag returns the entity tag at the start of a list. Characters after its closing
+// quote are an error, unless they are a proxy's marks on one of our tags.
 func cutTag(list string) (string, bool) {
 	match := anyTag.FindStringSubmatch(list)
 	if match == nil {

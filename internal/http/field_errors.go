@@ -10,7 +10,7 @@ import (
 	"orgd/internal/text"
 )
 
-// Limits for what an answer repeats of a bad request.
+// Limits on how much of a bad request an error repeats.
 const (
 	maxEchoedRunes  = 100
 	maxListedErrors = 100
@@ -38,7 +38,7 @@ type fieldError struct {
 	Detail string    `json:"detail"`
 }
 
-// textFault says what is wrong with a text. reason is one of package text, or nil.
+// textFault converts an error of package text to a field error. It returns nil for nil.
 func textFault(reason error) *fieldError {
 	if reason == nil {
 		return nil
@@ -58,8 +58,8 @@ func textCode(reason error) fieldCode {
 	return fieldInvalid
 }
 
-// invalidFields makes one error of everything that is wrong with a body or a query. Its
-// text names each field too, because some clients show nothing else.
+// invalidFields combines everything that is wrong with a body or a query into one error.
+// Its text also names each field, because some clients show only the text.
 func invalidFields(c code, bad []fieldError) *apiError {
 	listed := bad[:min(len(bad), maxListedErrors)]
 	summary := listed[0].Field + ": " + listed[0].Detail
@@ -76,7 +76,7 @@ func invalidFields(c code, bad []fieldError) *apiError {
 	return e
 }
 
-// listOf joins names as in a sentence.
+// listOf joins names for a sentence: "a, b and c".
 func listOf(names []string) string {
 	switch last := len(names) - 1; {
 	case last < 0:
@@ -88,7 +88,7 @@ func listOf(names []string) string {
 	}
 }
 
-// cut shortens a name that the client chose, and hides an API key in it.
+// cut shortens a name that the client sent, and hides any API key in it.
 func cut(name string) string {
 	name = apikeys.Redact(name)
 	if utf8.RuneCountInString(name) <= maxEchoedRunes {

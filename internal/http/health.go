@@ -13,13 +13,13 @@ import (
 
 var statusOK = []byte(`{"status":"ok"}`)
 
-// live reports that the process answers. It checks nothing else: a restart does not fix
-// a database.
+// live reports that the process is running. It checks nothing else: a failed liveness
+// probe causes a restart, which does not fix a database.
 func (s *Server) live(c echo.Context) error {
 	return writeJSON(c, http.StatusOK, statusOK)
 }
 
-// ready reports whether requests should be sent here.
+// ready reports whether this server can handle requests.
 func (s *Server) ready(c echo.Context) error {
 	if s.stopping.Load() {
 		return notReady(errStopping)
@@ -38,12 +38,12 @@ func notReady(cause error) error {
 
 const (
 	readinessTimeout = 2 * time.Second
-	// readinessAge limits what a flood of probes costs the database: probes need no
-	// key.
+	// readinessAge is how long a result is reused. Probes need no key, so anyone can send
+	// many of them. They must not all reach the database.
 	readinessAge = 500 * time.Millisecond
 )
 
-// readiness caches the last check for a moment.
+// readiness caches the result of the last check for readinessAge.
 type readiness struct {
 	check  func(context.Context) error
 	logger *slog.Logger
@@ -53,7 +53,8 @@ type readiness struct {
 	last  error
 }
 
-// ask holds the lock while it checks, so that one check serves all waiting probes.
+// ask returns the cached result, or checks again. It holds the lock while it checks, so
+// that one check serves all waiting probes.
 func (r *readiness) ask(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 
 const maxIdempotencyKey = 255
 
-// idempotencyKey returns the client's name for its call, or "". The header is a
-// string of RFC 9651 section 3.3.3, in quotes; many clients send it bare.
+// idempotencyKey returns the Idempotency-Key of the request, or "". By RFC 9651 section
+// 3.3.3 the value is a string in quotes, but many clients send it without them.
 func idempotencyKey(h http.Header) (string, error) {
 	values := h.Values("Idempotency-Key")
 	if len(values) == 0 {
@@ -44,14 +44,14 @@ func unquote(s string) (string, bool) {
 		}
 		key.WriteByte(c)
 	}
-	return "", false // never closed
+	return "", false // no closing quote
 }
 
 func isPrintable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// markReplay marks an answer, or an error, as that of an earlier call.
+// markReplay marks a response as the result of an earlier call.
 func markReplay(c echo.Context, replayed bool) {
 	if replayed {
 		c.Response().Header().Set("Idempotency-Replayed", "true")

@@ -12,13 +12,13 @@ import (
 	"orgd/internal/uuid"
 )
 
-// parseOrgID reads an organization's id. It accepts only the form that answers use.
+// parseOrgID parses an organization's id. It accepts only the form that responses use.
 func parseOrgID(s string) (uuid.UUID, bool) { return parseID("org_", s) }
 
 func formatOrgID(id uuid.UUID) string { return "org_" + hex.EncodeToString(id[:]) }
 
-// parseID accepts only lower case: an id with a single form can be compared and cached
-// as text.
+// parseID accepts only lower-case digits: an id with a single form can be compared and
+// cached as text.
 func parseID(prefix, s string) (uuid.UUID, bool) {
 	var id uuid.UUID
 	digits, ok := strings.CutPrefix(s, prefix)
@@ -29,8 +29,8 @@ func parseID(prefix, s string) (uuid.UUID, bool) {
 	return id, err == nil
 }
 
-// pathOrgID returns the id in the path. A malformed id is not found, like any unknown
-// id.
+// pathOrgID returns the organization's id in the path. A malformed id gets the same error
+// as an unknown one.
 func pathOrgID(c echo.Context) (uuid.UUID, error) {
 	id, ok := parseOrgID(c.Param("orgId"))
 	if !ok {
@@ -39,22 +39,20 @@ func pathOrgID(c echo.Context) (uuid.UUID, error) {
 	return id, nil
 }
 
-// pathExternalID returns the external id in the path.
 func pathExternalID(c echo.Context) (string, error) {
 	return pathText(c, "externalId", orgs.ValidExternalID)
 }
 
-// pathUserID returns the user's id in the path.
 func pathUserID(c echo.Context) (string, error) { return pathText(c, "userId", orgs.ValidUserID) }
 
-// pathText returns an id in the path, which may be percent-encoded. It follows the rule of
-// the field with this name.
+// pathText returns the value of the path parameter name, without its percent-encoding, if
+// it is valid.
 func pathText(c echo.Context, name string, valid func(string) error) (string, error) {
 	id := c.Param(name)
-	if strings.Contains(id, "/") { // a last parameter has the rest of the path, and only %2F is part of an id
+	if strings.Contains(id, "/") { // Echo's last parameter is the rest of the path; a slash within an id is %2F
 		return "", echo.ErrNotFound
 	}
-	if c.Request().URL.RawPath != "" { // otherwise Echo has matched the decoded path
+	if c.Request().URL.RawPath != "" { // otherwise Echo has matched the decoded path, and id is decoded
 		var err error
 		if id, err = url.PathUnescape(id); err != nil {
 			return "", err
@@ -67,8 +65,8 @@ func pathText(c echo.Context, name string, valid func(string) error) (string, er
 	return id, nil
 }
 
-// pathAPIKeyID returns the id in the path. It accepts only the form that answers use;
-// any other id is not found.
+// pathAPIKeyID returns the API key's id in the path. It accepts only the form that
+// responses use. Any other id gets the same error as an unknown one.
 func pathAPIKeyID(c echo.Context) (uuid.UUID, error) {
 	id, err := uuid.Parse(c.Param("apiKeyId"))
 	if err != nil || id.String() != c.Param("apiKeyId") {

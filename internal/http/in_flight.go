@@ -6,8 +6,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// slots limits how many requests are in flight: each holds a slot. No account can take all
-// slots. It holds at most as many as are left for others, so half of them when it is alone.
+// slots limits how many requests are in flight. Each request in flight holds a slot. An
+// account can hold at most as many slots as are left for others, so a single account gets
+// half of them.
 type slots struct {
 	all, perAccount, perKey int64 // 0 for no limit
 	taken                   atomic.Int64
@@ -17,15 +18,15 @@ func newSlots(l Limits) *slots {
 	return &slots{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
 }
 
-// The limits on requests in flight, by their names in metrics.
+// The names of the limits on requests in flight, as metrics show them.
 const (
 	limitInFlight        = "in_flight"
 	limitInFlightKey     = "in_flight_key"
 	limitInFlightAccount = "in_flight_account"
 )
 
-// acquire takes a slot, or returns the limit that was reached. Call release for each slot
-// taken.
+// acquire takes a slot and returns "", or returns the limit that was reached. The caller
+// must release a slot that it took.
 func (s *slots) acquire(b buckets) (reached string) {
 	taken := s.taken.Add(1)
 	switch {
@@ -44,7 +45,8 @@ func (s *slots) acquire(b buckets) (reached string) {
 	return reached
 }
 
-// left is how many slots an account may hold when it takes this one.
+// left returns how many slots the account may hold, including the one that it is taking.
+// taken also includes that one.
 func (s *slots) left(taken int64) int64 {
 	if s.all == 0 {
 		return s.perAccount
@@ -62,8 +64,8 @@ func (s *slots) release(b buckets) {
 	s.taken.Add(-1)
 }
 
-// holdSlot makes the request hold a slot while the next handlers run. The body is read
-// before that, so that a slow body holds no slot.
+// holdSlot makes the request hold a slot while the next handlers run. receive has read
+// the body before, so a slow client does not hold a slot while it sends.
 func (s *Server) holdSlot(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		held := callerOf(c).buckets
@@ -76,8 +78,8 @@ func (s *Server) holdSlot(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // acquireReceiving takes a slot for the time in which a body arrives. These slots are
-// separate, so that clients that send slowly do not take the slots of the account's other
-// calls.
+// counted separately, so that slow senders do not take the slots of the account's other
+// requests.
 func (s *Server) acquireReceiving(c echo.Context) (release func(), err error) {
 	held := s.limits.receivers.of(callerOf(c).Principal)
 	if limit := s.limits.receiving.acquire(held); limit != "" {

@@ -9,15 +9,16 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Limits protect the service. Each process counts separately; zero means no limit.
+// Limits are the limits that protect the service from overload. Each process counts
+// separately. Zero means no limit.
 type Limits struct {
-	PerKey             ratelimit.Rate // requests per second of a key whose record sets no rate
-	PerAccount         ratelimit.Rate // requests per second of all keys of an account; see accountRate
-	InFlight           int            // requests at once
-	InFlightPerAccount int            // requests in flight per account; always at most as many as are left for others
+	PerKey             ratelimit.Rate // requests per second of a key that has no rate of its own
+	PerAccount         ratelimit.Rate // requests per second of all keys of an account together; see accountRate
+	InFlight           int            // requests in flight
+	InFlightPerAccount int            // requests in flight per account; with InFlight, also at most as many as are left for others
 	InFlightPerKey     int            // requests in flight per key
 	Failures           ratelimit.Rate // failed authentications per second from one client address
-	Memory             int64          // bytes of bodies and answers at once; an account holds at most half
+	Memory             int64          // bytes that bodies and responses hold at once; an account holds at most half
 }
 
 // limits holds the configured limits and their counters.
@@ -25,11 +26,11 @@ type limits struct {
 	Limits
 	callers   bucketsOf
 	fast      *ratelimit.Limiter[fastKeys]
-	failures  *ratelimit.Limiter[netip.Prefix] // failed authentications of each client address
+	failures  *ratelimit.Limiter[netip.Prefix] // failed authentications, by client address
 	inFlight  *slots
 	receivers bucketsOf // requests whose body is still arriving
 	receiving *slots
-	memory    *budget.Budget[uuid.UUID] // shared by accounts
+	memory    *budget.Budget[uuid.UUID] // shared among the accounts
 }
 
 func newLimits(l Limits) *limits {
@@ -45,10 +46,10 @@ func newLimits(l Limits) *limits {
 	}
 }
 
-// buckets are the buckets of one caller.
+// buckets are the buckets of one caller's key and account.
 type buckets struct{ key, account *ratelimit.Bucket }
 
-// bucketsOf has the buckets of every caller.
+// bucketsOf has the buckets of every key and account.
 type bucketsOf struct{ keys, accounts *ratelimit.Limiter[uuid.UUID] }
 
 func newBuckets() bucketsOf {

@@ -10,10 +10,10 @@ import (
 	"orgd/internal/uuid"
 )
 
-// defaultLimit is the number of entries on a page if the query has no limit.
+// defaultLimit is the limit of a page if the query has none.
 const defaultLimit = 20
 
-// params are the values of a query. Each operation uses some of them.
+// params are the parsed values of a query. Each operation uses some of them.
 type params struct {
 	orgs.ListParams
 	role    string
@@ -69,8 +69,8 @@ func pageParams(rawQuery string) (limit int, cursor string, err error) {
 	return p.Limit, p.Cursor, err
 }
 
-// parseLimit accepts a whole decimal number: the API types limit as a number, and the
-// Java client sends 20.0.
+// parseLimit accepts a whole number, also with zeros after the decimal point: limit has
+// the type number in the API, so the Java client sends 20.0.
 func parseLimit(value string, p *params) *fieldError {
 	whole, fraction, dotted := strings.Cut(value, ".")
 	n, err := strconv.ParseUint(whole, 10, 16)
@@ -122,8 +122,8 @@ func parseExternalID(value string, p *params) *fieldError {
 	return textFault(orgs.ValidExternalID(value))
 }
 
-// revisionParam reads the query of a change that takes only the revision, because its body
-// is something else; nil for none.
+// revisionParam reads a query whose only parameter is revision, for changes that do not
+// have it in their body. It returns nil if the query has none.
 func revisionParam(rawQuery string) (revision *int64, err error) {
 	_, err = parameters{named: map[string]parser{"revision": func(value string, _ *params) *fieldError {
 		n, err := strconv.ParseInt(value, 10, 64)
@@ -148,7 +148,7 @@ func parseListedOrg(value string, p *params) *fieldError {
 	id, ok := parseOrgID(value)
 	switch {
 	case !ok:
-		return &fieldError{Code: fieldInvalid, Detail: "Must be org_ and 32 lower-case hexadecimal digits."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be org_ followed by 32 lower-case hexadecimal digits."}
 	case len(p.OrgIDs) == orgs.MaxListed:
 		return tooManyListed()
 	}
@@ -174,9 +174,9 @@ func metadataKey(name string) (string, bool) {
 	return strings.CutSuffix(key, "]")
 }
 
-// hasNestedBrackets reports whether a metadata filter has brackets in its key, as
-// metadata[a][] and metadata[a][ne] do. These ask for lists and operators that we
-// do not have; hardly anyone means a key with brackets.
+// hasNestedBrackets reports whether a metadata filter has brackets in its key, as in
+// metadata[a][] and metadata[a][ne]. A client that sends this usually means a list or an
+// operator, which orgd does not support, and not a key with brackets.
 func hasNestedBrackets(name string) bool {
 	key, ok := metadataKey(name)
 	return ok && strings.ContainsAny(key, "[]")

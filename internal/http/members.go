@@ -35,7 +35,6 @@ func changeMember(c echo.Context, change func(context.Context, orgs.Call, uuid.U
 	return writeJSON(c, http.StatusOK, success)
 }
 
-// changeMembers adds, updates and removes several members at once.
 func (s *Server) changeMembers(c echo.Context) error {
 	id, err := pathOrgID(c)
 	if err != nil {
@@ -60,7 +59,7 @@ func (s *Server) changeMembers(c echo.Context) error {
 	return writeJSON(c, http.StatusOK, body)
 }
 
-// membersChanged counts what a change of several members did.
+// membersChanged is the response to a change of several members.
 type membersChanged struct {
 	Added     int   `json:"added"`
 	Removed   int   `json:"removed"`

@@ -8,7 +8,6 @@ import (
 	"orgd/internal/orgs"
 )
 
-// userIDField is the id of a user.
 func userIDField(into *string) field {
 	return textField("userId", func(value string) *fieldError {
 		*into = value
@@ -16,8 +15,8 @@ func userIDField(into *string) field {
 	})
 }
 
-// rolesField is the list of a member's roles, without duplicates. It is never nil after
-// reading.
+// rolesField reads the list of a member's roles and rejects duplicates. It never stores
+// nil.
 func rolesField(into *[]string) field {
 	return field{name: "roles", read: func(raw json.RawMessage) []fieldError {
 		values, bad := readArray(raw, orgs.MaxRoles, "Must have at most 10 roles.")
@@ -47,8 +46,8 @@ func checkRole(role string) *fieldError {
 	return nil
 }
 
-// additionsField is the users to add or to update. The fields of a change are read one
-// after the other, so a user that an earlier one names is a duplicate.
+// additionsField reads the users to add or to update. It reports a user whom into already
+// contains, from this field or from removalsField.
 func additionsField(into *orgs.MembersChange) field {
 	return field{name: "add", read: func(raw json.RawMessage) []fieldError {
 		return readUsers(into, raw, func(value json.RawMessage) (string, []fieldError) {
@@ -67,7 +66,7 @@ func additionsField(into *orgs.MembersChange) field {
 	}}
 }
 
-// removalsField is the users to remove.
+// removalsField reads the users to remove, and reports duplicates as additionsField does.
 func removalsField(into *orgs.MembersChange) field {
 	return field{name: "remove", read: func(raw json.RawMessage) []fieldError {
 		return readUsers(into, raw, func(value json.RawMessage) (string, []fieldError) {
@@ -84,7 +83,8 @@ func removalsField(into *orgs.MembersChange) field {
 	}}
 }
 
-// readUsers reads the elements of an array, each of which names a different user.
+// readUsers calls read for each element of an array. read adds a user to named and
+// returns the user's id. A user who was in named before is a duplicate.
 func readUsers(named *orgs.MembersChange, raw json.RawMessage, read func(json.RawMessage) (string, []fieldError)) []fieldError {
 	left := orgs.MaxMembersChange - len(named.Add)
 	values, bad := readArray(raw, left, "Must have at most 100 users, in add and remove together.")
@@ -106,7 +106,8 @@ func names(users orgs.MembersChange, id string) bool {
 	return slices.Contains(users.Remove, id) || slices.ContainsFunc(users.Add, func(m orgs.NewMember) bool { return m.UserID == id })
 }
 
-// readArray returns the elements of an array, or what is wrong with it as a whole.
+// readArray returns the elements of a JSON array. It reports any other value, and an
+// array with more than most elements.
 func readArray(raw json.RawMessage, most int, tooMany string) ([]json.RawMessage, []fieldError) {
 	var values []json.RawMessage
 	if err := json.Unmarshal(raw, &values); err != nil || values == nil {

@@ -11,13 +11,13 @@ import (
 	"orgd/internal/uuid"
 )
 
-// memoryWait is how long a request waits for memory from its account's share.
+// memoryWait is how long a request waits for memory of its account's share.
 const memoryWait = 2 * time.Second
 
-// The largest answers, in bytes. A request reserves that much before it queries the
-// database, because the size of its answer is not known yet.
+// The sizes of the largest responses, in bytes. A request reserves that much before it
+// queries the database, because the size of its response is not known yet.
 const (
-	smallAnswer      = 16 << 10  // also a request's own buffers
+	smallAnswer      = 16 << 10  // also covers a request's buffers
 	orgAnswer        = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
 	keyPageAnswer    = 192 << 10 // 100 descriptions of 255 characters
 	memberPageAnswer = 256 << 10 // 100 ids of 255 characters that take 6 bytes each, and their roles
@@ -28,7 +28,8 @@ const holdKey = "hold"
 
 type hold = budget.Hold[uuid.UUID]
 
-// charge tracks the memory that a request holds until it is answered.
+// charge counts the memory that a request holds against its account, until the response
+// is written.
 func (s *Server) charge(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := s.limits.memory.Open(callerOf(c).AccountID)
@@ -38,13 +39,13 @@ func (s *Server) charge(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// reserve takes memory for the largest answer of a route. writeJSON gives back what the
-// answer does not need.
+// reserve reserves memory for the largest response of a route. writeJSON returns what the
+// actual response does not need.
 func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if r, ok := c.Get(receivedKey).(received); ok && r.err != nil {
-				return next(c) // rejected without the database
+				return next(c) // the handler rejects it without a query
 			}
 			if err := s.hold(c, answer); err != nil {
 				return err
@@ -54,7 +55,7 @@ func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 	}
 }
 
-// hold raises the memory that the request holds to the given number of bytes.
+// hold makes the request hold at least the given number of bytes.
 func (s *Server) hold(c echo.Context, bytes int64) error {
 	h := c.Get(holdKey).(*hold)
 	err := h.Reach(c.Request().Context(), bytes)

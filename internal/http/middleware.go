@@ -14,12 +14,12 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// answer is the outermost middleware: it sets the headers of every answer, renders
+// answer is the outermost middleware: it sets the headers of every response, renders
 // errors, writes the access log line and counts the request.
 func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		received := c.Request() // without the deadline, which ends with the handler
+		received := c.Request() // its context ends when the client disconnects, not when the handler returns
 		setCommonHeaders(c.Response().Header(), requestID(c.Request()))
 		if s.stopping.Load() {
 			c.Response().Header().Set(echo.HeaderConnection, "close")
@@ -54,7 +54,7 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			switch p := recover(); p {
 			case nil:
 			case http.ErrAbortHandler:
-				panic(p) // how net/http aborts a connection
+				panic(p) // net/http then aborts the connection
 			default:
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
@@ -72,8 +72,8 @@ func setDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// rejectUnknownMethod returns 501 for a method that no route has (RFC 9110 section
-// 9.1). A method that only this path lacks is 405.
+// rejectUnknownMethod returns 501 for a method that is not listed here (RFC 9110 section
+// 9.1). The router returns 405 for a listed method that the path does not support.
 func rejectUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		switch method := c.Request().Method; method {
@@ -85,14 +85,14 @@ func rejectUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// requestID returns the client's own id if it is 1–64 of [A-Za-z0-9_-], else a
-// new one.
+// requestID returns the client's X-Request-Id if it has 1 to 64 characters of
+// [A-Za-z0-9_-] and contains no API key. Otherwise it returns a new id.
 func requestID(r *http.Request) string {
 	if id := r.Header.Get(echo.HeaderXRequestID); isRequestID(id) && apikeys.Redact(id) == id {
 		return id
 	}
 	var random [16]byte
-	rand.Read(random[:]) // never fails: it crashes the program instead
+	rand.Read(random[:]) // returns no error: if it fails, the program crashes
 	return hex.EncodeToString(random[:])
 }
 

@@ -46,7 +46,7 @@ func (s *Server) createOrg(c echo.Context) error {
 	return err
 }
 
-// putOrg creates the organization with the external id in the path, unless it exists.
+// putOrg creates the organization with the external id in the path, unless that exists.
 func (s *Server) putOrg(c echo.Context) error {
 	externalID, err := pathExternalID(c)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Server) putOrg(c echo.Context) error {
 	return writeChanged(c, status, orgs.Changed{Org: org})
 }
 
-// locate sets the address of a new organization.
+// locate sets the header Location to the address of a new organization.
 func (s *Server) locate(c echo.Context, org orgs.Org) {
 	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/orgs/"+formatOrgID(org.ID))
 }

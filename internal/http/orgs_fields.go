@@ -11,10 +11,10 @@ import (
 	"orgd/internal/orgs"
 )
 
-// nameField is the name of an organization, without the white space around it.
+// nameField reads the name of an organization and trims the white space around it.
 func nameField(into *string) field { return lineField("orgName", orgs.ValidName, into) }
 
-// externalIDField is the client's own id of an organization.
+// externalIDField reads the client's own id of an organization.
 func externalIDField(into *string) field {
 	return textField("externalId", func(value string) *fieldError {
 		*into = value
@@ -22,10 +22,10 @@ func externalIDField(into *string) field {
 	})
 }
 
-// clearableExternalIDField accepts null for none.
+// clearableExternalIDField also accepts null, which removes the external id.
 func clearableExternalIDField(into *string) field { return clearable(into, "", externalIDField) }
 
-// sameExternalIDField may repeat the external id of the path.
+// sameExternalIDField accepts only the external id in the path.
 func sameExternalIDField(path string) field {
 	return textField("externalId", func(value string) *fieldError {
 		if value != path {
@@ -35,7 +35,7 @@ func sameExternalIDField(path string) field {
 	})
 }
 
-// revisionField is the revision that a change is for.
+// revisionField reads the revision that the organization must have for the change.
 func revisionField(into *int64) field {
 	return field{name: "revision", read: func(raw json.RawMessage) []fieldError {
 		var n *int64 // null leaves it nil
@@ -53,8 +53,7 @@ func revisionField(into *int64) field {
 
 const revisionRange = "Must be the organization's revision as you last read it, a whole number of at least 1."
 
-// metadataField is the whole metadata of an organization. It is never nil after
-// reading.
+// metadataField reads the whole metadata of an organization. It never stores nil.
 func metadataField(into *map[string]string) field {
 	return field{name: "metadata", read: func(raw json.RawMessage) []fieldError {
 		var pairs object
@@ -67,13 +66,13 @@ func metadataField(into *map[string]string) field {
 	}}
 }
 
-// clearableMetadataField accepts null for no metadata.
+// clearableMetadataField also accepts null, which removes all metadata.
 func clearableMetadataField(into *map[string]string) field {
 	return clearable(into, map[string]string{}, metadataField)
 }
 
-// readMetadataPatch reads a body that is itself a merge patch (RFC 7396) of the metadata.
-// Whether the result has too many pairs depends on the organization.
+// readMetadataPatch reads a body that is a merge patch (RFC 7396) of the metadata. It
+// does not check the number of pairs, which also depends on the organization's metadata.
 func readMetadataPatch(c echo.Context) (orgs.MetadataPatch, error) {
 	pairs, err := readObject(c, true)
 	if err != nil {
@@ -106,8 +105,8 @@ func readPatchedPair(key string, raw json.RawMessage) (*string, *fieldError) {
 	return &value, err
 }
 
-// tooManyPairsError returns the error of a patch of the metadata. If the result would have
-// too many pairs, it names the field.
+// tooManyPairsError converts orgs.ErrTooManyPairs to an error of the field metadata. It
+// returns other errors unchanged.
 func tooManyPairsError(err error) error {
 	if !errors.Is(err, orgs.ErrTooManyPairs) {
 		return err
@@ -148,7 +147,7 @@ func readPair(key string, raw json.RawMessage) (string, *fieldError) {
 }
 
 func checkMetadataKey(key string) *fieldError {
-	if key == "" { // a key of only white space is valid
+	if key == "" { // text.ErrEmpty would also mention white space, which is valid in a key
 		return &fieldError{Code: fieldInvalid, Detail: "The key must not be empty."}
 	}
 	return pairFault("The key", orgs.ValidMetadataKey(key))
@@ -158,7 +157,7 @@ func checkMetadataValue(value string) *fieldError {
 	return pairFault("The value", orgs.ValidMetadataValue(value))
 }
 
-// pairFault is textFault for one part of a pair, which its detail names.
+// pairFault is textFault for one part of a pair. The detail begins with the part.
 func pairFault(part string, reason error) *fieldError {
 	if reason == nil {
 		return nil

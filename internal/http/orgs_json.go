@@ -10,13 +10,13 @@ import (
 	"orgd/internal/wire"
 )
 
-// The encoders of the hot answers append by hand: they cost a fraction of
-// encoding/json (BenchmarkAppendPage), and a fuzz test holds them to its output.
+// Organizations are encoded by hand, which costs a fraction of encoding/json
+// (BenchmarkAppendPage). A fuzz test compares the output with that of encoding/json.
 
 // pageFrame is an upper bound for the size of a page without its organizations.
 const pageFrame = 300
 
-// appendPage appends the page object.
+// appendPage appends the JSON object of a page.
 func appendPage(b []byte, page orgs.Page) []byte {
 	b = append(b, `{"hasMore":`...)
 	b = strconv.AppendBool(b, page.Cursor != "")
@@ -39,8 +39,8 @@ func appendPage(b []byte, page orgs.Page) []byte {
 	return append(b, '}')
 }
 
-// appendOrg appends the organization object with its fields in the contract's order.
-// Unknown and empty fields are left out.
+// appendOrg appends the JSON object of an organization, with the fields in the order of
+// docs/api.md. It leaves out fields that are unknown or empty.
 func appendOrg(b []byte, o *orgs.Org) []byte {
 	b = append(b, `{"createdAt":"`...)
 	b = wire.AppendTime(b, o.CreatedAt)
@@ -76,7 +76,8 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 	return append(b, '}')
 }
 
-// appendMembership appends the last field of an organization in the list of a user.
+// appendMembership appends the field membership, which an organization has only in the
+// list of a user's organizations.
 func appendMembership(b []byte, m orgs.Membership) []byte {
 	b = append(b, `,"membership":{`...)
 	for i, role := range m.Roles {
@@ -97,8 +98,9 @@ func appendMembership(b []byte, m orgs.Membership) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends s as a JSON string, byte for byte as encoding/json does
-// without its HTML escapes: U+2028 and U+2029 escaped, broken UTF-8 replaced.
+// appendString appends s as a JSON string. The result is the same as that of
+// encoding/json without HTML escapes: U+2028 and U+2029 are escaped, and invalid UTF-8 is
+// replaced.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0

@@ -7,7 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// beginPage counts a page and links to the next one.
+// beginPage records the length of a page in the metrics, and sets the header Link to the
+// next page.
 func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
 	s.cfg.Observer.ObservePage(c.Path(), entries)
 	if link := s.nextLink(c.Request().URL, cursor); link != "" {
@@ -15,13 +16,14 @@ func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
 	}
 }
 
-// maxLinkBytes limits the header Link. Load balancers allow some 8 to 16 KiB for all
-// headers of an answer, and reject more.
+// maxLinkBytes is the maximum size of the header Link. Many load balancers reject a
+// response whose headers together exceed 8 to 16 KiB.
 const maxLinkBytes = 4096
 
-// nextLink is the address of the next page (RFC 8288), or "" if there is none or
-// it is too long: the query as it was sent, with the next cursor. It is under the
-// public URL and never under the request's Host, which a client may forge.
+// nextLink returns the value of the header Link (RFC 8288): the address of the next page,
+// which has the query as it was sent and the next cursor. It returns "" if there is no
+// next page or the link is too long. The address begins with the public URL, never with
+// the request's Host, which a client can forge.
 func (s *Server) nextLink(list *url.URL, cursor string) string {
 	if cursor == "" {
 		return ""
@@ -33,9 +35,9 @@ func (s *Server) nextLink(list *url.URL, cursor string) string {
 	return link
 }
 
-// withCursor replaces the cursor of a query that was parsed without an error, or
-// appends one. Everything else stays as it was sent: encoding it again could triple its
-// length.
+// withCursor replaces the cursor of a query, or appends one. The query must be one that
+// was parsed without an error. Its other parameters stay as they were sent, because
+// encoding them again could triple the length.
 func withCursor(query, cursor string) string {
 	var b strings.Builder
 	b.Grow(len(query) + len("&cursor=") + len(cursor))
@@ -52,8 +54,8 @@ func withCursor(query, cursor string) string {
 	return b.String()
 }
 
-// writeURI escapes the bytes that net/http accepts in a query but that no URI may
-// contain (RFC 3986); > would end the link.
+// writeURI writes s, and escapes the bytes that net/http accepts in a query but that RFC
+// 3986 does not allow in a URI. An unescaped > would end the link.
 func writeURI(b *strings.Builder, s string) {
 	const hexUpper = "0123456789ABCDEF"
 	for i := range len(s) {

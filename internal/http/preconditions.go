@@ -10,8 +10,8 @@ import (
 	"orgd/internal/orgs"
 )
 
-// ifMatch returns the versions that If-Match allows, nil for any. A tag that orgd did not
-// make matches nothing.
+// ifMatch returns the versions that If-Match allows, or nil if it allows any. A tag that
+// orgd did not make matches no version.
 func ifMatch(h http.Header) (orgs.Versions, error) {
 	tags, err := readTags(h, "If-Match")
 	if err != nil || tags == nil || tags.any {
@@ -26,8 +26,7 @@ func ifMatch(h http.Header) (orgs.Versions, error) {
 	return match, nil
 }
 
-// isKnown reports whether the client has this version already: If-None-Match
-// lists it.
+// isKnown reports whether the client already has this version: If-None-Match lists it.
 func isKnown(h http.Header, version int64) (bool, error) {
 	tags, err := readTags(h, "If-None-Match")
 	if err != nil || tags == nil {
@@ -39,8 +38,8 @@ func isKnown(h http.Header, version int64) (bool, error) {
 	}), nil
 }
 
-// preconditionError returns the error of a change. If its If-Match lists only other
-// versions, or it is for another revision, that is a 412 with the current ETag.
+// preconditionError converts an orgs.VersionError or orgs.RevisionError to a 412 with the
+// current ETag. It returns other errors unchanged.
 func preconditionError(err error) error {
 	var version orgs.VersionError
 	var revision orgs.RevisionError
@@ -57,7 +56,7 @@ func preconditionError(err error) error {
 
 const readAgain = "Read the organization again and check whether the change still applies."
 
-// tagged adds the current ETag. A version of 0 is unknown.
+// tagged adds the current ETag, unless the version is 0, which means unknown.
 func (e *apiError) tagged(version int64) *apiError {
 	if version > 0 {
 		e.headers = map[string]string{"ETag": entityTag(version)}
@@ -65,8 +64,8 @@ func (e *apiError) tagged(version int64) *apiError {
 	return e
 }
 
-// conflictError returns the error of a creation or change. If another organization has the
-// external id, it names that organization.
+// conflictError converts an orgs.ExternalIDTakenError to an error that names the
+// organization that has the external id. It returns other errors unchanged.
 func conflictError(err error) error {
 	var taken orgs.ExternalIDTakenError
 	if !errors.As(err, &taken) {
@@ -79,12 +78,13 @@ func conflictError(err error) error {
 
 // tagList is the value of a conditional header.
 type tagList struct {
-	any  bool // *
+	any  bool // the header is *
 	list []string
 }
 
-// readTags returns nil without the header. A malformed or empty one is rejected: a
-// client that sets a condition does not want it ignored.
+// readTags parses a conditional header, and returns nil if the header is missing. It
+// rejects a malformed or empty header, because a client that sets a condition does not
+// want it ignored.
 func readTags(h http.Header, name string) (*tagList, error) {
 	values := h.Values(name)
 	if len(values) == 0 {

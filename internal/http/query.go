@@ -9,15 +9,15 @@ import (
 	"orgd/internal/orgs"
 )
 
-// A parser reads one value of a query parameter into p. The error it returns
-// has no field yet.
+// A parser reads one value of a query parameter into p. The error that it returns does
+// not name the field.
 type parser func(value string, p *params) *fieldError
 
 // parameters are the parameters that a query may have.
 type parameters struct {
 	named    map[string]parser
-	repeated string // the one of these that may be given several times
-	metadata bool   // and metadata[key], for any key
+	repeated string // the parameter that may be given several times; "" for none
+	metadata bool   // metadata[key] is allowed too, for any key
 }
 
 // noParams rejects any query parameter.
@@ -26,8 +26,8 @@ func noParams(rawQuery string) error {
 	return err
 }
 
-// parse reads a query. An unknown or repeated parameter is rejected: if a misspelt
-// filter were ignored, the list would contain everything.
+// parse parses a query. It rejects unknown and repeated parameters: if a misspelt filter
+// were ignored, the list would contain everything.
 func (ps parameters) parse(rawQuery string) (params, error) {
 	p := params{ListParams: orgs.ListParams{Limit: defaultLimit}}
 	if rawQuery == "" {
@@ -86,7 +86,8 @@ func (ps parameters) unknown() string {
 	return "Unknown parameter. This call takes " + listOf(names) + "."
 }
 
-// rejectParams makes one error of everything that is wrong, with the code of the first.
+// rejectParams combines everything that is wrong with a query into one error, with the
+// code of the first fault.
 func rejectParams(bad []fieldError) error {
 	code := map[fieldCode]code{
 		fieldUnknown:  codeUnknownParameter,

@@ -13,14 +13,15 @@ import (
 	"orgd/internal/uuid"
 )
 
-// fastKeys are an account's keys that have this rate, which is above the account's.
+// fastKeys are the keys of an account that have the same rate, which is above the
+// account's.
 type fastKeys struct {
 	account   uuid.UUID
 	perSecond int
 }
 
-// limitRate counts a request for its key and its account. The answer's headers describe
-// the one that has less left.
+// limitRate counts a request against the limits of its key and its account. The headers
+// of the response describe the limit that has fewer requests left.
 func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error {
 	rate := s.limits.keyRate(p)
 	key := b.key.Take(rate)
@@ -52,9 +53,9 @@ func (l *limits) keyRate(p apikeys.Principal) ratelimit.Rate {
 	return l.PerKey
 }
 
-// accountRate is the rate that the account's keys share. Keys whose own rate is higher
-// share that rate among themselves instead, and a key without a limit is not limited by
-// its account either.
+// accountRate returns the rate that the key shares with other keys of its account, and
+// the shared bucket. Keys whose own rate is above the account's share that rate with the
+// keys that have the same one. A key whose own rate is 0 has no limit at all.
 func (l *limits) accountRate(p apikeys.Principal, key ratelimit.Rate, b buckets) (ratelimit.Rate, *ratelimit.Bucket) {
 	switch {
 	case p.RateLimit != nil && key.PerSecond == 0:
@@ -71,10 +72,11 @@ const (
 	accountPolicy = `"account"`
 )
 
-// setRateLimit writes the fields of draft-ietf-httpapi-ratelimit-headers: the size of a
-// full bucket and the seconds that it takes to fill, what is left, and the seconds
-// until it is full again. Every answer has both fields, so they are slices of one
-// string, stored under canonical names: Set would build those names each time.
+// setRateLimit sets the headers of draft-ietf-httpapi-ratelimit-headers: in
+// RateLimit-Policy the size of a full bucket and the seconds in which it fills, in
+// RateLimit what is left and the seconds until the bucket is full again. Almost every
+// response has both, so the code saves allocations: both values are slices of one string,
+// and the names are canonical, because Set would otherwise build them each time.
 func setRateLimit(h http.Header, policyName string, r ratelimit.Rate, taken ratelimit.Taken) {
 	b := make([]byte, 0, 72)
 	b = append(b, policyName...)
@@ -95,9 +97,9 @@ func setRateLimit(h http.Header, policyName string, r ratelimit.Rate, taken rate
 
 func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
-// countFailure counts a request without a valid key and returns its error, or rate_limited
-// if there were too many from its address. It never blocks a valid key: other clients may
-// use the same address.
+// countFailure counts a request without a valid key and returns its error, or
+// rate_limited if there were too many from its address. Requests with a valid key are
+// never limited by address, because several clients may share one.
 func (s *Server) countFailure(c echo.Context, err error) error {
 	if !s.limits.failures.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
 		return s.tooManyFailures()

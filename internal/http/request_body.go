@@ -15,15 +15,16 @@ import (
 
 const receivedKey = "received"
 
-// received is the body of a request, or why it could not be read. The handler returns
-// that error when it needs the body, after any error in the path.
+// received is the body of a request, or the error of reading it. The handler returns that
+// error only when it needs the body, so that errors in the path take precedence.
 type received struct {
 	body []byte
 	err  error
 }
 
-// receive reads the whole body before the handler runs, so that a slow client holds
-// nothing that others need. answer is the largest answer, in bytes.
+// receive reads the whole body before the handler runs, so that a slow client holds no
+// slot for requests in flight and no database connection. answer is the size of the
+// largest response, in bytes.
 func (s *Server) receive(answer int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -41,7 +42,7 @@ func (s *Server) receive(answer int64) echo.MiddlewareFunc {
 				return r
 			}()
 			if errors.Is(r.err, budget.ErrExhausted) {
-				return r.err // it has waited long enough
+				return r.err // it has already waited memoryWait
 			}
 			c.Set(receivedKey, r)
 			return next(c)
@@ -56,8 +57,8 @@ func receivedBody(c echo.Context) ([]byte, error) {
 	return r.body, r.err
 }
 
-// readBody checks the headers before it reads the body: a client may hold it back
-// until the server asks for it (Expect: 100-continue).
+// readBody checks the headers before it reads the body: with Expect: 100-continue, a
+// client does not send the body until the server begins to read it.
 func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
 	r := c.Request()
 	if err := checkMediaType(r.Header, mediaTypes(c.Path())); err != nil {
@@ -72,7 +73,7 @@ func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// From here on net/http reads only to notice that the client has left.
+	// From here on, net/http reads only to notice that the client has disconnected.
 	return body, connection.SetReadDeadline(started.Add(readTimeout))
 }
 
@@ -84,9 +85,10 @@ const (
 	decodingFactor = 3
 )
 
-// readPieces reads a body into the account's share of memory. After a first piece it
-// reserves room for the whole body and the answer at once, so that a large body does
-// not wait again while it holds memory, and no two wait for each other.
+// readPieces reads a body, whose memory counts as the account's. After a first piece it
+// reserves memory for the whole body and the response at once, so that a large body does
+// not wait a second time while it holds memory, and two such bodies do not wait for each
+// other.
 func (s *Server) readPieces(c echo.Context, r *http.Request, answer int64) ([]byte, error) {
 	if err := s.holdBody(c, smallAnswer); err != nil {
 		return nil, err
@@ -103,7 +105,7 @@ func (s *Server) readPieces(c echo.Context, r *http.Request, answer int64) ([]by
 		return nil, err
 	}
 	if r.ContentLength > 0 {
-		body.Grow(int(length) - body.Len() + bytes.MinRead) // or ReadFrom doubles it
+		body.Grow(int(length) - body.Len() + bytes.MinRead) // otherwise ReadFrom doubles the buffer each time
 	}
 	_, err := body.ReadFrom(r.Body)
 	return body.Bytes(), badBody(err)

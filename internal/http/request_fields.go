@@ -8,8 +8,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// field is a field that a body may have. read stores its value; the errors that it
-// returns name the part below the field (".region"), or nothing for the whole field.
+// field is a field that a body may have. read stores its value. The errors that read
+// returns name the part below the field (".region"), or nothing if they are about the
+// whole field.
 type field struct {
 	name     string
 	required bool
@@ -19,8 +20,8 @@ type field struct {
 // must makes the field required.
 func (f field) must() field { f.required = true; return f }
 
-// optional leaves into nil if the body lacks the field, so that a change can
-// distinguish a missing field from an empty one.
+// optional returns a field that leaves *into nil if the body lacks the field, so that a
+// change can distinguish a missing field from an empty one.
 func optional[T any](into **T, of func(*T) field) field {
 	var value T
 	f := of(&value)
@@ -32,7 +33,7 @@ func optional[T any](into **T, of func(*T) field) field {
 	return f
 }
 
-// clearable also accepts null, which stores none.
+// clearable returns a field that also accepts null, for which it stores the value none.
 func clearable[T any](into *T, none T, of func(*T) field) field {
 	f := of(into)
 	read := f.read
@@ -46,7 +47,7 @@ func clearable[T any](into *T, none T, of func(*T) field) field {
 	return f
 }
 
-// decodeBody reads the body of a request into the fields. A body may have no others.
+// decodeBody reads the body of a request into the fields, and rejects any other field.
 func decodeBody(c echo.Context, required bool, fields ...field) error {
 	o, err := readObject(c, required)
 	if err != nil {
@@ -55,7 +56,7 @@ func decodeBody(c echo.Context, required bool, fields ...field) error {
 	return o.decode(fields...)
 }
 
-// decode reads the fields and returns everything that is wrong as one error.
+// decode reads the fields, and returns everything that is wrong as one error.
 func (o object) decode(fields ...field) error {
 	bad := o.faults(fields...)
 	if len(bad) == 0 {
@@ -65,7 +66,7 @@ func (o object) decode(fields ...field) error {
 	return invalidFields(codeInvalidField, bad)
 }
 
-// faults reads the fields and returns everything that is wrong.
+// faults reads the fields, and returns everything that is wrong.
 func (o object) faults(fields ...field) []fieldError {
 	bad := o.unknown(fields)
 	for _, f := range fields {
@@ -98,7 +99,7 @@ func (o object) unknown(fields []field) []fieldError {
 	return bad
 }
 
-// lineField is a text of one line, by a rule of the domain that trims it.
+// lineField is a field with a text of one line. valid checks and trims the text.
 func lineField(name string, valid func(string) (string, error), into *string) field {
 	return textField(name, func(value string) *fieldError {
 		var err error

@@ -11,18 +11,19 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Far more than any body needs. Each name costs many times its size in memory.
+// Limits that are far above what any body needs. Each name takes many times its size in
+// memory.
 const (
 	maxDepth = 16
 	maxNames = 1000 // in one object
 )
 
-// object is a JSON object: each name once, exactly as it was sent.
+// object is a JSON object. Each name occurs once, exactly as it was sent.
 type object map[string]json.RawMessage
 
-// readObject reads the body of a request more strictly than encoding/json: it rejects
-// what two parsers could read differently. Without a body it returns nil, unless the
-// body is required.
+// readObject reads the body of a request. It is stricter than encoding/json: it rejects a
+// body that two parsers could read differently. It returns nil if there is no body and
+// none is required.
 func readObject(c echo.Context, required bool) (object, error) {
 	body, err := receivedBody(c)
 	switch {
@@ -59,8 +60,8 @@ func malformed(cause error) error {
 	return newError(codeInvalidBody, "The body must be one well-formed JSON object with nothing before or after it.").because(cause)
 }
 
-// hasLoneSurrogate reports whether an escape in well-formed JSON encodes half a
-// character, which encoding/json silently replaces.
+// hasLoneSurrogate reports whether well-formed JSON has an escape for half of a surrogate
+// pair, which encoding/json would silently replace.
 func hasLoneSurrogate(body []byte) bool {
 	for {
 		i := bytes.IndexByte(body, '\\')
@@ -79,8 +80,8 @@ func hasLoneSurrogate(body []byte) bool {
 	}
 }
 
-// escaped returns the UTF-16 unit of a \u escape at the start of b, or 0 for any other
-// escape, and the escape's size.
+// escaped returns the UTF-16 unit of a \u escape at the start of b and the escape's size,
+// or 0 and 2 for any other escape.
 func escaped(b []byte) (unit rune, size int) {
 	if b[0] != '\\' || b[1] != 'u' {
 		return 0, 2
@@ -89,7 +90,8 @@ func escaped(b []byte) (unit rune, size int) {
 	return rune(n), 6
 }
 
-// checkValue consumes one value, and rejects one that is too expensive to decode.
+// checkValue consumes one value. It rejects duplicate names, and values that are too
+// expensive to decode.
 func checkValue(d *json.Decoder, depth int) error {
 	token, err := d.Token()
 	if err != nil {

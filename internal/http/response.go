@@ -13,19 +13,19 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// bodies pools buffers for frequent answers, so that each page does not allocate a new
-// one.
+// bodies pools the buffers of pages, so that not every page allocates a new one.
 var bodies = bufferPool{}
 
 type bufferPool struct{ pool sync.Pool }
 
-// maxPooled keeps the buffers of unusually large answers from staying in memory.
+// maxPooled is the capacity of the largest buffer that returns to the pool, so that the
+// buffers of unusually large responses do not stay in memory.
 const maxPooled = 128 << 10
 
-// get returns a buffer for an answer of at most size bytes.
+// get returns a buffer for a response of at most size bytes.
 func (p *bufferPool) get(size int) *[]byte {
-	// size is an upper bound and usually too high. Above twice maxPooled, the answer is too
-	// large to pool anyway.
+	// size is an upper bound and usually too high. Above twice maxPooled, the buffer
+	// would become too large for the pool anyway.
 	if size > 2*maxPooled {
 		b := make([]byte, 0, size)
 		return &b
@@ -44,8 +44,8 @@ func (p *bufferPool) put(b *[]byte) {
 	}
 }
 
-// writeJSON writes a whole answer in JSON. From here on the request holds no more
-// memory than the answer takes.
+// writeJSON writes a whole JSON response. From here on, the request holds only as much
+// memory as the response takes.
 func writeJSON(c echo.Context, status int, body []byte) error {
 	if h, ok := c.Get(holdKey).(*hold); ok {
 		h.Set(int64(len(body)))
@@ -53,8 +53,8 @@ func writeJSON(c echo.Context, status int, body []byte) error {
 	return writeBody(c, status, echo.MIMEApplicationJSON, body)
 }
 
-// writeBody writes a whole answer. It sets the length, because net/http would otherwise
-// send an answer that exceeds its buffer in chunks.
+// writeBody writes a whole response. It sets the length, because net/http would otherwise
+// send a response that exceeds its buffer in chunks.
 func writeBody(c echo.Context, status int, contentType string, body []byte) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, contentType)
@@ -67,8 +67,8 @@ func writeBody(c echo.Context, status int, contentType string, body []byte) erro
 	return err
 }
 
-// flush hands the answer to the operating system. After an error the client does not
-// get all of it.
+// flush passes the response to the operating system. An error means that the client does
+// not get all of it.
 func flush(c echo.Context) error {
 	err := http.NewResponseController(c.Response().Writer).Flush()
 	if errors.Is(err, http.ErrNotSupported) {
@@ -80,11 +80,12 @@ func flush(c echo.Context) error {
 // maxPiece is as much as a socket usually accepts at once.
 const maxPiece = 64 << 10
 
-// writePieces writes a large answer as long as the client keeps reading. It stops after
-// writeTimeout, because other requests cannot use the memory that the answer holds.
+// writePieces writes a large response. It stops if the client reads nothing for
+// stallTimeout, or writeTimeout after the start of the request, because other requests
+// cannot use the memory that the response holds.
 func writePieces(c echo.Context, body []byte) error {
 	connection := http.NewResponseController(c.Response())
-	handled, _ := c.Request().Context().Deadline() // setDeadline has set it
+	handled, _ := c.Request().Context().Deadline() // which setDeadline has set
 	end := handled.Add(writeTimeout - requestDeadline)
 	for piece := range slices.Chunk(body, maxPiece) {
 		deadline := time.Now().Add(stallTimeout)

@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-// eraseRetryAfter is how many seconds a client waits before it asks again whether a user is
-// erased. A user in 1,000 organizations takes about one second.
+// eraseRetryAfter is how many seconds a client should wait before it repeats the call
+// that erases a user. A user in 1,000 organizations takes about one second.
 const eraseRetryAfter = 1
 
-// retryAfter returns how many seconds the client waits before it retries, or 0 if it need
-// not retry. The random part keeps clients from all returning at once. The official clients
-// ignore more than 60.
+// retryAfter returns how many seconds the client should wait before a retry, or 0 for an
+// error without Retry-After. The random part keeps clients from all retrying at once. The
+// official clients ignore values above 60.
 func retryAfter(e *apiError) int64 {
 	switch e.code {
 	case codeRateLimited:

@@ -24,11 +24,11 @@ type route struct {
 	method  string
 	path    string
 	scope   apikeys.Scope // the scope that a key needs, or open
-	answer  int64         // the most bytes that the answer takes, unless the route is open
+	answer  int64         // the size of the largest response, in bytes; 0 if the route is open
 	handler echo.HandlerFunc
 }
 
-// routes lists every route. A GET is a HEAD too (RFC 9110 section 9.3.2).
+// routes lists every route. register adds a HEAD for each GET (RFC 9110 section 9.3.2).
 func (s *Server) routes() []route {
 	return []route{
 		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, orgPageAnswer, s.listOrgs},
@@ -63,8 +63,8 @@ func (s *Server) routes() []route {
 	}
 }
 
-// register gives each route its middleware, not a group: a group with
-// middleware answers 404 where 405 is due (echo issue 1981).
+// register adds the routes. Each route has its own middleware, because a group with
+// middleware returns 404 where 405 is correct (echo issue 1981).
 func (s *Server) register() {
 	for _, r := range s.routes() {
 		var guards []echo.MiddlewareFunc

@@ -1,4 +1,4 @@
-// Package http serves the API of docs/api.md. It knows the database only through the
+// Package http serves the API of docs/api.md. It uses the database only through the
 // domain packages.
 package http
 
@@ -19,32 +19,35 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Limits of a request. A database statement times out before the deadline, and the
-// deadline passes before the connection is closed.
+// Limits of a request. A database statement times out before requestDeadline, and
+// requestDeadline passes before the connection is closed, so the client still gets an
+// error response.
 const (
-	// Everything that the field rules allow fits, however it is escaped: Python's
-	// json.dumps writes an emoji as 12 bytes, and a creation then takes 660 KB.
+	// maxBodyBytes is enough for everything that the field rules allow, however it is
+	// escaped: Python's json.dumps writes an emoji as 12 bytes, and the largest creation
+	// is then 660 KB.
 	maxBodyBytes      = 1 << 20
 	maxHeaderBytes    = 16 << 10
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
-	bodyTimeout       = 8 * time.Second // leaves the request 2 s of its deadline
+	bodyTimeout       = 8 * time.Second // leaves the handler 2 s of requestDeadline
 	requestDeadline   = 10 * time.Second
 	writeTimeout      = 20 * time.Second
-	// stallTimeout is how long a client may read nothing of a large answer.
+	// stallTimeout is how long a client may stop reading a large response.
 	stallTimeout = 5 * time.Second
 )
 
-// DefaultIdleTimeout is longer than most load balancers keep an idle connection (60 s),
-// so that they do not send a request into a connection that is being closed.
+// DefaultIdleTimeout is how long an idle connection stays open by default. Most load
+// balancers close theirs after 60 s. A shorter timeout here would let them send a request
+// on a connection that is being closed.
 const DefaultIdleTimeout = 75 * time.Second
 
-// DrainLimit is how long a stopping server waits for requests in flight, after the
-// drain delay. It is below the 30 s after which orchestrators kill.
+// DrainLimit is how long a stopping server waits for requests in flight, after the drain
+// delay. It is longer than writeTimeout, so that each of them can finish.
 const DrainLimit = 25 * time.Second
 
-// Organizations stores the organizations of every account; orgs.Repository documents
-// each method.
+// Organizations stores the organizations of every account. orgs.Repository documents each
+// method.
 type Organizations interface {
 	List(ctx context.Context, accountID uuid.UUID, p orgs.ListParams) (orgs.Page, error)
 	Get(ctx context.Context, accountID, orgID uuid.UUID) (orgs.Org, error)
@@ -65,7 +68,7 @@ type Organizations interface {
 	DeleteMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) error
 }
 
-// Keys stores the API keys of every account; apikeys.Repository documents each method.
+// Keys stores the API keys of every account. apikeys.Repository documents each method.
 type Keys interface {
 	List(ctx context.Context, accountID uuid.UUID, p apikeys.ListParams) (apikeys.Page, error)
 	Get(ctx context.Context, accountID, id uuid.UUID) (apikeys.APIKey, error)
@@ -75,27 +78,30 @@ type Keys interface {
 	Rotate(ctx context.Context, c apikeys.Call, id uuid.UUID, overlap time.Duration) (apikeys.Changed, error)
 }
 
-// Authenticator verifies a key and returns its owner; apikeys.Verifier documents it.
+// Authenticator verifies a key and returns whose it is. apikeys.Verifier documents the
+// errors.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (apikeys.Principal, error)
 }
 
-// Observer counts what the server does. A route is always the template.
+// Observer receives the figures for the metrics. A route is always a template, such as
+// /v1/orgs/:orgId.
 type Observer interface {
-	// ObserveRequest counts an answer. method is a standard HTTP method or "other".
+	// ObserveRequest counts a request and records how long it took. method is a standard
+	// HTTP method or "other".
 	ObserveRequest(route, method string, status int, took time.Duration)
 	// ObservePage records how many entries a page of a list has.
 	ObservePage(route string, entries int)
-	// ObserveLimited counts a request that a limit rejected.
+	// ObserveLimited counts a request that a limit rejected. limit is the limit's name.
 	ObserveLimited(limit string)
 }
 
-// Tracer makes a span of each request.
+// Tracer creates a span for each request.
 type Tracer interface {
 	// Trace wraps a handler. Requests for which skip returns true get no span.
 	Trace(next http.Handler, skip func(*http.Request) bool) http.Handler
-	// Route records the route of the request in ctx, always the template, and returns
-	// the ids of its trace and its span.
+	// Route adds the method and the route to the span of the request in ctx, and returns
+	// the ids of its trace and its span. A route is always a template.
 	Route(ctx context.Context, method, route string) (traceID, spanID string)
 }
 
@@ -105,14 +111,14 @@ type Config struct {
 	Keys      Keys
 	Auth      Authenticator
 	Limits    Limits
-	Proxies   []*net.IPNet                // whose X-Forwarded-For is trusted
-	Ready     func(context.Context) error // nil error: requests can be served
-	PublicURL string                      // how clients reach the server, without a slash at the end
+	Proxies   []*net.IPNet                // proxies whose X-Forwarded-For is trusted
+	Ready     func(context.Context) error // returns nil if requests can be served
+	PublicURL string                      // the base URL that clients use, without a slash at the end
 	Logger    *slog.Logger
 	Observer  Observer
 	Tracer    Tracer  // nil for none
-	Unlogged  float64 // share of the requests without an error that are not logged, 0 to 1
-	// IdleTimeout is how long a connection may be idle between two requests; 0 for
+	Unlogged  float64 // the share of successful requests that is not logged, 0 to 1
+	// IdleTimeout is how long a connection may be idle between two requests. 0 means
 	// DefaultIdleTimeout.
 	IdleTimeout time.Duration
 
@@ -120,35 +126,36 @@ type Config struct {
 	OpenAPIJSON []byte
 }
 
-// Server answers the API.
+// Server serves the API.
 type Server struct {
 	cfg       Config
 	echo      *echo.Echo
 	limits    *limits
 	readiness readiness
-	stopping  atomic.Bool // the readiness probe fails, and answers close their connection
+	stopping  atomic.Bool // if true, the readiness probe fails, and each response closes its connection
 }
 
-// New returns a server with every route in place.
+// New returns a server with every route registered.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits)}
 	s.echo.IPExtractor = clientAddress(cfg.Proxies)
 	s.readiness.check, s.readiness.logger = cfg.Ready, cfg.Logger
 	s.echo.HTTPErrorHandler = s.renderError
-	// setDeadline copies the request: net/http must find its own request unchanged, or
-	// it waits for a body that the client holds back (Expect: 100-continue).
+	// setDeadline must come before limitBody. It copies the request, so limitBody does
+	// not change the body of net/http's own request. Otherwise net/http would wait for a
+	// body that the client has not sent (Expect: 100-continue).
 	s.echo.Use(s.answer, recoverPanic, setDeadline, limitBody, rejectUnknownMethod)
 	s.register()
 	return s
 }
 
-// Handler returns the API and the probes.
+// Handler returns the handler of the API and the probes.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// Serve answers on ln until ctx is done. Then it fails the readiness probe, keeps
-// serving for drainDelay while load balancers notice, finishes the requests in flight,
-// and returns nil. It returns an error if serving failed or those requests did not
-// finish in time.
+// Serve serves ln until ctx is done. Then it fails the readiness probe, keeps serving for
+// drainDelay so that load balancers can notice, waits up to DrainLimit for the requests
+// in flight, and returns nil. It returns an error if serving failed or if requests were
+// still in flight at the end.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Duration) error {
 	server := s.newPublicServer()
 	failed := make(chan error, 1)
@@ -158,8 +165,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 		return err
 	case <-ctx.Done():
 	}
-	// Unlike SetKeepAlivesEnabled(false), this closes no idle connections: a request may be
-	// on its way.
+	// Unlike SetKeepAlivesEnabled(false), this closes no idle connections: a client may
+	// be sending a request on one.
 	s.stopping.Store(true)
 	select {
 	case err := <-failed:

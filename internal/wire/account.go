@@ -2,7 +2,7 @@ package wire
 
 import "orgd/internal/accounts"
 
-// Account is the account object.
+// Account is the JSON object of an account.
 type Account struct {
 	AccountID   string `json:"accountId"`
 	AccountName string `json:"accountName"`
@@ -10,7 +10,7 @@ type Account struct {
 	SuspendedAt *Time  `json:"suspendedAt,omitempty"`
 }
 
-// NewAccount returns the object of an account.
+// NewAccount returns the JSON object of an account.
 func NewAccount(a accounts.Account) Account {
 	return Account{AccountID: a.ID.String(), AccountName: a.Name, CreatedAt: Time(a.CreatedAt), SuspendedAt: (*Time)(a.SuspendedAt)}
 }

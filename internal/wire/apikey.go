@@ -5,8 +5,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// APIKey is the API key object. Key is present only in the answer to the call that made
-// it.
+// APIKey is the JSON object of an API key. Key is present only in the response to the
+// call that created the key.
 type APIKey struct {
 	APIKeyID    string          `json:"apiKeyId"`
 	Description string          `json:"description"`
@@ -18,10 +18,10 @@ type APIKey struct {
 	RevokedAt   *Time           `json:"revokedAt,omitempty"`
 	Key         string          `json:"key,omitempty"`
 
-	CreatedByAPIKeyID uuid.UUID `json:"createdByApiKeyId,omitzero"` // zero for an operator
+	CreatedByAPIKeyID uuid.UUID `json:"createdByApiKeyId,omitzero"` // zero if an operator created the key
 }
 
-// NewAPIKey returns the object of a key, without the key itself.
+// NewAPIKey returns the JSON object of a key, without the key itself.
 func NewAPIKey(k apikeys.APIKey) APIKey {
 	return APIKey{
 		APIKeyID:    k.ID.String(),
@@ -37,14 +37,14 @@ func NewAPIKey(k apikeys.APIKey) APIKey {
 	}
 }
 
-// APIKeyPage is a page of keys, newest first.
+// APIKeyPage is the JSON object of a page of keys, newest first.
 type APIKeyPage struct {
 	HasMore bool     `json:"hasMore"`
 	APIKeys []APIKey `json:"apiKeys"`
 	Cursor  string   `json:"cursor,omitempty"`
 }
 
-// NewAPIKeyPage returns the object of a page.
+// NewAPIKeyPage returns the JSON object of a page.
 func NewAPIKeyPage(p apikeys.Page) APIKeyPage {
 	page := APIKeyPage{HasMore: p.Cursor != "", APIKeys: make([]APIKey, 0, len(p.APIKeys)), Cursor: p.Cursor}
 	for _, k := range p.APIKeys {

@@ -1,12 +1,12 @@
-// Package wire has the JSON objects that both the API and the commands print.
+// Package wire has the JSON objects that the API returns and the commands print.
 package wire
 
 import "time"
 
-// Time is a time in the API's format.
+// Time is a time that is encoded as AppendTime does.
 type Time time.Time
 
-// MarshalText writes what AppendTime does.
+// MarshalText returns the time in the format of AppendTime.
 func (t Time) MarshalText() ([]byte, error) { return AppendTime(nil, time.Time(t)), nil }
 
 func optionalTime(t time.Time) *Time {
@@ -17,8 +17,8 @@ func optionalTime(t time.Time) *Time {
 	return &w
 }
 
-// AppendTime appends RFC 3339 in UTC with six digits of fraction, or none when
-// it is zero.
+// AppendTime appends t in UTC as RFC 3339, with six digits of fraction, or with none if
+// the fraction is zero.
 func AppendTime(b []byte, t time.Time) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
