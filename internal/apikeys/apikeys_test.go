@@ -96,7 +96,7 @@ func TestLifeOfAKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if listed, err := keys.ListAll(ctx, &account); err != nil || len(listed) != 2 || listed[0].ID != newer.APIKey.ID {
-		t.Errorf("ListAll: %+v, %v; want the account's two, the newer first", listed, err)
+		t.Errorf("ListAll: %+v, %v; want the account's two keys, the newer one first", listed, err)
 	}
 	if all, err := keys.ListAll(ctx, nil); err != nil || len(all) != 3 {
 		t.Errorf("ListAll: %d keys, %v; want 3", len(all), err)
@@ -112,11 +112,11 @@ func TestLifeOfAKey(t *testing.T) {
 		t.Errorf("a revoked key: %v", err)
 	}
 	if _, err := keys.Revoke(ctx, call, uuid.NewV7()); !errors.Is(err, apikeys.ErrNotFound) {
-		t.Errorf("Revoke of nothing: %v", err)
+		t.Errorf("Revoke of an unknown key: %v", err)
 	}
 	nobody := apikeys.ByOperator(uuid.NewV7())
 	if _, err := keys.Create(ctx, nobody, apikeys.NewAPIKey{Description: "x", Scopes: apikeys.Scopes}); !errors.Is(err, apikeys.ErrUnknownAccount) {
-		t.Errorf("Create in no account: %v", err)
+		t.Errorf("Create in an unknown account: %v", err)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestKeysAreNotStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(row, key[5:15]) {
-		t.Errorf("the row holds the key: %s", row)
+		t.Errorf("the row contains the key: %s", row)
 	}
 }
 
@@ -150,7 +150,8 @@ func TestExpiryIsByTheDatabasesClock(t *testing.T) {
 	}
 }
 
-// A text that cannot be a key costs no query. A key that cannot be looked up may be valid.
+// A malformed key is rejected without a query. A well-formed key that cannot be looked up
+// may be valid, so the error is ErrUnavailable.
 func TestAuthenticateWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -168,7 +169,7 @@ func TestAuthenticateWithoutADatabase(t *testing.T) {
 	}
 }
 
-// A failed write is retried by the next flush. What the database knows is not written
+// The next flush retries a failed write. An hour that is already stored is not written
 // again.
 func TestFailedFlushIsRetried(t *testing.T) {
 	t.Parallel()
@@ -183,7 +184,7 @@ func TestFailedFlushIsRetried(t *testing.T) {
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := usage.Flush(canceled); err == nil {
-		t.Fatal("a flush that was canceled has no error")
+		t.Fatal("a canceled flush returned no error")
 	}
 	version := func() (version string) {
 		if err := usage.Flush(ctx); err != nil {

@@ -1,4 +1,5 @@
 package apikeys
 
-// CountLiveStatement counts the active keys of an account, for EXPLAIN.
+// CountLiveStatement is the statement that counts the active keys of an account. A test
+// runs EXPLAIN on it.
 const CountLiveStatement = apiKeyCountActive

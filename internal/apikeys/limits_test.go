@@ -16,11 +16,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// manager makes changes with a key that manages its account's keys, and as an operator.
+// manager changes the keys of an account, with a key of that account or as an operator.
 type manager struct {
 	*dbtest.DB
 	keys     *apikeys.Repository
-	call     apikeys.Call // of the key
+	call     apikeys.Call // with the key
 	operator apikeys.Call
 }
 
@@ -33,7 +33,7 @@ func newManager(t *testing.T, rate *int32, limits apikeys.Limits) manager {
 	return m
 }
 
-// made returns a key created by an operator.
+// made creates a key as an operator.
 func (m manager) made(t *testing.T, rate *int32) apikeys.APIKey {
 	t.Helper()
 	made, err := m.keys.Create(context.Background(), m.operator, apikeys.NewAPIKey{Description: "x", Scopes: apikeys.Scopes, RateLimit: rate})
@@ -52,17 +52,17 @@ func printRate(r *int32) string {
 	return fmt.Sprint(*r)
 }
 
-// A caller cannot create or keep a key with a higher rate than its own. 0 is no limit, and
-// a key without its own rate has the server's default.
+// A caller can neither create a key with a higher rate than its own nor extend one. A
+// rate of 0 means no limit. A key without a rate has the server's default.
 func TestRatesAreNotExceeded(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		server     int32
 		caller     *int32
-		asked, old *int32 // requested by the caller; of the key that is rotated or kept
+		asked, old *int32 // the rate that the caller requests; the rate of the key that it rotates or updates
 		created    *int32
 		rotated    *int32
-		kept       bool // the old key's expiry may move later
+		kept       bool // the caller may move the old key's expiry to a later time
 	}{
 		{100, nil, nil, nil, nil, nil, true},
 		{100, rate(2), nil, nil, rate(2), rate(2), false},
@@ -105,16 +105,17 @@ func TestRatesAreNotExceeded(t *testing.T) {
 			m.moveEnd(t, old.ID, 40*time.Minute, want)
 			m.moveEnd(t, old.ID, 0, want)
 			if _, err := m.keys.Update(ctx, m.call, old.ID, apikeys.Changes{Description: new("y")}); err != nil {
-				t.Errorf("described: %v", err)
+				t.Errorf("description changed: %v", err)
 			}
 			if _, err := m.keys.Update(ctx, m.call, old.ID, apikeys.Changes{RateLimit: apikeys.Some(c.old)}); !errors.Is(err, want) {
-				t.Errorf("given its own rate: %v, want %v", err, want)
+				t.Errorf("rate set to its present value: %v, want %v", err, want)
 			}
 		})
 	}
 }
 
-// moveEnd sets the expiry of a key, from now; 0 is never.
+// moveEnd sets the expiry of a key to the given time from now; 0 means that it never
+// expires. The call must return the error want.
 func (m manager) moveEnd(t *testing.T, id uuid.UUID, from time.Duration, want error) {
 	t.Helper()
 	var end apikeys.Expiry
@@ -122,11 +123,11 @@ func (m manager) moveEnd(t *testing.T, id uuid.UUID, from time.Duration, want er
 		end = apikeys.ExpiresAt(time.Now().Add(from))
 	}
 	if _, err := m.keys.Update(context.Background(), m.call, id, apikeys.Changes{Expiry: &end}); !errors.Is(err, want) {
-		t.Errorf("moved to %s from now: %v, want %v", from, err, want)
+		t.Errorf("expiry moved to %s from now: %v, want %v", from, err, want)
 	}
 }
 
-// An operator can grant any rate, whatever the limits.
+// An operator can grant any rate, regardless of the limits.
 func TestOperatorGrantsAnyRate(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -141,8 +142,8 @@ func TestOperatorGrantsAnyRate(t *testing.T) {
 	}
 }
 
-// The number of active keys never exceeds the limit, also with concurrent calls on two
-// servers. Ended keys do not count.
+// The number of active keys never exceeds the limit, even with concurrent calls on two
+// servers. Expired and revoked keys do not count.
 func TestKeysOfAnAccountAreBounded(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -155,7 +156,7 @@ func TestKeysOfAnAccountAreBounded(t *testing.T) {
 	t.Cleanup(other.Close)
 	servers := []*apikeys.Repository{m.keys, apikeys.NewRepository(other).WithLimits(apikeys.Limits{KeysPerAccount: most})}
 	n := apikeys.NewAPIKey{Description: "x", Scopes: apikeys.Scopes}
-	spare := m.made(t, nil) // to rotate: a caller that has rotated itself can no longer make keys without an end
+	spare := m.made(t, nil) // the key to rotate: a caller that rotated its own key could no longer create keys that never expire
 	var mu sync.Mutex
 	var made []uuid.UUID
 	var all sync.WaitGroup
@@ -178,10 +179,10 @@ func TestKeysOfAnAccountAreBounded(t *testing.T) {
 	}
 	all.Wait()
 	if len(made) != most-2 {
-		t.Fatalf("%d keys were made beside the first two, want %d", len(made), most-2)
+		t.Fatalf("%d keys were created in addition to the first two, want %d", len(made), most-2)
 	}
 	if _, err := m.keys.Rotate(ctx, m.call, made[0], 0); err != nil {
-		t.Errorf("rotated without an overlap: %v", err)
+		t.Errorf("rotation without an overlap: %v", err)
 	}
 	if _, err := m.keys.Revoke(ctx, m.call, made[1]); err != nil {
 		t.Fatal(err)
@@ -189,10 +190,10 @@ func TestKeysOfAnAccountAreBounded(t *testing.T) {
 	m.Exec(t, "UPDATE api_keys SET expires_at = now() WHERE id = $1", made[2])
 	for want := range slices.Values([]error{nil, nil, apikeys.ErrTooMany}) {
 		if _, err := m.keys.Create(ctx, m.call, n); !errors.Is(err, want) {
-			t.Errorf("after two have ended: %v, want %v", err, want)
+			t.Errorf("after two keys have ended: %v, want %v", err, want)
 		}
 	}
-	m.made(t, nil) // by an operator
+	m.made(t, nil) // an operator can exceed the limit
 	stranger := newManager(t, nil, apikeys.Limits{KeysPerAccount: most})
 	if _, err := stranger.keys.Create(ctx, stranger.call, n); err != nil {
 		t.Errorf("in another account: %v", err)

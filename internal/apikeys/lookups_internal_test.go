@@ -12,10 +12,10 @@ import (
 	"orgd/internal/uuid"
 )
 
-// statements is a fake database whose answers a test can hold back. It has the keys whose
-// digest begins with 1.
+// statements is a fake database that has every key whose digest begins with 1. A test can
+// delay its answers.
 type statements struct {
-	begun   chan int // the size of each statement
+	begun   chan int // receives the number of keys in each statement
 	release chan struct{}
 	running atomic.Int64
 	err     error
@@ -39,7 +39,7 @@ func (s *statements) find(_ context.Context, wanted []digest) ([]*validKey, erro
 	return found, s.err
 }
 
-// A single look-up starts a statement at once. Look-ups that arrive while it runs share
+// A single lookup starts a statement immediately. Lookups that arrive while it runs share
 // the next one, and each caller gets the answer for its own key.
 func TestLookUpsShareAStatement(t *testing.T) {
 	t.Parallel()
@@ -64,7 +64,7 @@ func TestLookUpsShareAStatement(t *testing.T) {
 	for waiting := 0; waiting < 200; time.Sleep(time.Millisecond) {
 		l.mu.Lock()
 		waiting = len(l.waiting)
-		if l.running > 1 { // on a slow machine the first statement took too long
+		if l.running > 1 { // on a slow machine, the first statement may exceed lookUpPatience
 			waiting = 200
 		}
 		l.mu.Unlock()
@@ -82,7 +82,8 @@ func TestLookUpsShareAStatement(t *testing.T) {
 	}
 }
 
-// The size and the number of concurrent statements are bounded, even if statements hang.
+// The number of keys in a statement and the number of concurrent statements are bounded,
+// even if statements hang.
 func TestLookUpsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newStatements()
@@ -100,7 +101,7 @@ func TestLookUpsAreBounded(t *testing.T) {
 	}
 	time.Sleep(2 * lookUpPatience)
 	if n := s.running.Load(); n != lookUpStatements {
-		t.Errorf("%d statements at once, want %d", n, lookUpStatements)
+		t.Errorf("%d concurrent statements, want %d", n, lookUpStatements)
 	}
 	go func() {
 		for range cap(s.begun) {
@@ -116,7 +117,7 @@ func TestLookUpsAreBounded(t *testing.T) {
 	}
 }
 
-// A hanging statement does not block later look-ups.
+// A hanging statement does not block later lookups.
 func TestHangingLookUpBlocksNoOther(t *testing.T) {
 	t.Parallel()
 	hanging := make(chan struct{})
@@ -145,7 +146,7 @@ func TestHangingLookUpBlocksNoOther(t *testing.T) {
 	all.Wait()
 }
 
-// A canceled caller returns at once. All callers of a failed statement get its error.
+// A canceled caller returns immediately. All callers of a failed statement get its error.
 func TestLookUpsThatFail(t *testing.T) {
 	t.Parallel()
 	s := newStatements()
@@ -154,7 +155,7 @@ func TestLookUpsThatFail(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := l.lookUp(gone, digest{1}); !errors.Is(err, context.Canceled) {
-		t.Errorf("whose time is over: %v", err)
+		t.Errorf("a canceled caller: %v", err)
 	}
 	var all sync.WaitGroup
 	for range 10 {

@@ -14,8 +14,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// During an upgrade two releases answer each other's repeats. Each release must therefore
-// write the JSON of the golden file, and be able to read it.
+// During an upgrade, the first call and its retry may reach different releases. Every
+// release must therefore write the JSON of the golden file, and be able to read it.
 func TestStoredCallsOfVersion1(t *testing.T) {
 	t.Parallel()
 	golden := dbtest.StoredCalls(t, "testdata/v1.json")
@@ -37,7 +37,7 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	revoked.ID, revoked.Hint, revoked.RateLimit, revoked.ExpiresAt, revoked.RevokedAt = uuid.UUID{15: 11}, "orgd_0b…", nil, time.Time{}, used
 	for name, tc := range map[string]struct {
 		change func(*apikeys.Repository, apikeys.Call) (apikeys.Changed, error)
-		// random are the fields that two runs give different values.
+		// random lists the fields whose values differ between two runs.
 		random string
 		want   apikeys.APIKey
 		err    error

@@ -15,14 +15,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-// store is a fake database with one key, whose answers a test can hold back.
+// store is a fake database with one key. A test can delay its answers.
 type store struct {
 	ttl     time.Duration
 	revoked atomic.Bool
 	asked   atomic.Int64
 	fails   atomic.Bool
-	read    chan struct{} // unless nil: receives when a look-up has read its answer
-	release chan struct{} // the look-up then waits for this
+	read    chan struct{} // if not nil, receives after a lookup has read the state of the key
+	release chan struct{} // the lookup then waits until this is closed
 }
 
 func (s *store) lookUp(context.Context, digest) (validKey, error) {
@@ -53,8 +53,8 @@ func payloadOf(k Key) string {
 	return hex.EncodeToString(d[:])
 }
 
-// A key that is revoked during its look-up is not cached as valid: a call after the
-// notification looks it up again, even if the first look-up is still in flight.
+// A key that is revoked during its lookup is not cached as valid. A call after the
+// notification looks the key up again, even if the first lookup is still in flight.
 func TestRevokedWhileItIsLookedUp(t *testing.T) {
 	t.Parallel()
 	for i := range 1000 {
@@ -64,40 +64,42 @@ func TestRevokedWhileItIsLookedUp(t *testing.T) {
 		early.Go(func() {
 			// Either answer is correct here.
 			if _, err := v.Authenticate(context.Background(), key.Reveal()); err != nil && !errors.Is(err, ErrInvalidKey) {
-				t.Errorf("asked before the revocation: %v", err)
+				t.Errorf("a call before the revocation: %v", err)
 			}
 		})
 		<-s.read
 		s.revoked.Store(true)
-		// The notification may name the key, or notifications may have been lost.
+		// Either a notification names the key, or notifications may have been lost and all
+		// keys are dropped.
 		if all := i%2 == 1; all {
 			v.ForgetAll()
-			close(s.release) // the second waits for the first, and looks up again
+			close(s.release) // the second call waits for the first lookup, and then starts another
 		} else {
 			v.Forget(payloadOf(key))
 		}
 		var late sync.WaitGroup
 		late.Go(func() {
 			if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
-				t.Errorf("asked after it: %v", err)
+				t.Errorf("a call after the revocation: %v", err)
 			}
 		})
-		<-s.read // of the second look-up
+		<-s.read // the second lookup has read the state
 		if i%2 == 0 {
-			close(s.release) // the first ran until now
+			close(s.release) // the first lookup has been in flight until now
 		}
 		early.Wait()
 		late.Wait()
 		if s.asked.Load() != 2 {
-			t.Fatalf("%d look-ups", s.asked.Load())
+			t.Fatalf("%d lookups", s.asked.Load())
 		}
 		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
-			t.Fatalf("from memory: %v", err)
+			t.Fatalf("from the cache: %v", err)
 		}
 	}
 }
 
-// After the notification a revoked key is rejected, whatever the order of events.
+// A revoked key is rejected as soon as its notification has been handled, even during
+// concurrent lookups.
 func TestRevokedKeyIsRejectedAfterNotification(t *testing.T) {
 	t.Parallel()
 	for range 1000 {
@@ -117,17 +119,17 @@ func TestRevokedKeyIsRejectedAfterNotification(t *testing.T) {
 		s.revoked.Store(true)
 		v.Forget(payloadOf(key))
 		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
-			t.Errorf("after the news: %v", err)
+			t.Errorf("after the notification: %v", err)
 		}
 		stop.Store(true)
 		users.Wait()
 		if _, err := v.Authenticate(context.Background(), key.Reveal()); !errors.Is(err, ErrInvalidKey) {
-			t.Errorf("after all: %v", err)
+			t.Errorf("after all other calls: %v", err)
 		}
 	}
 }
 
-// Concurrent uses of one key cause one look-up, also for a key that does not exist.
+// Concurrent uses of one key cause one lookup, even if the key is not valid.
 func TestOneLookUpForMany(t *testing.T) {
 	t.Parallel()
 	for _, revoked := range []bool{false, true} {
@@ -146,13 +148,14 @@ func TestOneLookUpForMany(t *testing.T) {
 			}
 			all.Wait()
 			if n := s.asked.Load(); n != 1 {
-				t.Errorf("revoked %v: %d look-ups", revoked, n)
+				t.Errorf("revoked %v: %d lookups", revoked, n)
 			}
 		})
 	}
 }
 
-// During an outage a cached key works until its TTL ends. The error is not cached.
+// During a database outage, a cached key works until its TTL ends. The error of a failed
+// lookup is not cached.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	s := &store{}
@@ -182,14 +185,15 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// A cached result expires one TTL after the start of its look-up, however long that took.
+// A cached result expires one TTL after the start of its lookup, however long the lookup
+// took.
 func TestTTLStartsBeforeLookUp(t *testing.T) {
 	t.Parallel()
 	s := &store{}
 	v := s.verifier(time.Hour)
 	v.lookUp = func(ctx context.Context, d digest) (validKey, error) {
 		found, err := s.lookUp(ctx, d)
-		found.validFor = -time.Second // looked up long ago
+		found.validFor = -time.Second // expired before the lookup returned
 		return found, err
 	}
 	key := NewKey().Reveal()
@@ -199,11 +203,11 @@ func TestTTLStartsBeforeLookUp(t *testing.T) {
 		}
 	}
 	if n := s.asked.Load(); n != 3 {
-		t.Errorf("%d look-ups for 3 uses", n)
+		t.Errorf("%d lookups for 3 uses", n)
 	}
 }
 
-// A notification that names no key drops all keys.
+// A notification whose payload is not a digest drops all cached keys.
 func TestUnknownNotificationDropsAllKeys(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{"", "x", payloadOf(NewKey()) + "00"} {
@@ -218,7 +222,7 @@ func TestUnknownNotificationDropsAllKeys(t *testing.T) {
 				v.Forget(payload)
 			}
 			if n := s.asked.Load(); n != 2 {
-				t.Errorf("%q: %d look-ups", payload, n)
+				t.Errorf("%q: %d lookups", payload, n)
 			}
 		})
 	}

@@ -22,7 +22,7 @@ func take(t *testing.T, b *budget.Budget[string], owner string, bytes int64) *bu
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // no wait
 	if err := h.Reach(ctx, bytes); err != nil {
-		t.Fatalf("%s does not get %d bytes: %v", owner, bytes, err)
+		t.Fatalf("%s cannot take %d bytes: %v", owner, bytes, err)
 	}
 	return h
 }
@@ -34,7 +34,7 @@ func wantNone(t *testing.T, b *budget.Budget[string], owner string, bytes int64)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := h.Reach(ctx, bytes); !errors.Is(err, context.Canceled) {
-		t.Fatalf("%s gets %d bytes: %v", owner, bytes, err)
+		t.Fatalf("%s can take %d bytes: %v", owner, bytes, err)
 	}
 }
 
@@ -56,7 +56,7 @@ func TestShares(t *testing.T) {
 		wantNone(t, b, "a", 1)
 		wantNone(t, b, "b", 1)
 	})
-	t.Run("a newcomer always finds room", func(t *testing.T) {
+	t.Run("a new owner always has room", func(t *testing.T) {
 		t.Parallel()
 		b := budget.New[string](1000, wait)
 		for _, owner := range []string{"a", "b", "c", "d", "e", "f"} {
@@ -64,7 +64,7 @@ func TestShares(t *testing.T) {
 			for h := b.Open(owner); h.Reach(cancelled(), int64(held)+1) == nil; held++ {
 			}
 			if held < 10 {
-				t.Errorf("%s finds room for %d bytes", owner, held)
+				t.Errorf("%s has room for only %d bytes", owner, held)
 			}
 		}
 	})
@@ -101,7 +101,7 @@ func TestClosedHoldsReleaseTheirBytes(t *testing.T) {
 
 func TestWaitForBytes(t *testing.T) {
 	t.Parallel()
-	t.Run("they come free", func(t *testing.T) {
+	t.Run("bytes become free", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			b := budget.New[string](100, wait)
@@ -112,7 +112,7 @@ func TestWaitForBytes(t *testing.T) {
 			}
 		})
 	})
-	t.Run("they do not", func(t *testing.T) {
+	t.Run("no bytes become free", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			b := budget.New[string](100, wait)
@@ -126,7 +126,7 @@ func TestWaitForBytes(t *testing.T) {
 			}
 		})
 	})
-	t.Run("one that leaves lets the next go", func(t *testing.T) {
+	t.Run("a canceled request unblocks the next", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			b := budget.New[string](100, wait)
@@ -207,7 +207,8 @@ func TestManyAtOnce(t *testing.T) {
 	take2(t, b)
 }
 
-// take2 checks that no request is left in a queue.
+// take2 checks that no request is left in a queue: each owner can take bytes without
+// waiting.
 func take2(t *testing.T, b *budget.Budget[int]) {
 	t.Helper()
 	for owner := range 5 {

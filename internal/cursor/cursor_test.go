@@ -51,16 +51,16 @@ func TestOtherEncodingsAreRejected(t *testing.T) {
 	scope := []byte("scope")
 	token := cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1), ID: [16]byte{1}}, scope)
 	for name, s := range map[string]string{
-		"empty":                   "",
-		"one character":           "a",
-		"without the first":       token[1:],
-		"without the last":        token[:len(token)-1],
-		"longer":                  token + "A",
-		"padded":                  token + "=",
-		"line break inside":       token[:20] + "\n" + token[20:],
-		"line break for the last": token[:len(token)-1] + "\n",
-		"zeros":                   strings.Repeat("A", len(token)),
-		"a million characters":    strings.Repeat("A", 1<<20),
+		"empty":                       "",
+		"one character":               "a",
+		"without the first character": token[1:],
+		"without the last character":  token[:len(token)-1],
+		"longer":                      token + "A",
+		"padded":                      token + "=",
+		"line break inside":           token[:20] + "\n" + token[20:],
+		"line break for the last":     token[:len(token)-1] + "\n",
+		"zeros":                       strings.Repeat("A", len(token)),
+		"a million characters":        strings.Repeat("A", 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,8 +76,8 @@ func TestOtherScopeIsRejected(t *testing.T) {
 	rejected(t, token, nil)
 }
 
-// A client that knows the format can forge a token. The token must not have a time that
-// the database rejects, or another version.
+// A client that knows the format can forge a token. Decode rejects times that the
+// database does not accept, and unknown versions.
 func TestForgedTokensAreRejected(t *testing.T) {
 	t.Parallel()
 	scope := []byte("scope")
@@ -98,7 +98,7 @@ func TestForgedTokensAreRejected(t *testing.T) {
 	}
 }
 
-// Every version of the token that any release has written must stay readable.
+// Tokens of every version that a release has written must remain readable.
 func TestFixturesOfEarlierVersions(t *testing.T) {
 	t.Parallel()
 	fixture, err := os.ReadFile("testdata/v1.token")

@@ -12,7 +12,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// The reason of a refused connection determines whether a retry may help.
+// The class of a connection error says whether a retry can help.
 func TestClassesOfConnectErrors(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -66,7 +66,7 @@ func changeURL(t *testing.T, databaseURL string, change func(*url.URL, url.Value
 	return u.String()
 }
 
-// The dialer uses libpq's TCP parameters. They are not sent to PostgreSQL, which would
+// The dialer applies libpq's TCP parameters. They are not sent to PostgreSQL, which would
 // reject them.
 func TestParametersOfTCP(t *testing.T) {
 	t.Parallel()

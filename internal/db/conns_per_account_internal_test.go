@@ -13,7 +13,7 @@ import (
 
 var greedy, second, third, fourth = [16]byte{1}, [16]byte{2}, [16]byte{3}, [16]byte{4}
 
-// mustEnter requires a place at once.
+// mustEnter fails unless each owner gets a place without waiting.
 func (g *gate) mustEnter(t *testing.T, owners ...[16]byte) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -25,17 +25,18 @@ func (g *gate) mustEnter(t *testing.T, owners ...[16]byte) {
 	}
 }
 
-// mustWait requires that there is no place.
+// mustWait fails if the owner gets a place without waiting.
 func (g *gate) mustWait(t *testing.T, owner [16]byte) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := g.enter(ctx, owner); !errors.Is(err, context.Canceled) {
-		t.Fatalf("owner %d has a place: %v", owner[0], err)
+		t.Fatalf("owner %d did not have to wait: %v", owner[0], err)
 	}
 }
 
-// enterLater starts to wait, and sends the name when admitted.
+// enterLater waits for a place in the background, and sends the name when the gate admits
+// the owner.
 func (g *gate) enterLater(t *testing.T, admitted chan<- string, owner [16]byte, name string) {
 	t.Helper()
 	before := g.stat().Waiting
@@ -50,7 +51,7 @@ func (g *gate) enterLater(t *testing.T, admitted chan<- string, owner [16]byte, 
 	}
 }
 
-// mustBeEmpty requires that no owner or caller is left.
+// mustBeEmpty fails if the gate still has an owner or a waiting caller.
 func (g *gate) mustBeEmpty(t *testing.T) {
 	t.Helper()
 	if g.held != 0 || len(g.lanes) != 0 || g.waiting.Len() != 0 || g.stat().Waiting != 0 {
@@ -74,7 +75,7 @@ func TestGateKeepsPlacesForOthers(t *testing.T) {
 		g.mustEnter(t, times(8, greedy)...)
 		g.mustWait(t, greedy)
 		g.mustEnter(t, second)
-		g.mustWait(t, second) // it already holds one, and the last is reserved
+		g.mustWait(t, second) // it already holds a place, and the last one is reserved
 		g.mustEnter(t, third)
 		g.mustWait(t, fourth)
 	})
@@ -93,7 +94,7 @@ func TestGateKeepsPlacesForOthers(t *testing.T) {
 		g.mustEnter(t, server, server)
 		g.mustWait(t, server)
 	})
-	t.Run("unless there is one place", func(t *testing.T) {
+	t.Run("unless there is only one place", func(t *testing.T) {
 		t.Parallel()
 		g := newGate(1, 1)
 		g.mustEnter(t, greedy)
@@ -101,7 +102,7 @@ func TestGateKeepsPlacesForOthers(t *testing.T) {
 		g.leave(greedy)
 		g.mustEnter(t, server)
 	})
-	t.Run("unless told otherwise", func(t *testing.T) {
+	t.Run("unless one owner may hold all places", func(t *testing.T) {
 		t.Parallel()
 		g := newGate(10, 10)
 		g.mustEnter(t, times(10, greedy)...)
@@ -139,7 +140,8 @@ func TestGateServesOwnersInTurn(t *testing.T) {
 	}
 }
 
-// No caller overtakes a waiting caller, except one that may not enter yet.
+// Callers are admitted in order, except that a caller may overtake one whose owner must
+// still wait.
 func TestGateQueues(t *testing.T) {
 	t.Parallel()
 	g := newGate(4, 3)
@@ -150,7 +152,7 @@ func TestGateQueues(t *testing.T) {
 	g.mustWait(t, greedy)
 	g.enterLater(t, admitted, third, "third")
 	g.leave(second)
-	if got := <-admitted; got != "third" { // greedy may not have the last place
+	if got := <-admitted; got != "third" { // the last place is reserved for another owner
 		t.Errorf("%s came first", got)
 	}
 	g.leave(third)
@@ -169,11 +171,11 @@ func TestGateWithAnotherCapacity(t *testing.T) {
 	g := newGate(10, 8)
 	g.mustEnter(t, times(5, greedy)...)
 	g.setCapacity(3)
-	g.mustWait(t, second) // held places stay held
+	g.mustWait(t, second) // the 5 places in use stay in use
 	for range 3 {
 		g.leave(greedy)
 	}
-	g.mustEnter(t, second) // the last of three places, which is reserved
+	g.mustEnter(t, second) // it takes the last of 3 places, which is reserved
 	admitted := make(chan string)
 	g.enterLater(t, admitted, greedy, "greedy")
 	g.enterLater(t, admitted, third, "third")
@@ -186,7 +188,7 @@ func TestGateWithAnotherCapacity(t *testing.T) {
 	g.mustBeEmpty(t)
 }
 
-// Under concurrent use the limits hold, and no owner is left at the end.
+// The limits also apply under concurrent use, and the gate is empty at the end.
 func TestGateUnderLoad(t *testing.T) {
 	t.Parallel()
 	const capacity, perOwner, owners = 7, 5, 20
@@ -201,7 +203,7 @@ func TestGateUnderLoad(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), rand.N(time.Millisecond))
 				if err := g.enter(ctx, owner); err == nil {
 					if n, of := held.Add(1), heldBy[owner[0]].Add(1); n > capacity || of > perOwner {
-						t.Errorf("%d hold places, %d of them owner %d's", n, of, owner[0])
+						t.Errorf("%d callers hold places, %d of them for owner %d", n, of, owner[0])
 					}
 					runtime.Gosched()
 					heldBy[owner[0]].Add(-1)

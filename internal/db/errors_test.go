@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// Each SQLSTATE has the class of the table, also if a function of the database raises it.
+// Each SQLSTATE has the class in the table, even if a function in the database raises it.
 func TestClassesOfErrors(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -60,7 +60,7 @@ func TestClassesOfErrors(t *testing.T) {
 	}
 }
 
-// A read is not repeated after an error of PostgreSQL itself.
+// A read is not retried after an error in its own statement.
 func TestReadIsNotRepeatedForEveryError(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -87,7 +87,7 @@ func TestNoRows(t *testing.T) {
 	}
 }
 
-// A read is repeated if its connection is cut.
+// A read is retried if its connection breaks.
 func TestReadOutlivesItsConnection(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -105,7 +105,7 @@ func TestReadOutlivesItsConnection(t *testing.T) {
 	}
 }
 
-// A write is not repeated if its connection is cut.
+// A write is not retried if its connection breaks.
 func TestWriteIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -120,7 +120,7 @@ func TestWriteIsNotRepeated(t *testing.T) {
 	}
 }
 
-// A read succeeds although a migration made its prepared statement stale.
+// A read succeeds even if a migration has invalidated its prepared statement.
 func TestReadOutlivesAMigration(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -163,7 +163,7 @@ func TestFullPoolIsUnavailable(t *testing.T) {
 	}
 }
 
-// A wait for a lock that is too long is ErrUnavailable.
+// A statement that waits too long for a lock fails with ErrUnavailable.
 func TestLockTimeoutIsUnavailable(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -187,7 +187,7 @@ func TestLockTimeoutIsUnavailable(t *testing.T) {
 	}
 }
 
-// The locks of a client that vanished are released after a timeout.
+// PostgreSQL releases the locks of a vanished client after a timeout.
 func TestIdleTransactionsEnd(t *testing.T) {
 	t.Parallel()
 	d := things(t)

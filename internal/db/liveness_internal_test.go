@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A connection that waits is suspect, unless it is idle in the pool: pgx may read from an
-// idle connection in the background.
+// A connection that waits too long for a response is suspect. An idle connection in the
+// pool is not: pgx may read from it in the background.
 func TestIdleConnectionsAreNotSuspect(t *testing.T) {
 	t.Parallel()
 	near, far := net.Pipe()
@@ -19,13 +19,13 @@ func TestIdleConnectionsAreNotSuspect(t *testing.T) {
 	w := &watchdog{sockets: sockets}
 	s.waiting.Store(clock() - 2*int64(suspectAfter))
 	if found := w.suspects(); len(found) != 1 {
-		t.Errorf("%d suspects while it waits, want 1", len(found))
+		t.Errorf("%d suspects while the connection waits, want 1", len(found))
 	}
 	s.idle.Store(true)
 	if found := w.suspects(); len(found) != 0 {
-		t.Errorf("%d suspects while it is idle, want 0", len(found))
+		t.Errorf("%d suspects while the connection is idle, want 0", len(found))
 	}
-	go func() { _, _ = far.Read(make([]byte, 1)) }() // ends with the pipe
+	go func() { _, _ = far.Read(make([]byte, 1)) }() // returns when the pipe closes
 	if _, err := s.Write([]byte{1}); err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestSlowStatementsAreNotCut(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(4 * time.Second) // idle in transaction for longer than suspectAfter, which must not be cut either
+		time.Sleep(4 * time.Second) // idle in transaction for longer than suspectAfter: this connection must not be cut either
 		_, err := q.Exec(ctx, "SELECT 1")
 		return err
 	})
@@ -57,7 +57,7 @@ func await(t *testing.T, complaint string, met func() bool) {
 	}
 }
 
-// The pool notes that a connection is idle when it is released.
+// The pool marks a connection as idle when it is released.
 func TestReleasedConnectionsAreIdle(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -71,10 +71,10 @@ func TestReleasedConnectionsAreIdle(t *testing.T) {
 	}
 	pgxConn := conn.Conn()
 	if db.IsIdle(pgxConn) {
-		t.Error("idle while it is in use")
+		t.Error("a connection in use is marked as idle")
 	}
 	conn.Release()
 	if !db.IsIdle(pgxConn) {
-		t.Error("not idle after its release")
+		t.Error("a released connection is not marked as idle")
 	}
 }

@@ -21,7 +21,7 @@ func (t *turns) mustBeEmpty(tb testing.TB) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.lines) != 0 {
-		tb.Errorf("%v are left", t.lines)
+		tb.Errorf("lines are left: %v", t.lines)
 	}
 }
 
@@ -49,27 +49,27 @@ func TestTurnsComeInOrder(t *testing.T) {
 		}
 	}
 	if turns.try(1) {
-		t.Error("the turn was had twice")
+		t.Error("two callers have the turn")
 	}
 	leave()
 	if i := <-came; i != 2 {
-		t.Errorf("%d came before the one that left", i)
+		t.Errorf("caller %d returned before the canceled one", i)
 	}
 	if !turns.try(2) {
-		t.Error("another lock has to wait")
+		t.Error("a caller of another lock has to wait")
 	}
 	turns.end(2)
 	for _, want := range []int{0, 1, 3, 4} {
 		turns.end(1)
 		if i := <-came; i != want {
-			t.Errorf("%d came, want %d", i, want)
+			t.Errorf("caller %d got the turn, want %d", i, want)
 		}
 	}
 	turns.end(1)
 	turns.mustBeEmpty(t)
 }
 
-// Under concurrent use one caller has the turn at a time, and no turn is lost.
+// Under concurrent use, one caller at a time has the turn of a lock, and no turn is lost.
 func TestTurnsUnderLoad(t *testing.T) {
 	t.Parallel()
 	turns := newTurns()

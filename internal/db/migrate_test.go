@@ -38,8 +38,8 @@ func TestMigrateUpDownUpFilled(t *testing.T) {
 	upDownUp(t, d.URL, d.Pool.Reset)
 }
 
-// upDownUp applies all migrations, rolls them back and applies them again. The schema
-// must be the same.
+// upDownUp applies all migrations, rolls them back, and applies them again. The schema
+// must be the same both times.
 func upDownUp(t *testing.T, url string, afterwards func()) {
 	t.Helper()
 	ctx := context.Background()
@@ -59,7 +59,7 @@ func upDownUp(t *testing.T, url string, afterwards func()) {
 		steps++
 	}
 	if left := schema(t, url); len(left) != 0 {
-		t.Errorf("the Downs leave %v", left)
+		t.Errorf("rolling back left %v", left)
 	}
 	redone, err := db.MigrateUp(ctx, url, migrations.FS)
 	if err != nil {
@@ -103,7 +103,7 @@ ORDER BY 1`)
 	return list
 }
 
-// Concurrent runs migrate once.
+// Concurrent runs apply each migration once.
 func TestMigrateByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -131,7 +131,8 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 	}
 }
 
-// A migration that cannot get its lock lets other statements pass, and is retried.
+// A migration that cannot get its lock gives up, so that other statements can proceed,
+// and is retried.
 func TestMigrationRetriesForItsLock(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -177,8 +178,8 @@ func TestMigrationRetriesForItsLock(t *testing.T) {
 	}
 }
 
-// The procedure of CONTRIBUTING.md builds an index during a long transaction. PostgreSQL
-// waits for the transactions that may see the table without the index.
+// The procedure in CONTRIBUTING.md builds an index even if a long transaction runs.
+// PostgreSQL waits for the transactions that may still see the table without the index.
 func TestConcurrentIndexOutlastsSnapshots(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -203,7 +204,7 @@ RESET lock_timeout;
 			_, err := db.MigrateUp(context.Background(), d.URL, files)
 			migrated <- err
 		}()
-		// Longer than a migration may wait for a lock.
+		// Wait until the statement has run for longer than a migration may wait for a lock.
 		var waited bool
 		for !waited {
 			err := d.Conns.Read(ctx, func(ctx context.Context, q db.Querier) error {
@@ -215,7 +216,7 @@ RESET lock_timeout;
 			}
 			select {
 			case err := <-migrated:
-				return fmt.Errorf("it did not wait: %w", err)
+				return fmt.Errorf("the migration did not wait: %w", err)
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
@@ -233,7 +234,7 @@ RESET lock_timeout;
 	}
 }
 
-// Every migration that builds or drops an index concurrently follows the procedure.
+// Every migration that builds an index concurrently follows the procedure.
 func TestConcurrentIndexProcedure(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
@@ -263,7 +264,7 @@ func TestConcurrentIndexProcedure(t *testing.T) {
 			}
 			up, _, _ := strings.Cut(string(text), "-- +goose Down")
 			if !followsProcedure(up) {
-				t.Error("it builds an index concurrently, but not as CONTRIBUTING.md says")
+				t.Error("the migration builds an index concurrently, but does not follow the procedure in CONTRIBUTING.md")
 			}
 		})
 	}
@@ -317,7 +318,7 @@ func TestSchemaVersion(t *testing.T) {
 	}
 }
 
-// The newest schema supports its own release.
+// The schema's floor is at most its own version, so that its own release can use it.
 func TestSchemaFloor(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -327,7 +328,7 @@ func TestSchemaFloor(t *testing.T) {
 	}
 }
 
-// The schema rejects the values that the contract rejects.
+// The schema rejects the values that the API rejects.
 func TestSchemaRejectsInvalidValues(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -398,8 +399,9 @@ func TestSchemaRejectsInvalidValues(t *testing.T) {
 	}
 }
 
-// No function of the schema changes an organization's place in the lists, and no UPDATE
-// calls a volatile function, which a distributed table would not allow.
+// No function in the schema changes a column that determines an organization's position
+// in the lists. No UPDATE calls a volatile function, which distributed tables do not
+// allow.
 func TestFunctionsUpdateOnlyWhatMayChange(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -10,7 +10,7 @@ import (
 	"orgd/internal/db"
 )
 
-// A function can tell the class of an error before it returns.
+// A function inside Write gets translated errors, so it can check their class.
 func TestQuerierTranslatesErrors(t *testing.T) {
 	t.Parallel()
 	d := things(t)
@@ -55,7 +55,7 @@ func TestQuerierTranslatesErrors(t *testing.T) {
 			if !errors.Is(inside, c.want) {
 				t.Errorf("inside: %v, want %v", inside, c.want)
 			}
-			// A second translation adds nothing.
+			// Write translates the error again, which must not change it.
 			if err == nil || err.Error() != inside.Error() {
 				t.Errorf("outside: %v, inside: %v", err, inside)
 			}

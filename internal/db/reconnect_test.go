@@ -15,7 +15,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// While PostgreSQL rejects connections, not every caller dials.
+// While PostgreSQL rejects connections, the pool dials rarely, however many callers wait.
 func TestFewDialsWhileConnectionsFail(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -46,14 +46,14 @@ func TestFewDialsWhileConnectionsFail(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	})
 	t.Logf("%d dials in 4 s", dials.Load())
-	// Twelve connections are tried before the first one fails, and then about three per
-	// second. pgx dials twice for each.
+	// The pool tries twelve connections before the first one fails, and then about three
+	// per second. pgx dials twice for each.
 	if n := dials.Load(); n > 80 {
-		t.Errorf("%d dials in 4 s", n)
+		t.Errorf("%d dials in 4 s, want at most 80", n)
 	}
 }
 
-// callers runs do repeatedly in n goroutines.
+// callers calls do repeatedly in n goroutines, for the given time.
 func callers(n int, during time.Duration, do func()) {
 	var calling sync.WaitGroup
 	end := time.Now().Add(during)

@@ -42,11 +42,11 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 	d.Exec(t, "CREATE TABLE elsewhere.orgs (wrong int)")
 	setOnDatabase(t, d, hostile)
 	for name, databaseURL := range map[string]string{
-		"by the database":     d.URL,
-		"and in the URL":      changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("client_encoding", "LATIN1") }),
-		"and an empty path":   changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("search_path", "") }),
-		"and in the options":  changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("options", "-c default_transaction_isolation=serializable") }),
-		"and another's table": changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("search_path", "elsewhere, public") }),
+		"on the database":                    d.URL,
+		"on the database and in the URL":     changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("client_encoding", "LATIN1") }),
+		"with an empty search_path":          changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("search_path", "") }),
+		"on the database and in the options": changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("options", "-c default_transaction_isolation=serializable") }),
+		"with another table named orgs":      changeURL(t, d.URL, func(_ *url.URL, q url.Values) { q.Set("search_path", "elsewhere, public") }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +61,7 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 					(SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'orgs'::regclass), $1::text`, "Žofie 🏥").
 					Scan(&encoding, &level, &least, &schema, &echo)
 				if err == nil && (encoding != "UTF8" || level != "read committed" || least != "warning" || schema != "public" || echo != "Žofie 🏥") {
-					t.Errorf("encoding %s, isolation %s, messages from %s on, orgs of %s, %q", encoding, level, least, schema, echo)
+					t.Errorf("encoding %s, isolation %s, least message level %s, orgs in schema %s, %q", encoding, level, least, schema, echo)
 				}
 				return err
 			}
@@ -72,7 +72,7 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 	}
 }
 
-// They do not affect a migration either.
+// Settings of the database do not affect a migration either.
 func TestMigrationUnderSettingsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{"no path": "", "public": "public"} {
@@ -97,7 +97,8 @@ func TestMigrationUnderSettingsOfTheDatabase(t *testing.T) {
 	}
 }
 
-// A database that cannot store all names is rejected, in one line that says how to fix it.
+// A database whose encoding cannot store all names is rejected. The error is one line
+// that says how to fix it.
 func TestOtherEncodingsAreRejected(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"SQL_ASCII", "LATIN1"} {
@@ -120,7 +121,8 @@ func TestOtherEncodingsAreRejected(t *testing.T) {
 	}
 }
 
-// Behind a pooler, the role sets the isolation level. A role with a wrong one is rejected.
+// Behind a pooler, the isolation level comes from the role. A role with a wrong level is
+// rejected.
 func TestIsolationBehindAPooler(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

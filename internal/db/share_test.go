@@ -12,8 +12,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// An account that uses all its connections and waits for more blocks neither other
-// accounts nor the server.
+// An account that uses all its connections, and waits for more, blocks neither other
+// accounts nor the server's own statements.
 func TestShareOfAGreedyAccount(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -41,10 +41,10 @@ func TestShareOfAGreedyAccount(t *testing.T) {
 		})
 	}
 	if err := greedy.Read(ctx, selectOne); !errors.Is(err, db.ErrUnavailable) {
-		t.Errorf("the greedy one has another connection: %v", err)
+		t.Errorf("the greedy account got another connection: %v", err)
 	}
 	if n := pool.Stat().AcquiredConns(); n != 4 {
-		t.Errorf("it holds %d connections", n)
+		t.Errorf("the greedy account holds %d connections", n)
 	}
 	release()
 	if err := greedy.Read(ctx, selectOne); err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Sockets detect a dead network with the settings of the URL, or the defaults.
+// Sockets detect a dead network according to the URL's parameters, or the defaults.
 func TestSocketOptions(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -18,15 +18,15 @@ func TestSocketOptions(t *testing.T) {
 	t.Cleanup(func() { ln.Close() })
 	for name, c := range map[string]struct {
 		params      string
-		small       bool // statements only
+		small       bool // the connection carries only small statements
 		idle, count int
 		timeout     time.Duration
 	}{
-		"small statements": {"", true, 10, 3, 5 * time.Second},
-		"COPY":             {"", false, 10, 3, 0}, // PostgreSQL may not read for seconds
-		"as the URL has":   {"?keepalives_idle=7&keepalives_count=5&tcp_user_timeout=1500", true, 7, 5, 1500 * time.Millisecond},
-		"COPY, as the URL": {"?tcp_user_timeout=1500", false, 10, 3, 1500 * time.Millisecond},
-		"none, as the URL": {"?tcp_user_timeout=0", true, 10, 3, 0},
+		"small statements":                 {"", true, 10, 3, 5 * time.Second},
+		"COPY":                             {"", false, 10, 3, 0}, // PostgreSQL may stop reading for seconds
+		"small statements, set in the URL": {"?keepalives_idle=7&keepalives_count=5&tcp_user_timeout=1500", true, 7, 5, 1500 * time.Millisecond},
+		"COPY, set in the URL":             {"?tcp_user_timeout=1500", false, 10, 3, 1500 * time.Millisecond},
+		"no timeout, set in the URL":       {"?tcp_user_timeout=0", true, 10, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -44,7 +44,7 @@ func TestWriteTxCommits(t *testing.T) {
 	}
 }
 
-// A transaction that fails leaves nothing, and its connection can be used again.
+// A failed transaction is rolled back, and its connection can be used again.
 func TestWriteTxRollsBack(t *testing.T) {
 	t.Parallel()
 	d := things(t)
@@ -59,7 +59,7 @@ func TestWriteTxRollsBack(t *testing.T) {
 		"a conflict": {func(ctx context.Context, q db.Querier) error {
 			return errors.Join(insert(ctx, q, 1), insert(ctx, q, 1))
 		}, db.ErrConflict},
-		"a client that left": {func(ctx context.Context, q db.Querier) error {
+		"a canceled caller": {func(ctx context.Context, q db.Querier) error {
 			err := insert(ctx, q, 1)
 			cancel()
 			return errors.Join(err, ctx.Err())
@@ -91,13 +91,13 @@ func TestWriteTxRollsBack(t *testing.T) {
 	awaitGivenBack(t, d.Conns)
 }
 
-// awaitGivenBack waits until no connection is in use: the pool closes unusable ones in
-// the background.
+// awaitGivenBack waits until no connection is in use, because the pool closes unusable
+// connections in the background.
 func awaitGivenBack(t *testing.T, pool *db.Pool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); pool.Stat().AcquiredConns() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections were not given back", pool.Stat().AcquiredConns())
+			t.Fatalf("%d connections were not returned to the pool", pool.Stat().AcquiredConns())
 		}
 	}
 }
@@ -126,7 +126,7 @@ func TestOnlyOneSweeps(t *testing.T) {
 		}
 		swept, err := d.Conns.Sweep(ctx, 1, sweepThings)
 		if swept != 0 {
-			t.Errorf("swept %d beside another", swept)
+			t.Errorf("swept %d rows during another sweep", swept)
 		}
 		return err
 	})
@@ -134,6 +134,6 @@ func TestOnlyOneSweeps(t *testing.T) {
 		t.Error(err)
 	}
 	if swept, err := d.Conns.Sweep(ctx, 1, sweepThings); err != nil || swept != 1 {
-		t.Errorf("swept %d afterwards, %v", swept, err)
+		t.Errorf("swept %d rows after the other sweep, %v", swept, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// counter has an effect that can be counted: each run adds a row.
+// counter provides an effect that a test can count: each run adds a row.
 type counter struct {
 	*dbtest.DB
 	account uuid.UUID
@@ -86,7 +86,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// A failed effect leaves nothing behind and can be tried again.
+// A failed call stores nothing, and its key can be used again.
 func TestFailureIsNotStored(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -122,13 +122,13 @@ func TestConcurrentCallsWithOneKey(t *testing.T) {
 	}
 }
 
-// While the first call runs, a repeat fails at once and blocks nothing.
+// A retry that arrives during the first call fails with ErrInProgress instead of waiting.
 func TestRepeatOfACallInProgress(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	_, _, err := idempotency.Once(context.Background(), c.Conns.For(c.account), c.key("k", ""), nil, func(context.Context, db.Querier) (counted, error) {
 		if _, _, err := c.once(c.key("k", "")); !errors.Is(err, idempotency.ErrInProgress) {
-			t.Errorf("the repeat: %v", err)
+			t.Errorf("the retry: %v", err)
 		}
 		return counted{}, nil
 	})
@@ -137,7 +137,7 @@ func TestRepeatOfACallInProgress(t *testing.T) {
 	}
 }
 
-// A key can be used again after 24 hours, whether or not its row was swept.
+// A key can be used again after 24 hours, even if its row has not been swept.
 func TestResultsExpire(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -152,7 +152,7 @@ func TestResultsExpire(t *testing.T) {
 		t.Errorf("old: %v %v", replayed, err)
 	}
 	if _, replayed, err := c.once(c.key("old", "another call")); err != nil || !replayed {
-		t.Errorf("old, taken anew: %v %v", replayed, err)
+		t.Errorf("old, used again: %v %v", replayed, err)
 	}
 	if swept, err := idempotency.Sweep(context.Background(), c.Conns); err != nil || swept != 1 {
 		t.Errorf("swept %d, %v", swept, err)
@@ -162,8 +162,8 @@ func TestResultsExpire(t *testing.T) {
 	}
 }
 
-// During an upgrade the other release may store a version that this one cannot read. The
-// repeat then fails and has no effect.
+// During an upgrade, the other release may store a version of the result that this
+// release cannot read. A retry then fails and has no effect.
 func TestResultOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

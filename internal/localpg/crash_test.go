@@ -34,7 +34,7 @@ func TestCrashIsReported(t *testing.T) {
 	}
 }
 
-// PostgreSQL refuses to start while a child of the one that crashed lives.
+// PostgreSQL refuses to start while a child of the crashed server still runs.
 func TestStartWaitsForTheChildrenOfACrash(t *testing.T) {
 	t.Parallel()
 	dir := serverDir(t)
@@ -50,7 +50,7 @@ func TestStartWaitsForTheChildrenOfACrash(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := localpg.Start(ctx, cheapOptions(dir)); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "earlier PostgreSQL") {
-		t.Errorf("Start beside a child of the crash: %v", err)
+		t.Errorf("Start while a child of the crashed server runs: %v", err)
 	}
 	signal(t, child, syscall.SIGCONT)
 	if got := query1(t, start(t, dir).URL("postgres"), "SELECT word FROM kept"); got != "a word" {
@@ -58,7 +58,7 @@ func TestStartWaitsForTheChildrenOfACrash(t *testing.T) {
 	}
 }
 
-// backend returns the process that serves a connection, which stays open.
+// backend opens a connection and returns the id of the process that serves it.
 func backend(t *testing.T, s *localpg.Server) int {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.URL("postgres"))
@@ -68,7 +68,7 @@ func backend(t *testing.T, s *localpg.Server) int {
 	pid := int(conn.PgConn().PID())
 	t.Cleanup(func() {
 		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
-			t.Errorf("wake process %d: %v", pid, err)
+			t.Errorf("continue process %d: %v", pid, err)
 		}
 		_ = conn.Close(t.Context()) // the server has closed it
 	})
@@ -78,14 +78,14 @@ func backend(t *testing.T, s *localpg.Server) int {
 func TestServerEndsWithItsKilledOwner(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		return // elsewhere the next start ends it
+		return // on other systems, the next Start ends the server
 	}
 	dir := serverDir(t)
 	o := startOwner(t, dir)
 	o.url(t)
 	pid := postmaster(t, dir)
 	o.kill()
-	until(t, "the server's end", func() bool { return hasEnded(t, pid) })
+	until(t, "the server exits", func() bool { return hasEnded(t, pid) })
 }
 
 func TestStartEndsTheServerOfAKilledOwner(t *testing.T) {
@@ -94,7 +94,7 @@ func TestStartEndsTheServerOfAKilledOwner(t *testing.T) {
 	o := startOwner(t, dir)
 	exec1(t, o.url(t), "CREATE TABLE kept AS SELECT 'a word' AS word")
 	pid := postmaster(t, dir)
-	signal(t, pid, syscall.SIGSTOP) // asleep, it outlives its owner
+	signal(t, pid, syscall.SIGSTOP) // a stopped server survives its owner
 	o.kill()
 	signal(t, pid, syscall.SIGCONT)
 	s := start(t, dir)
@@ -111,7 +111,7 @@ func TestOwnerKilledDuringInitdb(t *testing.T) {
 	dir := openDir(t)
 	o := startOwner(t, dir)
 	staging := filepath.Join(dir, "cluster.new")
-	until(t, "initdb", func() bool { return len(names(t, filepath.Join(staging, "data/base"))) > 0 })
+	until(t, "initdb has begun", func() bool { return len(names(t, filepath.Join(staging, "data/base"))) > 0 })
 	o.kill()
 	if len(names(t, staging)) != 1 {
 		t.Fatal("initdb was not interrupted: nothing was tested")
@@ -122,11 +122,11 @@ func TestOwnerKilledDuringInitdb(t *testing.T) {
 	}
 }
 
-// After a reboot another program may have the number in postmaster.pid.
+// After a reboot, the process id in postmaster.pid may belong to another program.
 func TestStrangerWithTheNumberOfTheServerIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		return // PostgreSQL refuses to start
+		return // on other systems, PostgreSQL refuses to start
 	}
 	dir := serverDir(t)
 	stranger := exec.Command("sleep", "600")
@@ -135,12 +135,12 @@ func TestStrangerWithTheNumberOfTheServerIsLeftAlone(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		_ = stranger.Process.Kill()
-		_ = stranger.Wait() // it says that it was killed
+		_ = stranger.Wait() // its error reports the kill
 	})
 	data := filepath.Join(dir, "cluster/data")
 	overwrite(t, filepath.Join(data, "postmaster.pid"), strconv.Itoa(stranger.Process.Pid)+"\n"+data+"\n1\n5432\n\n127.0.0.1\n0 0\nready\n")
 	start(t, dir)
 	if hasEnded(t, stranger.Process.Pid) {
-		t.Error("the stranger was ended")
+		t.Error("the other program was killed")
 	}
 }

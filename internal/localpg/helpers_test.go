@@ -19,8 +19,8 @@ import (
 	"orgd/internal/localpg"
 )
 
-// ownerVariable, in the environment, makes the test binary start a server in the
-// directory that it names, and keep it until the binary is killed.
+// ownerVariable is an environment variable. If it names a directory, the test binary
+// starts a server there and keeps it running until the binary is killed.
 const ownerVariable = "LOCALPG_TEST_OWN"
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// own prints the server's address, or why there is none.
+// own starts a server in dir and prints its URL, or the error. It does not return.
 func own(dir string) {
 	s, err := localpg.Start(context.Background(), cheapOptions(dir))
 	if err != nil {
@@ -75,7 +75,7 @@ func makeTemplate() {
 	template.err = errors.Join(s.Stop(), os.Remove(filepath.Join(dir, "port")))
 }
 
-// serverDir returns the directory of a server that was stopped.
+// serverDir returns a directory that contains a stopped server.
 func serverDir(t *testing.T) string {
 	t.Helper()
 	if template.err != nil {
@@ -89,8 +89,8 @@ func serverDir(t *testing.T) string {
 	return dir
 }
 
-// openDir returns a name for a directory that every user can enter. t.TempDir is for
-// its owner only.
+// openDir returns a path in a temporary directory that every user may enter. Only the
+// owner may enter the one of t.TempDir.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir := realTempDir(t)
@@ -100,7 +100,7 @@ func openDir(t *testing.T) string {
 	return filepath.Join(dir, "pg")
 }
 
-// realTempDir is t.TempDir without the symbolic link that leads to it on a Mac.
+// realTempDir is t.TempDir with symbolic links resolved: on macOS, its path contains one.
 func realTempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -158,7 +158,7 @@ func query1(t *testing.T, url, sql string) string {
 	return text
 }
 
-// owner is another process that has a server.
+// owner is another process that runs a server.
 type owner struct {
 	cmd *exec.Cmd
 	out *bufio.Reader
@@ -190,7 +190,7 @@ func startOwner(t *testing.T, dir string) *owner {
 func (o *owner) kill() {
 	if o.cmd.ProcessState == nil {
 		_ = o.cmd.Process.Kill()
-		_ = o.cmd.Wait() // it says that it was killed
+		_ = o.cmd.Wait() // its error reports the kill
 	}
 }
 
@@ -199,12 +199,12 @@ func (o *owner) url(t *testing.T) string {
 	t.Helper()
 	line, err := o.out.ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "postgres://") {
-		t.Fatalf("owner says %q, %v", line, err)
+		t.Fatalf("the owner printed %q, %v", line, err)
 	}
 	return strings.TrimSpace(line)
 }
 
-// postmaster returns the process number of the server in dir.
+// postmaster returns the process id of the server in dir.
 func postmaster(t *testing.T, dir string) int {
 	t.Helper()
 	line, _, _ := strings.Cut(read(t, filepath.Join(dir, "cluster/data/postmaster.pid")), "\n")
@@ -222,8 +222,8 @@ func signal(t *testing.T, pid int, s syscall.Signal) {
 	}
 }
 
-// stateOf returns how ps describes a process: nothing if there is none, Z if it has
-// ended and its new parent has not noticed yet.
+// stateOf returns the state that ps shows for a process. It is empty if there is no such
+// process, and Z if the process has ended but its parent has not reaped it yet.
 func stateOf(t *testing.T, pid int) string {
 	t.Helper()
 	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
@@ -248,7 +248,7 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// overwrite leaves the file's owner as it is.
+// overwrite replaces the contents of a file and keeps its owner.
 func overwrite(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -265,12 +265,12 @@ func names(t *testing.T, pattern string) []string {
 	return found
 }
 
-// until waits for what other processes do.
+// until waits until done returns true.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s did not happen", what)
+			t.Fatalf("timed out waiting until %s", what)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func TestSecondStartIsRefused(t *testing.T) {
 	o.url(t)
 	refused() // in another
 	if err := s.Remove(); !errors.Is(err, localpg.ErrInUse) {
-		t.Fatalf("Remove of what another process uses: %v", err)
+		t.Fatalf("Remove of a directory that another process uses: %v", err)
 	}
 	o.kill()
 }
@@ -187,7 +187,7 @@ func TestCancelledStart(t *testing.T) {
 		_, err := localpg.Start(ctx, cheapOptions(dir))
 		failed <- err
 	}()
-	until(t, "initdb", func() bool { return len(names(t, filepath.Join(dir, "cluster.new/data/base"))) > 0 })
+	until(t, "initdb has begun", func() bool { return len(names(t, filepath.Join(dir, "cluster.new/data/base"))) > 0 })
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Fatalf("Start: %v", err)
@@ -198,7 +198,8 @@ func TestCancelledStart(t *testing.T) {
 	}
 }
 
-// Root's PostgreSQL runs as another user. The error has the command that lets it in.
+// If root starts PostgreSQL, it runs as another user. If that user cannot enter the
+// directory, the error contains a command that fixes this.
 func TestDirThatPostgresCannotEnter(t *testing.T) {
 	t.Parallel()
 	parent := filepath.Join(filepath.Dir(openDir(t)), "it's closed")
@@ -209,7 +210,7 @@ func TestDirThatPostgresCannotEnter(t *testing.T) {
 	if os.Geteuid() == 0 {
 		_, err := localpg.Start(t.Context(), cheapOptions(dir))
 		if err == nil {
-			t.Fatal("it was entered")
+			t.Fatal("PostgreSQL could enter the directory")
 		}
 		_, command, ok := strings.Cut(err.Error(), "or run: ")
 		if !ok || !strings.HasPrefix(command, "chmod o+x '") {

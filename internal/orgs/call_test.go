@@ -11,7 +11,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// A change with an idempotency key is made once, and its repeat has the same result.
+// A change with an idempotency key is made once. A retry returns the same result.
 func TestKeyedChangesAreReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -32,7 +32,7 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 		"remove":     func(c orgs.Call) (orgs.Changed, error) { return b.repository.RemoveMember(ctx, c, id, nil, user) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			// This "create" repeats the call above.
+			// The case "create" retries the creation above.
 			key := "k-" + name
 			if name == "create" {
 				key = "k"
@@ -51,7 +51,7 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 				t.Errorf("result (-first +again):\n%s", diff)
 			}
 			if got := len(b.events(t, id)); got != events {
-				t.Errorf("again: %d events became %d", events, got)
+				t.Errorf("the retry: %d events became %d", events, got)
 			}
 		})
 	}
@@ -88,14 +88,14 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 			}
 		})
 	}
-	// The same text in another account is another key.
+	// Another account can use the same key for another call.
 	theirs := orgs.Call{AccountID: b.Account(t), RequestID: "r", IdempotencyKey: "k"}
 	if made, err := b.repository.Create(ctx, theirs, orgs.NewOrg{Name: "Acme"}); err != nil || made.Replayed {
 		t.Errorf("another account: %+v, %v", made, err)
 	}
 }
 
-// If the organization's state caused an error, the repeat returns the same error, even if
+// If the organization's state caused an error, a retry returns the same error, even if
 // the state has changed since.
 func TestStoredErrorsAreReplayed(t *testing.T) {
 	t.Parallel()

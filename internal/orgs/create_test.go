@@ -45,7 +45,7 @@ func TestKeyedCreationWithoutMetadata(t *testing.T) {
 }
 
 // Of many concurrent creations with one key, one creates the organization. The others
-// return it, or are told to retry.
+// return it or fail with ErrInProgress.
 func TestConcurrentCreationsWithOneKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -67,6 +67,6 @@ func TestConcurrentCreationsWithOneKey(t *testing.T) {
 		}
 	})
 	if page := b.list(t, orgs.ListParams{Limit: 10}); fresh != 1 || len(made) != 1 || len(page.Orgs) != 1 {
-		t.Errorf("%d creations were not replayed, returned %v; %d organizations", fresh, made, len(page.Orgs))
+		t.Errorf("%d creations were not replays, all returned %v; %d organizations are stored", fresh, made, len(page.Orgs))
 	}
 }

@@ -32,7 +32,7 @@ func (b bundle) erase(t fataler) {
 	}
 }
 
-// fill makes n users members, of whom userN(1) is the first.
+// fill makes userN(1) to userN(n) members of the organization.
 func (b bundle) fill(t testing.TB, id uuid.UUID, n int) {
 	t.Helper()
 	b.Exec(t, `
@@ -72,7 +72,7 @@ func (b bundle) dump(t testing.TB) string {
 	return all.String()
 }
 
-// lacks checks that a dump has none of the texts.
+// lacks checks that the dump contains none of the texts.
 func lacks(t *testing.T, dump string, texts ...string) {
 	t.Helper()
 	for line := range strings.Lines(dump) {
@@ -136,8 +136,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// After the erasure no table has a name, a value or a user id of the organization. The
-// event org.deleted names the key of the caller.
+// After the erasure, no table contains a name, a value or a user id of the organization.
+// The event org.deleted names the caller's key.
 func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -168,10 +168,10 @@ func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 	b.delete(t, id)
 	b.delete(t, counted.Org.ID)
 	if n := b.count(t, "SELECT count(*) FROM idempotency_keys") + b.count(t, "SELECT count(*) FROM unanswered_creations"); n != 0 {
-		t.Errorf("%d results are kept", n)
+		t.Errorf("%d stored results are left", n)
 	}
 	if _, err := b.repository.Update(ctx, b.keyed("update"), id, nil, orgs.Changes{Name: ptr("Hush Ltd")}); !errors.Is(err, orgs.ErrNotFound) {
-		t.Errorf("a repeat: %v", err)
+		t.Errorf("a retry: %v", err)
 	}
 	b.erase(t)
 	lacks(t, b.dump(t), "Secret", "Hush", "hidden", "payload", "auth0")
@@ -185,8 +185,8 @@ func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 	}
 }
 
-// An erasure that stops between two pieces continues with what is left. Until then the rest
-// is not visible.
+// An erasure that stops between two pieces continues with the remaining rows. Until then,
+// no list shows the deleted organization.
 func TestErasureSurvivesACrash(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -213,14 +213,14 @@ END $$`)
 		t.Errorf("%d erasures are pending, want the one that failed", count)
 	}
 	if n := len(b.walk(t, orgs.ListParams{Limit: 10, UserID: ptr(userN(2500))})); n != 0 {
-		t.Errorf("a list has %d deleted organizations", n)
+		t.Errorf("a list shows %d deleted organizations", n)
 	}
 	restarted := bundle{DB: b.DB, repository: orgs.NewRepository(b.Conns), account: b.account}
 	restarted.erase(t)
 	lacks(t, b.dump(t), "auth0", "Acme", "org_erasures ")
 }
 
-// Two servers that erase together leave nothing, and neither fails.
+// Several servers that erase concurrently leave nothing behind, and none of them fails.
 func TestErasuresTogether(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -233,12 +233,12 @@ func TestErasuresTogether(t *testing.T) {
 		other := bundle{DB: b.DB, repository: orgs.NewRepository(b.Conns), account: b.account}
 		other.erase(tb{t})
 	})
-	b.erase(t) // one that stopped because another was erasing
+	b.erase(t) // finishes a piece that a server above skipped because another was erasing
 	lacks(t, b.dump(t), "auth0", "Acme", "org_erasures ")
 }
 
-// A user's lists keep their promises while the user's memberships of thousands of deleted
-// organizations are still there.
+// A user's lists are correct even before the user's memberships of thousands of deleted
+// organizations have been erased.
 func TestListsPassDeletedOrganizations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -250,7 +250,8 @@ func TestListsPassDeletedOrganizations(t *testing.T) {
 			t.Fatal(err)
 		}
 		want = append([]uuid.UUID{id}, want...)
-		// The members of 2,000 organizations that are deleted, on both sides of this one.
+		// Memberships of 2,000 deleted organizations that were created at about the same
+		// time.
 		for _, activity := range []int{-1, 1} {
 			b.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity)
@@ -284,7 +285,7 @@ SELECT $1, gen_random_uuid(), $2, now() - n * interval '1 microsecond', $3 FROM 
 	}
 }
 
-// Concurrent additions, patches and walks see the organization whole or not at all, and
+// Concurrent additions, updates and walks see the whole organization or none of it, and
 // leave nothing behind.
 func TestDeleteAgainstOtherCalls(t *testing.T) {
 	t.Parallel()
@@ -327,7 +328,7 @@ func TestDeleteAgainstOtherCalls(t *testing.T) {
 						found[o.ID]++
 					}
 					if found[kept] != 1 || gone && found[made.ID] != 0 {
-						t.Errorf("after the deletion %v, a walk saw %v", gone, found)
+						t.Errorf("deleted %v, but a walk saw %v", gone, found)
 					}
 				}
 			}
@@ -340,8 +341,9 @@ func TestDeleteAgainstOtherCalls(t *testing.T) {
 	}
 }
 
-// A user in 1,000 organizations, creator of some, is nowhere after the erasure. Each
-// organization moves by one version and gets one event.
+// After the erasure of a user who was in 1,000 organizations and created some of them, no
+// table contains the user's id. The version of each organization rises by one, and each
+// gets one event.
 func TestEraseUser(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -395,17 +397,17 @@ SELECT account_id, 'org.member_added', org_id, $2, $2, 'r' FROM org_members WHER
 		t.Errorf("%d organizations have one event, want 1001", n)
 	}
 	if n := b.count(t, "SELECT count(*) FROM events WHERE type = 'user.erased'"); n != 1 {
-		t.Errorf("%d events of the erasure", n)
+		t.Errorf("%d events user.erased, want 1", n)
 	}
 	acting.IdempotencyKey = "create"
 	again, err := b.repository.Create(ctx, acting, orgs.NewOrg{Name: "Made by"})
 	if err != nil || !again.Replayed || again.Org.ID != made.Org.ID || again.Org.CreatedByUserID != "" {
-		t.Errorf("a repeat: %+v, %v", again, err)
+		t.Errorf("a retry: %+v, %v", again, err)
 	}
 }
 
-// An erasure continues after a failure between two pieces. Memberships that change
-// during the erasure are counted right.
+// User counts are right after an erasure that runs during removals, deletions and
+// additions.
 func TestEraseUserAgainstOtherCalls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -459,8 +461,8 @@ func TestEraseUserAgainstOtherCalls(t *testing.T) {
 	}
 }
 
-// The sweep of stored results, a deletion and an erasure lock the rows that they share in
-// one order, the oldest first, so no two of them can deadlock.
+// The sweep of stored results, a deletion and an erasure lock the rows that they have in
+// common in the same order, the oldest first. Therefore they cannot deadlock.
 func TestStoredResultsAreLockedInOrder(t *testing.T) {
 	t.Parallel()
 	for name, run := range map[string]func(bundle, uuid.UUID) error{
@@ -480,7 +482,7 @@ func TestStoredResultsAreLockedInOrder(t *testing.T) {
 			b, ctx := setup(t), context.Background()
 			id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
 			b.setActive(t, id, false)
-			// A scan without an order meets the younger one first.
+			// A scan without ORDER BY finds the younger row first.
 			for _, age := range []string{"25 hours", "26 hours"} {
 				b.Exec(t, `
 INSERT INTO idempotency_keys (account_id, key_digest, call_digest, org_id, result, created_at)
@@ -492,15 +494,15 @@ VALUES ($1, sha256(convert_to($3, 'UTF8')), sha256(''), $2, jsonb_build_object('
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = tx.Rollback(ctx) }() // ended already, unless the test failed
+			defer func() { _ = tx.Rollback(ctx) }() // does nothing unless the test has failed
 			if tag, err := tx.Exec(ctx, lock, "26 hours 10 minutes", "25 hours 50 minutes"); err != nil || tag.RowsAffected() != 1 {
-				t.Fatalf("lock the older: %v, %v", tag, err)
+				t.Fatalf("lock the older row: %v, %v", tag, err)
 			}
 			done := make(chan error, 1)
 			go func() { done <- run(b, id) }()
 			b.awaitLockWait(t, done)
 			if tag, err := tx.Exec(ctx, lock, "25 hours 10 minutes", "24 hours 50 minutes"); err != nil || tag.RowsAffected() != 1 {
-				t.Errorf("the younger is locked before the older: %v, %v", tag, err)
+				t.Errorf("the younger row is locked before the older one: %v, %v", tag, err)
 			}
 			if err := tx.Rollback(ctx); err != nil {
 				t.Fatal(err)
@@ -515,10 +517,10 @@ VALUES ($1, sha256(convert_to($3, 'UTF8')), sha256(''), $2, jsonb_build_object('
 // awaitLockWait waits until a session of the database waits for a lock.
 func (b bundle) awaitLockWait(t *testing.T, done <-chan error) {
 	t.Helper()
-	for waiting := false; !waiting; time.Sleep(5 * time.Millisecond) { // between two looks
+	for waiting := false; !waiting; time.Sleep(5 * time.Millisecond) {
 		select {
 		case err := <-done:
-			t.Fatalf("it ended without waiting: %v", err)
+			t.Fatalf("the call ended without waiting: %v", err)
 		default:
 		}
 		err := b.Pool.QueryRow(context.Background(), `

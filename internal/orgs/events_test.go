@@ -11,15 +11,15 @@ import (
 	"orgd/internal/uuid"
 )
 
-// event is a row of the audit trail without its position and time. Subject is the user that
-// it is about.
+// event is a row of the audit trail without its position and time. Subject is the user
+// whom the event is about.
 type event struct {
 	Type, Before, After, RequestID string
 	KeyID                          *uuid.UUID
 	UserID, Subject                *string
 }
 
-// events returns the organization's events in their order.
+// events returns the organization's events in order.
 func (b bundle) events(t testing.TB, orgID uuid.UUID) []event {
 	t.Helper()
 	rows, err := b.Pool.Query(context.Background(), `

@@ -5,7 +5,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// WithNearby returns a repository whose lists read n organizations nearby.
+// WithNearby returns a repository whose lists with filters read about n organizations in
+// order before they use the index.
 func (r *Repository) WithNearby(n int) *Repository {
 	other := *r
 	other.nearby = nearby{orgs: n, ofUser: n, reach: 4 * n}
@@ -19,7 +20,7 @@ func (r *Repository) WithPageBytes(n int) *Repository {
 	return &other
 }
 
-// The statements of a list, for EXPLAIN.
+// Statements of the list of organizations, for tests that run EXPLAIN.
 var (
 	ListStatement    = exported(orgList)
 	NearbyStatement  = exported(orgListNearby)
@@ -32,7 +33,7 @@ var (
 	PickedStatement     = exported(orgListPicked)
 )
 
-// The statements of a list of members, for EXPLAIN.
+// Statements of the list of members, for tests that run EXPLAIN.
 var (
 	MemberListStatement       = exportedMembers(memberList)
 	MemberListPickedStatement = exportedMembers(memberListPicked)
@@ -53,8 +54,8 @@ type exportedStatement func(account uuid.UUID, p ListParams, after *cursor.Posit
 
 func exported(build func(listQuery) statement) exportedStatement {
 	return func(account uuid.UUID, p ListParams, after *cursor.Position) (string, []any) {
-		// In proportion to the tests' thousands of organizations, as the defaults are to a
-		// million.
+		// These limits are lower than the defaults, because the tests have thousands of
+		// organizations rather than a million.
 		r := Repository{nearby: nearby{orgs: 1000, ofUser: 250, reach: 1200}}
 		q, err := r.newQuery(account, p)
 		if err != nil {
@@ -69,5 +70,5 @@ func exported(build func(listQuery) statement) exportedStatement {
 // Scope returns the scope of the list's cursors.
 func (p ListParams) Scope(account uuid.UUID) []byte { return p.scope(account) }
 
-// Grams returns the values by which a short name is looked up.
+// Grams returns the index keys for a search by a short part of a name.
 var Grams = grams

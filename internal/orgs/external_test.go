@@ -14,8 +14,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// An external id belongs to one organization of an account, until that organization gives
-// it up.
+// An external id belongs to at most one organization of an account. Another organization
+// can take the id once its owner has given it up.
 func TestExternalIDsAreUniqueInTheAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -57,11 +57,11 @@ func TestExternalIDsAreUniqueInTheAccount(t *testing.T) {
 	}
 	b.update(t, first.ID, orgs.Changes{ExternalID: ptr("")})
 	if got := b.update(t, later.ID, orgs.Changes{ExternalID: ptr("crm/42")}); got.ExternalID != "crm/42" || got.Version != 2 || got.Revision != 2 {
-		t.Errorf("took the free id: %+v", got)
+		t.Errorf("after taking the free id: %+v", got)
 	}
 	again := b.update(t, later.ID, orgs.Changes{ExternalID: ptr("crm/42")})
 	if again.Version != 2 {
-		t.Errorf("setting the present id again changed the organization: %+v", again)
+		t.Errorf("setting the current id again changed the organization: %+v", again)
 	}
 	if page := b.list(t, orgs.ListParams{Limit: 5, ExternalID: "crm/42"}); len(page.Orgs) != 1 || page.Orgs[0].ID != later.ID {
 		t.Errorf("found %+v", page.Orgs)
@@ -72,7 +72,7 @@ func TestEnsure(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
-	// Neither header of a retry has an effect.
+	// An idempotency key and a retry count have no effect on Ensure.
 	caller := b.keyed("k")
 	caller.CountsRetries, caller.IsRetry = true, true
 	made, isNew, err := b.repository.Ensure(ctx, caller, orgs.NewOrg{Name: "Acme", ExternalID: "crm/42", Metadata: map[string]string{"a": "b"}})
@@ -93,12 +93,12 @@ func TestEnsure(t *testing.T) {
 	}
 	var kept int
 	if err := b.Pool.QueryRow(ctx, "SELECT (SELECT count(*) FROM unanswered_creations) + (SELECT count(*) FROM idempotency_keys)").Scan(&kept); err != nil || kept != 0 {
-		t.Errorf("%d rows for repeats (%v)", kept, err)
+		t.Errorf("%d rows were stored for retries (%v)", kept, err)
 	}
 }
 
-// Of many concurrent calls with one external id, in several processes, one creates the
-// organization and all return it, while others give the id up.
+// Of many concurrent calls with one external id in several processes, one creates the
+// organization. The others return it, or name it in their error.
 func TestConcurrentCallsWithOneExternalID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -144,7 +144,8 @@ func TestConcurrentCallsWithOneExternalID(t *testing.T) {
 	}
 }
 
-// Of concurrent changes that give one external id to different organizations, one is made.
+// Of concurrent updates that give one external id to different organizations, one
+// succeeds.
 func TestConcurrentUpdatesToOneExternalID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -181,8 +182,8 @@ func TestConcurrentUpdatesToOneExternalID(t *testing.T) {
 	}
 }
 
-// An id that moves back and forth between two organizations is always found at one of them,
-// or free, and a creation gets one or the other outcome.
+// While an external id moves back and forth between two organizations, Ensure always
+// returns an organization with that id: one of the two, or a new one.
 func TestExternalIDThatMoves(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

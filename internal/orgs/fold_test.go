@@ -35,7 +35,7 @@ func TestFold(t *testing.T) {
 			"\u202aAcme\u202c":               "acme",
 			"A\u200dc\u2060me\u034f":         "acme",
 			"\u3164Acme\uffa0\u115f":         "acme",
-			"e\u200d\u0301":                  "e", // the accent still belongs to the e
+			"e\u200d\u0301":                  "e", // the accent still applies to the e
 			"\u00ad\u200b\u2800":             "",
 			"葛\U000e0100飾":                   "葛飾", // an ideographic variant
 			"\u0600١":                        "\u06001",
@@ -104,7 +104,7 @@ func TestFold(t *testing.T) {
 			"۱۲۳ ١٢٣":             "123 123",
 			"ﺷﺮﻛﺔ ﷲ":              "شركه الله",
 			"ہ ۃ":                 "ه ه",
-			"کھ کہ ے ی":           "كھ كه ے ي", // letters of Urdu stay apart
+			"کھ کہ ے ی":           "كھ كه ے ي", // letters of Urdu stay distinct
 			"پ چ ژ گ":             "پ چ ژ گ",
 		},
 		"Hebrew": {
@@ -171,11 +171,12 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// foldDigest identifies the results of version 1 with Unicode 15.
+// foldDigest is a digest of Fold's results for all characters, in version 1 and with
+// Unicode 15.
 const foldDigest = "7f9bcf4c94839220"
 
-// A changed result needs a new FoldVersion, because names are stored folded. A newer version
-// of Unicode gives meaning to characters that had none; then only the digest changes.
+// Names are stored folded, so a changed result needs a new FoldVersion. A newer version
+// of Unicode assigns new characters, which changes only the digest.
 func TestFoldMatchesItsVersion(t *testing.T) {
 	t.Parallel()
 	digest := sha256.New()
@@ -183,7 +184,8 @@ func TestFoldMatchesItsVersion(t *testing.T) {
 		if !utf8.ValidRune(r) {
 			continue
 		}
-		// After a letter whose marks are accents, and after one of the others.
+		// Each character follows a letter whose marks Fold removes, and a letter whose marks
+		// it keeps.
 		fmt.Fprintln(digest, orgs.Fold("a"+string(r)+"क"+string(r)))
 	}
 	if got := hex.EncodeToString(digest.Sum(nil)[:8]); got != foldDigest {
@@ -191,7 +193,8 @@ func TestFoldMatchesItsVersion(t *testing.T) {
 	}
 }
 
-// The comment in the schema says by which version of Fold the stored names are folded.
+// The comment of org_name_folded in the schema names the version of Fold that folded the
+// stored names.
 func TestSchemaHasTheFoldVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

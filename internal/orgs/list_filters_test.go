@@ -18,8 +18,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// choices are the values that the tests combine for each filter: none, common, rare and
-// absent ones.
+// choices are the values that the tests combine for each filter: none, and common, rare
+// and absent values.
 var choices = struct {
 	names    []string
 	metadata []map[string]string
@@ -69,10 +69,10 @@ func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[
 
 			ExternalID: fmt.Sprint("crm/", i),
 		})
-		for n, user := range choices.users[1:] { // members of some, half, a fifth and none of the organizations
+		for n, user := range choices.users[1:] { // the users are members of a quarter, half, a fifth and none of the organizations
 			if random.IntN(20) < []int{5, 10, 4, 0}[n] {
 				b.Member(t, b.account, o, *user)
-				if random.IntN(4) == 0 { // as an older release writes it
+				if random.IntN(4) == 0 { // a row as an older release writes it
 					b.Exec(t, "UPDATE org_members SET org_activity = DEFAULT WHERE org_id = $1 AND user_id = $2", o.ID, *user)
 				}
 				members[o.ID] = append(members[o.ID], *user)
@@ -89,8 +89,8 @@ func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[
 	return made, members
 }
 
-// For every combination of filters, and whichever statement finds the matches, the list
-// equals the result of testing each organization in memory.
+// For every combination of filters, and with every statement, the list equals the result
+// of filtering in memory.
 func TestEveryCombinationOfFilters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -120,7 +120,8 @@ func ids(found []orgs.Org) []uuid.UUID {
 	return list
 }
 
-// Pages of every size work around the number of organizations that are nearby.
+// Pages of every size are right, whether the limit on nearby organizations is below, at
+// or above the number of organizations.
 func TestFiltersAroundTheNearbyLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -141,7 +142,7 @@ func TestFiltersAroundTheNearbyLimit(t *testing.T) {
 	}
 }
 
-// A request finds what the previous one has committed, with every filter and every
+// A list includes what the previous call has committed, with every filter and every
 // statement.
 func TestFiltersReadTheirOwnWrites(t *testing.T) {
 	t.Parallel()
@@ -189,7 +190,7 @@ func TestFiltersReturnOnlyTheAccount(t *testing.T) {
 	}
 }
 
-// The grams of a part of a name are among those of the whole name.
+// Every gram of a part of a name is also a gram of the whole name.
 func TestGramsOfAPartAreGramsOfTheWhole(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -207,7 +208,8 @@ func TestGramsOfAPartAreGramsOfTheWhole(t *testing.T) {
 	})
 }
 
-// A name of only accents does not filter. internal/http rejects it.
+// A name filter of accents alone folds to an empty text, which matches every
+// organization. internal/http rejects such a filter.
 func TestNameThatFoldsToAnEmptyText(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -217,7 +219,7 @@ func TestNameThatFoldsToAnEmptyText(t *testing.T) {
 	}
 }
 
-// Cursors of the first release are valid, with and without filters.
+// Cursors of the first release are still valid, with and without filters.
 func TestCursorsOfTheFirstRelease(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -237,10 +239,10 @@ func TestCursorsOfTheFirstRelease(t *testing.T) {
 	}
 }
 
-// No two lists have the same scope: a scope can be decoded.
+// No two lists have the same scope. The test decodes each scope to show this.
 func TestScopesAreUnique(t *testing.T) {
 	t.Parallel()
-	// The characters that a scope itself uses, without NUL.
+	// The characters that a scope uses as marks, except NUL, which no text contains.
 	text := rapid.StringOfN(rapid.SampledFrom([]rune("uemtf*a\x01é")), 0, 20, -1)
 	id := rapid.Custom(func(t *rapid.T) uuid.UUID {
 		return uuid.UUID(rapid.SliceOfN(rapid.SampledFrom([]byte("\x00um*t\x01")), 16, 16).Draw(t, "id"))
@@ -263,7 +265,7 @@ func TestScopesAreUnique(t *testing.T) {
 		}
 		gotAccount, got := readScope(t, p.Scope(account))
 		if gotAccount != account || !reflect.DeepEqual(got, p) {
-			t.Fatalf("the scope of %+v in %s reads as that of %+v in %s", p, account, got, gotAccount)
+			t.Fatalf("the scope of %+v in %s decodes as that of %+v in %s", p, account, got, gotAccount)
 		}
 	})
 }

@@ -21,14 +21,14 @@ import (
 //  3. the order is strict;
 //  4. no organization of another account is returned.
 //
-// The model keeps every organization in memory, and the organizations that each walk still
-// has to return.
+// The model keeps all organizations in memory and, for each walk, those that it must still
+// return.
 
 type model struct {
 	bundle
 	other uuid.UUID
 	rows  map[uuid.UUID]orgs.Org
-	users map[uuid.UUID][]string // the members of each
+	users map[uuid.UUID][]string // the members of each organization
 	walks []*walk
 }
 
@@ -36,7 +36,7 @@ type walk struct {
 	params orgs.ListParams
 	begun  bool
 	done   bool
-	owed   map[uuid.UUID]bool // promise 2
+	owed   map[uuid.UUID]bool // must still be returned, by promise 2
 	last   *orgs.Org
 }
 
@@ -56,8 +56,8 @@ func (m *model) create(t *rapid.T) {
 		Name:     rapid.SampledFrom(modelNames).Draw(t, "name"),
 		IsActive: rapid.Bool().Draw(t, "active"),
 		Metadata: rapid.SampledFrom(modelMetadata).Draw(t, "metadata"),
-		// Few different times, so that ties are common and rows appear before and after the
-		// position of a walk.
+		// There are few distinct times, so ties are common, and new rows appear both before
+		// and after the position of a walk.
 		CreatedAt: time.UnixMicro(1_767_225_600_000_000 + rapid.Int64Range(0, 5).Draw(t, "micros")).UTC(),
 	}
 	if _, taken := m.rows[o.ID]; taken {
@@ -135,7 +135,8 @@ func (m *model) remove(t *rapid.T) {
 	}
 }
 
-// changed: a walk need not return an organization that stopped matching.
+// changed records a change of an organization. A walk need not return an organization
+// that no longer matches.
 func (m *model) changed(o orgs.Org) {
 	m.rows[o.ID] = o
 	for _, w := range m.walks {
@@ -198,7 +199,7 @@ func (m *model) page(t *rapid.T) {
 	}
 	w.done = true
 	if len(w.owed) > 0 {
-		t.Fatalf("the walk %+v ended and never saw %d organizations", w.params, len(w.owed))
+		t.Fatalf("the walk %+v ended without %d organizations", w.params, len(w.owed))
 	}
 }
 
@@ -236,8 +237,8 @@ func TestWalkKeepsItsPromises(t *testing.T) {
 	})
 }
 
-// The promises also hold with concurrent writers: every walk returns the unchanged rows
-// exactly once, whatever happens around them.
+// The promises also apply during concurrent writes: every walk returns each unchanged row
+// exactly once.
 func TestWalkDuringConcurrentWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -270,7 +271,8 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 	for n := range 6 * len(lists) {
 		p := lists[n%len(lists)]
 		p.Limit = 1 + n%11*3
-		// With about this number nearby, the writers add and delete rows around the limit.
+		// The limit varies from 1 to the number of unchanged rows, so concurrent writes move
+		// rows across it.
 		reader := bundle{DB: b.DB, repository: b.repository.WithNearby(1 + n%5*75), account: b.account}
 		seen := map[uuid.UUID]bool{}
 		unmoved := 0

@@ -18,8 +18,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The tests explain the generic plan, which a prepared statement on a busy server uses, for
-// one of several accounts.
+// The cost of a page does not depend on its depth: the plan starts at the cursor's
+// position in the index. The test explains the generic plan, which a busy connection
+// uses.
 func TestPlansSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account, _ := explainable(t)
@@ -49,8 +50,8 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 	}
 }
 
-// A user's organizations are read in the list's order too, and looked up one by one, at
-// most as many as a page has.
+// A user's organizations are read in the list's order too. The number of lookups depends
+// on the page, not on its depth.
 func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -75,7 +76,7 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 					if depth > 0 && !strings.Contains(plan.indexCond, "ROW(org_created_at, org_id) < ROW(") {
 						t.Errorf("the index condition %q does not seek", plan.indexCond)
 					}
-					// A look-up reads three or four pages, and two of three organizations match.
+					// A lookup reads three or four pages, and two of three organizations match.
 					if plan.buffers > 101*3/2*5 {
 						t.Errorf("read %d buffers", plan.buffers)
 					}
@@ -86,7 +87,7 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 }
 
 // The cost of a page of a user's active or deactivated organizations depends only on the
-// page, not on how many the user has or how many match.
+// page, not on the number of the user's organizations or of the matches.
 func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -104,8 +105,8 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 					if depth > 0 && strings.Count(plan.text, "ROW(org_created_at, org_id) < ROW(") != 2 {
 						t.Errorf("the ranges do not seek:\n%s", plan.text)
 					}
-					// A look-up reads three or four pages. There are 101 for the matches, and 10 for
-					// members whose rows do not have the activity.
+					// A lookup reads three or four pages. There are 101 lookups for the matches,
+					// and 10 for members whose rows do not have the activity.
 					if plan.buffers > (101+10)*5 {
 						t.Errorf("read %d buffers", plan.buffers)
 					}
@@ -115,8 +116,8 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 	}
 }
 
-// The nearby statement reads no more than the nearby organizations, and stops at a full
-// page.
+// The nearby statement reads organizations in the list's order, and stops when the page
+// is full.
 func TestNearbyPlansWalkInOrder(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -144,14 +145,14 @@ func TestNearbyPlansWalkInOrder(t *testing.T) {
 					t.Errorf("not a walk in order:\n%s", plan.text)
 				}
 				if c.full && (plan.buffers > 500 || !strings.Contains(plan.text, `"Actual Loops": 0`)) {
-					t.Errorf("read on after a full page, %d buffers:\n%s", plan.buffers, plan.text)
+					t.Errorf("continued after a full page, %d buffers:\n%s", plan.buffers, plan.text)
 				}
 			})
 		}
 	}
 }
 
-// Rare matches are looked up in the one index for all filters.
+// Rare matches are looked up in orgs_by_filter, the one index for all filters.
 func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -181,7 +182,7 @@ func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %s, first page %v", mode, c.name, after == nil), func(t *testing.T) {
 					sql, args := orgs.IndexedStatement(account, c.params, after)
 					plan := explain(t, conn, sql, args)
-					// Any plan is fine for the members.
+					// The members may be read with any plan.
 					if !strings.Contains(plan.text, "orgs_by_filter") || slices.Contains(plan.seqScans, "orgs") {
 						t.Errorf("not looked up in orgs_by_filter:\n%s", plan.text)
 					}
@@ -190,7 +191,7 @@ func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 							t.Errorf("the index condition %q lacks %q", plan.indexCond, condition)
 						}
 					}
-					// The user's memberships may be read from their index for the comparison.
+					// The limit includes reading all the user's memberships from their index.
 					if plan.buffers > 500 {
 						t.Errorf("read %d buffers", plan.buffers)
 					}
@@ -200,7 +201,8 @@ func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 	}
 }
 
-// One look-up in the index of external ids, whatever other filters there are.
+// A filter by external id costs one lookup in its index, whatever other filters there
+// are.
 func TestPlansByExternalID(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -233,7 +235,8 @@ func TestPlansByExternalID(t *testing.T) {
 	}
 }
 
-// "May U act in O" is two look-ups by primary key.
+// The question whether a user is in an active organization costs two lookups by primary
+// key.
 func TestPlansOfPickedOrgs(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -256,7 +259,7 @@ func TestPlansOfPickedOrgs(t *testing.T) {
 				sql, args := orgs.PickedStatement(account, c.params, nil)
 				plan := explain(t, conn, sql, args)
 				if !strings.Contains(plan.text, `"orgs_pkey"`) || !strings.Contains(plan.text, `"org_members_pkey"`) || len(plan.seqScans) > 0 || plan.buffers > c.buffers {
-					t.Errorf("not look-ups by primary key, %d buffers:\n%s", plan.buffers, plan.text)
+					t.Errorf("not lookups by primary key, %d buffers:\n%s", plan.buffers, plan.text)
 				}
 			})
 		}
@@ -276,8 +279,8 @@ func pickedIDs(t *testing.T, d *dbtest.DB, account uuid.UUID) []uuid.UUID {
 	return ids
 }
 
-// The cost of a page of members depends on the page, in a large organization too, whether
-// a role is rare or common.
+// The cost of a page of members depends neither on the size of the organization nor on how
+// common the role is.
 func TestPlansOfMembers(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -288,11 +291,12 @@ INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_creat
 SELECT $1, $2, 'user_' || i, CASE WHEN i % 10000 = 0 THEN '{rare}' WHEN i % 3 = 0 THEN '{common}' ELSE '{}'::text[] END,
        '2026-01-01'::timestamptz + i * interval '1 microsecond', now()
 FROM generate_series(1, 50000) AS i`, account, large)
-	// Many small organizations, so that the planner expects few members of one.
+	// Many small organizations, so that the planner expects few members in each.
 	d.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at)
 SELECT $1, gen_random_uuid(), 'user_' || i, '{rare}', now(), now() FROM generate_series(1, 20000) AS i`, account)
-	// One user in many organizations, while the statistics say that each is in one.
+	// One user is in many organizations, although the statistics say that each user is in
+	// one.
 	d.Exec(t, "ALTER TABLE org_members ALTER COLUMN user_id SET (n_distinct = -1)")
 	d.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
@@ -327,11 +331,11 @@ SELECT $1, gen_random_uuid(), 'user_1', now(), now() FROM generate_series(1, 300
 	}
 }
 
-// planModes are the plans of a prepared statement: the first few calls of a connection make
-// custom plans, and a busy connection uses the generic plan.
+// planModes are the values of plan_cache_mode to test. A connection makes custom plans
+// for the first executions of a statement, and may use the generic plan later.
 var planModes = []string{"force_generic_plan", "force_custom_plan"}
 
-// connWithPlans returns a new connection that makes only this kind of plan.
+// connWithPlans returns a new connection that uses only plans of this mode.
 func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), d.URL)
@@ -345,9 +349,9 @@ func connWithPlans(t *testing.T, d *dbtest.DB, mode string) *pgx.Conn {
 	return conn
 }
 
-// explainable makes 20,000 organizations in one account and as many in others. The user
-// that it returns is a member of every second one, and many other users are members of a
-// few.
+// explainable creates two accounts with 20,000 organizations each, and returns one of
+// them. The returned user is a member of every second organization. 100 other users share
+// the rest.
 func explainable(t *testing.T) (d *dbtest.DB, account uuid.UUID, user string) {
 	t.Helper()
 	d = dbtest.New(t)
@@ -387,12 +391,12 @@ func positionAt(t *testing.T, d *dbtest.DB, account uuid.UUID, depth int) *curso
 type plan struct {
 	text      string
 	indexCond string
-	seqScans  []string // of these tables
+	seqScans  []string // the tables with a sequential scan
 	buffers   int
 }
 
-// explain returns the plan of the statement as a prepared one. EXPLAIN of the statement
-// itself would see its arguments as constants.
+// explain prepares the statement and returns its plan. A plain EXPLAIN of the statement
+// would see its arguments as constants.
 func explain(t *testing.T, conn *pgx.Conn, sql string, args []any) plan {
 	t.Helper()
 	ctx := context.Background()

@@ -80,7 +80,7 @@ func TestLimitOutOfRangeIsRejected(t *testing.T) {
 	}
 }
 
-// The id breaks ties, wherever the limit ends a page.
+// Organizations with equal times are ordered by id, wherever a page ends.
 func TestWalkWithEqualTimes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -101,7 +101,8 @@ SELECT $1, gen_random_uuid(), 'Acme', 'acme', '2026-01-01T00:00:00.000001Z' FROM
 	}
 }
 
-// precedes is the strict order of the list: newest first, then the greater id.
+// precedes reports whether a comes before b in the list: the newer one first, then the
+// greater id.
 func precedes(a, b orgs.Org) bool {
 	if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
 		return c > 0
@@ -186,7 +187,7 @@ func TestFilterByName(t *testing.T) {
 	}
 }
 
-// Names that are not nearby are found by the index, page after page.
+// Matches beyond the nearby organizations are found by the index, page after page.
 func TestFilterByNameUsesTheIndex(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -206,14 +207,14 @@ FROM (SELECT i, CASE WHEN i % 1000 = 0 THEN 'needle ' ELSE 'hay ' END || i AS n 
 	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "ne"}); len(got) != 15 {
 		t.Errorf("a name without a trigram: %v", names(got))
 	}
-	// The second to last page is full, and none of its organizations is nearby.
+	// Every match is beyond the 10,000 nearby organizations.
 	b.Exec(t, "UPDATE orgs SET org_name_folded = 'zz' || org_name_folded WHERE created_at < '2026-01-01'::timestamptz - interval '10010 seconds'")
 	if got := b.walk(t, orgs.ListParams{Limit: 100, Name: "zz"}); len(got) != 4990 {
-		t.Errorf("a short name beyond the nearby: saw %d, want 4990", len(got))
+		t.Errorf("a short name beyond the nearby organizations: saw %d, want 4990", len(got))
 	}
 }
 
-// A cursor belongs to one account and one set of filters; the limit may change.
+// A cursor belongs to one account and one set of filters. The limit may change.
 func TestCursorIsBoundToItsList(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -255,7 +256,7 @@ func TestCursorIsBoundToItsList(t *testing.T) {
 	}
 }
 
-// A walk continues after a row that was deleted.
+// A walk continues even if the row of its cursor has been deleted.
 func TestCursorSurvivesItsRow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -285,8 +286,8 @@ func TestOtherAccountsAreNotSeen(t *testing.T) {
 	}
 }
 
-// Every statement ends its page before the organization that would make it too large, and
-// the walk continues there.
+// Every statement ends its page before the organization that would exceed the size limit,
+// and the walk continues with that organization.
 func TestPageOfLargeOrganizations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -337,7 +338,7 @@ WITH made AS (
 INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT account_id, org_id, $3, created_at FROM made`, b.account, count, user)
 }
 
-// A page has at least one organization, however large it is.
+// A page has at least one organization, even if that organization exceeds the size limit.
 func TestPageIsNeverEmpty(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -29,7 +29,7 @@ func setup(t testing.TB) bundle {
 	return bundle{DB: d, repository: orgs.NewRepository(d.Conns), account: d.Account(t)}
 }
 
-// fataler has the methods that the helpers need of testing.TB and *rapid.T.
+// fataler is the part of testing.TB and *rapid.T that the helpers use.
 type fataler interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -98,7 +98,7 @@ func (b bundle) walk(t fataler, p orgs.ListParams) []orgs.Org {
 	}
 }
 
-// matches applies a list's filters in memory.
+// matches reports whether an organization passes the list's filters.
 func matches(p orgs.ListParams, o orgs.Org, members []string) bool {
 	var pairs map[string]string
 	if err := json.Unmarshal([]byte(o.Metadata), &pairs); err != nil {
@@ -122,7 +122,7 @@ func names(found []orgs.Org) []string {
 	return list
 }
 
-// userN returns the id of a user, in the form of some identity provider.
+// userN returns a user id in the format of a common identity provider.
 func userN(n int) string { return fmt.Sprintf("auth0|%d", n) }
 
 func ptr[T any](v T) *T { return &v }
@@ -140,7 +140,8 @@ func together(n int, fn func(i int)) {
 	group.Wait()
 }
 
-// tb is a test that other goroutines may fail.
+// tb is a test whose Fatalf other goroutines may call: it fails the test, but does not
+// end the goroutine.
 type tb struct{ *testing.T }
 
 func (t tb) Fatalf(format string, args ...any) { t.Errorf(format, args...) }

@@ -16,7 +16,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// crowd adds members with SQL. Their org_activity is the one for the new count.
+// crowd adds members with SQL. Their org_activity fits the new number of members.
 func (b bundle) crowd(t *testing.T, org uuid.UUID, count int) {
 	t.Helper()
 	b.Exec(t, `
@@ -51,7 +51,7 @@ func TestMemberRowsFollowTheActivity(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		members int
-		unknown bool // the rows have -1
+		unknown bool // org_activity is -1
 		change  func(t *testing.T, b bundle, org uuid.UUID)
 		want    map[int16]int
 	}{
@@ -114,9 +114,9 @@ func (b bundle) setActive(t fataler, org uuid.UUID, active bool) {
 	}
 }
 
-// At every commit, a member's row has the activity of its organization, or -1, whatever two
-// servers do to the organization concurrently. This includes changes around the size from
-// which rows have -1.
+// At every commit, a member's row has the activity of its organization or -1, even while
+// two servers change the organization concurrently. One of the organizations has about
+// 1,000 members; above that size, the rows have -1.
 func TestConcurrentChangesKeepTheActivity(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -178,8 +178,8 @@ FROM org_members JOIN orgs USING (account_id, org_id)`).Scan(&wrong, &large)
 	}
 }
 
-// A user's organizations are listed by activity whether or not their members' rows have it,
-// and with the effect of the previous change.
+// A user's organizations are listed by activity whether or not the members' rows have it.
+// Each list includes the previous change.
 func TestListByActivityReadsItsOwnWrites(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -29,7 +29,8 @@ func withRoles(user string, roles ...string) orgs.NewMember {
 	return orgs.NewMember{UserID: user, Roles: &roles}
 }
 
-// Each user that a change adds, updates or removes has its event and its version.
+// Each user whom a change adds, updates or removes gets an event, and raises the version
+// by one.
 func TestMembersChangesAreAudited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -56,7 +57,8 @@ func TestMembersChangesAreAudited(t *testing.T) {
 	}
 }
 
-// userCount is right at every commit, while two repositories make overlapping changes.
+// userCount is right after every commit, even while two repositories make overlapping
+// changes.
 func TestOverlappingMembersChanges(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -111,8 +113,8 @@ FROM orgs WHERE account_id = $1 AND org_id = $2`, b.account, id).Scan(&count, &m
 	}
 }
 
-// A change across the largest number of members whose rows follow the organization's
-// activity leaves every row with the value of its size.
+// Rows follow the organization's activity up to 1,000 members. A change that crosses this
+// size leaves every row with the right value.
 func TestMembersChangesAcrossTheFollowedSize(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -140,7 +142,7 @@ func TestMembersChangesAcrossTheFollowedSize(t *testing.T) {
 	if n := known(); n != 0 {
 		t.Errorf("%d of 1010 rows follow the activity", n)
 	}
-	// Down to 995 and up to 1005 in one change.
+	// One change removes 15 members, which leaves 995, and adds 10.
 	var gone []string
 	for i := range 15 {
 		gone = append(gone, userN(i))
@@ -151,7 +153,7 @@ func TestMembersChangesAcrossTheFollowedSize(t *testing.T) {
 	}
 }
 
-// A rejected change of several members makes no part of it.
+// A rejected change of several members has no effect at all.
 func TestMembersChangesAreAtomic(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -193,7 +195,7 @@ func TestMembersChangesAreAtomic(t *testing.T) {
 	}
 }
 
-// Members with a role are found nearby and by the index, in the same order.
+// The nearby statement and the index find the members with a role in the same order.
 func TestListMembersByRole(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

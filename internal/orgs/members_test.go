@@ -31,7 +31,7 @@ func (b bundle) drop(t fataler, id uuid.UUID, user string) {
 	}
 }
 
-// members returns all members of the organization, read in pages of limit.
+// members returns all members of the organization. It reads pages of the given limit.
 func (b bundle) members(t fataler, id uuid.UUID, limit int) []orgs.Member {
 	t.Helper()
 	var all []orgs.Member
@@ -51,7 +51,7 @@ func (b bundle) members(t fataler, id uuid.UUID, limit int) []orgs.Member {
 	}
 }
 
-// counted returns the organization's users, and fails unless userCount is their number.
+// counted returns the organization's members, and fails unless userCount is their number.
 func (b bundle) counted(t fataler, id uuid.UUID) []string {
 	t.Helper()
 	var users []string
@@ -94,7 +94,7 @@ func TestMembersAreCounted(t *testing.T) {
 	}
 }
 
-// A deactivated organization takes no new members, and its members can be removed.
+// A deactivated organization cannot get new members, but its members can be removed.
 func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -118,8 +118,8 @@ func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	}
 }
 
-// A change of a membership for another version is rejected, even if it would change
-// nothing, and before any other check.
+// A membership change with another version in If-Match is rejected, even if it would
+// change nothing. The version is checked before anything else.
 func TestMembershipIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -164,7 +164,7 @@ func TestMembershipIfMatch(t *testing.T) {
 	}
 }
 
-// Of many concurrent changes of memberships for one version, one is made.
+// Of many concurrent membership changes with the same version in If-Match, one succeeds.
 func TestConcurrentMembershipsIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -182,7 +182,7 @@ func TestConcurrentMembershipsIfMatch(t *testing.T) {
 		}
 	})
 	if won.Load() != 1 || lost.Load() != 19 || len(b.counted(t, made.ID)) != 1 {
-		t.Errorf("%d won and %d lost", won.Load(), lost.Load())
+		t.Errorf("%d changes succeeded and %d were rejected", won.Load(), lost.Load())
 	}
 }
 
@@ -192,7 +192,7 @@ func TestListMembers(t *testing.T) {
 	made := b.create(t, orgs.NewOrg{Name: "Acme"})
 	other := b.create(t, orgs.NewOrg{Name: "Other"})
 	if got := b.members(t, made.ID, 1); len(got) != 0 {
-		t.Errorf("members of nobody: %v", got)
+		t.Errorf("members of an organization without members: %v", got)
 	}
 	b.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
@@ -293,7 +293,8 @@ func TestAllConcurrentAdditionsAreStored(t *testing.T) {
 	}
 }
 
-// After a deactivation has returned, no member is added, whatever was in progress.
+// After a deactivation has returned, no member is added, even by calls that were in
+// progress.
 func TestNoMemberIsAddedAfterDeactivation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -16,8 +16,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// During an upgrade two releases answer each other's repeats. Each release must therefore
-// write the JSON of the golden file, and be able to read it.
+// During an upgrade, the first call and its retry may reach different releases. Every
+// release must therefore write the JSON of the golden file, and be able to read it.
 func TestStoredCallsOfVersion1(t *testing.T) {
 	t.Parallel()
 	golden := dbtest.StoredCalls(t, "testdata/v1.json")
@@ -37,7 +37,7 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 	metadata, user := map[string]string{"a": "<b>"}, userN(3)
 	for name, tc := range map[string]struct {
 		change func(*orgs.Repository, orgs.Call) (orgs.Changed, error)
-		// random are the fields that two runs give different values.
+		// random lists the fields whose values differ between two runs.
 		random string
 		want   orgs.Org
 		err    error
@@ -176,7 +176,8 @@ func TestStoredMembersChangesOfVersion1(t *testing.T) {
 	}
 }
 
-// The digest by which a retry without a key finds an equal creation is stored too.
+// The digest that lets a retry without an idempotency key find an equal creation is
+// stored too.
 func TestStoredCreationOfVersion1(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

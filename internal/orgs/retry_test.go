@@ -16,7 +16,7 @@ import (
 
 var radiology = orgs.NewOrg{Name: "Radiology", Metadata: map[string]string{"a": "b"}}
 
-// firstTry is the first try of a client that counts its retries.
+// firstTry returns the first try of a client that counts its retries.
 func (b bundle) firstTry() orgs.Call {
 	c := b.caller()
 	c.CountsRetries = true
@@ -38,7 +38,7 @@ func (b bundle) mustCreate(t fataler, c orgs.Call) orgs.Changed {
 	return made
 }
 
-// wantNew creates, and fails unless the organization is a new one.
+// wantNew creates an organization, and fails unless it is a new one.
 func (b bundle) wantNew(t fataler, c orgs.Call, others ...uuid.UUID) orgs.Changed {
 	t.Helper()
 	made := b.mustCreate(t, c)
@@ -53,7 +53,8 @@ func (b bundle) wantNew(t fataler, c orgs.Call, others ...uuid.UUID) orgs.Change
 	return made
 }
 
-// wantOld retries, and fails unless the result is the organization.
+// wantOld retries a creation, and fails unless the result is the organization with the
+// given id.
 func (b bundle) wantOld(t fataler, c orgs.Call, id uuid.UUID) orgs.Changed {
 	t.Helper()
 	made := b.mustCreate(t, c)
@@ -71,7 +72,8 @@ func (b bundle) count(t testing.TB, sql string, args ...any) (n int) {
 	return n
 }
 
-// An organization that was returned to a client is never returned again, and leaves no row.
+// No later call returns an organization that was returned to a client, and
+// unanswered_creations keeps no row for it.
 func TestRetryOfAnAnsweredCreation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -87,8 +89,8 @@ func TestRetryOfAnAnsweredCreation(t *testing.T) {
 	}
 }
 
-// A lost answer is returned to one retry, and to the next retry if that answer is lost
-// too.
+// A lost answer is returned to one retry. If that answer is lost too, it is returned to
+// the next retry.
 func TestRetryOfALostAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -105,7 +107,7 @@ func TestRetryOfALostAnswer(t *testing.T) {
 	b.wantOld(t, b.retry(), first.Org.ID)
 }
 
-// Only an equal call can be a retry.
+// Only an equal call counts as a retry.
 func TestRetryOfAnotherCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -137,8 +139,8 @@ func TestRetryOfAnotherCall(t *testing.T) {
 	b.wantOld(t, b.retry(), first.Org.ID)
 }
 
-// Evidence ends after 10 minutes, when the organization is changed, and when PostgreSQL
-// may have lost later commits.
+// The evidence that an answer was lost ends after 10 minutes, when the organization is
+// changed, when a retry takes it, and when PostgreSQL may have lost later commits.
 func TestRetryWithoutEvidence(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
@@ -161,7 +163,7 @@ func TestRetryWithoutEvidence(t *testing.T) {
 	}
 }
 
-// holdCreations makes every creation wait after it has begun.
+// holdCreations blocks every creation in its INSERT until proceed is called.
 func (b bundle) holdCreations(t *testing.T) (proceed func()) {
 	t.Helper()
 	b.Exec(t, `
@@ -184,7 +186,7 @@ func (b bundle) hold(t *testing.T) (proceed func()) {
 	return proceed
 }
 
-// begin starts a call and returns a channel for its result.
+// begin starts a creation in the background and returns a channel for its result.
 func (b bundle) begin(ctx context.Context, r *orgs.Repository, c orgs.Call) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -197,7 +199,8 @@ func (b bundle) begin(ctx context.Context, r *orgs.Repository, c orgs.Call) <-ch
 	return done
 }
 
-// answered is a result in place of an error: the organization's id.
+// answered is the result of a successful creation, sent in place of an error: the
+// organization's id.
 type answered uuid.UUID
 
 func (a answered) Error() string { return "answered with " + uuid.UUID(a).String() }
@@ -210,7 +213,8 @@ func (b bundle) only(t *testing.T) (id uuid.UUID) {
 	return id
 }
 
-// A client that disconnects does not stop its creation, and its retry gets it.
+// A creation continues after its client disconnects, and the client's retry gets the
+// organization.
 func TestClientDisconnectsDuringACreation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -228,8 +232,8 @@ func TestClientDisconnectsDuringACreation(t *testing.T) {
 	b.wantNew(t, b.retry(), made)
 }
 
-// A call whose deadline passes returns an error. Whether PostgreSQL completes the creation
-// or not, the retry makes no second organization.
+// A call whose deadline passes returns an error. Whether or not PostgreSQL completes the
+// creation, there is one organization after the retry.
 func TestDeadlineDuringACreation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -246,8 +250,8 @@ func TestDeadlineDuringACreation(t *testing.T) {
 	}
 }
 
-// A creation that arrives after its process gave up fails, because a retry may have created
-// another organization already.
+// A creation that reaches PostgreSQL after its process gave up fails, because a retry may
+// already have created another organization.
 func TestCreationThatArrivesLate(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -264,8 +268,8 @@ func TestCreationThatArrivesLate(t *testing.T) {
 	}
 }
 
-// A retry waits for an equal creation that PostgreSQL is executing, and then fails with
-// ErrInProgress.
+// A retry waits for an equal creation that PostgreSQL is still executing, and then fails
+// with ErrInProgress.
 func TestRetryWhileTheFirstTryRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -278,13 +282,13 @@ func TestRetryWhileTheFirstTryRuns(t *testing.T) {
 	}
 	leave()
 	proceed()
-	if err := <-done; err != nil { // it may have succeeded before it learned that the client left
+	if err := <-done; err != nil { // a cancellation or a success: both are correct
 		t.Log(err)
 	}
 	b.wantOld(t, b.retry(), b.only(t))
 }
 
-// holdSettles makes every creation wait before its answer is settled.
+// holdSettles blocks every creation before it settles its answer.
 func (b bundle) holdSettles(t *testing.T) (proceed func()) {
 	t.Helper()
 	b.Exec(t, `
@@ -293,7 +297,8 @@ CREATE TRIGGER hold BEFORE DELETE ON unanswered_creations FOR EACH STATEMENT EXE
 	return b.hold(t)
 }
 
-// live holds the lock of a process until die is called.
+// live holds the lock that shows that the repository's process is alive, until die is
+// called.
 func (b bundle) live(t *testing.T, r *orgs.Repository) (die func()) {
 	t.Helper()
 	conn, err := b.Pool.Acquire(context.Background())
@@ -314,9 +319,10 @@ func (b bundle) live(t *testing.T, r *orgs.Repository) (die func()) {
 	return die
 }
 
-// While the process of an equal creation lives, a retry in another process waits for it, and
-// in doubt creates another organization. If that process dies, the retry gets its
-// organization, and calls that still run there can no longer return it.
+// While the process of an equal creation is alive, a retry in another process waits for
+// that creation. If its outcome stays unknown, the retry creates another organization. If
+// the process dies, the retry gets its organization, and calls that still run in that
+// process can no longer return it.
 func TestProcessDiesBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	for name, died := range map[string]bool{"alive": false, "dead": true} {
@@ -334,9 +340,9 @@ func TestProcessDiesBeforeTheAnswer(t *testing.T) {
 			}
 			retried := other.begin(context.Background(), other.repository, b.retry())
 			if died {
-				b.await(t, "the retry takes nothing", "SELECT count(*) FROM unanswered_creations WHERE taken")
+				b.await(t, "the retry does not take the lost answer", "SELECT count(*) FROM unanswered_creations WHERE taken")
 			} else {
-				b.await(t, "the retry makes nothing", "SELECT count(*) - 1 FROM orgs")
+				b.await(t, "the retry creates no organization", "SELECT count(*) - 1 FROM orgs")
 			}
 			proceed()
 			first, again := <-done, <-retried
@@ -361,8 +367,8 @@ func (b bundle) await(t *testing.T, failure, sql string) {
 	}
 }
 
-// If the outcome of a settle is unknown, the answer is lost: the call fails, and its retry
-// gets the organization.
+// If it is unknown whether an answer was settled, the answer counts as lost: the call
+// fails, and its retry gets the organization.
 func TestSettleFails(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -377,7 +383,8 @@ func TestSettleFails(t *testing.T) {
 	b.wantOld(t, b.retry(), b.only(t))
 }
 
-// The client disconnects while its answer is being settled, and the settle succeeds.
+// A client disconnects while its answer is being settled. The settling succeeds, and the
+// retry gets the organization.
 func TestClientDisconnectsDuringASettle(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -395,8 +402,8 @@ func TestClientDisconnectsDuringASettle(t *testing.T) {
 	b.wantNew(t, b.retry(), made)
 }
 
-// Each lost answer is returned to one retry, however many retries run concurrently in any
-// process.
+// Each lost answer is returned to exactly one retry, however many retries run
+// concurrently in several processes.
 func TestConcurrentRetries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -433,12 +440,12 @@ func TestConcurrentRetries(t *testing.T) {
 		}
 	})
 	if n := b.count(t, "SELECT count(*) FROM orgs"); len(got) != 2*answers || n != 2*answers || recovered != answers {
-		t.Errorf("%d retries got %d organizations of %d, %d lost ones", 2*answers, len(got), n, recovered)
+		t.Errorf("%d retries got %d different organizations of %d, %d of them replayed", 2*answers, len(got), n, recovered)
 	}
 }
 
 // While the database is unavailable, the process remembers lost answers. A retry in the
-// same process gets them as soon as the database is back.
+// same process gets such an answer as soon as the database is back.
 func TestAnswerIsLostWhileTheDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -448,10 +455,10 @@ func TestAnswerIsLostWhileTheDatabaseIsUnavailable(t *testing.T) {
 	select {
 	case <-b.repository.Lost():
 	default:
-		t.Error("Lost received nothing")
+		t.Error("the channel of Lost is empty")
 	}
 	if err := b.repository.RecordLost(context.Background()); err == nil {
-		t.Error("the lost answer is not recorded")
+		t.Error("RecordLost succeeded without its table")
 	}
 	b.Exec(t, "ALTER TABLE away RENAME TO unanswered_creations")
 	b.wantOld(t, b.retry(), made.Org.ID)

@@ -14,7 +14,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The revision rises with each change of the organization's own fields, and only then.
+// The revision rises with each change of the organization's own fields, and with no other
+// change.
 func TestRevision(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -62,7 +63,7 @@ func TestRevision(t *testing.T) {
 			_, err := step.change(&orgs.Precondition{Revision: &other})
 			var revision orgs.RevisionError
 			switch {
-			case strings.Contains(step.name, "member"): // has no revision
+			case strings.Contains(step.name, "member"): // membership changes take no revision
 				continue
 			case !errors.As(err, &revision) || revision.Current != want || revision.Version != before.Version:
 				t.Fatalf("%s at revision %d: %v", step.name, other, err)
@@ -129,7 +130,7 @@ func TestPatchMetadata(t *testing.T) {
 	}
 }
 
-// The limit of pairs holds for the result, not for the patch.
+// The limit on metadata pairs applies to the result, not to the patch.
 func TestPatchOfFullMetadata(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -154,7 +155,7 @@ func TestPatchOfFullMetadata(t *testing.T) {
 	}
 }
 
-// Concurrent editors of different pairs undo nothing, and none needs a second call.
+// Concurrent patches of different pairs are all kept, and none has to be retried.
 func TestConcurrentPatchesAreAllKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

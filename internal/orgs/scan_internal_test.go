@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A single organization must not allocate a piece as large as for a page.
+// Reading one organization must not allocate as much memory as reading a page.
 func TestArenaGrowsWithItsTexts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ texts, size, mostPieces, mostMemory int }{
@@ -24,14 +24,14 @@ func TestArenaGrowsWithItsTexts(t *testing.T) {
 				if kept := a.keep([]byte(text)); kept != text {
 					t.Fatalf("kept %q", kept)
 				}
-				if a.Len() == c.size { // a new piece
+				if a.Len() == c.size { // a new allocation
 					pieces, memory = pieces+1, memory+a.Cap()
 				} else if a.Cap() != before {
-					t.Fatal("a piece was copied")
+					t.Fatal("the texts were copied")
 				}
 			}
 			if pieces > c.mostPieces || memory > c.mostMemory {
-				t.Errorf("%d pieces of %d bytes in all, want at most %d of %d", pieces, memory, c.mostPieces, c.mostMemory)
+				t.Errorf("%d allocations of %d bytes in all, want at most %d of %d", pieces, memory, c.mostPieces, c.mostMemory)
 			}
 		})
 	}

@@ -37,7 +37,8 @@ func TestUpdateChangesOnlyWhatIsGiven(t *testing.T) {
 	}
 }
 
-// An update that changes nothing leaves the version, the time and the audit trail as they are.
+// An update that changes nothing does not change the version, the time or the audit
+// trail.
 func TestUpdateThatChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -87,7 +88,7 @@ func TestUpdateIfMatch(t *testing.T) {
 	}
 }
 
-// Of many concurrent changes for one version, one is made.
+// Of many concurrent updates with the same version in If-Match, one succeeds.
 func TestConcurrentUpdatesIfMatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -110,7 +111,7 @@ func TestConcurrentUpdatesIfMatch(t *testing.T) {
 			}
 		})
 		if won != 1 || lost != 19 {
-			t.Fatalf("round %d: %d won and %d lost", round, won, lost)
+			t.Fatalf("round %d: %d updates succeeded and %d were rejected", round, won, lost)
 		}
 	}
 }

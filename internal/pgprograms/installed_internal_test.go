@@ -10,9 +10,10 @@ import (
 	"testing"
 )
 
-// install makes initdb and postgres, of that version, in dir. Another process writes
-// them: a child that a parallel test forks at that moment would inherit our open file,
-// and a file that is open for writing cannot be executed.
+// install writes scripts named initdb and postgres to dir. They report the given version.
+// A shell writes them, because a file that is open for writing cannot be executed: if
+// this process wrote them, a child that a parallel test forks at that moment would
+// inherit the open file.
 func install(t *testing.T, dir, version string) string {
 	t.Helper()
 	for _, name := range []string{"initdb", "postgres"} {
@@ -70,10 +71,10 @@ func TestFindInstalled(t *testing.T) {
 	}
 }
 
-// Root may find programs in its home, which PostgreSQL's user cannot enter.
+// Root may find programs in its home directory, which PostgreSQL's user cannot enter.
 func TestFindInstalledTriesAsTheUser(t *testing.T) {
 	t.Parallel()
-	dir := install(t, filepath.Join(t.TempDir(), "bin"), "16.1") // which is closed to others
+	dir := install(t, filepath.Join(t.TempDir(), "bin"), "16.1") // other users cannot enter it
 	var nobody *syscall.Credential
 	if os.Geteuid() == 0 {
 		nobody = &syscall.Credential{Uid: 65534, Gid: 65534}

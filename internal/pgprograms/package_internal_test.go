@@ -21,7 +21,7 @@ import (
 
 const linkedName = "lib/libpq.so"
 
-// testPackage is an npm package whose postgres is a script.
+// testPackage returns an npm package whose postgres is a script.
 func testPackage(t *testing.T) []byte {
 	t.Helper()
 	var text bytes.Buffer
@@ -48,7 +48,7 @@ func testPackage(t *testing.T) []byte {
 	return text.Bytes()
 }
 
-// testRegistry serves the package, and counts how often.
+// testRegistry serves the package, and counts the downloads.
 func testRegistry(t *testing.T) (c cache, r release, served *atomic.Int32) {
 	t.Helper()
 	text := testPackage(t)
@@ -60,7 +60,7 @@ func testRegistry(t *testing.T) (c cache, r release, served *atomic.Int32) {
 			return
 		}
 		served.Add(1)
-		_, _ = w.Write(text) // the client notices what is missing
+		_, _ = w.Write(text) // the client detects an incomplete body
 	}))
 	t.Cleanup(server.Close)
 	c = cache{dir: filepath.Join(t.TempDir(), "cache"), registry: server.URL + "/mirror"}

@@ -21,7 +21,7 @@ func TestBucket(t *testing.T) {
 		got := l.Of("a").Take(r)
 		if !got.Allowed {
 			if got.Remaining != 0 || got.Full <= 4*time.Second || got.Full > 5*time.Second {
-				t.Errorf("refused: %+v", got)
+				t.Errorf("rejected: %+v", got)
 			}
 			break
 		}
@@ -35,7 +35,7 @@ func TestBucket(t *testing.T) {
 	}
 	for range 1000 {
 		if !l.Of("c").Take(Rate{}).Allowed {
-			t.Fatal("refused without a limit")
+			t.Fatal("rejected without a limit")
 		}
 	}
 }
@@ -58,7 +58,7 @@ func TestBucketUnderConcurrentUse(t *testing.T) {
 	}
 	all.Wait()
 	if n, most := allowed.Load(), 101+int64(time.Since(begun).Seconds()); n < 100 || n > most {
-		t.Errorf("%d were allowed, at most %d could be", n, most)
+		t.Errorf("%d calls were allowed, want 100 to %d", n, most)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestInFlight(t *testing.T) {
 	l := New[string]()
 	for range 2 {
 		if !l.Of("a").Begin(2) {
-			t.Fatal("refused below the limit")
+			t.Fatal("rejected below the limit")
 		}
 	}
 	for range 3 {
@@ -76,15 +76,15 @@ func TestInFlight(t *testing.T) {
 		}
 	}
 	if !l.Of("b").Begin(2) {
-		t.Error("another is refused")
+		t.Error("a call of another key is rejected")
 	}
 	l.Of("a").End()
 	if !l.Of("a").Begin(2) {
-		t.Error("refused after one has ended")
+		t.Error("rejected after a call has ended")
 	}
 	for range 1000 {
 		if !l.Of("c").Begin(0) {
-			t.Fatal("refused without a limit")
+			t.Fatal("rejected without a limit")
 		}
 	}
 }

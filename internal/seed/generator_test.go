@@ -33,7 +33,7 @@ func TestOrgIsAFunctionOfOptionsAndIndex(t *testing.T) {
 	for i := len(want) - 1; i >= 0; i-- {
 		g.make(int64(i), &got)
 		if !reflect.DeepEqual(got, want[i]) {
-			t.Fatalf("organization %d made alone = %+v, after its predecessors %+v", i, got, want[i])
+			t.Fatalf("organization %d generated alone = %+v, after its predecessors %+v", i, got, want[i])
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 var testAccount = uuid.UUID{0x01, 0x90, 6: 0x70, 8: 0x80, 15: 0x01}
 
-// newAccount returns a pool on a new database that has testAccount.
+// newAccount creates a database with the account testAccount, and returns a pool.
 func newAccount(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	pool := dbtest.New(t).Pool
@@ -60,7 +60,7 @@ func checkUserCounts(t *testing.T, pool *pgxpool.Pool) {
 			SELECT count(*) FROM org_members m WHERE m.account_id = o.account_id AND m.org_id = o.org_id
 		)`)
 	if wrong != 0 {
-		t.Errorf("%d organizations with a user_count other than their members", wrong)
+		t.Errorf("%d organizations have a user_count that is not their number of members", wrong)
 	}
 }
 
@@ -109,14 +109,14 @@ func TestRunWithoutMembersAndKey(t *testing.T) {
 	pool := newAccount(t)
 	run(t, pool, Options{Account: testAccount, Orgs: 100})
 	if !query[bool](t, pool, "SELECT count(*) = 100 AND sum(user_count) = 0 AND count(created_by_api_key_id) = 0 FROM orgs") {
-		t.Error("want 100 organizations, without members, by no key")
+		t.Error("want 100 organizations without members and without a key that created them")
 	}
 }
 
 func TestRunWithoutOrgs(t *testing.T) {
 	t.Parallel()
 	pool := newAccount(t)
-	run(t, pool, Options{Account: testAccount, From: 7, Orgs: 7, Progress: func(int) { t.Error("progress without organizations") }})
+	run(t, pool, Options{Account: testAccount, From: 7, Orgs: 7, Progress: func(int) { t.Error("Progress was called without organizations") }})
 	if n := countOrgs(t, pool); n != 0 {
 		t.Errorf("%d organizations, want none", n)
 	}
@@ -130,7 +130,7 @@ func TestRunTwiceInTwoDatabases(t *testing.T) {
 	run(t, there, o)
 	want := digest(t, here)
 	if got := digest(t, there); got != want {
-		t.Error("two databases differ")
+		t.Error("the same options gave different rows in two databases")
 	}
 	run(t, here, o)
 	if got := digest(t, here); got != want {
@@ -165,7 +165,7 @@ func TestRunLeavesChangedOrgsAlone(t *testing.T) {
 	pool := newAccount(t)
 	o := Options{Account: testAccount, From: 50, Orgs: 200, Members: 6, Seed: 5}
 	run(t, pool, o)
-	// A user empties one organization and renames another, and one is deleted.
+	// A user empties one organization, renames another and deletes a third.
 	exec(t, pool, "WITH gone AS (DELETE FROM org_members m USING (SELECT * FROM orgs WHERE user_count > 0 ORDER BY org_id LIMIT 1) o "+
 		"WHERE m.account_id = o.account_id AND m.org_id = o.org_id RETURNING m.account_id, m.org_id) "+
 		"UPDATE orgs SET user_count = 0, org_name = 'Emptied' FROM gone WHERE orgs.account_id = gone.account_id AND orgs.org_id = gone.org_id")
@@ -272,8 +272,8 @@ func TestCancelLeavesWholeBlocks(t *testing.T) {
 		t.Fatalf("error %v, want context.Canceled", err)
 	}
 	checkUserCounts(t, pool)
-	// The worker that finishes a block first cancels. The other one's block may still be
-	// added.
+	// The first worker that finishes a block cancels the run. The other worker may still
+	// add its block.
 	if n := countOrgs(t, pool); n != blockOrgs && n != 2*blockOrgs {
 		t.Errorf("%d organizations, want one block or two", n)
 	}
@@ -301,7 +301,7 @@ func TestCancelledBeforeItBegins(t *testing.T) {
 func TestFailedMembersLeaveNoOrgs(t *testing.T) {
 	t.Parallel()
 	pool := newAccount(t)
-	// By the ids of its organizations, the second block starts at noon of 2024-01-01.
+	// The ids of the second block begin with times from noon on 2024-01-01.
 	exec(t, pool, "ALTER TABLE org_members ADD CONSTRAINT second_half CHECK (org_id < '018cc4e5-2200-7000-8000-000000000000')")
 	err := Run(t.Context(), pool, Options{Account: testAccount, Orgs: 2 * blockOrgs, Members: 1})
 	if err == nil || !strings.Contains(err.Error(), "organizations 10000 to 19999: copy into org_members:") {
@@ -354,7 +354,7 @@ func TestOptionsOutOfRange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// No pool: the options are rejected before the database is used.
+			// The pool is nil: invalid options are rejected before the database is used.
 			err := Run(t.Context(), nil, c.options)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)

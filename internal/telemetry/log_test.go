@@ -13,11 +13,11 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// output is the writer of a log. write may fail or block.
+// output is a log's destination. A test can set write to make it fail or block.
 type output struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
-	write func(p []byte) (int, error) // how much of p to take; nil: all
+	write func(p []byte) (int, error) // returns how much of p is written; nil writes all
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -93,7 +93,7 @@ func TestLogThatCannotBeWritten(t *testing.T) {
 		await(t, "the line is not counted", func() bool { return log.Lost() == int64(i+1) })
 	}
 	if said := problems.lines(); len(said) != 1 || !strings.Contains(said[0], "no room") {
-		t.Errorf("said %q", said)
+		t.Errorf("reported %q", said)
 	}
 	out.become(nil)
 	log.Info("kept")
@@ -133,8 +133,8 @@ func TestLogThatBlocks(t *testing.T) {
 		log.Info(long)
 	}
 	if lost := log.Lost(); lost < 4 || lost > 7 {
-		t.Errorf("%d of ten lines were lost, of which four megabytes were to be kept", lost)
+		t.Errorf("%d of ten lines of 1 MiB were lost, although the log keeps 4 MiB in memory", lost)
 	}
-	log.Close(time.Millisecond) // gives up
+	log.Close(time.Millisecond) // gives up on the blocked write
 	close(opened)
 }

@@ -38,7 +38,7 @@ func TestLine(t *testing.T) {
 		"one that is visible":      {"\u200ba\u200b", "\u200ba\u200b", nil},
 		"a mark":                   {"\u0301", "\u0301", nil},
 		"an emoji":                 {"❤\ufe0f", "❤\ufe0f", nil},
-		"a sign of the year":       {"\u0601", "\u0601", nil}, // Arabic; it encloses what follows
+		"a sign of the year":       {"\u0601", "\u0601", nil}, // Arabic; it encloses the digits that follow
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
