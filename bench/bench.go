@@ -15,11 +15,11 @@ import (
 
 const (
 	connections = 16 // open connections in a comparison
-	poolSize    = 8  // database connections of each server, except next to pgbench
+	poolSize    = 8  // database connections of each server, except in comparisons with pgbench
 	pageSize    = 100
 )
 
-// bench is the benchmark and everything that it started.
+// bench holds the options and everything that the benchmark has started.
 type bench struct {
 	options
 	out      io.Writer // the report
@@ -74,7 +74,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err := b.withOrgd(ctx, "orgd.log", poolSize, b.measure); err != nil {
 		return err
 	}
-	// pgbench has as many connections to the database as clients.
+	// pgbench opens one database connection for each client, so orgd gets as many.
 	return errors.Join(b.withOrgd(ctx, "changes.log", connections, b.measureChanges), b.outErr)
 }
 
@@ -101,10 +101,10 @@ func (b *bench) measure(ctx context.Context) (err error) {
 	}
 	first := listURL(b.orgd, pageSize, "", "")
 	for _, c := range []comparison{
-		{"first page, limit=100: A is orgd, B the bare handler", first, listURL(b.floor, pageSize, "", "")},
-		{"first page, limit=20: A is orgd, B the bare handler", listURL(b.orgd, 20, "", ""), listURL(b.floor, 20, "", "")},
+		{"first page, limit=100: A is orgd, B is the bare handler", first, listURL(b.floor, pageSize, "", "")},
+		{"first page, limit=20: A is orgd, B is the bare handler", listURL(b.orgd, 20, "", ""), listURL(b.floor, 20, "", "")},
 		{
-			fmt.Sprintf("orgd, limit=100: A is the page behind %d organizations, B the first", b.depth()),
+			fmt.Sprintf("orgd, limit=100: A is the page after %d organizations, B is the first", b.depth()),
 			listURL(b.orgd, pageSize, deep, ""), first,
 		},
 	} {

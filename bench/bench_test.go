@@ -180,7 +180,7 @@ func TestFindAddrs(t *testing.T) {
 	const serving = `{"level":"INFO","msg":"serving","addr":"127.0.0.1:41045","adminAddr":"127.0.0.1:1"}` + "\n"
 	for log, want := range map[string]string{
 		"":                                       "",
-		serving[:30]:                             "", // not yet written to its end
+		serving[:30]:                             "", // the line is incomplete
 		serving:                                  "127.0.0.1:41045",
 		`{"msg":"no database"}` + "\n" + serving: "127.0.0.1:41045",
 	} {
@@ -198,6 +198,6 @@ func TestMebibytes(t *testing.T) {
 		t.Errorf("got %v, %v, want 30", got, err)
 	}
 	if _, err := mebibytes(status, "VmSwap"); err == nil {
-		t.Error("a field that is not there: no error")
+		t.Error("a missing field: no error")
 	}
 }

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// client sends one request after the other.
+// client sends requests with one API key.
 type client struct {
 	http *http.Client
 	key  string
 	from string // client address for X-Forwarded-For; empty for none
 }
 
-// page is the part of a page that the benchmark reads.
+// page is the part of a list's response that the benchmark reads.
 type page struct {
 	Cursor        string
 	Organizations []struct{ OrgID string }
@@ -29,7 +29,7 @@ func newClient(key string) *client {
 	return &client{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: time.Minute}, key: key}
 }
 
-// get returns the body and the time until it was complete.
+// get returns the body, and the time from sending the request to the end of the body.
 func (c *client) get(ctx context.Context, url string) ([]byte, time.Duration, error) {
 	start := time.Now()
 	status, body, err := c.do(ctx, http.MethodGet, url, "")
@@ -73,7 +73,7 @@ func (c *client) page(ctx context.Context, url string) (page, error) {
 
 // walk reads page after page up to the deep page and returns the deep page's cursor.
 func (b *bench) walk(ctx context.Context) (cursor string, err error) {
-	progress("walking to the page behind %d organizations", b.depth())
+	progress("walking to the page after %d organizations", b.depth())
 	start := time.Now()
 	pages := b.depth() / pageSize
 	for range pages {
@@ -85,12 +85,12 @@ func (b *bench) walk(ctx context.Context) (cursor string, err error) {
 			return "", fmt.Errorf("the list ended before %d organizations", b.depth())
 		}
 	}
-	b.printf("\norgd, a walk through %d pages of %d: %.2f ms a page\n", pages, pageSize,
+	b.printf("\norgd, a walk through %d pages of %d: %.2f ms per page\n", pages, pageSize,
 		milliseconds(time.Since(start))/float64(pages))
 	return cursor, nil
 }
 
-// checkAlike checks that the two servers return the same list.
+// checkAlike checks that the two servers return the same first page.
 func (b *bench) checkAlike(ctx context.Context) error {
 	ours, err := b.client.page(ctx, listURL(b.orgd, pageSize, "", ""))
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"orgd/internal/child"
 )
 
-// comparison is two URLs that are loaded in turn, so other work on the machine affects
-// both.
+// comparison is two URLs. They are loaded in turn, so that other work on the machine
+// affects both equally.
 type comparison struct{ title, a, b string }
 
 // load is the result of one run of wrk.
@@ -22,7 +22,8 @@ type load struct {
 	p50, p99  time.Duration
 }
 
-// compare prints the medians of both sides, and the ratio A/B pair by pair.
+// compare loads both sides in turn. It prints their medians, and the median, minimum and
+// maximum of the ratio A/B over the pairs of runs.
 func (b *bench) compare(ctx context.Context, c comparison) error {
 	progress("%s", c.title)
 	const warmUp = 1
@@ -83,11 +84,11 @@ var (
 	wrkP99  = regexp.MustCompile(`(?m)^\s+99%\s+(\S+)`)
 )
 
-// parseWrk parses the output of wrk. Any unsuccessful response is an error, because
-// these are often the fastest.
+// parseWrk parses the output of wrk. An unsuccessful response is an error, because a fast
+// error would improve the figures.
 func parseWrk(printed string) (load, error) {
 	if strings.Contains(printed, "Non-2xx") || strings.Contains(printed, "Socket errors") {
-		return load{}, errors.New("not all answers were good")
+		return load{}, errors.New("some requests failed")
 	}
 	var found [3]string
 	for i, pattern := range []*regexp.Regexp{wrkRate, wrkP50, wrkP99} {

@@ -19,7 +19,8 @@ type choice struct {
 	query url.Values
 }
 
-// filters returns the values to try for each filter. The first of each is none.
+// filters returns the values to try for each filter. The first value of each filter means
+// that it is not used.
 func filters(busiest, ordinary string) [][]choice {
 	metadata := func(pairs ...string) url.Values {
 		query := url.Values{}
@@ -89,8 +90,8 @@ type filtered struct {
 	p50, p99 float64
 }
 
-// measureFilters requests first pages, one after the other, for each combination of the
-// filters, each as often as for a name.
+// measureFilters requests the first page for each combination of the filters, b.requests
+// times in sequence.
 func (b *bench) measureFilters(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
 	if err != nil {

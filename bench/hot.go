@@ -13,10 +13,10 @@ import (
 )
 
 // measureHot adds members to one organization from all connections concurrently, and checks
-// that none is lost. wrk drops the last answers of a run, so this load does not use it.
-// Its requests wait for each other most of the time.
+// that none is lost. It does not use wrk, which drops the last responses of a run. A slower
+// client is good enough, because the requests wait for each other most of the time.
 func (b *bench) measureHot(ctx context.Context) error {
-	progress("members of one organization")
+	progress("adding members to one organization")
 	orgID, err := b.createOrg(ctx)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (b *bench) measureHot(ctx context.Context) error {
 		return err
 	}
 	if counted != added || rows != added {
-		return fmt.Errorf("%s got %d members, has a userCount of %d and %d rows", orgID, added, counted, rows)
+		return fmt.Errorf("%s: %d members were added, but userCount is %d and there are %d rows", orgID, added, counted, rows)
 	}
 	b.printf("\none organization, members added from %d connections for %d s: %.0f/s; all %d are stored\n",
 		connections, b.seconds, float64(added)/took.Seconds(), added)

@@ -19,6 +19,6 @@ func (b *bench) measureLimits(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, unlimited.stop()) }()
 	return b.compare(ctx, comparison{
-		"first page, limit=100: A is orgd with its limits, B without", listURL(limited, pageSize, "", ""), listURL(unlimited, pageSize, "", ""),
+		"first page, limit=100: A is orgd with its limits, B is orgd without", listURL(limited, pageSize, "", ""), listURL(unlimited, pageSize, "", ""),
 	})
 }

@@ -17,7 +17,7 @@ func (b *bench) describe(ctx context.Context, databaseURL string) error {
 	if err != nil {
 		return err
 	}
-	settings := "shared_buffers=512MB and max_wal_size=4GB, else default settings"
+	settings := "shared_buffers=512MB and max_wal_size=4GB, otherwise default settings"
 	if b.databaseURL != "" {
 		settings = "as given by --database-url"
 	}
@@ -42,8 +42,8 @@ func postgresVersion(ctx context.Context, databaseURL string) (version string, e
 	return version, err
 }
 
-// fromProc returns what the pattern finds in a file of Linux, with before in front, or ""
-// if it finds nothing.
+// fromProc returns the first group of the pattern in a file of /proc, after the text
+// before, or "" if nothing matches.
 func fromProc(before, file, pattern string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -35,8 +35,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	// A second signal ends the program immediately.
 	context.AfterFunc(ctx, stop)
-	// If the reader exits (| head), the write fails. Without this, SIGPIPE would end the
-	// program before it cleans up.
+	// With this, a write fails if the reader of the output has exited (| head). Otherwise
+	// SIGPIPE would end the program before it cleans up.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err = run(ctx, o)
 	if ctx.Err() != nil {
@@ -58,15 +58,15 @@ func stopSignals() []os.Signal {
 
 func readOptions() (options, error) {
 	var o options
-	flag.StringVar(&o.databaseURL, "database-url", "", "PostgreSQL `URL` to use instead of a private one, whose user may create databases; it keeps the data of the benchmark")
+	flag.StringVar(&o.databaseURL, "database-url", "", "`URL` of the PostgreSQL to use instead of a private one; its user must be allowed to create databases, and the data of the benchmark stays there")
 	flag.IntVar(&o.orgs, "orgs", 1_000_000, "organizations to seed")
-	flag.IntVar(&o.pairs, "pairs", 5, "runs of each of the two sides of a comparison")
-	flag.IntVar(&o.seconds, "seconds", 5, "length of a run")
-	flag.IntVar(&o.requests, "requests", 200, "requests for each name that is looked for, and for each combination of filters")
-	flag.IntVar(&o.starts, "starts", 20, "starts of the server")
-	flag.StringVar(&o.profile, "profile", "", "`directory` for profiles of orgd's processor: one more run of each operation, after those that are measured")
-	flag.BoolVar(&o.shares, "shares", false, "measure only the service for other accounts next to a greedy one")
-	flag.StringVar(&o.server, "server", "", "`program` of another release to measure in place of this one, with --shares")
+	flag.IntVar(&o.pairs, "pairs", 5, "runs of each side of a comparison")
+	flag.IntVar(&o.seconds, "seconds", 5, "length of a run in seconds")
+	flag.IntVar(&o.requests, "requests", 200, "requests for each name and for each combination of filters")
+	flag.IntVar(&o.starts, "starts", 20, "starts of the server to measure")
+	flag.StringVar(&o.profile, "profile", "", "`directory` for CPU profiles of orgd; they come from an extra run of each operation")
+	flag.BoolVar(&o.shares, "shares", false, "measure only the service that other accounts get next to a greedy one")
+	flag.StringVar(&o.server, "server", "", "server `program` of another release to measure instead of this one; needs --shares")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))

@@ -10,8 +10,7 @@ import (
 	"strconv"
 )
 
-// measureMemory loads the server after all other measurements and prints its resident
-// memory.
+// measureMemory loads orgd with many connections and prints its resident memory.
 func (b *bench) measureMemory(ctx context.Context) error {
 	const connections = 64
 	progress("memory with %d connections", connections)

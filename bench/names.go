@@ -13,11 +13,11 @@ var names = []struct{ text, what string }{
 	{"opticore studios", "hardly any"},
 	{"zzyzx", "in none"},
 	{"zx", "two letters, in none"},
-	{"co", "two letters, 1 in 6"}, // may use a bad plan cached by the search before
+	{"co", "two letters, 1 in 6"}, // may use a bad plan that the previous search cached
 }
 
-// measureNames searches for one name after the other: it measures the time of a search,
-// not the throughput.
+// measureNames sends one search after another, because it measures the time of a search
+// and not the throughput.
 func (b *bench) measureNames(ctx context.Context) error {
 	progress("first pages by name")
 	b.printf("\norgd, first page by name, limit=100, %d requests one after the other\n", b.requests)

@@ -10,11 +10,11 @@ type operation struct {
 	name   string
 	method string
 	// In path and body, {id} is replaced by an organization's id and {n} by a number of nine
-	// digits. Each request gets new ones.
+	// digits. Each request gets random ones.
 	path, body string
-	// params are the values of $1, $2 … of the statement for pgbench.
+	// params are the values of $1, $2 … in the statement that pgbench runs.
 	params []string
-	status int // of the answer
+	status int // of a successful response
 }
 
 var operations = []operation{
@@ -25,7 +25,7 @@ var operations = []operation{
 		body:   `{"orgName":"Kvarnby Logistics {n}","metadata":{"plan":"team","crm_id":"CRM-{n}"}}`,
 		params: []string{
 			sqlAccount, sqlNewID, sqlName, sqlFolded, sqlMetadata, sqlKeyID, sqlNull, ":created", ":request",
-			sqlNull, sqlNull, sqlNull, sqlNull, // because the requests do not count their retries
+			sqlNull, sqlNull, sqlNull, sqlNull, // NULL, because the requests do not count their retries
 		},
 		status: http.StatusCreated,
 	},
@@ -49,8 +49,8 @@ var operations = []operation{
 	},
 }
 
-// Values of parameters for pgbench. Its variables are numbers, except constants, so SQL
-// builds the other types. Its cost is too small to show in the time of a statement.
+// Values of parameters for pgbench. The variables that a script sets are numbers, so SQL
+// builds the other types. This costs too little to affect the figures.
 const (
 	sqlAccount  = ":account"
 	sqlKeyID    = ":key"
@@ -59,7 +59,7 @@ const (
 	sqlName     = `'Kvarnby Logistics ' || :n`
 	sqlFolded   = `'kvarnby logistics ' || :n`
 	sqlMetadata = `('{"plan":"team","crm_id":"CRM-' || :n || '"}')::jsonb`
-	sqlNull     = ":nothing" // a variable that is never set is NULL, given --protocol prepared
+	sqlNull     = ":nothing" // with --protocol prepared, a variable that is never set is NULL
 )
 
 // sample returns one request of the operation.

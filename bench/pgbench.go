@@ -16,7 +16,7 @@ import (
 func (b *bench) pgbench(ctx context.Context, script string, seconds int) (perSecond float64, err error) {
 	database, err := url.Parse(b.tenant.databaseURL)
 	if err != nil {
-		return 0, errors.New("the database's URL cannot be parsed") // the error itself would show the password
+		return 0, errors.New("the database's URL cannot be parsed") // the error itself would contain the password
 	}
 	password, _ := database.User.Password()
 	database.User = url.User(database.User.Username()) // arguments are visible to other users
@@ -48,7 +48,7 @@ var (
 // failed transactions: it ended on an error.
 func parsePgbench(printed string) (perSecond float64, err error) {
 	if failed := pgbenchFailed.FindStringSubmatch(printed); failed != nil && failed[1] != "0" {
-		return 0, errors.New("not all transactions were good")
+		return 0, errors.New("some transactions failed")
 	}
 	match := pgbenchRate.FindStringSubmatch(printed)
 	if match == nil {

@@ -13,7 +13,7 @@ func findPrograms() (p programs, err error) {
 	if p.wrk, err = findProgram("wrk", "apt-get install wrk (Debian), brew install wrk (macOS)"); err != nil {
 		return p, err
 	}
-	p.pgbench, err = findProgram("pgbench", "it comes with PostgreSQL; add the directory that pg_config --bindir names")
+	p.pgbench, err = findProgram("pgbench", "it comes with PostgreSQL, in the directory that pg_config --bindir prints")
 	return p, err
 }
 

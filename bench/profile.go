@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// profileContest loads orgd once more and keeps a CPU profile. The measured runs are not
+// profileContest loads orgd once more and saves a CPU profile. The measured runs are not
 // profiled.
 func (b *bench) profileContest(ctx context.Context, c contest) error {
 	if b.profile == "" {

@@ -14,14 +14,14 @@ import (
 
 const (
 	revocations = 200
-	// lostTTL is the TTL of the key cache in the measurement of a revocation whose
-	// notification is lost.
+	// lostTTL is the TTL of the key cache of the server under load. A revocation whose
+	// notification is lost takes effect there within this time.
 	lostTTL         = 2 * time.Second
 	lostRevocations = 10
 )
 
-// behindProxy lets each key use its own client address. Otherwise the failed
-// authentications would soon be limited.
+// behindProxy lets each client send its own client address. Otherwise the limit on wrong
+// keys from one address would soon apply.
 const behindProxy = "ORGD_TRUSTED_PROXIES=127.0.0.0/8"
 
 func randomAddress() string {
@@ -29,8 +29,8 @@ func randomAddress() string {
 }
 
 // measureRevocations revokes keys at one server, and measures how long another server,
-// under load, still accepts them: from before the revocation is sent, so the time
-// includes the commit, to the first rejection.
+// under load, still accepts them. The time begins before the revocation is sent, so it
+// includes the commit, and ends with the first rejection.
 func (b *bench) measureRevocations(ctx context.Context) (err error) {
 	progress("%d revocations", revocations)
 	other, err := b.startOrgd(ctx, "other.log", poolSize, "ORGD_KEY_CACHE_TTL="+lostTTL.String(), behindProxy)

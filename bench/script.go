@@ -21,8 +21,8 @@ func variables(targets []target) []variable {
 	}
 }
 
-// pgbenchScript is one transaction: the variables that it needs, then its
-// statement.
+// pgbenchScript returns a script with one transaction: the variables that the statement
+// needs, and the statement.
 func pgbenchScript(targets []target, statement string) string {
 	body := statement + ";\n"
 	drawn := variables(targets)
@@ -55,7 +55,7 @@ func (b *bench) constants() map[string]string {
 		"request": "0123456789abcdef0123456789abcdef",
 		"created": "org.created",
 		"updated": "org.updated",
-		// Ids are created in order, as UUIDv7 are.
+		// Each new id is greater than the previous one, as with UUIDv7.
 		"born": strconv.FormatInt(time.Now().UnixMilli()<<16|0x7000, 10),
 	}
 }

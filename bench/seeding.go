@@ -14,9 +14,10 @@ import (
 // members is the maximum number of members of an organization.
 const members = 8
 
-// fill creates an account and its organizations with the server's own commands. It first
-// measures organizations without members in a database that it drops again, so the
-// figure stays comparable and the measured tables have no other rows.
+// fill creates an account and its organizations with the server's own commands. Before
+// that, it measures the creation of organizations without members in a separate database,
+// and drops that database. This keeps the figure comparable with earlier ones, and the
+// measured tables free of other rows.
 func (b *bench) fill(ctx context.Context, databaseURL string) error {
 	if err := b.seedAside(ctx, databaseURL); err != nil {
 		return err

@@ -15,17 +15,17 @@ import (
 
 const startLimit = 30 * time.Second
 
-// server is a running orgd or bare handler.
+// server is a running process of orgd or of the bare handler.
 type server struct {
 	cmd       *exec.Cmd
 	addr      string
-	adminAddr string        // of orgd
+	adminAddr string        // empty for the bare handler
 	log       string        // file with its output
 	done      chan struct{} // closed when it has ended
 }
 
 // startOrgd starts orgd as an operator would, with logs, metrics and limits, but with
-// rate limits that no load here reaches. env overrides the other variables.
+// rate limits that no load here exceeds. The variables in env override these.
 func (b *bench) startOrgd(ctx context.Context, log string, conns int, env ...string) (*server, error) {
 	cmd := exec.Command(b.path("server"), "serve")
 	cmd.Env = append([]string{
@@ -34,7 +34,7 @@ func (b *bench) startOrgd(ctx context.Context, log string, conns int, env ...str
 		"ORGD_ADDR=127.0.0.1:0",
 		"ORGD_ADMIN_ADDR=127.0.0.1:0",
 		"ORGD_DB_MAX_CONNS=" + strconv.Itoa(conns),
-		"ORGD_DRAIN_DELAY=0s", // only we send requests
+		"ORGD_DRAIN_DELAY=0s", // no load balancer has to notice the end first
 	}, env...)
 	return start(ctx, cmd, b.path(log))
 }
@@ -86,7 +86,7 @@ func (s *server) awaitAddr(ctx context.Context) error {
 		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("%s does not serve", s.cmd.Path)
+			return fmt.Errorf("%s exited before it served", s.cmd.Path)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(time.Millisecond):
@@ -113,7 +113,7 @@ func (s *server) stop() error {
 		return s.failure("exited unexpectedly: " + s.cmd.ProcessState.String())
 	default:
 	}
-	// The server may have just ended, which is not an error here.
+	// The server may have ended just now, which is not an error here.
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -123,12 +123,12 @@ func (s *server) stop() error {
 		return nil
 	case <-time.After(limit):
 	}
-	_ = s.cmd.Process.Kill() // fails only if it has ended
+	_ = s.cmd.Process.Kill() // fails only if the process has ended
 	<-s.done
 	return s.failure(fmt.Sprintf("did not stop within %v, and was killed", limit))
 }
 
-// failure returns an error with the end of the log.
+// failure returns an error that includes the end of the log.
 func (s *server) failure(what string) error {
 	const tail = 2000
 	log, err := os.ReadFile(s.log)

@@ -11,7 +11,8 @@ import (
 	"orgd/internal/localpg"
 )
 
-// build builds the two servers as the Dockerfile does.
+// build builds orgd and the bare handler as the Dockerfile builds orgd. With --server, it
+// uses that program instead.
 func (b *bench) build(ctx context.Context) error {
 	if b.server != "" {
 		given, err := filepath.Abs(b.server)
@@ -27,8 +28,8 @@ func (b *bench) build(ctx context.Context) error {
 	return err
 }
 
-// openDatabase returns the configured database, or a private one, and a function that
-// removes it.
+// openDatabase returns the URL of the configured PostgreSQL, or of a private one, and a
+// function that removes the private one.
 func (b *bench) openDatabase(ctx context.Context) (databaseURL string, remove func() error, err error) {
 	if b.databaseURL != "" {
 		return b.databaseURL, func() error { return nil }, nil
@@ -38,7 +39,7 @@ func (b *bench) openDatabase(ctx context.Context) (databaseURL string, remove fu
 		Dir: b.path("postgres"),
 		Settings: map[string]string{
 			"shared_buffers": "512MB", "max_wal_size": "4GB",
-			"track_activity_query_size": "16kB", // for capture
+			"track_activity_query_size": "16kB", // so that capture gets whole statements
 		},
 	})
 	if err != nil {

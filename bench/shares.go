@@ -44,7 +44,7 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 	if err != nil {
 		return err
 	}
-	b.printf("\n%d accounts, each %d requests a second (list, get, change, create), next to one that takes all it can; %d s each\n",
+	b.printf("\n%d accounts with %d requests per second each (list, get, change, create), next to one that takes all it can; %d s for each case\n",
 		others, time.Second/othersPeriod, b.seconds)
 	for _, a := range []attack{
 		{"alone", 0, nil},
@@ -52,7 +52,7 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 		{"alone", 0, nil},
 		{"40 callers list a user's deactivated organizations", 40, greedy.list},
 		{"alone", 0, nil},
-		{"5 keys, each 200 bodies that do not arrive", 200 * greedyKeys, greedy.stall},
+		{"5 keys with 200 requests each, whose bodies do not arrive", 200 * greedyKeys, greedy.stall},
 	} {
 		if err := b.measureShare(ctx, neighbours, a); err != nil {
 			return err
@@ -62,8 +62,8 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 }
 
 // joinEverywhere makes one user a member of all organizations, and deactivates one in a
-// thousand. Each is changed after the user has joined, as through the API, so a release
-// that stores more about members stores it for these too.
+// thousand. It changes each organization after the user has joined, as calls of the API
+// would, so that a release with triggers updates the member rows too.
 func (b *bench) joinEverywhere(ctx context.Context) error {
 	for _, sql := range []string{
 		`UPDATE orgs SET is_active = hashtext(org_id::text) % 1000 = 0`,
@@ -78,8 +78,8 @@ SELECT account_id, org_id, '` + everywhere + `', created_at, created_at FROM org
 	return b.vacuum(ctx)
 }
 
-// attack is the load of one account, from several concurrent callers. A call reports
-// whether it was answered.
+// attack is the load of one account, from several concurrent callers. call sends one
+// request and reports whether it succeeded.
 type attack struct {
 	name    string
 	callers int
@@ -117,7 +117,7 @@ func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a att
 	return nil
 }
 
-// outcome is the service that the neighbours get.
+// outcome collects the responses that the neighbours get.
 type outcome struct {
 	mu       sync.Mutex
 	took     []float64 // ms
@@ -136,7 +136,7 @@ func (o *outcome) note(status int, took time.Duration) {
 // neighbour is another account, with one key and one organization.
 type neighbour struct {
 	client      *client
-	all, single string // addresses
+	all, single string // URLs
 }
 
 func (b *bench) newNeighbours(ctx context.Context, s *server) ([]*neighbour, error) {
@@ -217,8 +217,8 @@ func (b *bench) newGreedy(ctx context.Context, s *server) (*greedy, error) {
 
 func (g *greedy) client(caller int) *client { return g.clients[caller%len(g.clients)] }
 
-// send continues immediately, except after a rejection: otherwise this program would be
-// measured.
+// send sends one request. It waits after a rejection, because otherwise the load
+// generator itself would use up the processor.
 func (g *greedy) send(ctx context.Context, caller int, method, url, body string) bool {
 	status, _, err := g.client(caller).do(ctx, method, url, body)
 	served := err == nil && status == http.StatusOK

@@ -46,7 +46,7 @@ func awaitReady(ctx context.Context, s *server) error {
 		}
 		select {
 		case <-s.done:
-			return errors.New("it ended before it was ready")
+			return errors.New("the server exited before it was ready")
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(time.Millisecond):
@@ -62,7 +62,7 @@ func isReady(ctx context.Context, s *server) (bool, error) {
 	request.Close = true // the connection is not reused
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false, err // it listens before it logs that
+		return false, err // not because of a refused connection: it listens before it logs its address
 	}
 	defer response.Body.Close()
 	return response.StatusCode == http.StatusOK, nil

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// capture returns the operation's statement for pgbench. It tries again if the server's
-// sweep, once a minute, sent the last statement.
+// capture returns the operation's statement for pgbench. It retries, because the server's
+// sweep, which runs once a minute, may have sent the last statement.
 func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id string) (sql string, err error) {
 	for range 3 {
 		if sql, err = b.captureOnce(ctx, conn, o, id); err == nil {
@@ -41,7 +41,7 @@ WHERE datname = current_database() AND application_name = 'orgd'
 ORDER BY query_start DESC NULLS LAST
 LIMIT 1`).Scan(&sql, &truncated)
 	if err == nil && truncated {
-		err = errors.New("PostgreSQL shows only the beginning of its statement: set track_activity_query_size=16kB there")
+		err = errors.New("PostgreSQL shows only the beginning of the statement: set its track_activity_query_size to 16kB")
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", o.name, err)
@@ -51,7 +51,7 @@ LIMIT 1`).Scan(&sql, &truncated)
 
 var parameter = regexp.MustCompile(`\$\d+`)
 
-// forPgbench replaces $1, $2 … by the operation's params.
+// forPgbench replaces $1, $2 … with the operation's params.
 func (o operation) forPgbench(sql string) (string, error) {
 	used := 0
 	filled := parameter.ReplaceAllStringFunc(sql, func(name string) string {

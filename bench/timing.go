@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// wrongKeys is how many keys of each kind the test sends.
+// wrongKeys is the number of wrong keys of each kind that measureTiming sends.
 const wrongKeys = 10_000
 
-// measureTiming sends wrong keys with a valid checksum. They alternately begin like a
-// real key and like a key that does not exist. It tests whether the time of their
-// rejection differs. Both kinds share the same number of characters with their model:
-// keys with a common beginning are some microseconds faster than random ones, whether
-// the model exists or not.
+// measureTiming tests whether the time of a rejection reveals that a wrong key begins
+// like a real one. It sends wrong keys with a valid checksum. Half of them begin like a
+// real key and half like a key that does not exist, in alternation. Both halves share
+// equally long beginnings with their models, because keys with a common beginning are
+// some microseconds faster than random keys, whether the model exists or not.
 func (b *bench) measureTiming(ctx context.Context) (err error) {
 	progress("%d wrong keys", 2*wrongKeys)
 	s, err := b.startOrgd(ctx, "timing.log", poolSize, behindProxy)
@@ -32,7 +32,8 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 	try := &client{http: b.client.http}
 	for i := range wrongKeys {
 		shared := len(absent) - 6 - 1 - i%20
-		// Both keys are created before the first is sent, so the time does not include it.
+		// Both keys are created before the first one is sent, so the times do not include
+		// their creation.
 		tries := []struct {
 			key  string
 			took *[]float64
@@ -91,7 +92,7 @@ func (c *client) rejected(ctx context.Context, s *server) (time.Duration, error)
 	return took, err
 }
 
-// welch returns the t of Welch's test of two means.
+// welch returns the t of Welch's t-test for the means of two samples.
 func welch(a, b []float64) float64 {
 	meanA, varianceA := moments(a)
 	meanB, varianceB := moments(b)

@@ -77,7 +77,7 @@ func (b *bench) hold(ctx context.Context, c contest) error {
 		loads = append(loads, r.orgd)
 		bare = append(bare, load{perSecond: r.pgbench})
 	}
-	b.printf("\n%s: A is orgd, B pgbench with the same SQL; %d connections to the database each\n", c.name, connections)
+	b.printf("\n%s: A is orgd, B is pgbench with the same SQL; %d connections to the database each\n", c.name, connections)
 	b.printRatio("statement", loads, bare, func(l load) float64 { return l.perSecond })
 	b.printLatency(loads)
 	return nil
@@ -88,7 +88,7 @@ func (b *bench) printLatency(loads []load) {
 	for _, l := range loads {
 		p50, p99 = append(p50, milliseconds(l.p50)), append(p99, milliseconds(l.p99))
 	}
-	b.printf("  %-10s  p50 %.2f ms  p99 %.2f ms, the medians of the runs\n", "orgd", median(p50), median(p99))
+	b.printf("  %-10s  p50 %.2f ms  p99 %.2f ms (medians of the runs)\n", "orgd", median(p50), median(p99))
 }
 
 func (b *bench) playRound(ctx context.Context, c contest, seconds int) (r round, err error) {

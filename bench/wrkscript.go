@@ -11,8 +11,8 @@ import (
 //go:embed wrk.lua
 var wrkTemplate string
 
-// wrkScript returns a script that sends the operation's requests. Each script uses its
-// own random numbers: with the same ones, a second run would change nothing.
+// wrkScript returns a script that sends the operation's requests. Each script has a
+// different random seed: with the same random numbers, a second run would change nothing.
 func (o operation) wrkScript(targets []target) string {
 	ids := make([]string, len(targets))
 	for i, t := range targets {

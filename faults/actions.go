@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// addWorkers adds workers, which record their calls in the same ledger as the others. They
+// addWorkers adds workers that record their calls in the ledger of the main load. They
 // stop with removeWorkers, or at the end of the run.
 func (s *stage) addWorkers(ctx context.Context, workers int) {
 	s.extraLoad = newLoad(s.load.name+"-extra", pace{workers: workers, every: s.load.every}, s.urls(), s.tenant.keys[0])
@@ -28,7 +28,7 @@ func (s *stage) removeWorkers() {
 	}
 }
 
-// lock holds a lock until release is called.
+// lock executes sql in a transaction that stays open until release is called.
 func (s *stage) lock(ctx context.Context, sql string) (release func() error, err error) {
 	conn, err := s.primary.connect(ctx, database)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *stage) lock(ctx context.Context, sql string) (release func() error, err
 	return func() error { return conn.Close(ctx) }, nil
 }
 
-// takeConnections takes all remaining connections of PostgreSQL.
+// takeConnections takes all remaining connections of PostgreSQL until release is called.
 func (s *stage) takeConnections(ctx context.Context) (release func() error, err error) {
 	var taken []*pgx.Conn
 	release = func() error {
@@ -63,7 +63,7 @@ func (s *stage) takeConnections(ctx context.Context) (release func() error, err 
 	}
 }
 
-// cancelWaits cancels every wait of a commit for the standby, for the duration d.
+// cancelWaits cancels every commit's wait for the standby. It does so for the duration d.
 func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
 	conn, err := s.primary.connect(ctx, "postgres")
 	if err != nil {
@@ -81,8 +81,8 @@ func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// killReplica kills the first replica the given number of times at random moments. After
-// the last kill it does not restart it.
+// killReplica kills the first replica the given number of times, at random moments. It
+// restarts the replica after each kill except the last.
 func (s *stage) killReplica(ctx context.Context, times int) error {
 	r := s.replicas[0]
 	for range times - 1 {
@@ -103,7 +103,8 @@ func (s *stage) stepDown(ctx context.Context) error {
 		"SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_flush_lsn()")
 }
 
-// Commits of creations are slowed down, so the fault can hit one.
+// slowCommits delays the commits of creations, so that a fault can hit one. quickCommits
+// undoes this.
 const (
 	slowCommits = `CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END $$;
@@ -133,7 +134,7 @@ func (s *stage) killInCommit(ctx context.Context) error {
 	return syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// endSlowCommits waits until PostgreSQL is back, and removes the slow commits.
+// endSlowCommits waits until PostgreSQL is back, and undoes slowCommits.
 func (s *stage) endSlowCommits(ctx context.Context) error {
 	return await(ctx, "PostgreSQL is back", 20*time.Second, func() (bool, error) {
 		return s.primary.exec(ctx, database, quickCommits) == nil, nil
@@ -153,13 +154,13 @@ func (s *stage) fillWAL(ctx context.Context) error {
 	})
 }
 
-// freeWAL frees the disk, and starts PostgreSQL if it has ended, as an operator would.
+// freeWAL frees the disk, and starts PostgreSQL if it has exited, as an operator would.
 func (s *stage) freeWAL(ctx context.Context) error {
 	if err := s.disk.free(); err != nil {
 		return err
 	}
 	ended := false
-	err := await(ctx, "PostgreSQL ends or continues", 20*time.Second, func() (bool, error) {
+	err := await(ctx, "PostgreSQL exits or continues", 20*time.Second, func() (bool, error) {
 		select {
 		case <-s.primary.server.Done():
 			ended = true
@@ -194,7 +195,7 @@ func (s *stage) revokeSecondKey(ctx context.Context) error {
 		"UPDATE api_keys SET revoked_at = now() WHERE account_id = '%s' AND digest = sha256('%s')", s.tenant.id, s.tenant.keys[1]))
 }
 
-// revokeWithoutNotice revokes a key that every replica has cached, while no replica receives
+// revokeWithoutNotice revokes a key that every replica has cached. No replica receives
 // the notification.
 func (s *stage) revokeWithoutNotice(ctx context.Context) error {
 	if err := s.useSecondKey(ctx); err != nil {
@@ -221,7 +222,8 @@ func secondKeyRejected(ctx context.Context, e *episode) error {
 	return nil
 }
 
-// revocationReceived checks that the replicas receive key changes from the new primary.
+// revocationReceived checks that the replicas receive changes of keys from the new
+// primary.
 func revocationReceived(ctx context.Context, e *episode) error {
 	if err := errors.Join(e.useSecondKey(ctx), e.revokeSecondKey(ctx)); err != nil {
 		return err

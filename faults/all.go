@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// runAll runs each fault o.runs times, several at the same time, and prints each result.
+// runAll runs each fault o.runs times, several faults at the same time, and prints each
+// result.
 func runAll(ctx context.Context, o options) (err error) {
 	faults, err := find(o.names)
 	if err != nil {
@@ -57,7 +58,7 @@ func each(ctx context.Context, t *template, faults []*fault, o options) (results
 	var mu sync.Mutex
 	note := func(r result) {
 		if ctx.Err() != nil {
-			return // it was interrupted
+			return // the run was interrupted
 		}
 		mu.Lock()
 		defer mu.Unlock()

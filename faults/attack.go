@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// attack is the load of another account on the replicas. Its answers are counted and
-// checked for one promise only: success, or an error with Retry-After.
+// attack is the load of another account on the replicas. Its responses are counted. The
+// only check is that each is a success, or an error with Retry-After.
 type attack struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	sent    atomic.Int64
 	good    atomic.Int64
 	wrong   atomic.Int64
-	example atomic.Pointer[attempt] // a wrong one
+	example atomic.Pointer[attempt] // one wrong response
 }
 
 func (s *stage) newAttack(ctx context.Context) (context.Context, *attack) {
@@ -62,8 +62,8 @@ func sentAtLeast(n int64) func(*episode) error {
 	}
 }
 
-// changeOne makes the given number of clients of the other account change one
-// organization at each replica, without a pause.
+// changeOne makes clients of the other account change one organization without a pause.
+// Each replica gets the given number of clients.
 func (s *stage) changeOne(ctx context.Context, clients int) error {
 	created := attempt{requestID: "attack-target"}
 	newClient(s.other.keys[0]).send(ctx, request{
@@ -90,8 +90,8 @@ func (s *stage) changeOne(ctx context.Context, clients int) error {
 	return nil
 }
 
-// stallBodies makes the other account start the given number of requests with each of
-// its keys at each replica, and withhold their bodies.
+// stallBodies makes the other account start requests without sending their bodies. Each
+// replica gets the given number of requests with each of the account's keys.
 func (s *stage) stallBodies(ctx context.Context, requests int) error {
 	ctx, k := s.newAttack(ctx)
 	for _, r := range s.replicas {
@@ -113,7 +113,7 @@ func (s *stage) stallBodies(ctx context.Context, requests int) error {
 }
 
 // flood measures the capacity of the replicas, and then sends a multiple of it at a fixed
-// rate, whatever the answers.
+// rate, without waiting for responses.
 func (s *stage) flood(ctx context.Context, times float64) error {
 	s.capacity = s.measureCapacity(ctx, 2*time.Second)
 	if s.capacity == 0 {
@@ -166,8 +166,8 @@ func (s *stage) measureCapacity(ctx context.Context, d time.Duration) float64 {
 	return float64(k.good.Load()) / d.Seconds()
 }
 
-// muchServed checks that much of the capacity remains during a flood. The flood itself
-// uses the processor too.
+// muchServed checks that the replicas serve at least half of their capacity during a
+// flood. The flood itself uses the processor too.
 func muchServed(d time.Duration) func(context.Context, *episode) error {
 	return func(_ context.Context, e *episode) error {
 		served := float64(e.attack.good.Load()) / d.Seconds()
@@ -179,12 +179,14 @@ func muchServed(d time.Duration) func(context.Context, *episode) error {
 	}
 }
 
-// undisturbed checks that an attack fails no call of other accounts and delays them little.
+// undisturbed checks that during an attack no call of the other accounts fails, and that
+// their p99 stays low.
 func undisturbed(ctx context.Context, e *episode) error {
 	alone, attacked := percentile(e.before(), 0.99), percentile(e.during(), 0.99)
 	e.remark = fmt.Sprintf("p99 of the others %v before the attack, %v during it", alone.Round(time.Millisecond), attacked.Round(time.Millisecond))
 	var slow error
-	// The promise is 50 ms or twice as much. The limit is higher for a busy machine.
+	// The promise is 50 ms, or twice the p99 without the attack. The limit here is higher,
+	// for a busy machine.
 	if limit := max(2*alone, time.Second); attacked > limit {
 		slow = fmt.Errorf("p99 of the others was %v before the attack and %v during it; the limit here is %v", alone, attacked, limit)
 	}

@@ -13,8 +13,8 @@ type allowance struct {
 	limited bool // requests may be rejected with 429
 }
 
-// verify compares the answers that clients got with the database. It returns every
-// violation. It finds only what the ledger records.
+// verify compares the responses that clients got with the database, and returns every
+// violation. It knows only the calls in the ledger.
 func verify(l *ledger, s state, allowed allowance) (violations []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -46,7 +46,7 @@ func (v *verifier) add(format string, args ...any) {
 	v.violations = append(v.violations, fmt.Sprintf(format, args...))
 }
 
-// answers checks each answer by itself.
+// answers checks each response by itself.
 func (v *verifier) answers(c *call) {
 	for _, a := range c.attempts {
 		v.sent[a.requestID] = c
@@ -76,7 +76,7 @@ func (v *verifier) creation(c *call) {
 			v.add("lost: %s %s was answered with %s, but the database has %v", c.kind, c.value, answer.orgID, created)
 		}
 		if other := v.given[answer.orgID]; other != nil {
-			v.add("merged: %s was given to %s and to %s", answer.orgID, other.value, c.value)
+			v.add("merged: %s was returned to %s and to %s", answer.orgID, other.value, c.value)
 		}
 		v.given[answer.orgID] = c
 	}
@@ -84,7 +84,7 @@ func (v *verifier) creation(c *call) {
 	if answer != nil {
 		allowed++
 	}
-	// A marked retry creates a second organization if nothing proves that the first
+	// A marked retry creates a second organization unless there is evidence that the first
 	// answer was lost.
 	if c.kind != createMarked {
 		allowed = min(allowed, 1)
@@ -115,8 +115,8 @@ func (v *verifier) effects(c *call) {
 	}
 }
 
-// changes checks that an organization has the metadata of its last acknowledged
-// change, or of a later or unanswered attempt, which may take effect late.
+// changes checks that an organization has the metadata of its last acknowledged change,
+// or of a change with an unknown outcome, which may take effect late.
 func (v *verifier) changes(calls []*call) {
 	last, late := map[string]string{}, map[string][]string{}
 	for _, c := range calls {
@@ -180,7 +180,7 @@ func (v *verifier) memberships(calls []*call) {
 	}
 }
 
-// unsent finds changes that nobody requested.
+// unsent finds changes that no client requested.
 func (v *verifier) unsent(calls []*call) {
 	asked := map[string]bool{}
 	for _, c := range calls {

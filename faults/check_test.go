@@ -65,7 +65,7 @@ func unsure(then []attempt) []attempt {
 	return append([]attempt{{requestID: "unsure", status: 503, code: "unavailable"}}, then...)
 }
 
-// Each mutation loses or invents something. The named check must find it.
+// Each mutation loses or invents data. verify must report it.
 func TestVerifyFindsEachMutation(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -131,7 +131,7 @@ func TestTableRowsAreComplete(t *testing.T) {
 		names[f.name] = true
 	}
 	if _, err := find([]string{"silent-idle", "no-such"}); err == nil {
-		t.Error("an unknown fault is found")
+		t.Error("find accepts an unknown fault")
 	}
 	if all, err := find(nil); err != nil || len(all) != len(slices.Collect(maps.Keys(names))) {
 		t.Errorf("%d of %d, %v", len(all), len(names), err)

@@ -45,7 +45,7 @@ func (c *client) send(ctx context.Context, r request, a *attempt) {
 		a.err = err
 		return
 	}
-	// Without GetBody, net/http does not retry a request by itself.
+	// Without GetBody, net/http does not retry the request itself.
 	sent.GetBody = nil
 	if r.body != "" {
 		sent.Header.Set("Content-Type", "application/json")

@@ -24,7 +24,7 @@ func (s *stage) openDisk(ctx context.Context) error {
 		return err
 	}
 	if err := run(ctx, "mount", "-t", "tmpfs", "-o", "size="+diskSize, "orgd-faults", d.dir); err != nil {
-		return fmt.Errorf("%w: a separate disk needs the right to mount: %w", errNotPossible, err)
+		return fmt.Errorf("%w: mounting a separate disk requires root: %w", errNotPossible, err)
 	}
 	s.disk = d
 	s.later(func() error { return run(context.WithoutCancel(ctx), "umount", d.dir) })

@@ -10,21 +10,21 @@ import (
 // fault is a row of the table.
 type fault struct {
 	name    string // for the command line and the report: lower case with hyphens
-	what    string // what happens, for people
-	promise string // what orgd promises in that case, for people
-	// within is how soon after heal, or after inject if the fault stays, every replica
-	// must be ready and answer reads and changes again. It is the promise plus a margin
-	// for a busy machine.
+	what    string // what happens, for the report
+	promise string // what orgd promises in that case, for the report
+	// within is the time in which every replica must be ready, and answer reads and changes
+	// again. It starts after heal, or after inject if there is no heal. It is the promised
+	// time plus a margin for a busy machine.
 	within  time.Duration
 	setup   setup
 	load    pace
-	rest    time.Duration // how long no requests are sent before the fault
+	rest    time.Duration // a pause without requests before the fault
 	allowed allowance
 	inject  func(context.Context, *stage) error
 	hold    time.Duration // between inject and heal
 	heal    func(context.Context, *stage) error
-	// affected returns an error if the fault did not affect the service: then the run tested
-	// nothing.
+	// affected returns an error if the fault did not affect the service. The run has then
+	// tested nothing.
 	affected func(*episode) error
 	// also runs further checks at the end; nil for none.
 	also  func(context.Context, *episode) error
@@ -37,7 +37,7 @@ type episode struct {
 	*stage
 	began    time.Time // of the load, after the warm-up
 	injected time.Time
-	healed   time.Time // time of the injection, if the fault stays
+	healed   time.Time // equals injected if there is no heal
 	ended    time.Time // of the recovery
 	remark   string    // what a check measured
 }
@@ -69,13 +69,13 @@ func someTook(d time.Duration) func(*episode) error {
 	return func(e *episode) error {
 		longest := percentile(e.during(), 1)
 		if longest < d {
-			return fmt.Errorf("no call took longer than %v", longest)
+			return fmt.Errorf("the longest call took %v, want at least %v", longest, d)
 		}
 		return nil
 	}
 }
 
-// counted checks that every replica's proxy did something.
+// counted checks that the given counter of every replica's proxy is not zero.
 func counted(what string, count func(*proxy) int64) func(*episode) error {
 	return func(e *episode) error {
 		for i, p := range e.proxies {
@@ -101,7 +101,7 @@ func atLeast(n, wanted int, what string) error {
 	return nil
 }
 
-// fewDials checks how often each replica tried to connect during the fault.
+// fewDials checks that no replica tried to connect more than most times during the fault.
 func fewDials(most int64) func(context.Context, *episode) error {
 	return func(_ context.Context, e *episode) error {
 		for i, p := range e.proxies {

@@ -56,7 +56,7 @@ type attempt struct {
 
 func (a attempt) succeeded() bool { return a.status >= 200 && a.status < 300 }
 
-// rejected reports whether the answer promises that the attempt changed nothing.
+// rejected reports whether the status means that the attempt changed nothing.
 func (a attempt) rejected() bool {
 	return a.status >= 300 && a.status < 500
 }

@@ -12,18 +12,19 @@ import (
 	"time"
 )
 
-// pace is the intensity of the load: each worker sends a request, waits for the answer
-// and for every, and sends the next. So a slow machine gets fewer requests, not a longer
-// queue.
+// pace is the intensity of the load. Each worker sends a request, waits for the response,
+// pauses for every, and sends the next. On a slow machine there are fewer requests, not a
+// longer queue.
 type pace struct {
 	workers int
 	every   time.Duration
 }
 
-// retryPause is shorter than Retry-After, so the load notices the recovery early.
+// retryPause is shorter than Retry-After, so that the load notices the recovery early.
 const retryPause = 50 * time.Millisecond
 
-// load is the workers of one account. Each worker uses only its own organizations.
+// load is a set of workers that use one account. Each worker changes only its own
+// organizations.
 type load struct {
 	pace
 	name   string // part of every request id
@@ -88,7 +89,8 @@ func (w *worker) work(ctx context.Context) {
 	}
 }
 
-// turn returns the delay of a worker's first call, so that they do not all start together.
+// turn returns the delay of a worker's first call. It spreads the workers over the pause
+// between calls.
 func (w *worker) turn() time.Duration {
 	return w.every * time.Duration(w.number) / time.Duration(w.workers)
 }
@@ -197,7 +199,7 @@ func (w *worker) request(c *call) request {
 func object(name string, value any) string {
 	text, err := json.Marshal(map[string]any{name: value})
 	if err != nil {
-		panic(err) // strings and maps of them
+		panic(err) // cannot happen: the values are strings and maps of strings
 	}
 	return string(text)
 }

@@ -18,9 +18,9 @@ type loadOptions struct {
 
 func readLoadOptions(args []string) (o loadOptions, err error) {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
-	flags.StringVar(&o.url, "url", "", "`URL` of the API, without a slash at its end")
+	flags.StringVar(&o.url, "url", "", "`URL` of the API, without a trailing slash")
 	flags.StringVar(&o.keyFile, "key-file", "", "`file` that holds the API key")
-	flags.IntVar(&o.workers, "workers", 8, "clients, each with one call in flight")
+	flags.IntVar(&o.workers, "workers", 8, "number of clients, each with one call in flight")
 	flags.DurationVar(&o.every, "every", 20*time.Millisecond, "pause of a client between two calls")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -31,8 +31,8 @@ func readLoadOptions(args []string) (o loadOptions, err error) {
 	return o, nil
 }
 
-// runLoad reads and writes until ctx is done, and prints a summary. It returns an error
-// if any call was not answered with success.
+// runLoad sends calls until ctx is done, and prints a summary. It returns an error if any
+// call failed.
 func runLoad(ctx context.Context, o loadOptions) error {
 	key, err := os.ReadFile(o.keyFile)
 	if err != nil {

@@ -38,7 +38,7 @@ func api(t *testing.T, n int64, status int, contentType string) (url string, cal
 	return s.URL, calls
 }
 
-// The load fails if any answer does.
+// runLoad returns an error if any call fails.
 func TestLoadCommand(t *testing.T) {
 	t.Parallel()
 	keyFile := filepath.Join(t.TempDir(), "key")
@@ -78,7 +78,7 @@ func TestLoadCommand(t *testing.T) {
 	}
 }
 
-// The load finds an answer that violates the API, whatever its status.
+// The client reports a response that violates the API, whatever its status.
 func TestLoadFindsInvalidAnswers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -55,9 +55,9 @@ func readArguments(args []string) (work func(context.Context) error, err error) 
 func readOptions() (options, error) {
 	var o options
 	flag.IntVar(&o.runs, "runs", 1, "runs of each fault")
-	flag.IntVar(&o.parallel, "parallel", 4, "faults to run at the same time; most of them spend most of their time waiting")
-	flag.StringVar(&o.server, "server", "", "`program` of the server; built if not given")
-	flag.StringVar(&o.report, "report", "", "`file` whose table of results is replaced")
+	flag.IntVar(&o.parallel, "parallel", 4, "faults to run at the same time; most faults mostly wait")
+	flag.StringVar(&o.server, "server", "", "server `program`; if empty, it is built")
+	flag.StringVar(&o.report, "report", "", "`file` in which to replace the table of results")
 	flag.BoolVar(&o.list, "list", false, "list the faults")
 	flag.Parse()
 	o.names = flag.Args()

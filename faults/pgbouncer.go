@@ -19,7 +19,7 @@ type pgbouncer struct {
 	program string
 	addr    string
 	config  string
-	old     bool // it does not support prepared statements
+	old     bool // this version does not support prepared statements
 	log     bytes.Buffer
 	cmd     *exec.Cmd
 	done    chan struct{}
@@ -57,7 +57,8 @@ func (s *stage) openPooler(ctx context.Context) error {
 	return nil
 }
 
-// configure writes the configuration, for an unprivileged user if we are root.
+// configure writes the configuration files. They are readable by the unprivileged user
+// that PgBouncer runs as if we are root.
 func (b *pgbouncer) configure(s *stage) error {
 	host, port, err := net.SplitHostPort(s.primary.addr())
 	if err != nil {
@@ -104,13 +105,13 @@ func (b *pgbouncer) start(ctx context.Context) error {
 	done := make(chan struct{})
 	b.done = done
 	go func() {
-		_ = b.cmd.Wait() // we killed it
+		_ = b.cmd.Wait() // stop ends it with a signal
 		close(done)
 	}()
 	return await(ctx, "PgBouncer answers", 10*time.Second, func() (bool, error) {
 		select {
 		case <-done:
-			return false, fmt.Errorf("PgBouncer ended: %s", b.log.String())
+			return false, fmt.Errorf("PgBouncer exited: %s", b.log.String())
 		default:
 		}
 		conn, err := net.Dial("tcp", b.addr)
@@ -121,7 +122,7 @@ func (b *pgbouncer) start(ctx context.Context) error {
 	})
 }
 
-// stop kills PgBouncer and all its connections.
+// stop ends PgBouncer and all its connections.
 func (b *pgbouncer) stop() error {
 	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

@@ -21,7 +21,7 @@ import (
 	"orgd/internal/standby"
 )
 
-// settings are those of a database that must not lose data.
+// settings are the settings of a PostgreSQL that must not lose data.
 var settings = map[string]string{
 	"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
 	"shared_buffers": "32MB", "max_connections": "40", "max_wal_size": "128MB",
@@ -29,7 +29,7 @@ var settings = map[string]string{
 
 // postgres is a PostgreSQL server that faults act on.
 type postgres struct {
-	dir    string // localpg's
+	dir    string // given to localpg
 	server *localpg.Server
 	data   string // its data directory
 	port   int
@@ -102,7 +102,7 @@ func freePort() (int, error) {
 	return 0, last
 }
 
-// standby starts a second server that follows the first one.
+// standby starts a second server that replicates from the first one.
 func (p *postgres) standby(ctx context.Context, parent string) (*postgres, error) {
 	dir, err := newDir(parent)
 	if err != nil {
@@ -156,7 +156,8 @@ func (p *postgres) signal(signal syscall.Signal) error {
 	return nil
 }
 
-// pause stops all processes, including children that the postmaster starts meanwhile.
+// pause stops all processes. The second signal stops children that the postmaster started
+// in between.
 func (p *postgres) pause() error {
 	return errors.Join(p.signal(syscall.SIGSTOP), p.signal(syscall.SIGSTOP))
 }
@@ -172,13 +173,14 @@ func (p *postgres) kill() error {
 	return p.ended("signal: killed")
 }
 
-// ended cleans up after a server that ended by itself.
+// ended cleans up after a server that exited by itself. It fails if the server's error
+// does not contain how.
 func (p *postgres) ended(how string) error {
 	switch err := p.server.Stop(); {
 	case err == nil:
-		return errors.New("PostgreSQL did not end by itself")
+		return errors.New("PostgreSQL did not exit by itself")
 	case !strings.Contains(err.Error(), how):
-		return fmt.Errorf("PostgreSQL ended otherwise: %w", err)
+		return fmt.Errorf("PostgreSQL exited for another reason: %w", err)
 	}
 	return nil
 }
@@ -233,7 +235,7 @@ func await(ctx context.Context, what string, limit time.Duration, done func() (b
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("not within %v: %s", limit, what)
+			return fmt.Errorf("timed out after %v, waiting until %s", limit, what)
 		}
 		if !sleep(ctx, 20*time.Millisecond) {
 			return context.Cause(ctx)

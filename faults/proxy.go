@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// proxy forwards connections between one replica and PostgreSQL. Each kind of failure is a
-// method that counts its effects, so a fault without an effect is noticed.
+// proxy forwards connections between one replica and PostgreSQL. Each kind of failure is
+// a method that counts its effects, so that a fault without an effect is noticed.
 type proxy struct {
 	addr   string
 	target string
@@ -24,13 +24,13 @@ type proxy struct {
 	mu       sync.Mutex
 	ln       net.Listener
 	links    map[*link]bool
-	hold     side          // of new links
-	delay    time.Duration // of everything
+	hold     side          // what new links hold back
+	delay    time.Duration // of all bytes, in each direction
 	refuseBy []byte        // the answer to a new connection before it is closed; nil for none
 	refuse   bool
 }
 
-// side is the direction that a link holds back.
+// side says which bytes a link holds back.
 type side int
 
 const (
@@ -140,7 +140,7 @@ func readStartup(client net.Conn) ([]byte, error) {
 }
 
 // copy forwards bytes from one connection to the other. It waits while the link holds
-// back that direction.
+// back that direction. It forwards first before anything else.
 func (l *link) copy(to, from net.Conn, held side, first []byte) {
 	defer l.end(false)
 	buffer := make([]byte, 32<<10)
@@ -182,7 +182,7 @@ func (l *link) await(direction side, bytes int) bool {
 	}
 }
 
-// wait waits for the delay of a slow network.
+// wait waits for the delay of the simulated network.
 func (l *link) wait() bool {
 	l.proxy.mu.Lock()
 	delay := l.delay
@@ -221,7 +221,8 @@ func (l *link) end(abrupt bool) {
 	})
 }
 
-// reset closes with RST. It ignores errors, which mean that the connection is closed.
+// reset closes the connection with RST. It ignores errors, which mean that the connection
+// is already closed.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -250,8 +251,8 @@ func (p *proxy) silence() {
 	}
 }
 
-// holdBack holds back one or both sides, on new links too. With no side, held bytes flow
-// again.
+// holdBack makes all links, also new ones, hold back PostgreSQL's answers, everything, or
+// nothing. In the last case held bytes flow again.
 func (p *proxy) holdBack(s side) {
 	p.mu.Lock()
 	p.hold = s
@@ -261,7 +262,7 @@ func (p *proxy) holdBack(s side) {
 	}
 }
 
-// cut resets links.
+// cut resets the chosen links.
 func (p *proxy) cut(which func(*link) bool) {
 	for _, l := range p.chosen(which) {
 		p.broken.Add(1)

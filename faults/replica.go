@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// replica is a process of the server as it ships.
+// replica is a process of the server program.
 type replica struct {
 	number  int
 	program string
@@ -59,7 +59,7 @@ func (r *replica) start(ctx context.Context) error {
 	case r.adminAddr = <-serving:
 		return r.awaitReady(ctx)
 	case <-done:
-		return fmt.Errorf("replica %d does not serve:\n%s", r.number, r.log)
+		return fmt.Errorf("replica %d exited before it served:\n%s", r.number, r.log)
 	case <-time.After(30 * time.Second):
 		return errors.Join(fmt.Errorf("replica %d did not serve within 30 s:\n%s", r.number, r.log), r.kill())
 	}
@@ -121,7 +121,7 @@ func (r *replica) kill() error {
 	return r.out.Close()
 }
 
-// stop stops the process gracefully. It returns an error if it had to kill it.
+// stop stops the process gracefully. It returns an error if the process had to be killed.
 func (r *replica) stop() error {
 	if r.leaving {
 		return nil
@@ -195,7 +195,7 @@ func isDefect(line string) bool {
 		strings.HasPrefix(line, "fatal error:") || strings.Contains(line, "DATA RACE")
 }
 
-// String returns the end of the log, at most one screen.
+// String returns the last lines of the log, each cut at 400 characters.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

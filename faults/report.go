@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The table of results is between these lines of the report.
+// tableBegin and tableEnd enclose the table of results in the report.
 const (
 	tableBegin = "<!-- Written by `make faults N=20`; the rest of the page is written by hand. -->"
 	tableEnd   = "<!-- End of what `make faults` writes. -->"

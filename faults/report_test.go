@@ -46,6 +46,6 @@ func TestReportReplacesTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := writeReport(file, faults, results, options{}, now); err == nil {
-		t.Error("a file without the lines is written to")
+		t.Error("writeReport accepts a file without the marks")
 	}
 }

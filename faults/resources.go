@@ -41,7 +41,7 @@ func (s *stage) measure(ctx context.Context) ([]resources, error) {
 	return all, nil
 }
 
-// checkResources waits until the replicas have no more resources than before.
+// checkResources waits until the replicas use no more resources than before the fault.
 func (s *stage) checkResources(ctx context.Context, had []resources) error {
 	var last error
 	err := await(ctx, "goroutines and file descriptors are back to their number before the fault", 25*time.Second, func() (bool, error) {

@@ -14,10 +14,10 @@ import (
 type result struct {
 	fault        string
 	acknowledged int // changes that were answered with success
-	failed       int // other attempts, from the injection on
+	failed       int // attempts that failed, from the injection on
 	lost         int // acknowledged changes that are missing
 	recovered    time.Duration
-	lastFailure  time.Duration // the same until the last failure
+	lastFailure  time.Duration // from heal to the last failure
 	remark       string        // other measurements, for the report
 	violations   []string
 	err          error // the harness could not run the fault, or errNotPossible
@@ -51,7 +51,7 @@ func try(ctx context.Context, t *template, f *fault) (r result) {
 	return r
 }
 
-// play loads the stage, injects the fault, heals it, and checks.
+// play puts load on the stage, injects the fault, heals it, and runs the checks.
 func (e *episode) play(ctx context.Context, r *result) error {
 	had, err := e.warmUp(ctx)
 	if err != nil {
@@ -100,7 +100,7 @@ func (e *episode) warmUp(ctx context.Context) ([]resources, error) {
 	return had, err
 }
 
-// injectAndHeal injects the fault and heals it.
+// injectAndHeal injects the fault, holds it, and heals it if it has a heal.
 func (e *episode) injectAndHeal(ctx context.Context) error {
 	e.injected = time.Now()
 	if err := e.inject(ctx, e.stage); err != nil {
@@ -118,8 +118,8 @@ func (e *episode) injectAndHeal(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// fillPools makes every replica open all its connections, with requests that wait for a
-// lock.
+// fillPools makes every replica open all its connections. For this it sends requests that
+// wait for a lock.
 func (e *episode) fillPools(ctx context.Context) error {
 	conn, err := e.primary.connect(ctx, database)
 	if err != nil {
@@ -146,8 +146,8 @@ func (e *episode) fillPools(ctx context.Context) error {
 	return err
 }
 
-// awaitRecovery waits until every replica serves and is ready. It returns the time that
-// this took.
+// awaitRecovery waits until every replica serves and is ready. It returns the time since
+// heal.
 func (e *episode) awaitRecovery(ctx context.Context, watch *readinessWatch) (took time.Duration) {
 	err := await(ctx, "every replica serves", recoveryLimit, func() (bool, error) {
 		if err := e.anyDead(); err != nil {
@@ -176,7 +176,7 @@ func (e *episode) awaitRecovery(ctx context.Context, watch *readinessWatch) (too
 	return took
 }
 
-// anyDead returns an error if a replica ended by itself.
+// anyDead returns an error if a replica exited by itself.
 func (e *episode) anyDead() error {
 	var errs []error
 	for _, r := range e.replicas {
@@ -257,7 +257,7 @@ func (e *episode) repeatKeyed(ctx context.Context) error {
 		e.stage.load.ledger.note(c, again)
 	}
 	if repeated == 0 {
-		return errors.New("no creation with a key was answered")
+		return errors.New("no creation with an idempotency key succeeded")
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Each case breaks one promise or none, and the harness must detect it. This tests that
-// the checks can fail.
+// The harness must report what each case breaks, and nothing if nothing is broken. This
+// shows that the checks can fail.
 func TestHarnessDetectsBrokenPromises(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

@@ -13,8 +13,8 @@ import (
 
 // setup is the environment that a fault needs.
 type setup struct {
-	env         []string      // of the replicas; the harness's own variables follow
-	limits      bool          // keep the default limits, which the load would reach
+	env         []string      // of the replicas; it overrides the harness's own variables
+	limits      bool          // keep the default rate limits; the usual load would exceed them
 	standby     bool          // a second server that replicates and is in the URL
 	synchronous bool          // commits wait for the standby
 	smallDisk   string        // "wal" or "data" is on a separate disk that can be filled
@@ -28,7 +28,7 @@ type stage struct {
 	*template
 	setup
 	dir       string
-	primary   *postgres // receives the writes
+	primary   *postgres // the server that accepts writes
 	standby   *postgres // nil if there is none
 	proxies   []*proxy  // of each replica, to the first primary
 	others    []*proxy  // of each replica, to the standby
@@ -38,12 +38,12 @@ type stage struct {
 	load      *load
 	undo      []func() error
 
-	// State that faults leave for heal and the checks.
+	// Set by inject, for heal and the checks.
 	extraLoad *load
 	attack    *attack
 	release   func() error
-	cancelled int     // canceled waits for the standby
-	capacity  float64 // requests a second
+	cancelled int     // number of canceled waits for the standby
+	capacity  float64 // requests per second
 }
 
 const replicaCount = 2
@@ -97,7 +97,7 @@ func (s *stage) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// later registers a function to run at the end, in reverse order.
+// later registers a function for tearDown, which calls the functions in reverse order.
 func (s *stage) later(undo func() error) { s.undo = append(s.undo, undo) }
 
 func (s *stage) tearDown() error {
@@ -205,8 +205,8 @@ func (s *stage) promote(ctx context.Context) error {
 	return nil
 }
 
-// remove stops the server and deletes it. An unclean stop of a killed or paused server is
-// not an error.
+// remove stops the server and deletes its directory. The server may have been paused or
+// killed: an unclean exit is not an error.
 func (p *postgres) remove() error {
 	select {
 	case <-p.server.Done():

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// state is what the database has for the account of the load.
+// state is the database's contents for the account of the load.
 type state struct {
 	created  map[string][]string // for each name, the ids of the organizations created with it
 	metadata map[string]string   // for each organization, the value that the changes wrote
@@ -57,7 +57,7 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 		_, err = pgx.ForEachRow(rows, scan, func() error { take(); return nil })
 		return err
 	}
-	// The name is that of the creation event; the organization must exist.
+	// The name comes from the event of the creation. The organization must still exist.
 	err := each(`SELECT after->>'orgName', `+fmt.Sprintf(textID, "o.org_id")+`
 		FROM events JOIN orgs AS o USING (account_id, org_id) WHERE account_id = $1 AND type = 'org.created'`,
 		[]any{&a, &b}, func() { s.created[a] = append(s.created[a], b) })

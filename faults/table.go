@@ -12,8 +12,9 @@ import (
 // the fault.
 var steady = pace{workers: 8, every: 20 * time.Millisecond}
 
-// scattered has many clients, and few of them have a call in flight when the fault begins.
-// Those calls may be delayed. The other clients show whether the service works.
+// scattered has many clients, of which few have a call in flight when the fault begins.
+// Those calls may be delayed. The calls of the other clients show whether the service
+// works.
 var scattered = pace{workers: 80, every: time.Second}
 
 // gentle stays below the default limits of a key and an account.
@@ -279,7 +280,7 @@ var table = []fault{
 	},
 	{
 		name:     "answers-lost",
-		what:     "statements reach PostgreSQL, but its answers are lost with the connections, also those of commits",
+		what:     "statements and commits reach PostgreSQL, but its answers are lost with the connections",
 		promise:  "serves within 3 s; a repeated call takes effect once",
 		within:   5 * time.Second,
 		load:     steady,
@@ -337,7 +338,7 @@ var table = []fault{
 		hold:    3 * time.Second,
 		heal:    func(_ context.Context, s *stage) error { s.removeWorkers(); return nil },
 		affected: func(e *episode) error {
-			if n := len(e.proxies[0].chosen(all)); n > 2 { // and one that listens
+			if n := len(e.proxies[0].chosen(all)); n > 2 { // one for requests and one that listens
 				return fmt.Errorf("a replica has %d connections", n)
 			}
 			return nil
@@ -346,7 +347,7 @@ var table = []fault{
 	},
 	{
 		name:     "listener-cut",
-		what:     "the connection that listens for key changes is cut for 3 s, and a key is revoked meanwhile",
+		what:     "the connection that listens for key changes is cut for 3 s, during which a key is revoked",
 		promise:  "no call fails; the key is rejected within 10 s of the connection's return",
 		within:   3 * time.Second,
 		load:     steady,
@@ -416,9 +417,9 @@ func toProxies(do func(*proxy)) func(context.Context, *stage) error {
 	return func(_ context.Context, s *stage) error { return s.eachProxy(do) }
 }
 
-// silenceFull checks first that every pool is full.
+// silenceFull silences all connections of every pool. It fails if a pool is not full.
 func silenceFull(_ context.Context, s *stage) error {
-	const connections = 10 + 1 // the default, and the listener
+	const connections = 10 + 1 // the default size of the pool, and the listener
 	for _, p := range s.proxies {
 		if err := atLeast(len(p.chosen(all)), connections, "connections are open"); err != nil {
 			return err
@@ -437,7 +438,7 @@ func inOrder(steps ...func() error) error {
 	return nil
 }
 
-// find returns the faults with the given names, or all without names.
+// find returns the faults with the given names, or all faults if there are no names.
 func find(names []string) (found []*fault, err error) {
 	byName := map[string]*fault{}
 	for i := range table {

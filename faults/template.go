@@ -19,18 +19,18 @@ const (
 	password      = "secret"
 )
 
-// template is the start of every run: the programs, and a stopped cluster with the
-// schema, the roles and the accounts.
+// template is what every run starts from: the server program, and a stopped cluster with
+// the schema, the roles and the accounts.
 type template struct {
 	dir      string
 	program  string
 	postgres *postgres
 	tenant   account
 	other    account
-	fillers  []account // fill the pools
+	fillers  []account // for filling the pools
 }
 
-// account is an account with its keys.
+// account is the id of an account and its API keys.
 type account struct {
 	id   string
 	keys []string
@@ -134,7 +134,7 @@ func (t *template) operate(ctx context.Context, args ...string) (string, error) 
 	return child.Output(cmd)
 }
 
-// remove deletes everything.
+// remove removes the cluster and all files.
 func (t *template) remove() error {
 	var err error
 	if t.postgres != nil && t.postgres.server != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// walk reads all pages at a replica. They must show every organization of the database
-// exactly once.
+// walk reads all pages from a replica. They must contain every organization in the
+// database exactly once.
 func (e *episode) walk(ctx context.Context, r *replica, s state) error {
 	seen := map[string]bool{}
 	for cursor := ""; ; {
@@ -79,7 +79,7 @@ func (e *episode) watchReadiness(ctx context.Context) *readinessWatch {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &readinessWatch{cancel: cancel, is: make([]bool, len(e.replicas)), since: make([]time.Time, len(e.replicas))}
 	for i, r := range e.replicas {
-		w.is[i] = true // awaitReady has seen it
+		w.is[i] = true // awaitReady has checked it
 		w.asking.Go(func() {
 			for sleep(ctx, probeEvery) {
 				w.note(i, r.ready(ctx))

@@ -27,7 +27,7 @@ type handler struct {
 	account string
 }
 
-// ServeHTTP answers with a page.
+// ServeHTTP writes a page of organizations.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rows, limit, err := h.query(r)
 	if err != nil {
@@ -45,7 +45,8 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // the client may be gone
 }
 
-// query requests one row more than the limit. It returns the limit too.
+// query reads one row more than the limit, which shows whether another page follows. It
+// also returns the limit.
 func (h handler) query(r *http.Request) (rows pgx.Rows, limit int, err error) {
 	limit = 20
 	q := r.URL.Query()

@@ -77,7 +77,7 @@ func appendOptional(b []byte, column [][]byte) []byte {
 	return b
 }
 
-// appendNew appends the fields behind those that the official clients know.
+// appendNew appends the fields that the official clients do not know. They come last.
 func appendNew(b []byte, column [][]byte) []byte {
 	if column[9] != nil {
 		b = append(b, `,"externalId":`...)
@@ -88,7 +88,7 @@ func appendNew(b []byte, column [][]byte) []byte {
 	return strconv.AppendUint(b, binary.BigEndian.Uint64(column[10]), 10)
 }
 
-// readTime decodes microseconds since 2000.
+// readTime decodes microseconds since the start of 2000.
 func readTime(b []byte) time.Time {
 	const epoch = 946_684_800_000_000
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + epoch).UTC()

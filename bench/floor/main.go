@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The same line as orgd's, so the benchmark can parse both.
+	// orgd logs the same line, so the benchmark parses both in the same way.
 	slog.New(slog.NewJSONHandler(os.Stdout, nil)).Info("serving", "addr", ln.Addr().String())
 	http.Handle("GET /v1/orgs", handler{pool: pool, account: os.Getenv("ACCOUNT_ID")})
 	return http.Serve(ln, nil)
