@@ -8,7 +8,7 @@ ORGS  ?= 250
 ADDR  ?= 127.0.0.1:8080
 DATA  ?= .data
 FUZZ  ?= 30s
-# Keep it short: a run fails if it ends while an input is being minimized.
+# Minimize inputs only briefly: a run fails if it ends during a minimization.
 SHRINK = -fuzzminimizetime 10x
 
 .PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
@@ -21,7 +21,7 @@ help:
 postgres:
 	@$(GO) run ./internal/pgprograms/ensure DATABASE_URL
 
-run: postgres build ## start a server with a database and sample organizations; no configuration
+run: postgres build ## start a server with a database and sample organizations; needs no configuration
 	@exec bin/server dev --addr $(ADDR) --data-dir $(DATA) --orgs $(ORGS)
 
 # The commit's tag without its v, or the contents of VERSION.
@@ -76,7 +76,8 @@ restore: build ## dump ORGS organizations during writes, restore them, serve (ne
 previous: ## run the previous release's tests and server on the schema of this one (needs psql, curl)
 	$(GO) run ./internal/dbtest/withdb scripts/previous.sh
 
-# make faults N=20 writes the table in docs/reliability.md, which needs every fault.
+# make faults N=20 also rewrites the table in docs/reliability.md. The machine must then
+# be able to run every fault.
 faults: build ## break the database, the network and the server under load, N=1 times each, and check the result
 	$(GO) run ./faults --server bin/server --runs $(or $(N),1) $(if $(N),--report docs/reliability.md)
 

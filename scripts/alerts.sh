@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the alert rules and the dashboard's expressions. It needs promtool, which checks
-# only rules, so each expression is written to a rule.
+# Checks the alert rules and the dashboard's expressions. It needs promtool. promtool
+# checks only rules, so each expression is written to a rule.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -50,7 +50,7 @@ key=$(server keys create --account "$account" --description load --scope orgs:re
 server seed --account "$account" --orgs "$orgs" >/dev/null
 call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
 call "$url/v1/orgs?limit=2" >"$dir/page"
-grep -q '"hasMore":true.*"cursor"' "$dir/page" || fail "no page: $(cat "$dir/page")"
+grep -q '"hasMore":true.*"cursor"' "$dir/page" || fail "the response is not a page with a cursor: $(cat "$dir/page")"
 say "started, created a key, listed a page of $orgs organizations; the image has $((size >> 20)) MiB and runs as $user"
 
 for container in $(docker compose ps -q server); do
@@ -61,7 +61,7 @@ done
 go build -o "$dir/faults" ./faults
 (umask 077 && echo "$key" >"$dir/key")
 
-# under_load WHAT COMMAND…: runs the command under load, and fails if one request does.
+# under_load WHAT COMMAND…: runs the command under load, and fails if any request fails.
 under_load() {
 	what=$1
 	shift
@@ -78,7 +78,8 @@ under_load() {
 	say "$what: $(cat "$dir/report")"
 }
 
-# A failure without a rollout is not caused by one.
+# The load alone must cause no failure, so that the rollouts are to blame for any later
+# one.
 under_load "no rollout" sleep 5
 for i in $(seq "$rollouts"); do under_load "rollout $i" scripts/rollout.sh; done
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Serves through PgBouncer in transaction mode: migrates, lists, changes organizations
+# Tests orgd behind PgBouncer in transaction mode: migrates, lists, changes organizations
 # from several concurrent clients, and revokes a key. It needs curl, psql, pgbouncer, and
 # the PostgreSQL in TEST_DATABASE_URL. Usage: pgbouncer.sh SERVER
 set -eu
@@ -63,7 +63,7 @@ export DATABASE_URL="postgres://$user@127.0.0.1:$port/$name?sslmode=disable"
 tries=0
 until psql "$DATABASE_URL" -qc "SELECT 1" >/dev/null 2>&1; do
 	tries=$((tries + 1))
-	[ $tries -lt 100 ] || fail "PgBouncer does not start"
+	[ $tries -lt 100 ] || fail "PgBouncer did not start"
 	sleep 0.1
 done
 
@@ -78,7 +78,7 @@ serve() {
 	tries=0
 	until grep -q 'listening for key changes' "$dir/$1.log"; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || fail "the server does not start"
+		[ $tries -lt 100 ] || fail "the server did not start"
 		sleep 0.1
 	done
 }
@@ -87,7 +87,8 @@ url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/server.
 
 call() { curl -sS -o "$dir/answer.$1" -w '%{http_code}' -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$2" ${3:+-X "$3"} ${4:+-d "$4"}; }
 
-# More clients than PgBouncer has connections, so each statement may get another one.
+# There are more clients than PgBouncer has connections, so the statements of a client use
+# different connections.
 clients=
 for client in 1 2 3 4 5 6 7 8; do
 	(
@@ -115,7 +116,8 @@ until [ "$(call 0 "$url/v1/orgs")" = 401 ]; do
 done
 grep -q '"setting":"statement_timeout"' "$dir/server.log" || fail "the server does not report a missing timeout"
 
-# The settings of roles.sql, in this database only. The alias gets its own connections.
+# Apply the settings of roles.sql, in this database only. The second server connects
+# through the alias, for which PgBouncer opens new connections with these settings.
 sed -n 's/^ALTER ROLE orgd SET \(.*\);$/\1/p' deploy/postgres/roles.sql >"$dir/settings"
 [ "$(wc -l <"$dir/settings")" = 5 ] || fail "roles.sql does not have 5 settings"
 while read -r setting; do

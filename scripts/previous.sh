@@ -2,8 +2,8 @@
 # Runs the previous release's tests, and then its server, on the schema of this tree:
 # during an upgrade, old servers run on the new schema. The previous release is the newest
 # tag v… before this commit or, without one, the commit before the newest migration. Until
-# the first release, migrations are edited in place. Then there may be no earlier commit
-# with the same migrations, and nothing to run.
+# the first release, migrations are edited in place. There may then be no earlier commit
+# with the same migrations, and the script runs nothing.
 # It needs the PostgreSQL in TEST_DATABASE_URL, psql, curl, and the repository's history.
 set -eu
 cd "$(dirname "$0")/.."
@@ -38,7 +38,7 @@ for file in "$dir"/tree/migrations/*.sql; do
 		changed="${file##*/} of $(git describe --tags --always "${before:-HEAD}") has been changed or removed"
 		! $released || fail "$changed: restore it, and put the change into a new migration"
 		echo "previous: $changed"
-		echo "previous: nothing was released yet, so no old server can meet this schema, and nothing is run"
+		echo "previous: there is no release yet, so no old server can run on this schema: nothing to run"
 		exit 0
 	fi
 done
@@ -59,7 +59,7 @@ pid=$!
 tries=0
 until grep -q '"msg":"serving"' "$dir/log"; do
 	tries=$((tries + 1))
-	[ $tries -lt 100 ] && kill -0 "$pid" || fail "the old server does not start"
+	[ $tries -lt 100 ] && kill -0 "$pid" || fail "the old server did not start"
 	sleep 0.1
 done
 url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/log")
@@ -68,6 +68,6 @@ org=$(call "$url/v1/orgs" -d '{"orgName":"Previous"}' | grep -o 'org_[0-9a-f]*')
 call -X PATCH "$url/v1/orgs/$org" -d '{"metadata":{"a":"b"}}' >/dev/null
 call "$url/v1/orgs?limit=1" | grep -q "$org" || fail "the old server does not list the organization that it created"
 kill "$pid"
-wait "$pid" || fail "the old server exits with an error"
+wait "$pid" || fail "the old server exited with an error"
 pid=
 echo "previous: release $(git rev-parse --short "${before:-HEAD}"), built for $made_for, runs on ${newest#migrations/}"

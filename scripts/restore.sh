@@ -1,8 +1,9 @@
 #!/bin/sh
-# Dumps a database while a server writes to it, restores the dump three times (once by an
-# owner where an administrator created the extensions, and once with two jobs), and serves
-# from the last one. Every row must be as in the dump's snapshot, and the key must work.
-# It needs curl, psql, pg_dump and pg_restore, at least as new as the PostgreSQL in
+# Dumps a database while a server writes to it, restores the dump three times, and serves
+# from the last restored database. The second restore runs as an owner without superuser
+# rights, after an administrator has created the extensions. The third uses two jobs.
+# Every restored row must be as in the dump's snapshot, and the key must work. The script
+# needs curl, psql, pg_dump and pg_restore, at least as new as the PostgreSQL in
 # TEST_DATABASE_URL. Usage: restore.sh SERVER [ORGS]
 set -eu
 
@@ -52,7 +53,7 @@ serve() {
 	: >"$dir/$1.log"
 	"$server" serve >>"$dir/$1.log" 2>&1 &
 	pids="$pids $!"
-	await "the server does not start" grep -q 'listening for key changes' "$dir/$1.log"
+	await "the server did not start" grep -q 'listening for key changes' "$dir/$1.log"
 	url=$(sed -n 's/.*"msg":"serving".*"publicUrl":"\([^"]*\)".*/\1/p' "$dir/$1.log")
 }
 
@@ -67,15 +68,15 @@ timed() {
 	echo "restore: $what: $(($(date +%s) - began)) s"
 }
 
-# The number of rows of each table, and a checksum over all their values.
+# Prints a query for each table: its number of rows, and a checksum of all their values.
 fingerprints() {
 	for table in $tables; do
 		echo "SELECT '$table', count(*), sum(hashtextextended(t::text, 0)::numeric) FROM $table AS t;"
 	done
 }
 
-# The schema, without parentheses: a restore drops some redundant ones. Owners and
-# comments on extensions depend on the restore.
+# Prints the schema without parentheses, because a restore drops redundant ones, and
+# without owners and comments, because they depend on the way of restoring.
 definitions() { pg_dump --schema-only --no-owner --no-comments "$1" | grep -v -e '^\\restrict' -e '^\\unrestrict' | tr -d '()'; }
 
 check() {
@@ -101,13 +102,13 @@ pids="$pids $writer"
 written() { [ "$(psql "$from" -Atc "SELECT count(*) FROM orgs WHERE org_name = 'Written'")" -gt "$1" ]; }
 await "the writer writes nothing" written 10
 
-# One session holds the snapshot of the dump, and computes its contents.
+# One session exports the snapshot for the dump, and computes the fingerprints in it.
 mkfifo "$dir/sql"
 psql "$from" -Atq <"$dir/sql" >"$dir/session" &
 pids="$pids $!"
 exec 3>"$dir/sql"
 echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_export_snapshot();" >&3
-await "no snapshot" test -s "$dir/session"
+await "the session exported no snapshot" test -s "$dir/session"
 timed "pg_dump -Fc" pg_dump -Fc --snapshot="$(cat "$dir/session")" -f "$dir/dump" "$from"
 { fingerprints; echo "SELECT 'the end';"; } >&3
 until grep -q 'the end' "$dir/session"; do sleep 0.1; done
@@ -120,7 +121,7 @@ await "nothing was written during the dump" written $((dumped - orgs))
 kill "$writer"
 echo "restore: the dump has $(wc -c <"$dir/dump") bytes and $dumped organizations, of $(psql "$from" -Atc "SELECT pg_size_pretty(pg_database_size(current_database()))")"
 
-# The dump has the digests of keys, and no key.
+# The dump contains the digests of keys, but no key.
 digest=$(psql "$from" -Atc "SELECT encode(digest, 'hex') FROM api_keys")
 [ "$digest" = "$(printf %s "$key" | sha256sum | cut -d' ' -f1)" ] || fail "the stored digest is not the key's"
 ! pg_restore -f - "$dir/dump" | grep -qF "$key" || fail "the dump contains a key"
@@ -128,7 +129,7 @@ digest=$(psql "$from" -Atc "SELECT encode(digest, 'hex') FROM api_keys")
 recreate orgd_restore_to
 timed "pg_restore" pg_restore --exit-on-error -d "$to" "$dir/dump"
 check
-# An administrator creates the extensions, and only the administrator may comment on them.
+# An administrator creates the extensions. Only the administrator may comment on them.
 recreate orgd_restore_to
 psql "$to" -qc "DROP ROLE IF EXISTS orgd_restore_owner" 2>/dev/null
 psql "$to" -qc "CREATE ROLE orgd_restore_owner" -c "ALTER DATABASE orgd_restore_to OWNER TO orgd_restore_owner" \

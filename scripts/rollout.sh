@@ -1,5 +1,5 @@
 #!/bin/sh
-# Replaces the replicas of `docker compose` without a pause: starts as many new replicas
+# Replaces the replicas of `docker compose` without downtime: starts as many new replicas
 # as docker-compose.yml says, from the current image and configuration, waits until they
 # are ready, and then stops the old ones, one by one. Run it in the directory of
 # docker-compose.yml. To upgrade:
@@ -17,7 +17,7 @@ replicas() {
 		--filter label=com.docker.compose.oneoff=False "$@"
 }
 
-# Compose would start a stopped container again, with its old image.
+# Remove stopped containers: Compose would start them again with their old image.
 for container in $(replicas --filter status=exited --filter status=created); do docker rm "$container" >/dev/null; done
 old=$(replicas)
 [ -n "$old" ] || { echo "rollout: no replica is running; start with docker compose up --wait"; exit 1; }
@@ -37,7 +37,7 @@ if ! docker compose up -d --wait --wait-timeout 120 --no-deps --no-recreate --sc
 	echo "rollout: the new replicas did not become ready and were removed; the old ones keep serving"
 	exit 1
 fi
-# The load balancer queries Docker's DNS each second, and then probes the new replicas.
+# The load balancer queries Docker's DNS every second, and then probes the new replicas.
 sleep 3
 failed=
 for container in $old; do

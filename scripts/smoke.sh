@@ -1,7 +1,8 @@
 #!/bin/sh
-# Starts `server dev` in an empty directory, walks all its organizations with the key
-# that it wrote, creates, changes and deactivates one, kills the server, starts it again in
-# the same directory, and stops it. It needs curl. Usage: smoke.sh SERVER [ORGS]
+# Starts `server dev` in an empty directory and walks all its organizations with the key
+# in dev.env. Creates, changes and deactivates an organization. Kills the server, starts
+# it again in the same directory, and stops it. It needs curl. Usage: smoke.sh SERVER
+# [ORGS]
 set -eu
 
 server=$1
@@ -25,7 +26,7 @@ start() {
 	until grep -q 'Ctrl-C' "$dir/out"; do
 		kill -0 "$pid" 2>/dev/null || { cat "$dir/out" "$dir/log"; echo "smoke: server dev exited"; exit 1; }
 		tries=$((tries + 1))
-		[ $tries -lt 1200 ] || { cat "$dir/out"; echo "smoke: server dev does not start"; exit 1; }
+		[ $tries -lt 1200 ] || { cat "$dir/out"; echo "smoke: server dev did not start"; exit 1; }
 		sleep 0.1
 	done
 	. "$dir/data/dev.env"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Lints the Up part of each migration for statements that would block other sessions. Each
-# runs in a transaction unless it says otherwise. Migrations up to 00013 are skipped: they
-# only ever ran on empty databases. It needs npx.
+# Lints the Up part of each migration for statements that would block other sessions. A
+# migration runs in a transaction unless it says otherwise. Migrations up to 00013 are
+# skipped, because they ran only on empty databases. It needs npx.
 set -eu
 cd "$(dirname "$0")/.."
 

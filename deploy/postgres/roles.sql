@@ -1,7 +1,7 @@
 -- Creates orgd's two roles, for the current database:
 --
 --   orgd_owner  owns the database and its schema: for `server migrate`, `accounts`, `seed`
---   orgd        owns nothing, and may do what serving needs: for `server serve`, `keys`
+--   orgd        owns nothing, and has only the rights that serving needs: for `server serve`, `keys`
 --
 -- Run it before the first `server migrate up` and after each one, as a superuser, or as
 -- the database's owner with CREATEROLE and CREATEDB:
@@ -19,7 +19,8 @@ BEGIN
     IF to_regrole('orgd') IS NULL THEN
         CREATE ROLE orgd LOGIN;
     END IF;
-    -- The permissions below mean nothing if orgd owns tables, or can act as their owner.
+    -- The permissions below have no effect if orgd owns tables, or can act as their
+    -- owner.
     IF EXISTS (SELECT FROM pg_class WHERE relowner = to_regrole('orgd'))
         OR pg_has_role('orgd', 'orgd_owner', 'MEMBER') THEN
         RAISE EXCEPTION 'orgd owns tables in this database, or is a member of orgd_owner'
@@ -35,7 +36,7 @@ BEGIN
 END
 $$;
 
--- orgd cannot send these settings through a pooler, so they are set on the role.
+-- orgd cannot send these settings through a pooler, so the role has them.
 ALTER ROLE orgd SET statement_timeout = '8s';
 ALTER ROLE orgd SET lock_timeout = '2s';
 ALTER ROLE orgd SET idle_in_transaction_session_timeout = '10s';
