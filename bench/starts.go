@@ -62,7 +62,7 @@ func isReady(ctx context.Context, s *server) (bool, error) {
 	request.Close = true // the connection is not reused
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false, err // not because of a refused connection: it listens before it logs its address
+		return false, err // a refused connection too: the server listens before it logs its address
 	}
 	defer response.Body.Close()
 	return response.StatusCode == http.StatusOK, nil

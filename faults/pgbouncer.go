@@ -57,8 +57,8 @@ func (s *stage) openPooler(ctx context.Context) error {
 	return nil
 }
 
-// configure writes the configuration files. They are readable by the unprivileged user
-// that PgBouncer runs as if we are root.
+// configure writes the configuration files. If we are root, PgBouncer runs as an
+// unprivileged user, who must be able to read them.
 func (b *pgbouncer) configure(s *stage) error {
 	host, port, err := net.SplitHostPort(s.primary.addr())
 	if err != nil {

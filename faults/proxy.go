@@ -140,7 +140,7 @@ func readStartup(client net.Conn) ([]byte, error) {
 }
 
 // copy forwards bytes from one connection to the other. It waits while the link holds
-// back that direction. It forwards first before anything else.
+// back that direction. It begins with the bytes in first.
 func (l *link) copy(to, from net.Conn, held side, first []byte) {
 	defer l.end(false)
 	buffer := make([]byte, 32<<10)

@@ -78,8 +78,7 @@ under_load() {
 	say "$what: $(cat "$dir/report")"
 }
 
-# The load alone must cause no failure, so that the rollouts are to blame for any later
-# one.
+# Run the load alone first: a failure here is not caused by a rollout.
 under_load "no rollout" sleep 5
 for i in $(seq "$rollouts"); do under_load "rollout $i" scripts/rollout.sh; done
 

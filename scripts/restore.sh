@@ -76,7 +76,7 @@ fingerprints() {
 }
 
 # Prints the schema without parentheses, because a restore drops redundant ones, and
-# without owners and comments, because they depend on the way of restoring.
+# without owners and comments, because they depend on how the dump is restored.
 definitions() { pg_dump --schema-only --no-owner --no-comments "$1" | grep -v -e '^\\restrict' -e '^\\unrestrict' | tr -d '()'; }
 
 check() {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Starts `server dev` in an empty directory and walks all its organizations with the key
 # in dev.env. Creates, changes and deactivates an organization. Kills the server, starts
-# it again in the same directory, and stops it. It needs curl. Usage: smoke.sh SERVER
-# [ORGS]
+# it again in the same directory, and stops it. It needs curl.
+# Usage: smoke.sh SERVER [ORGS]
 set -eu
 
 server=$1
