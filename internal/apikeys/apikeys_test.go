@@ -40,7 +40,7 @@ func TestKeyFormat(t *testing.T) {
 	}
 }
 
-// The checksum is part of the format, because scanners compute it too.
+// The checksum is part of the key's format, because secret scanners compute it too.
 func TestKeyChecksumFixture(t *testing.T) {
 	t.Parallel()
 	// python3 -c "import zlib; print(zlib.crc32(b'orgd_000000000000000000000000000000'))" is 3292064711, in base62 3anAPv.

@@ -164,8 +164,8 @@ type owner struct {
 	out *bufio.Reader
 }
 
-// startOwner starts a process that starts a server in dir. It is killed at the end of
-// the test.
+// startOwner starts a process that starts a server in dir. The process is killed at
+// the end of the test.
 func startOwner(t *testing.T, dir string) *owner {
 	t.Helper()
 	program, err := os.Executable()

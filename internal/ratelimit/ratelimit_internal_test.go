@@ -29,7 +29,7 @@ func TestBucket(t *testing.T) {
 	if got := l.Of("b").Take(r); !got.Allowed || got.Remaining != 4 {
 		t.Errorf("another: %+v", got)
 	}
-	// A changed rate applies at once, with a full bucket.
+	// A changed rate applies immediately, with a full bucket.
 	if got := l.Of("a").Take(PerSecond(1000)); !got.Allowed || got.Remaining < 1999 {
 		t.Errorf("at another rate: %+v", got)
 	}

@@ -138,8 +138,7 @@ func TestRunTwiceInTwoDatabases(t *testing.T) {
 	}
 }
 
-// A run that does not start at the start of a block leaves an incomplete block. The next
-// run completes it.
+// A run that starts inside a block leaves an incomplete block. The next run completes it.
 func TestRunAddsTheRest(t *testing.T) {
 	t.Parallel()
 	whole, parts := newAccount(t), newAccount(t)
