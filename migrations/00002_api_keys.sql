@@ -7,17 +7,20 @@ CREATE TABLE api_keys (
     hint         text        NOT NULL,
     scopes       text[]      NOT NULL,
     rate_limit   integer,    -- requests per second; 0 for no limit, NULL for the server's default
-    lifetime     interval,   -- as last set; a rotation passes it on to the new key; NULL for unlimited
+    -- The time from the last setting of the expiry to the expiry. A rotation gives the new
+    -- key the same lifetime. NULL for a key that never expires.
+    lifetime     interval,
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,
     last_used_at timestamptz,
-    rotated_at   timestamptz, -- when the key was first rotated; its expiry can then only move earlier
-    created_by_api_key_id uuid, -- NULL for an operator
+    -- When the key was first rotated. From then on only an operator can move its expiry later.
+    rotated_at   timestamptz,
+    created_by_api_key_id uuid, -- NULL if an operator created the key
 
     CONSTRAINT api_keys_pkey PRIMARY KEY (account_id, id),
-    -- Unique across accounts: authentication finds a key by its digest, and an
-    -- operator revokes it by its id, without the account.
+    -- Unique across accounts, because authentication finds a key by its digest alone, and
+    -- an operator finds one by its id alone.
     CONSTRAINT api_keys_id_key UNIQUE (id),
     CONSTRAINT api_keys_digest_key UNIQUE (digest),
     CONSTRAINT api_keys_account_fkey FOREIGN KEY (account_id) REFERENCES accounts (id),
@@ -35,12 +38,12 @@ CREATE TABLE api_keys (
     )
 );
 CREATE INDEX api_keys_by_created ON api_keys (account_id, created_at DESC, id DESC);
--- Finds the valid keys of an account, however many have ended.
+-- Finds an account's active keys without reading its revoked and expired ones.
 CREATE INDEX api_keys_live ON api_keys (account_id, coalesce(expires_at, 'infinity')) WHERE revoked_at IS NULL;
 
--- Notifies every server of each change to a key that matters for authentication,
--- however it is made. Recording the use of a key does not count. A server that does not
--- listen sees the change at its next look-up.
+-- Notifies every server of each change of a key that matters for authentication, even if
+-- the change is made by hand in SQL. An update of last_used_at does not matter. A server
+-- that is not listening sees a change at its next lookup of the key.
 -- +goose StatementBegin
 CREATE FUNCTION api_keys_notify() RETURNS trigger
     LANGUAGE plpgsql AS $$

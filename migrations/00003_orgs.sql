@@ -2,9 +2,9 @@
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 
--- A CHECK cannot contain a subquery, but a function that it calls can. PL/pgSQL keeps the
--- plan of its subquery for the session. A function in SQL would be planned again for each
--- insert and update of an organization, even if its metadata does not change.
+-- A CHECK cannot contain a subquery, but a function that it calls can. In PL/pgSQL, the
+-- plan of the subquery is kept for the session. A function in SQL would be planned again
+-- for each insert and update of an organization, even if the metadata does not change.
 -- +goose StatementBegin
 CREATE FUNCTION org_metadata_is_valid(metadata jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -24,27 +24,28 @@ END
 $$;
 -- +goose StatementEnd
 
--- The characters and pairs of adjacent characters of a name, to search for names that
--- are too short for a trigram. The name is cut into pairs twice, from the first and
--- from the second character, at a mark that no name contains; a remaining single
--- character does no harm. This takes half the time of a substr for each pair, which
--- matters: a search with metadata computes the grams of each row again, to recheck it.
+-- Returns the characters of a name and its pairs of adjacent characters, for searches
+-- whose text is too short for a trigram. Two passes make the pairs, starting at the first
+-- and at the second character. Each pass puts U+0001, which no name contains, after every
+-- pair. A single character that remains at the end does no harm. This takes half the time
+-- of a substr for each pair. The time matters because a search with metadata computes the
+-- grams of each row that it finds again, to recheck it.
 CREATE FUNCTION org_name_grams(name text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN string_to_array(name, NULL) || string_to_array(
         regexp_replace(name, '..', E'\\&\x01', 'g') || E'\x01' || regexp_replace(substr(name, 2), '..', E'\\&\x01', 'g'),
         E'\x01');
 
--- A walk through the pages relies on (created_at, org_id) never changing. No function
--- changes them, and deploy/postgres/roles.sql lets the server change only other columns.
+-- Paging relies on created_at and org_id, which never change: no function changes them,
+-- and deploy/postgres/roles.sql does not let the server update them.
 --
--- No index has a column that a change of the membership writes. With the space that
--- fillfactor leaves, these changes are HOT.
+-- A change of members updates only columns that no index contains. With the free space
+-- that fillfactor leaves in each page, these updates are HOT (heap-only tuples).
 CREATE TABLE orgs (
     account_id            uuid        NOT NULL,
     org_id                uuid        NOT NULL,
     org_name              text        NOT NULL,
-    -- The name as the name filter compares it.
+    -- The name in the form that the name filter compares.
     org_name_folded       text        NOT NULL,
     is_active             boolean     NOT NULL DEFAULT true,
     metadata              jsonb       NOT NULL DEFAULT '{}',
@@ -54,8 +55,8 @@ CREATE TABLE orgs (
     updated_at            timestamptz NOT NULL DEFAULT now(),
     created_by_api_key_id uuid,
     created_by_user_id    text COLLATE "C",
-    -- version rises with every change of the row or its members; it is the entity tag.
-    -- revision rises with the organization's own data only.
+    -- version rises with every change of the row or its members. It is the entity tag
+    -- (ETag). revision rises only when an update changes the organization's own fields.
     version               bigint      NOT NULL DEFAULT 1,
     revision              bigint      NOT NULL DEFAULT 1,
 
@@ -75,15 +76,15 @@ COMMENT ON COLUMN orgs.org_name_folded IS 'orgs.Fold, version 1';
 
 CREATE INDEX orgs_by_created ON orgs (account_id, created_at DESC, org_id DESC);
 CREATE INDEX orgs_by_active ON orgs (account_id, is_active, created_at DESC, org_id DESC);
--- Finds what the erasure of a user must change.
+-- Finds the organizations that a user created, to erase the user.
 CREATE INDEX orgs_by_creator ON orgs (account_id, created_by_user_id) WHERE created_by_user_id IS NOT NULL;
 CREATE UNIQUE INDEX orgs_by_external_id ON orgs (account_id, external_id) WHERE external_id IS NOT NULL;
 
--- One index for all filters: GIN intersects its columns internally, starting with the
--- rarest value, while separate indexes would each return all their matches. The order
--- of the grams does not matter, and with the collation "C" inserts cost a sixth less.
--- Activity is an integer, because the planner turns "= false" into a NOT, which GIN
--- cannot look up.
+-- One index serves all filters: GIN intersects the columns of one index internally,
+-- starting with the rarest value, while separate indexes would each return all their
+-- matches. The grams use the collation "C", which makes inserts cost a sixth less; their
+-- order does not matter. is_active is indexed as an integer, because the planner turns a
+-- comparison with false into a NOT, which GIN cannot look up.
 CREATE INDEX orgs_by_filter ON orgs USING gin (
     account_id,
     (is_active::integer),
@@ -96,4 +97,4 @@ CREATE INDEX orgs_by_filter ON orgs USING gin (
 DROP TABLE orgs;
 DROP FUNCTION org_name_grams(text);
 DROP FUNCTION org_metadata_is_valid(jsonb);
--- The extensions stay: they may be older than this schema, or used by others.
+-- The extensions are kept: they may have existed before, or may be in use elsewhere.

@@ -1,27 +1,30 @@
 -- +goose Up
--- A role in an organization, as org_members_by_role has it.
+-- Returns the entries of a member in org_members_by_role: for each role, the
+-- organization's id and the role, separated by a colon.
 CREATE FUNCTION org_member_roles(org uuid, roles text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ARRAY(SELECT org::text || ':' || role FROM unnest(roles) AS role);
 
--- No foreign key: every change of a membership locks the organization's row first, and
--- the members of a deleted organization are removed in pieces.
+-- There is no foreign key to orgs. Every change of a membership locks the organization's
+-- row first. A worker removes the members of a deleted organization later, in small
+-- transactions.
 CREATE TABLE org_members (
     account_id     uuid             NOT NULL,
     org_id         uuid             NOT NULL,
     user_id        text COLLATE "C" NOT NULL,
     -- Sorted, without duplicates.
     roles          text[]           NOT NULL DEFAULT '{}',
-    -- Later than that of every earlier member of the organization.
+    -- Later than the added_at of every member who was added to the organization before.
     added_at       timestamptz      NOT NULL DEFAULT now(),
-    -- A copy of the organization's created_at, which never changes, to walk the
-    -- organizations of one user in the order of the list.
+    -- A copy of the organization's created_at, which never changes. With it, an index
+    -- returns the organizations of one user in the order of the list.
     org_created_at timestamptz      NOT NULL,
-    -- Whether the organization is active: 1 yes, 0 no, -1 look at the organization. With
-    -- it, a user's active or deactivated organizations are a range of an index. Members of
-    -- organizations with more than 1,000 members have -1, so a change of activity writes
-    -- at most 1,000 rows. When the members shrink to 1,000, their rows keep -1 until the
-    -- next change of activity.
+    -- 1 if the organization is active, 0 if it is deactivated, -1 if only orgs.is_active
+    -- says which. With this column, a user's active or deactivated organizations are one
+    -- range of an index. The members of an organization with more than 1,000 members have
+    -- -1, so that a change of its activity writes at most 1,000 of these rows. When an
+    -- organization shrinks to 1,000 members, rows with -1 keep it until the next change
+    -- of its activity.
     org_activity   smallint         NOT NULL DEFAULT -1,
 
     CONSTRAINT org_members_pkey PRIMARY KEY (account_id, org_id, user_id),
@@ -31,21 +34,24 @@ CREATE TABLE org_members (
     CONSTRAINT org_members_times_finite CHECK (isfinite(added_at) AND isfinite(org_created_at))
 );
 
--- The conditions of the next two indexes hold for every row, but only walks in their order
--- state them. Otherwise the planner could look up one member in an index, if it estimates
--- that an organization has few members or a user few organizations, and read all of them.
+-- Every row satisfies the WHERE conditions of the next two indexes. Only queries that
+-- read in the order of such an index repeat its condition, so the planner cannot use the
+-- index for others. Otherwise the planner could look up a single member by reading all
+-- members of an organization, or all organizations of a user, if it estimates that these
+-- are few.
 --
--- The order of the list of members.
+-- The first index has the order of the list of members.
 CREATE UNIQUE INDEX org_members_by_added ON org_members (account_id, org_id, added_at DESC) WHERE added_at > '-infinity';
--- The order of the list of a user's organizations.
+-- This index has the order of the list of a user's organizations.
 CREATE INDEX org_members_by_user ON org_members (account_id, user_id, org_created_at DESC, org_id DESC) WHERE org_created_at > '-infinity';
--- Queries name the user by this expression, as only this index does. Otherwise the planner
--- could walk all of a user's organizations in org_members_by_user and filter them, if it
--- estimates that most have the activity.
+-- Queries compare the expression user_id || '', which only this index contains. If they
+-- compared user_id, the planner could read all of a user's organizations in
+-- org_members_by_user and filter them, when it estimates that most have the wanted
+-- activity.
 CREATE INDEX org_members_by_activity ON org_members (account_id, (user_id || ''), org_activity, org_created_at DESC, org_id DESC);
--- Finds the members with a role that few have. Each entry combines the organization and
--- the role, so a look-up reads no entries of other organizations. Members without roles,
--- which are most, cost nothing here.
+-- Finds the members with a rare role. Each entry combines the organization and the role,
+-- so a lookup reads no entries of other organizations. Members without roles, who are
+-- most, have no entries.
 CREATE INDEX org_members_by_role ON org_members USING gin (org_member_roles(org_id, roles) COLLATE "C") WHERE roles <> '{}';
 
 -- +goose Down

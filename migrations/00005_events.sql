@@ -1,19 +1,20 @@
 -- +goose Up
--- The audit trail: one row for each change, written in the transaction of the change.
+-- The audit trail: one row for each change, written in the same transaction.
 --
--- The events of one organization have ids in the order of its changes, which take turns
--- at its row. position is reserved for a feed of the account's events, which does not exist
--- yet: it is to be assigned to committed events only, so no smaller position appears later.
+-- Each change of an organization locks the organization's row first, so the ids of its
+-- events have the order of its changes. position is reserved for a future feed of an
+-- account's events, and is NULL until that exists. It is to be assigned only to committed
+-- events, so that no event appears later with a smaller position.
 CREATE TABLE events (
     account_id       uuid        NOT NULL,
     id               bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
     position         bigint,
     type             text        NOT NULL,
-    -- What the event is about, as far as it applies.
+    -- What the event is about. Columns that do not apply are NULL.
     org_id           uuid,
     user_id          text COLLATE "C",
     api_key_id       uuid,
-    -- Only the changed fields, under their API names.
+    -- Only the changed fields, under their names in the API.
     before           jsonb       NOT NULL DEFAULT '{}',
     after            jsonb       NOT NULL DEFAULT '{}',
     actor_api_key_id uuid,
@@ -31,7 +32,7 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_by_position ON events (account_id, position) WHERE position IS NOT NULL;
 CREATE INDEX events_by_org ON events (account_id, org_id, id);
 CREATE INDEX events_by_api_key ON events (account_id, api_key_id, id) WHERE api_key_id IS NOT NULL;
--- These find what the erasure of a user must change.
+-- The next two indexes find the events that name a user, to erase the user.
 CREATE INDEX events_by_user ON events (account_id, user_id, id) WHERE user_id IS NOT NULL;
 CREATE INDEX events_by_actor_user ON events (account_id, actor_user_id, id) WHERE actor_user_id IS NOT NULL;
 

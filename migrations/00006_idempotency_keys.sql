@@ -1,10 +1,10 @@
 -- +goose Up
--- The first results of calls with an Idempotency-Key, for 24 hours.
+-- The results of calls with an Idempotency-Key, kept for 24 hours.
 CREATE TABLE idempotency_keys (
     account_id  uuid        NOT NULL,
-    key_digest  bytea       NOT NULL, -- of the operation and the client's key
-    call_digest bytea       NOT NULL, -- of the whole call
-    org_id      uuid,                 -- the organization that the result shows, if any
+    key_digest  bytea       NOT NULL, -- SHA-256 of the operation and the client's key
+    call_digest bytea       NOT NULL, -- SHA-256 of the call's user and parameters
+    org_id      uuid,                 -- the organization that the call is about, if any
     result      jsonb       NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
 

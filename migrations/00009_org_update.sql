@@ -1,10 +1,12 @@
 -- +goose Up
--- Changes the fields of an organization: NULL leaves one as it is. patch is merged into the
--- metadata and has a JSON null for each pair to remove; own_id is '' for none. If nothing
--- changes, the versions stay the same.
+-- Changes fields of an organization. A NULL parameter leaves its field unchanged. pairs
+-- replaces the metadata. patch is merged into it, and has a JSON null for each pair to
+-- remove. If own_id is '', the external id is removed. If nothing changes, version and
+-- revision stay the same.
 --
--- outcome is changed, unchanged, not_found, version or revision (the row's value does not
--- match), too_many_pairs, or external_id_taken: then changed is the organization that has it.
+-- outcome is changed, unchanged, not_found, version or revision (the row's value is not
+-- an expected one), too_many_pairs, or external_id_taken. With external_id_taken, changed
+-- is the organization that has the external id.
 -- +goose StatementBegin
 CREATE FUNCTION org_update_1(
     account uuid, org uuid, versions bigint[], expected_revision bigint,
@@ -61,8 +63,8 @@ BEGIN
         outcome := 'unchanged';
         RETURN;
     END IF;
-    -- In a separate statement, so that only these changes cost a subtransaction. The update waits
-    -- for a concurrent call with the same external id.
+    -- The external id has a separate UPDATE, so that only a change of it costs a
+    -- subtransaction. The UPDATE waits for a concurrent call with the same external id.
     WHILE wanted_id IS DISTINCT FROM kept.external_id LOOP
         BEGIN
             UPDATE orgs SET external_id = wanted_id WHERE account_id = account AND org_id = org;
@@ -75,7 +77,7 @@ BEGIN
             RETURN;
         END IF;
     END LOOP;
-    -- It rises even if the clock goes back.
+    -- updated_at rises even if the clock goes back.
     changed.updated_at := greatest(clock_timestamp(), kept.updated_at + interval '1 microsecond');
     UPDATE orgs
     SET org_name = coalesce(name, org_name),

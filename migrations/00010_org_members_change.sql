@@ -1,29 +1,32 @@
 -- +goose Up
--- Makes users members, each with a different added_at, sets their roles, and ends
--- memberships. Entries that already match are left unchanged. outcome is changed, unchanged,
--- not_found, version, or inactive if the organization is deactivated and a user would become
--- a member; then nothing changes. No user may be given twice.
+-- Adds members, each with a different added_at, sets the roles of members, and removes
+-- members. Users who are already in the requested state are left unchanged. No user may
+-- be given twice.
 --
--- The version rises by one for each user that is added, updated or removed, as there is
--- one event for each.
+-- outcome is changed, unchanged, not_found, version (the row's version is not an expected
+-- one), or inactive (the organization is deactivated, so no member can be added). Any
+-- outcome other than changed leaves everything as it was.
+--
+-- The version rises by one for each user who is added, updated or removed, because each
+-- of them has an event.
 -- +goose StatementBegin
 CREATE FUNCTION org_members_change_1(
     account uuid, org uuid, versions bigint[],
     add_users text[],
-    add_roles text[], -- for each of add_users its roles, sorted and joined by commas; NULL keeps those of a member
+    add_roles text[], -- the roles of each of add_users, sorted and joined by commas; NULL keeps a member's roles
     remove_users text[],
     actor_key uuid, actor_user text, request text,
     OUT outcome text,
-    OUT old_version bigint, -- before the change
+    OUT old_version bigint, -- the version before the change
     OUT added integer, OUT removed integer, OUT updated integer,
-    OUT users integer, -- how many the organization has afterwards
-    -- The last of add_users, as the change left it.
+    OUT users integer, -- the number of members after the change
+    -- The roles and added_at of the last of add_users after the change.
     OUT member_roles text[], OUT member_added_at timestamptz
 )
     LANGUAGE plpgsql AS $$
 DECLARE
     kept   record;
-    held   text[] := '{}'; -- for each of add_users its present roles, or NULL if it is not a member
+    held   text[] := '{}'; -- the current roles of each of add_users; NULL for a user who is not a member
     moment timestamptz;
     one    text;
 BEGIN
@@ -41,9 +44,9 @@ BEGIN
     added := 0;
     removed := 0;
     updated := 0;
-    -- One look-up for each user. A join could read all members of the organization, and
-    -- PostgreSQL would plan it again for each call, because the plan for an array of
-    -- unknown length looks more expensive.
+    -- This is one lookup for each user. A join could read all members of the
+    -- organization, and PostgreSQL would plan it again for each call, because the plan
+    -- for an array of unknown length looks more expensive.
     FOREACH one IN ARRAY coalesce(add_users, '{}') LOOP
         held := array_append(held, (
             SELECT array_to_string(roles, ',') FROM org_members

@@ -1,6 +1,6 @@
 -- +goose Up
--- What the deletion of an organization leaves to a worker: its members and the contents of
--- its events. The row is written with the deletion, and deleted with the last piece.
+-- The deleted organizations whose members and contents of events a worker has yet to
+-- erase. A row is inserted by the deletion, and deleted when everything is erased.
 CREATE TABLE org_erasures (
     account_id   uuid        NOT NULL,
     org_id       uuid        NOT NULL,
@@ -10,11 +10,11 @@ CREATE TABLE org_erasures (
     CONSTRAINT org_erasures_requested_at_finite CHECK (isfinite(requested_at))
 );
 
--- Deletes a deactivated organization and the results stored for its idempotency keys.
--- outcome is deleted, not_found, version or revision (the row's value does not match), or
+-- Deletes a deactivated organization and the results that are stored for retries. outcome
+-- is deleted, not_found, version or revision (the row's value is not an expected one), or
 -- active.
 --
--- The event has no user: it stays when everything else about the organization is erased.
+-- The event has no actor_user_id, because org_erase_1 would remove it anyway.
 -- +goose StatementBegin
 CREATE FUNCTION org_delete_1(
     account uuid, org uuid, versions bigint[], expected_revision bigint,
@@ -45,7 +45,7 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM orgs WHERE account_id = account AND org_id = org;
-    -- The sweeps lock rows in the same order.
+    -- The sweeps lock rows in the same order, so that there is no deadlock.
     PERFORM FROM idempotency_keys WHERE account_id = account AND org_id = org ORDER BY created_at, key_digest FOR UPDATE;
     DELETE FROM idempotency_keys WHERE account_id = account AND org_id = org;
     PERFORM FROM unanswered_creations WHERE account_id = account AND org_id = org ORDER BY call_digest, call_id FOR UPDATE;
@@ -58,13 +58,13 @@ END
 $$;
 -- +goose StatementEnd
 
--- Erases one piece of at most `most` rows: first members, after the user after_user, then
--- the contents of events, after the event after_event. The caller passes on next_user and
--- next_event, so that a piece does not read past the rows that the previous ones deleted.
--- A caller that does not know them begins with '' and 0. done is true when nothing is left.
+-- Erases at most `most` rows of a deleted organization: first its members, then the
+-- contents of its events. The first call passes '' and 0 as after_user and after_event,
+-- and each further call the next_user and next_event of the previous one. Thus no call
+-- reads past the rows that earlier calls erased. done is true when nothing is left.
 --
--- No member or event of the organization can be added after its deletion, because adding one
--- locks the organization's row first.
+-- No member or event of the organization can be added after its deletion, because adding
+-- one locks the organization's row first.
 -- +goose StatementBegin
 CREATE FUNCTION org_erase_1(
     account uuid, org uuid, after_user text, after_event bigint, most integer,

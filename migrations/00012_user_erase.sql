@@ -1,5 +1,6 @@
 -- +goose Up
--- The users that a worker is erasing. The row is deleted with the last piece.
+-- The users whom a worker has yet to erase. A row is deleted when everything about its
+-- user is erased.
 CREATE TABLE user_erasures (
     account_id   uuid             NOT NULL,
     user_id      text COLLATE "C" NOT NULL,
@@ -13,7 +14,7 @@ CREATE TABLE user_erasures (
     CONSTRAINT user_erasures_requested_at_finite CHECK (isfinite(requested_at))
 );
 
--- Queues a user for erasure if any row has the user's id. Otherwise pending is false.
+-- Queues the erasure of a user if any row has the user's id. Otherwise pending is false.
 -- +goose StatementBegin
 CREATE FUNCTION user_erasure_request_1(
     account uuid, erased text, by_key uuid, request text,
@@ -35,11 +36,11 @@ END
 $$;
 -- +goose StatementEnd
 
--- Erases one piece: the user in at most `most` organizations, or in at most 4 × `most`
--- events. done is true when nothing is left.
+-- Erases the user in at most `most` organizations, or in at most 4 × `most` events. done
+-- is true when nothing is left.
 --
--- An organization that the user was a member of, or created, gets one event, org.user_erased,
--- without the user.
+-- Each organization that the user was a member of or had created gets one event,
+-- org.user_erased, which does not name the user.
 -- +goose StatementBegin
 CREATE FUNCTION user_erase_1(account uuid, erased text, most integer, OUT done boolean)
     LANGUAGE plpgsql AS $$
@@ -58,13 +59,14 @@ BEGIN
     END IF;
     found_in := ARRAY(
         SELECT org_id FROM org_members
-        WHERE account_id = account AND user_id = erased AND org_created_at > '-infinity' -- for org_members_by_user
+        WHERE account_id = account AND user_id = erased AND org_created_at > '-infinity' -- the condition of org_members_by_user
         LIMIT most);
     IF found_in = '{}' THEN
         found_in := ARRAY(SELECT org_id FROM orgs WHERE account_id = account AND created_by_user_id = erased LIMIT most);
     END IF;
     IF found_in <> '{}' THEN
-        -- What was found may have changed before the locks.
+        -- The organizations may have changed before they were locked, so they are read
+        -- again.
         PERFORM FROM orgs WHERE account_id = account AND org_id = ANY (found_in) ORDER BY org_id FOR NO KEY UPDATE;
         left_by := ARRAY(
             SELECT org_id FROM org_members WHERE account_id = account AND org_id = ANY (found_in) AND user_id = erased);
@@ -79,7 +81,7 @@ BEGIN
             version = version + 1,
             updated_at = greatest(moment, updated_at + interval '1 microsecond')
         WHERE account_id = account AND org_id = ANY (changed);
-        -- The sweep locks rows in the same order.
+        -- The sweep locks rows in the same order, so that there is no deadlock.
         PERFORM FROM idempotency_keys
         WHERE account_id = account AND org_id = ANY (changed) AND result #>> '{Result,CreatedByUserID}' = erased
         ORDER BY created_at, key_digest FOR UPDATE;

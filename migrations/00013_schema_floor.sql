@@ -1,7 +1,8 @@
 -- +goose Up
--- The oldest release that this schema still supports, as the version of that release's
--- newest migration. A migration that removes what older releases use raises it. Those
--- releases then refuse to start, and running ones fail their readiness probe.
+-- The oldest release that this schema supports, as the version of that release's newest
+-- migration. A migration that removes something that older releases use raises it.
+-- Servers of those releases then refuse to start, and running ones fail their readiness
+-- probe.
 CREATE TABLE schema_floor (
     only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT schema_floor_only_row CHECK (only_row),
     version bigint NOT NULL

@@ -1,9 +1,10 @@
-// Package migrations embeds the schema of orgd as goose SQL files, so the server
-// contains the schema that it was built for.
+// Package migrations embeds the schema of orgd as goose SQL files, so the server contains
+// the schema that it was built for.
 //
 // In every table that grows, account_id is the first column of the primary key, so the
 // tables can later be distributed by account. accounts and api_keys are small, and are
-// queried without an account. In a distributed database they would be replicated.
+// read before the account of a request is known. In a distributed database they would be
+// replicated.
 package migrations
 
 import (
@@ -12,7 +13,8 @@ import (
 	"strings"
 )
 
-// FS has the SQL files in its root. Their names start with their version: 00001_accounts.sql.
+// FS has the SQL files in its root. Each name starts with the version of the migration:
+// 00001_accounts.sql.
 //
 //go:embed *.sql
 var FS embed.FS
