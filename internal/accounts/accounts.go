@@ -1,4 +1,5 @@
-// Package accounts has the tenants, which own keys and organizations.
+// Package accounts stores the accounts, which are the tenants. They own keys and
+// organizations.
 package accounts
 
 import (
@@ -19,7 +20,8 @@ type Account struct {
 	ID        uuid.UUID
 	Name      string
 	CreatedAt time.Time
-	// SuspendedAt is nil unless the account is suspended: then its keys are invalid.
+	// SuspendedAt is when the account was suspended, or nil if it is not. The keys of a
+	// suspended account are invalid.
 	SuspendedAt *time.Time
 }
 
@@ -42,7 +44,7 @@ const MaxName = 255
 // ValidName returns the name without the white space around it. Errors: see text.Line.
 func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 
-// Create creates an account. name is as ValidName returns it and need not be unique.
+// Create creates an account. name must be a result of ValidName, and need not be unique.
 // Create calls show before the commit; if show fails, no account is created.
 func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
 	var created Account
@@ -70,7 +72,7 @@ SELECT ` + accountColumns + `
 FROM accounts
 WHERE id = $1`
 
-	// Until the commit, so two calls do not both create the account.
+	// The lock is held until the commit, so that two calls do not both create the account.
 	ensureLock = `SELECT pg_advisory_xact_lock($1)`
 )
 
@@ -83,16 +85,16 @@ var (
 	ErrAmbiguous = errors.New("accounts: several accounts have this name: give the id of one")
 )
 
-// Wanted is an account that must exist: the one with the ID or, if that is zero, the one with
-// the name.
+// Wanted says which account Ensure returns: the one with the ID or, if ID is zero, the
+// one with the name.
 type Wanted struct {
 	ID   uuid.UUID
 	Name string // as ValidName returns it
 }
 
-// Ensure returns the account, and creates it if none has the name. It calls then before the
-// commit; if then fails, nothing changes. Errors: ErrNotFound, ErrAmbiguous, and those of
-// then.
+// Ensure returns the wanted account. If it is given by name and no account has the name,
+// Ensure creates one. Before the commit, Ensure calls the function `then`; if that fails,
+// nothing changes. Errors: ErrNotFound, ErrAmbiguous, and those of `then`.
 func (r *Repository) Ensure(ctx context.Context, w Wanted, then func(context.Context, db.Querier, Account) error) (account Account, isNew bool, err error) {
 	err = r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		if _, err := q.Exec(ctx, ensureLock, int64(ensureLockID)); err != nil {

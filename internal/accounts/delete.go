@@ -15,8 +15,8 @@ var ErrNotSuspended = errors.New("accounts: the account is not suspended")
 // deletePiece is the maximum number of rows that one transaction deletes.
 const deletePiece = 1000
 
-// owned are the tables with rows of an account, and their keys within it. What a server
-// might still work on is deleted first.
+// owned lists the tables with rows of an account, and the other columns of their primary
+// keys. The tables from which a server's workers still take work come first.
 var owned = []struct{ table, key string }{
 	{"org_erasures", "org_id"},
 	{"user_erasures", "user_id"},
@@ -48,16 +48,16 @@ DELETE FROM accounts
 WHERE id = $1`
 )
 
-// Delete deletes a suspended account with everything that belongs to it, in small
-// transactions, and returns the number of rows. If it is interrupted, another call
-// continues. progress gets the number of deleted rows and the number at the start. Errors:
-// ErrNotFound, ErrNotSuspended.
+// Delete deletes a suspended account and everything that belongs to it, in small
+// transactions, and returns the number of deleted rows. If a call is interrupted, another
+// call continues. progress gets the number of rows deleted so far, and the number of rows
+// at the start. Errors: ErrNotFound, ErrNotSuspended.
 func (r *Repository) Delete(ctx context.Context, id uuid.UUID, progress func(done, all int)) (rows int, err error) {
 	all, err := r.countOwned(ctx, id)
 	if err != nil {
 		return 0, fmt.Errorf("delete account: %w", err)
 	}
-	for last := -1; last != rows; { // until nothing is left: a call that began before the suspension may have written
+	for last := -1; last != rows; { // until nothing is left: a request that began before the suspension may still write rows
 		last = rows
 		for _, t := range owned {
 			statement := fmt.Sprintf(accountDeletePiece, t.table, t.key)

@@ -9,8 +9,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Suspend makes all keys of the account invalid, at once on every server. Nothing else
-// changes. A suspended account stays as it is. Errors: ErrNotFound.
+// Suspend makes all keys of the account invalid, immediately and on every server. Nothing
+// else in the account changes. If the account is already suspended, nothing changes.
+// Errors: ErrNotFound.
 func (r *Repository) Suspend(ctx context.Context, id uuid.UUID) (Account, error) {
 	return r.setSuspended(ctx, id, true)
 }
@@ -21,7 +22,7 @@ func (r *Repository) Resume(ctx context.Context, id uuid.UUID) (Account, error) 
 }
 
 const (
-	// It returns no row if the account is in that state already.
+	// accountSuspend returns no row if the account is already in that state.
 	accountSuspend = `
 UPDATE accounts
 SET suspended_at = CASE WHEN $2 THEN now() END

@@ -13,7 +13,7 @@ type APIKey struct {
 	Description string
 	Hint        string
 	Scopes      []Scope
-	RateLimit   *int32 // requests per second; 0 for no limit; nil for the server's default
+	RateLimit   *int32 // requests per second; 0 for no limit, nil for the server's default
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	RevokedAt   time.Time
@@ -34,8 +34,8 @@ func ExpiresAt(at time.Time) Expiry { return Expiry{at: at} }
 // ExpiresIn returns an expiry a duration from now, by the database's clock.
 func ExpiresIn(after time.Duration) Expiry { return Expiry{after: after} }
 
-// params returns the parameters of a statement: the time and the seconds from now, of
-// which at most one is not NULL.
+// params returns the parameters of a statement: a time, and a number of seconds from now.
+// At most one of them is not NULL.
 func (e Expiry) params() (at *time.Time, seconds *float64) {
 	if !e.at.IsZero() {
 		at = &e.at
@@ -47,7 +47,8 @@ func (e Expiry) params() (at *time.Time, seconds *float64) {
 	return at, seconds
 }
 
-// from returns the time at which a key ends, given the database's clock.
+// from returns the time at which a key expires, where now is the database's time. Zero
+// means never.
 func (e Expiry) from(now time.Time) time.Time {
 	if e.after != 0 {
 		return now.Add(e.after)

@@ -9,18 +9,19 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Call says who makes a change of an account's keys. The key of the call must still be
-// valid. An operator has no key, and may make every change.
+// Call says who changes an account's keys, and how a retry of the request is recognized.
+// The caller's key must still be valid. An operator has no key, and may make every
+// change.
 type Call struct {
 	idempotency.Call
 
-	// Show gets the result before it is committed. If it fails, nothing is changed. It
-	// may be nil, and is not called for a repeat.
+	// Show is called with the result before the commit. If it returns an error, nothing is
+	// changed. It may be nil, and is not called for a retry that gets a stored result.
 	Show func(Changed) error
 }
 
-// ByOperator returns a call by an operator on an account's keys. Its events have no actor,
-// and a request id that no request of the API has.
+// ByOperator returns a call by an operator on an account's keys. Its events have no
+// actor, and a new request id that starts with "operator-".
 func ByOperator(accountID uuid.UUID) Call {
 	return Call{Call: idempotency.Call{AccountID: accountID, RequestID: "operator-" + uuid.NewV7().String()}}
 }
@@ -30,20 +31,20 @@ func (c Call) byOperator() bool { return c.KeyID == uuid.UUID{} }
 // Changed is the result of a change.
 type Changed struct {
 	APIKey   APIKey
-	Key      Key  // in clear, if this call created one
-	Replayed bool // the result, or the error, is that of an earlier call
+	Key      Key  // the new key in plain text, if this call created one
+	Replayed bool // APIKey, or the error returned with it, is the result of the earlier call that this one retries
 }
 
-// effect makes a change in a transaction. The caller can grant g to another key.
+// effect makes a change in a transaction. g is what the caller may grant to another key.
 type effect func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error)
 
-// change runs an effect, at most once for each idempotency key. The request is everything
-// that the call asks for. A new key is not stored, so a repeat returns everything except
-// the key.
+// change runs an effect, at most once for each idempotency key. request has all
+// parameters of the call. A new key is not stored in plain text, so a retry returns
+// everything except the key.
 //
-// Changes of an account's keys take turns, because otherwise two managing keys could revoke
-// each other. The caller's grants are read in its turn, because its key may have been
-// revoked since it was authenticated.
+// Changes of an account's keys take turns, because otherwise two keys that can manage
+// keys could revoke each other. The caller's grants are read in its turn, because its key
+// may have been revoked since it was authenticated.
 func (r *Repository) change(ctx context.Context, c Call, operation string, request any, run effect) (changed Changed, err error) {
 	inTurn := func(ctx context.Context, q db.Querier) (key APIKey, err error) {
 		if _, err := q.Exec(ctx, accountLock, c.AccountID); err != nil {
@@ -74,11 +75,12 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, reque
 	return changed, nil
 }
 
-// turnOf returns the lock of an account's keys within a process. Between replicas, the
-// lock is that of the account's row.
+// turnOf returns the lock id for db.Share.InTurn. Changes by different processes take
+// turns by locking the account's row.
 func turnOf(accountID uuid.UUID) int64 { return db.LockID([]byte("api_keys\x00"), accountID[:]) }
 
-// storedErrors are the errors that depend on the state of the account's keys.
+// storedErrors are the errors that depend on the state of the account's keys. A retry
+// returns them again.
 var storedErrors = idempotency.StoredErrors{
 	"not_found":    ErrNotFound,
 	"ended":        ErrEnded,

@@ -16,10 +16,10 @@ type NewAPIKey struct {
 	RateLimit   *int32 // 0 to MaxRateLimit requests per second, 0 for no limit; nil for the server's default
 }
 
-// Create creates a key. Changed.Key is not stored. A key that was created with another
-// key has that key's rate, or n.RateLimit if it is lower. Errors: LacksScopeError,
-// ErrExceedsLife, ErrTooMany, ErrExpiryPast, ErrInvalidKey, ErrUnknownAccount,
-// ErrUnavailable, and those of idempotency.Once.
+// Create creates a key. Changed.Key is not stored. A caller that uses a key cannot grant
+// a higher rate than its own: the new key gets n.RateLimit or the caller's rate,
+// whichever is lower. Errors: LacksScopeError, ErrExceedsLife, ErrTooMany, ErrExpiryPast,
+// ErrInvalidKey, ErrUnknownAccount, ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Create(ctx context.Context, c Call, n NewAPIKey) (Changed, error) {
 	changed, err := r.change(ctx, c, "create key", newCreateRequest(n), func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
 		if err := g.checkScopes(n.Scopes); err != nil {

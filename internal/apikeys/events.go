@@ -8,7 +8,7 @@ import (
 	"orgd/internal/db"
 )
 
-// The types of the events of keys.
+// The types of events about keys.
 const (
 	eventCreated = "api_key.created"
 	eventUpdated = "api_key.updated"
@@ -16,9 +16,8 @@ const (
 	eventRevoked = "api_key.revoked"
 )
 
-// writeEvent records a change of a key from one record to another, in the transaction of the
-// change. The old record of a new key is the zero one. An update that changes nothing is
-// not recorded.
+// writeEvent records a change of a key in the transaction of the change. from is zero for
+// a new key. An update that changes nothing is not recorded.
 func (c Call) writeEvent(ctx context.Context, q db.Querier, kind string, from, to APIKey) error {
 	before, after, err := differences(from, to)
 	if err != nil {
@@ -31,8 +30,8 @@ func (c Call) writeEvent(ctx context.Context, q db.Querier, kind string, from, t
 	return err
 }
 
-// differences returns the fields in which two records differ, as JSON under their names in
-// the API. A field without a value is left out, as in the API.
+// differences returns the fields in which two records differ, as JSON under their names
+// in the API. Like the API, it omits fields without a value.
 func differences(from, to APIKey) (before, after []byte, err error) {
 	was, err := eventFields(from)
 	if err != nil {
@@ -55,8 +54,8 @@ func differences(from, to APIKey) (before, after []byte, err error) {
 	return before, after, err
 }
 
-// eventFields returns the fields of a key that can change or be given, except those without
-// a value.
+// eventFields returns the fields that a caller can set or that can change, except those
+// without a value.
 func eventFields(k APIKey) (fields map[string]json.RawMessage, err error) {
 	text, err := json.Marshal(struct {
 		Description string    `json:"description,omitzero"`
@@ -72,8 +71,8 @@ func eventFields(k APIKey) (fields map[string]json.RawMessage, err error) {
 	return fields, err
 }
 
-// eventTime is a time in the API's format, as wire.Time is. This package cannot import
-// internal/wire, which imports it.
+// eventTime is a time in the API's format, like wire.Time. This package cannot import
+// internal/wire, because internal/wire imports it.
 type eventTime time.Time
 
 // IsZero makes omitzero compare the time, not its location.

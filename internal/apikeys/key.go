@@ -1,5 +1,5 @@
-// Package apikeys has the API keys: their format, their records in the database, and
-// the authentication of requests.
+// Package apikeys has the format of API keys, their records in the database, and the
+// authentication of requests.
 package apikeys
 
 import (
@@ -16,8 +16,8 @@ import (
 var ErrMalformed = errors.New("apikeys: not a key")
 
 // A key is "orgd_", 30 random base62 characters (178 bits), and 6 base62 characters of
-// the CRC-32 (IEEE) of everything before them. The checksum lets scanners find keys
-// offline, and lets orgd reject garbage without a query. It is not a protection.
+// the CRC-32 (IEEE) of everything before them. The checksum lets scanners recognize keys
+// offline, and lets orgd reject garbage without a query. It does not prevent forgery.
 const (
 	prefix      = "orgd_"
 	randomSize  = 30
@@ -28,7 +28,7 @@ const (
 	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// Key is a key in clear. It prints as its hint; only Reveal returns it.
+// Key is a key in plain text. It prints as its hint; only Reveal returns the key itself.
 type Key struct{ text string }
 
 // NewKey returns a new random key.
@@ -39,8 +39,8 @@ func NewKey() Key {
 	for len(text) < checkedSize {
 		rand.Read(random[:]) // never fails: the program crashes instead
 		for _, b := range random {
-			// 248 is the largest multiple of 62 in a byte. Larger bytes would make the first
-			// characters more frequent.
+			// 248 is the largest multiple of 62 that a byte can hold. With larger bytes, the
+			// first characters of base62 would be more frequent than the others.
 			if b < 248 && len(text) < checkedSize {
 				text = append(text, base62[b%62])
 			}
@@ -68,15 +68,15 @@ func ParseKey(s string) (Key, error) {
 
 var (
 	keyForm = regexp.MustCompile(prefix + `[0-9A-Za-z]{` + strconv.Itoa(randomSize+crcSize) + `}`)
-	// This also matches a truncated key, whose end can be guessed, and a key with an
-	// escaped underscore.
+	// keyLike also matches a truncated key, whose missing end could be guessed, and a key
+	// with a percent-encoded underscore.
 	keyLike = regexp.MustCompile(`orgd(_|(%25)*%5[Ff])[0-9A-Za-z]{8,}`)
 )
 
 // HasKey reports whether the text contains a key.
 func HasKey(text string) bool { return strings.Contains(text, prefix) && keyForm.MatchString(text) }
 
-// Redact returns the text with everything that looks like a key cut to its prefix, for
+// Redact returns the text with "orgd_…" in place of everything that looks like a key, for
 // logs and responses.
 func Redact(text string) string {
 	if !strings.Contains(text, "orgd") {
@@ -95,8 +95,9 @@ func appendChecksum(text []byte) []byte {
 	return append(text, digits[:]...)
 }
 
-// IsVaried reports whether the key has as many different characters as a random one, which a
-// key that somebody made up, or copied from an example, may not have.
+// IsVaried reports whether the key has at least 12 different characters, as practically
+// every random key has. A key that somebody made up, or copied from an example, may have
+// fewer.
 func (k Key) IsVaried() bool {
 	different := map[rune]bool{}
 	for _, c := range k.text[len(prefix):checkedSize] {
@@ -105,7 +106,7 @@ func (k Key) IsVaried() bool {
 	return len(different) >= 12
 }
 
-// Reveal returns the key in clear, to show it to its owner once.
+// Reveal returns the key in plain text, to show it to its owner once.
 func (k Key) Reveal() string { return k.text }
 
 // Digest returns the hash that the database stores. A key has too many random bits for a

@@ -20,8 +20,8 @@ type Limits struct {
 // WithLimits returns a repository with limits.
 func (r *Repository) WithLimits(l Limits) *Repository { return &Repository{db: r.db, limits: l} }
 
-// checkKeyLimit returns ErrTooMany if the account has the maximum number of keys. In the
-// account's turn, the count is exact.
+// checkKeyLimit returns ErrTooMany if the account has the maximum number of active keys.
+// The count is exact, because it is read in the account's turn.
 func (r *Repository) checkKeyLimit(ctx context.Context, q db.Querier, c Call) error {
 	if c.byOperator() || r.limits.KeysPerAccount == 0 {
 		return nil
@@ -43,7 +43,8 @@ type grants struct {
 	operator bool      // may grant any rate and any life
 }
 
-// capRate returns the lower of rate and the caller's rate. nil is the server's default.
+// capRate returns the lower of the rate and the caller's rate; nil means the server's
+// default. An operator's rate is not capped.
 func (l Limits) capRate(g grants, rate *int32) *int32 {
 	if g.operator || l.perSecond(rate) <= l.perSecond(g.rate) {
 		return rate
@@ -59,8 +60,9 @@ func (l Limits) checkRate(g grants, rate *int32) error {
 	return nil
 }
 
-// checkEnd returns ErrExceedsLife if the end of a key is later than that of the caller's key.
-// Otherwise a key with an expiry could extend its own life by another key.
+// checkEnd returns ErrExceedsLife if a key would end later than the caller's key.
+// Otherwise the holder of a key with an expiry could create another one that lasts
+// longer.
 func (g grants) checkEnd(end time.Time) error {
 	if !g.operator && isBefore(g.end, end) {
 		return ErrExceedsLife
@@ -68,7 +70,7 @@ func (g grants) checkEnd(end time.Time) error {
 	return nil
 }
 
-// perSecond returns a rate as a number that can be compared.
+// perSecond returns a rate as a number to compare: no limit is the largest number.
 func (l Limits) perSecond(rate *int32) int32 {
 	perSecond := l.RateLimit
 	if rate != nil {
@@ -94,7 +96,8 @@ func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 	return g, err
 }
 
-// LacksScopeError means that the caller lacks a scope that it tries to grant.
+// LacksScopeError means that the caller lacks a scope of the key that it tries to create
+// or change.
 type LacksScopeError struct{ Scope Scope }
 
 func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }

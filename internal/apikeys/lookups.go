@@ -14,16 +14,17 @@ import (
 const (
 	// lookUpBatch is the maximum number of keys that one statement looks up.
 	lookUpBatch = 500
-	// lookUpPatience is how long a statement may delay the next one. A slower statement
-	// probably hangs on its connection, which says nothing about other connections.
+	// lookUpPatience is how long a statement may delay the next one. If a statement takes
+	// longer, its connection probably hangs, but other connections may work.
 	lookUpPatience = 250 * time.Millisecond
-	// lookUpStatements bounds the number of connections that hanging statements hold.
+	// lookUpStatements is the maximum number of connections that hanging statements can
+	// occupy.
 	lookUpStatements = 3
 )
 
-// lookUps combines concurrent look-ups of keys in one statement: those that arrive while
-// a statement runs go into the next. A single look-up does not wait. However many wrong
-// keys arrive, they use one connection, and a valid key among them waits for one extra
+// lookUps combines concurrent lookups of keys in one statement. Lookups that arrive while
+// a statement runs go into the next one. A single lookup does not wait. A flood of wrong
+// keys therefore uses one connection, and delays the lookup of a valid key by about one
 // statement.
 type lookUps struct {
 	// find returns, for each digest, the valid key or nil.
@@ -31,11 +32,11 @@ type lookUps struct {
 
 	mu      sync.Mutex
 	waiting []*lookUp
-	turn    bool // a statement delays the next one
+	turn    bool // a running statement delays the next one
 	running int  // number of statements
 }
 
-// lookUp is the look-up of one key.
+// lookUp is the lookup of one key.
 type lookUp struct {
 	ctx    context.Context // of its caller, for the trace
 	digest digest
@@ -65,7 +66,7 @@ func (l *lookUps) lookUp(ctx context.Context, d digest) (validKey, error) {
 	return *asked.found, nil
 }
 
-// startNext starts a statement for the waiting look-ups, unless another statement has
+// startNext starts a statement for the waiting lookups, unless another statement has
 // the turn. The caller holds mu.
 func (l *lookUps) startNext() {
 	if l.turn || l.running == lookUpStatements || len(l.waiting) == 0 {

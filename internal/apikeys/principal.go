@@ -9,7 +9,7 @@ import (
 // Scope is a permission of a key.
 type Scope string
 
-// The scopes, with their names in the contract and the schema.
+// The scopes, with their names in the API and in the schema.
 const (
 	OrgsRead     Scope = "orgs:read"
 	OrgsWrite    Scope = "orgs:write"
@@ -28,7 +28,7 @@ type Principal struct {
 	AccountID uuid.UUID
 	KeyID     uuid.UUID
 	Scopes    []Scope
-	RateLimit *int32 // requests per second; 0 for no limit; nil for the server's default
+	RateLimit *int32 // requests per second; 0 for no limit, nil for the server's default
 }
 
 // Has reports whether the principal has the scope.

@@ -1,7 +1,8 @@
 package apikeys
 
-// Expiry is by the database's clock, which all replicas share. The last column is the
-// rest of the key's life, at most $2 seconds. place is the position in $1, from 1.
+// Keys expire by the database's clock, which all replicas share. The last column is the
+// key's remaining life in seconds, at most $2. place is the position in $1, counted from
+// 1.
 const apiKeyLookUp = `
 SELECT place, account_id, api_keys.id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
 FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (digest, place)
@@ -10,7 +11,8 @@ JOIN accounts ON accounts.id = account_id
 WHERE revoked_at IS NULL AND suspended_at IS NULL
   AND (expires_at IS NULL OR expires_at > now())`
 
-// In id order, so two statements that write the same keys do not deadlock.
+// The rows are locked in the order of their ids, so two statements that write the same
+// keys do not deadlock.
 const apiKeyUsed = `
 WITH used AS MATERIALIZED (
   SELECT api_keys.id, given.at
@@ -28,9 +30,9 @@ WHERE api_keys.id = used.id`
 const apiKeyColumns = `
   id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at, created_by_api_key_id`
 
-// isActive has the form that the index api_keys_live supports. A change first waits for
-// other changes of the account, so the condition uses the statement's time, not the
-// transaction's.
+// isActive has the form that the index api_keys_live supports. It uses the statement's
+// time instead of the transaction's, because a change may first wait for other changes of
+// the account.
 const isActive = `(revoked_at IS NULL AND coalesce(expires_at, 'infinity') > statement_timestamp())`
 
 const apiKeyCountActive = `
@@ -38,7 +40,7 @@ SELECT count(*)
 FROM api_keys
 WHERE account_id = $1 AND ` + isActive
 
-// It returns no row if the expiry is in the past.
+// apiKeyCreate returns no row if the expiry is in the past.
 const apiKeyCreate = `
 INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime, created_by_api_key_id)
 SELECT $1, $2, $3, $4, $5, $6, $7, given.expires_at, given.expires_at - now(), $10
@@ -46,7 +48,8 @@ FROM (SELECT coalesce($8::timestamptz, now() + make_interval(secs => $9::float8)
 WHERE given.expires_at IS NULL OR given.expires_at > now()
 RETURNING` + apiKeyColumns
 
-// The new key ends at $7 if its lifetime would end later; NULL is never.
+// The new key expires after its lifetime or at $7, whichever is earlier. NULL means
+// never.
 const apiKeyRotate = `
 INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime, created_by_api_key_id)
 SELECT account_id, $3, description, $4, $5, scopes, $6, least(now() + lifetime, $7), lifetime, $8
@@ -59,7 +62,8 @@ SELECT scopes, rate_limit, expires_at, now()
 FROM api_keys
 WHERE account_id = $1 AND id = $2 AND ` + isActive
 
-// The end of the key that a rotation at this time makes, or NULL for never.
+// apiKeyNextEnd returns the expiry of the key that a rotation would create now; NULL
+// means never.
 const apiKeyNextEnd = `
 SELECT now() + lifetime
 FROM api_keys
@@ -80,8 +84,8 @@ SELECT` + apiKeyColumns + `
 FROM api_keys
 WHERE digest = $1`
 
-// The first page and the following pages have different statements, as for the list of
-// organizations.
+// The first page and the following pages have different statements, for the reason in
+// statement.after of internal/orgs.
 const apiKeyList = `
 SELECT` + apiKeyColumns + `
 FROM api_keys
@@ -107,8 +111,9 @@ SELECT ` + isActive + `, rotated_at IS NOT NULL
 FROM api_keys
 WHERE account_id = $1 AND id = $2`
 
-// $4 is whether the expiry changes: to $5, to $6 seconds from now, or to never. It returns
-// no row if the expiry is in the past.
+// $4 is whether the expiry changes: to $5, to $6 seconds from now, or to never. $7 is
+// whether the rate limit changes to $8. apiKeyUpdate returns no row if the expiry is in
+// the past.
 const apiKeyUpdate = `
 UPDATE api_keys
 SET description = coalesce($3, description),
@@ -132,13 +137,15 @@ FROM accounts
 WHERE id = $1
 FOR NO KEY UPDATE`
 
-// True for the account's only active key with the scope keys:manage.
+// apiKeyIsLastManager is true if $2 is the account's only active key with the scope
+// keys:manage.
 const apiKeyIsLastManager = `
 SELECT coalesce(bool_or(id = $2), false) AND count(*) = 1
 FROM api_keys
 WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isActive
 
-// In the account's turn, so the events of one key have ids in the order of its changes.
+// apiKeyEvent runs in the account's turn, so the ids of a key's events have the order of
+// its changes.
 const apiKeyEvent = `
 INSERT INTO events (account_id, type, api_key_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, statement_timestamp())`

@@ -7,14 +7,15 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The types in this file name each field of the JSON that is stored for a change and
-// for its repeats. During an upgrade other releases read and write the same rows, so
-// version 1 stays as testdata/v1.json has it. A new format of a record needs a new
-// version (see idempotency.Once) and a new file. A new format of a request changes the
-// digests: repeats across the upgrade would then fail with idempotency.ErrReused.
+// The types in this file define two kinds of JSON: stored results of changes, and
+// requests, of which only digests are stored. During an upgrade, servers of two releases
+// read and write the same rows, so version 1 must stay as it is in testdata/v1.json. A
+// new format of a result needs a new version (see outcome in internal/idempotency) and a
+// new golden file. A new format of a request changes the digests: retries across the
+// upgrade would then fail with idempotency.ErrReused.
 
 // record is the result of a change, without the key itself. It is converted from and to
-// APIKey, so a field that only one of them has does not compile.
+// APIKey, so a field that only one of them has is a compile error.
 type record struct {
 	ID          uuid.UUID `json:"ID"`
 	AccountID   uuid.UUID `json:"AccountID"`
@@ -30,7 +31,7 @@ type record struct {
 	CreatedByAPIKeyID uuid.UUID `json:"CreatedByAPIKeyID"`
 }
 
-// createRequest is everything that a creation asks for.
+// createRequest has the parameters of a creation.
 type createRequest struct {
 	Description string        `json:"Description"`
 	Scopes      []Scope       `json:"Scopes"`
@@ -43,8 +44,8 @@ func newCreateRequest(n NewAPIKey) createRequest {
 	return createRequest{n.Description, n.Scopes, n.Expiry.at, n.Expiry.after, n.RateLimit}
 }
 
-// updateRequest is everything that an update asks for. It does not distinguish an
-// unchanged rate limit from the server's default.
+// updateRequest has the parameters of an update. It does not distinguish an unchanged
+// rate limit from a change to the server's default.
 type updateRequest struct {
 	Description *string       `json:"Description"`
 	ExpiresAt   *time.Time    `json:"ExpiresAt"`

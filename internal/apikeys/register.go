@@ -15,9 +15,9 @@ type Registered struct {
 	IsNew  bool // this call registered it
 }
 
-// Register stores a key that was made elsewhere, for an operator, in the transaction of q. A
-// key of the account that is stored already stays as it is, even if it has ended. Errors:
-// ErrOtherAccount.
+// Register stores a key that was generated elsewhere, in the transaction of q. It acts as
+// an operator. If the account already has the key, nothing changes, even if the key has
+// ended. Errors: ErrOtherAccount.
 func Register(ctx context.Context, q db.Querier, accountID uuid.UUID, key Key, n NewAPIKey) (Registered, error) {
 	if _, err := q.Exec(ctx, accountLock, accountID); err != nil {
 		return Registered{}, err
@@ -39,7 +39,8 @@ func Register(ctx context.Context, q db.Querier, accountID uuid.UUID, key Key, n
 	if err != nil {
 		return Registered{}, err
 	}
-	// Servers may remember that the key is invalid, if somebody tried it too early.
+	// Servers may have cached the key as invalid, if somebody used it before it was
+	// registered.
 	_, err = q.Exec(ctx, "SELECT pg_notify($1, $2)", ChangesChannel, hex.EncodeToString(digest[:]))
 	return Registered{APIKey: made, IsNew: true}, err
 }

@@ -28,17 +28,17 @@ type ListParams struct {
 	Cursor string // Page.Cursor of the previous page; empty for the first page
 }
 
-// Page is a part of an account's keys, newest first.
+// Page is one page of an account's keys, newest first.
 type Page struct {
 	APIKeys []APIKey
 	Cursor  string // for the next page; empty on the last page
 }
 
-// List returns a page of the account's keys, including ended ones. An account that does
-// not exist has none. Errors: ErrInvalidCursor, ErrUnavailable.
+// List returns a page of the account's keys, including those that have ended. An account
+// that does not exist has none. Errors: ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return Page{}, fmt.Errorf("apikeys: limit %d is not in 1–%d", p.Limit, cursor.MaxLimit)
+		return Page{}, fmt.Errorf("apikeys: limit %d is not between 1 and %d", p.Limit, cursor.MaxLimit)
 	}
 	scope := append([]byte("api_keys\x00"), accountID[:]...)
 	sql, args := apiKeyList, []any{accountID, p.Limit + 1}
@@ -109,7 +109,7 @@ func one(ctx context.Context, from reader, sql string, args ...any) (key APIKey,
 	return key, nil
 }
 
-// storedKey is a key as a change sees it in its turn.
+// storedKey is a key with the state on which changes depend.
 type storedKey struct {
 	APIKey
 	isActive  bool

@@ -7,8 +7,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Revoke revokes a key now. It does not change a key that is already revoked. Errors:
-// ErrNotFound, ErrLastManager, ErrInvalidKey, ErrUnavailable, and those of
+// Revoke revokes a key immediately. It does not change a key that is already revoked.
+// Errors: ErrNotFound, ErrLastManager, ErrInvalidKey, ErrUnavailable, and those of
 // idempotency.Once.
 func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed, error) {
 	return r.change(ctx, c, "revoke key", id, func(ctx context.Context, q db.Querier, _ grants) (APIKey, Key, error) {
@@ -27,8 +27,9 @@ func (r *Repository) Revoke(ctx context.Context, c Call, id uuid.UUID) (Changed,
 	})
 }
 
-// checkNotLastManager returns ErrLastManager for the account's last active key with KeysManage,
-// except to an operator: without that key, nobody could create another over HTTP.
+// checkNotLastManager returns ErrLastManager for the account's last active key with
+// KeysManage: without that key, only an operator could create another one. An operator's
+// call gets no error.
 func (c Call) checkNotLastManager(ctx context.Context, q db.Querier, id uuid.UUID) error {
 	if c.byOperator() {
 		return nil

@@ -8,13 +8,16 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Rotate creates a key with the description and the scopes of another key, which then
-// expires after the overlap (0 to MaxOverlap) or at its own expiry, whichever is first.
-// The new key has the lifetime that the old one was created with, and the lower of the
-// old key's and the caller's rate. It never ends later than the caller's key: a key that
-// rotates itself passes on its own end at most, and for another key Rotate returns
-// ErrExceedsLife. Errors: ErrNotFound, ErrEnded, LacksScopeError, ErrExceedsLife,
-// ErrTooMany, ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
+// Rotate replaces a key. The new key has the description, the scopes and the lifetime of
+// the old key, and the lower of the old key's rate and the caller's rate. The old key
+// expires after the overlap (0 to MaxOverlap) or at its own expiry, whichever is earlier.
+//
+// The new key never ends later than the caller's key. A caller that rotates its own key
+// gets one that ends no later than the old key would have. For another key that would end
+// later, Rotate returns ErrExceedsLife.
+//
+// Errors: ErrNotFound, ErrEnded, LacksScopeError, ErrExceedsLife, ErrTooMany,
+// ErrInvalidKey, ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
 	request := []any{id, overlap}
 	return r.change(ctx, c, "rotate key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
@@ -37,7 +40,8 @@ func (r *Repository) Rotate(ctx context.Context, c Call, id uuid.UUID, overlap t
 				return APIKey{}, Key{}, err
 			}
 		}
-		// End the old key first: without an overlap, the number of keys does not change.
+		// The old key ends before the keys are counted: without an overlap, their number does
+		// not change.
 		ended, err := collectOne(q.Query(ctx, apiKeyEnd, c.AccountID, id, overlap.Seconds()))
 		if err != nil {
 			return APIKey{}, Key{}, err

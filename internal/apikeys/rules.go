@@ -11,7 +11,7 @@ const (
 	MaxDescription = 255
 	// MaxRateLimit is the highest rate limit of a key, in requests per second.
 	MaxRateLimit = 1_000_000
-	// MaxOverlap is the longest time that a rotated key keeps working.
+	// MaxOverlap is the longest time for which a rotated key can keep working.
 	MaxOverlap = 30 * 24 * time.Hour
 )
 

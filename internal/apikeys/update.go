@@ -17,7 +17,8 @@ type Changes struct {
 	RateLimit   Optional[*int32] // as in NewAPIKey
 }
 
-// Optional is a value that may be absent, also if T is a pointer that may be nil.
+// Optional is a value that may be absent. For a pointer type, absent and nil are
+// different.
 type Optional[T any] struct {
 	value     T
 	isPresent bool
@@ -26,13 +27,16 @@ type Optional[T any] struct {
 // Some returns an Optional that has the value.
 func Some[T any](value T) Optional[T] { return Optional[T]{value: value, isPresent: true} }
 
-// Update changes a key's description, expiry and rate limit. It cannot change the expiry
-// of a key that has ended, and only an operator changes that of a key that was rotated. To
-// change an expiry, the caller needs all scopes of the key, and must have a key that does
-// not end before the new expiry; to move it later, also a rate at least as high as the key's.
-// Errors: ErrNotFound, ErrEnded, ErrRotated, ErrExpiryPast, LacksScopeError, ErrExceedsLife,
-// ErrExceedsRate, ErrLastManager, ErrInvalidKey, ErrUnavailable, and those of
-// idempotency.Once.
+// Update changes a key's description, expiry and rate limit. The expiry of a key that has
+// ended cannot change, and only an operator can change that of a rotated key.
+//
+// To change an expiry, a caller needs all scopes of the key, and a key of its own that
+// does not end before the new expiry. To move an expiry later, its own rate must also be
+// at least as high as the key's.
+//
+// Errors: ErrNotFound, ErrEnded, ErrRotated, ErrExpiryPast, LacksScopeError,
+// ErrExceedsLife, ErrExceedsRate, ErrLastManager, ErrInvalidKey, ErrUnavailable, and
+// those of idempotency.Once.
 func (r *Repository) Update(ctx context.Context, c Call, id uuid.UUID, changes Changes) (Changed, error) {
 	request := []any{id, newUpdateRequest(changes)}
 	return r.change(ctx, c, "update key", request, func(ctx context.Context, q db.Querier, g grants) (APIKey, Key, error) {
@@ -94,7 +98,7 @@ func (r *Repository) checkNewExpiry(ctx context.Context, q db.Querier, c Call, g
 	return nil
 }
 
-// isBefore compares two expiry times. Zero means never.
+// isBefore reports whether an expiry is earlier than another. Zero means never.
 func isBefore(end, other time.Time) bool {
 	return !end.IsZero() && (other.IsZero() || end.Before(other))
 }

@@ -13,11 +13,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// usageBatch is the maximum number of keys per statement.
+// usageBatch is the maximum number of keys that one statement writes.
 const usageBatch = 1000
 
-// Usage collects when keys were last used, to the hour, and writes it in batches, so no
-// request waits for a write.
+// Usage collects the hour in which each key was last used, and writes these hours in
+// batches, so that no request waits for a write.
 type Usage struct {
 	db      *db.Pool
 	mu      sync.Mutex
@@ -42,8 +42,8 @@ func (u *Usage) note(key uuid.UUID, hour int64) {
 	u.pending[key] = max(u.pending[key], hour)
 }
 
-// Flush writes what was collected. What it cannot write, the next Flush retries. Errors:
-// ErrUnavailable.
+// Flush writes the collected hours. The next Flush retries those that could not be
+// written. Errors: ErrUnavailable.
 func (u *Usage) Flush(ctx context.Context) error {
 	u.mu.Lock()
 	pending := u.pending

@@ -14,30 +14,32 @@ import (
 	"orgd/internal/db"
 )
 
-// cachedKeys bounds the memory of a Verifier to about 30 MiB. An entry that is used once
-// does not evict frequently used ones, so made-up keys do not affect the others.
+// cachedKeys is the maximum number of results in the cache, which limits its memory to
+// about 30 MiB. An entry that is used once does not evict frequently used ones, so
+// made-up keys do not push out real ones.
 const cachedKeys = 100_000
 
-// askLimit is longer than the statement timeout and shorter than a request's deadline.
+// askLimit is the time limit of a lookup. It is longer than the statement timeout and
+// shorter than a request's deadline.
 const askLimit = 9 * time.Second
 
 // ChangesChannel is the channel on which the database reports changed keys. The payload
 // is the argument of Verifier.Forget.
 const ChangesChannel = "orgd_api_keys"
 
-// Verifier authenticates keys. It caches results, also for invalid keys. No cached result
-// is older than the TTL; Forget and ForgetAll drop results earlier.
+// Verifier authenticates keys. It caches results, including those for invalid keys. No
+// cached result is older than the TTL; Forget and ForgetAll drop results earlier.
 type Verifier struct {
 	lookUp   func(context.Context, digest) (validKey, error)
 	ttl      time.Duration
 	usage    *Usage
 	verdicts *otter.Cache[digest, *verdict]
-	epoch    atomic.Uint64 // results of an earlier epoch are not used
+	epoch    atomic.Uint64 // ForgetAll starts a new epoch; results of earlier epochs are not used
 
 	fromMemory, fromDatabase atomic.Uint64
 }
 
-// Stats returns how many keys were verified from the cache and from the database since
+// Stats returns how often keys were verified from the cache and from the database since
 // the start, and how many results are cached now.
 func (v *Verifier) Stats() (fromMemory, fromDatabase uint64, remembered int) {
 	return v.fromMemory.Load(), v.fromDatabase.Load(), v.verdicts.EstimatedSize()
@@ -51,12 +53,13 @@ type verdict struct {
 	valid     bool
 	epoch     uint64
 	until     time.Time
-	// usedHour is the last hour of use that the database knows or will know.
+	// usedHour is the last hour of use that is stored in the database or collected in
+	// usage.
 	usedHour atomic.Int64
 }
 
-// NewVerifier returns a verifier with an empty cache. With a TTL of 0 it looks up each
-// key. It records the use of keys in usage, unless usage is nil.
+// NewVerifier returns a verifier with an empty cache. With a TTL of 0, it looks up the
+// key of every request. It records the use of keys in usage, unless usage is nil.
 func NewVerifier(repository *Repository, ttl time.Duration, usage *Usage) *Verifier {
 	find := func(ctx context.Context, digests []digest) ([]*validKey, error) {
 		return repository.lookUp(ctx, digests, ttl)
@@ -106,7 +109,8 @@ func (v *Verifier) verdict(ctx context.Context, d digest) (*verdict, error) {
 			return v.ask(ctx, d)
 		}
 		found, err := v.verdicts.Get(ctx, d, otter.LoaderFunc[digest, *verdict](load))
-		// A look-up that this call started is valid for it, however long it took.
+		// The result of a lookup that this call started is valid for this call, however long
+		// the lookup took.
 		if err != nil || asked || v.holds(found, begun) {
 			return found, err
 		}
@@ -129,9 +133,9 @@ func (v *Verifier) drop(d digest, old *verdict) {
 	})
 }
 
-// ask counts the TTL from before the look-up, because the answer may be older than its
-// arrival. It continues if the client cancels: a canceled statement costs its
-// connection, and others may wait for the answer.
+// ask looks up a key in the database. The TTL starts before the lookup, because the key
+// may change while the result is on its way. The lookup continues if the client cancels:
+// a canceled statement costs its connection, and other requests may wait for the result.
 func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askLimit)
 	defer cancel()
@@ -142,7 +146,7 @@ func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 		return &verdict{epoch: epoch, until: asked.Add(v.ttl)}, nil
 	}
 	if err != nil {
-		// No error says anything about the key.
+		// An error does not say whether the key is valid.
 		return nil, fmt.Errorf("authenticate: %w: %w", ErrUnavailable, err)
 	}
 	answer := &verdict{principal: found.principal, valid: true, epoch: epoch, until: asked.Add(found.validFor)}
@@ -150,7 +154,8 @@ func (v *Verifier) ask(ctx context.Context, d digest) (*verdict, error) {
 	return answer, nil
 }
 
-// note takes a lock only for the first use of a key in an hour.
+// note records the use of a key. It takes a lock only for the first use of the key in an
+// hour.
 func (v *Verifier) note(used *verdict) {
 	if v.usage == nil {
 		return
@@ -175,5 +180,5 @@ func (v *Verifier) Forget(payload string) {
 	v.verdicts.Invalidate(d)
 }
 
-// ForgetAll drops all keys from the cache, including the results of look-ups in flight.
+// ForgetAll drops all keys from the cache, including the results of lookups in flight.
 func (v *Verifier) ForgetAll() { v.epoch.Add(1) }

@@ -1,4 +1,4 @@
-// Package budget shares a fixed number of bytes among owners, to bound the memory that
+// Package budget shares a fixed number of bytes among owners. It limits the memory that
 // the requests of a process hold.
 package budget
 
@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// ErrExhausted means that the owner holds its share, and no bytes became free while it
-// waited.
-var ErrExhausted = errors.New("budget: no room within the owner's share")
+// ErrExhausted means that the owner's share had too few bytes left, and that not enough
+// became free during the wait.
+var ErrExhausted = errors.New("budget: the owner's share is exhausted")
 
-// Budget is a number of bytes that owners share. After each grant an owner holds at
-// most as much as is still free: a single greedy owner gets half of all bytes, two
-// get a third each, and there is always room for the next one. (These are the
-// dynamic thresholds of Choudhury and Hahne, 1998, for packets that share a buffer.)
+// Budget is a number of bytes that owners share. After each grant, an owner holds at most
+// as many bytes as are still free. A single greedy owner gets half of all bytes, and two
+// get a third each, so there is always room for the next one. (These are the dynamic
+// thresholds of Choudhury and Hahne, 1998, for packets that share a buffer.)
 type Budget[K comparable] struct {
 	size int64
 	wait time.Duration
@@ -41,8 +41,8 @@ type waiter struct {
 	granted chan struct{} // closed when the bytes are granted
 }
 
-// New returns a budget of size bytes; 0 is no limit. A request waits for bytes of its
-// owner's share for at most wait.
+// New returns a budget of size bytes; 0 means no limit. wait is the longest time that a
+// request waits for bytes of its owner's share.
 func New[K comparable](size int64, wait time.Duration) *Budget[K] {
 	if size == 0 {
 		size = math.MaxInt64
@@ -80,7 +80,7 @@ func (b *Budget[K]) newOwner() *owner {
 	return o
 }
 
-// maxSpare is how many owners are kept for reuse.
+// maxSpare is the maximum number of owners that are kept for reuse.
 const maxSpare = 64
 
 // Hold is one request's part of its owner's share. It is not safe for concurrent use.
@@ -92,8 +92,8 @@ type Hold[K comparable] struct {
 }
 
 // Reach grows the hold to at least the given number of bytes. It waits if the owner's
-// share does not have them. Errors: ErrExhausted, or that of ctx; the hold is then
-// unchanged.
+// share has too few bytes left. After an error, the hold is unchanged. Errors:
+// ErrExhausted, and that of ctx.
 func (h *Hold[K]) Reach(ctx context.Context, bytes int64) error {
 	more := bytes - h.bytes
 	if more <= 0 {
@@ -116,7 +116,7 @@ func (h *Hold[K]) Reach(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// Set sets the hold to exactly the given number of bytes. It does not wait: growth may
+// Set sets the hold to exactly the given number of bytes. It does not wait, so growth may
 // overdraw the budget.
 func (h *Hold[K]) Set(bytes int64) {
 	b := h.budget
@@ -127,7 +127,7 @@ func (h *Hold[K]) Set(bytes int64) {
 	b.serve()
 }
 
-// Close returns the bytes.
+// Close gives the bytes back to the budget.
 func (h *Hold[K]) Close() {
 	b, o := h.budget, h.owner
 	b.mu.Lock()
@@ -193,7 +193,7 @@ func (b *Budget[K]) await(ctx context.Context, o *owner, w *waiter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-w.granted: // just now
+	case <-w.granted: // after the wait had ended
 		return nil
 	default:
 	}
@@ -201,7 +201,8 @@ func (b *Budget[K]) await(ctx context.Context, o *owner, w *waiter) error {
 	return err
 }
 
-// leave removes a waiter from the queue. Those behind it may need less.
+// leave removes a waiter from the queue. The waiters behind it may need fewer bytes, so
+// it grants what fits now.
 func (b *Budget[K]) leave(o *owner, w *waiter) {
 	o.queue = slices.DeleteFunc(o.queue, func(other *waiter) bool { return other == w })
 	if len(o.queue) == 0 {

@@ -1,5 +1,5 @@
 // Package cursor encodes and decodes page tokens. A token is a position in a list ordered
-// by (created_at, id), and is valid only for the list that it was made for.
+// by (created_at, id). It is valid only for the list for which it was made.
 package cursor
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// ErrInvalid means that a token was not made by Encode for this scope: it is
-// malformed, altered, or was made for another tenant, route or filter.
+// ErrInvalid means that a token was not made by Encode for this scope: it is malformed or
+// altered, or it belongs to another tenant, route or filter.
 var ErrInvalid = errors.New("cursor: not a token of this list")
 
 // MaxLimit is the maximum number of entries on a page of any list.
@@ -25,7 +25,7 @@ type Position struct {
 }
 
 // The payload of version 1 is the version, created_at in microseconds since 1970, the id,
-// and the first bytes of a SHA-256 of all these and the scope.
+// and the first 8 bytes of the SHA-256 of these fields and the scope.
 const (
 	version1 = 1
 
@@ -35,7 +35,7 @@ const (
 	size     = digestAt + 8
 )
 
-// Strict, so that each payload has exactly one encoding.
+// The decoder is strict, so that each payload has exactly one encoding.
 var encoding = base64.RawURLEncoding.Strict()
 
 // Encode returns the token for a position in the list that scope identifies. The scope
@@ -52,12 +52,13 @@ func Encode(p Position, scope []byte) string {
 }
 
 // Decode returns the position in a token that Encode made for the same scope, in this
-// release or an earlier one. Any other token is ErrInvalid.
+// release or an earlier one. For any other token it returns ErrInvalid.
 //
 // The digest catches mistakes of honest clients; it is not a secret. A forged token can
-// have any position, but shows nothing that its bearer could not list anyway.
+// have any position, but it shows nothing that its holder could not list anyway.
 func Decode(token string, scope []byte) (Position, error) {
-	// The decoder skips line breaks. Without this check a token would have several encodings.
+	// The decoder skips line breaks. Without this check, a payload would have several
+	// encodings.
 	if len(token) != encoding.EncodedLen(size) {
 		return Position{}, ErrInvalid
 	}

@@ -2,14 +2,14 @@ package idempotency
 
 import "orgd/internal/uuid"
 
-// Call says who makes a change, and how the client may repeat the request.
+// Call says who makes a change, and how a retry of the request is recognized.
 type Call struct {
 	AccountID uuid.UUID
 	KeyID     uuid.UUID // the API key of the request; zero for an operator
-	UserID    string    // the person for whom the key acts; empty for none
+	UserID    string    // the user for whom the key acts; empty for none
 	RequestID string    // for the audit trail; 1 to 64 characters
 
 	IdempotencyKey string // empty for none
-	CountsRetries  bool   // the client says how often it has sent the request before
-	IsRetry        bool   // it has sent the request before
+	CountsRetries  bool   // the client sends the number of its retries
+	IsRetry        bool   // that number is above 0
 }

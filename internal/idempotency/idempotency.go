@@ -1,5 +1,5 @@
 // Package idempotency stores the first result of a call with an Idempotency-Key
-// (draft-ietf-httpapi-idempotency-key-header). A repeat gets that result and has no
+// (draft-ietf-httpapi-idempotency-key-header). A retry gets that result and has no
 // effect.
 package idempotency
 
@@ -32,8 +32,8 @@ type Key struct {
 	orgID     *uuid.UUID
 }
 
-// NewKey returns the Key of a call with the client's idempotency key. call contains
-// everything that the client asks for. Two operations may use the same idempotency key.
+// NewKey returns the Key of a call with the client's idempotency key. call has all
+// parameters of the call. Two operations may use the same idempotency key.
 func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 	return Key{
 		accountID: accountID,
@@ -42,22 +42,22 @@ func NewKey(accountID uuid.UUID, operation, clientKey string, call []byte) Key {
 	}
 }
 
-// About returns the key of a call about an organization. The stored result is deleted with
-// the organization.
+// About returns the key for a call that concerns an organization. The stored result is
+// deleted with the organization.
 func (k Key) About(orgID uuid.UUID) Key {
 	k.orgID = &orgID
 	return k
 }
 
-// StoredErrors are the errors that depend on stored state, by the names under which they are
-// stored. A repeat returns them again.
+// StoredErrors are the errors that depend on stored state, by the names under which they
+// are stored. A retry returns them again.
 type StoredErrors map[string]error
 
 // outcome is the stored result of a first call, or its error. Its JSON is version 1; the
 // golden files of internal/orgs and internal/apikeys show it.
 type outcome[T any] struct {
-	// Version is absent in version 1. The first releases neither write nor read it. So
-	// before a release writes version 2, the previous release must read version 2.
+	// Version is absent in version 1. A release may write version 2 only if the previous
+	// release can read it.
 	Version int    `json:"Version,omitzero"`
 	Result  T      `json:"Result"`
 	Error   string `json:"Refusal"` // a name in StoredErrors, or ""
@@ -72,12 +72,12 @@ func (o *outcome[T]) read(stored []byte) error {
 	return err
 }
 
-// Once runs effect in a transaction and stores its result in the same transaction. If the
-// last 24 hours have a result for the key, Once returns that result and true instead. T is
-// stored as JSON, so its fields need tags, and a test with a golden file. One of the stored
-// errors is stored like a result. After any other error of effect, the transaction is rolled
-// back and nothing is stored. Errors: ErrReused, ErrInProgress, db.ErrUnavailable, and those of
-// effect.
+// Once runs effect in a transaction and stores its result in the same transaction. If a
+// result of the last 24 hours is stored for the key, Once returns that result and true
+// instead. T is stored as JSON, so its fields need tags, and a test must compare them
+// with a golden file. An error in stored is stored like a result. After any other error
+// of effect, the transaction is rolled back and nothing is stored. Errors: ErrReused,
+// ErrInProgress, db.ErrUnavailable, and those of effect.
 func Once[T any](ctx context.Context, share db.Share, key Key, stored StoredErrors, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	var first outcome[T]
 	end, ok := share.TryTurn(key.lockID())
@@ -124,9 +124,9 @@ func (s StoredErrors) named(name string) error {
 	return fmt.Errorf("idempotency: stored error %q is from a later release", name)
 }
 
-// lockID is the lock of the calls with one key: a turn within the process, and an advisory
-// lock between replicas. Without it the second call would hold a connection while it
-// waits at the insert for the first.
+// lockID returns the lock of all calls with one key: a turn within the process, and an
+// advisory lock between replicas. Without it, a second call would hold a connection while
+// its INSERT waits for the first call.
 func (k Key) lockID() int64 { return db.LockID(k.accountID[:], k.name[:]) }
 
 func (k Key) lock(ctx context.Context, q db.Querier) error {
@@ -137,8 +137,8 @@ func (k Key) lock(ctx context.Context, q db.Querier) error {
 	return err
 }
 
-// find returns the stored result, or nil. It is a separate statement after the lock: one
-// statement for both could have a snapshot older than the lock.
+// find returns the stored result, or nil. It runs after the lock in a separate statement:
+// if one statement did both, its snapshot could be older than the lock.
 func (k Key) find(ctx context.Context, q db.Querier) ([]byte, error) {
 	rows, err := q.Query(ctx, keyFind, k.accountID, k.name[:])
 	if err != nil {

@@ -1,7 +1,8 @@
 package idempotency
 
-// The clock is the database's, which all replicas share. The row lock makes the repeat's
-// commit wait for a synchronous standby, because the first call's commit may not have.
+// Results expire by the database's clock, which all replicas share. The row lock makes
+// the retry's commit wait for a synchronous standby, because the first call's commit may
+// not have waited.
 const keyFind = `
 SELECT call_digest, result
 FROM idempotency_keys
@@ -9,15 +10,17 @@ WHERE account_id = $1 AND key_digest = $2
   AND created_at > now() - interval '24 hours'
 FOR NO KEY UPDATE`
 
-// An existing row has expired: keyFind looked under the same lock.
+// A row that already exists has expired, because keyFind did not return it under the same
+// lock.
 const keyKeep = `
 INSERT INTO idempotency_keys (account_id, key_digest, call_digest, org_id, result)
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (account_id, key_digest) DO UPDATE
 SET call_digest = excluded.call_digest, org_id = excluded.org_id, result = excluded.result, created_at = excluded.created_at`
 
-// The rows are locked in the order in which a deletion and an erasure lock them (migrations
-// 00011 and 00012), so these cannot deadlock with the sweep.
+// The rows are locked in the order in which the deletion of an organization and the
+// erasure of a user lock them (migrations 00011 and 00012), so that these cannot deadlock
+// with the sweep.
 const keySweep = `
 DELETE FROM idempotency_keys AS kept
 USING (

@@ -10,34 +10,34 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Call says who makes a change, and how the client may repeat the request.
+// Call says who makes a change, and how a retry of the request is recognized.
 type Call = idempotency.Call
 
-// Changed is the result of a change: the organization as the change left it.
+// Changed is the result of a change.
 type Changed struct {
-	Org      Org
-	Replayed bool // the result, or the error returned with it, is that of the earlier call that this one repeats
+	Org      Org  // the organization after the change; zero for AddMember and RemoveMember
+	Replayed bool // Org, or the error returned with it, is the result of the earlier call that this one retries
 
 	answer *answer // for AnswerLost; nil if the call cannot be retried without an idempotency key
 }
 
-// Versions are the values of Org.Version to which a change may be made; nil for any.
+// Versions are the values of Org.Version for which a change is allowed. Nil allows any.
 type Versions []int64
 
-// Precondition says to which state of an organization a change may be made. A change takes
-// nil for any state.
+// Precondition restricts the state of an organization for which a change is allowed. A
+// nil *Precondition allows any state.
 type Precondition struct {
 	Versions Versions
 	Revision *int64 // nil for any
 }
 
-// effect makes a change with one call of a function of migrations 00008 to 00011, and
-// therefore in one transaction and one round trip.
+// effect makes a change by calling one SQL function of migrations 00008 to 00010. It
+// therefore takes one round trip.
 type effect func(context.Context, db.Querier) (Org, error)
 
-// change runs an effect on the share, at most once for each idempotency key. The request is
-// everything that the call asks for. Errors can be replayed too. A stored result ends with
-// the organization.
+// change runs an effect on the share, at most once for each idempotency key. request has
+// all parameters of the call. The errors in storedErrors are replayed too. A stored
+// result is deleted with the organization.
 func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run effect) (Changed, error) {
 	first, replayed, err := once(ctx, share, c, operation, orgID, request, func(ctx context.Context, q db.Querier) (record, error) {
 		org, err := run(ctx, q)
@@ -50,7 +50,7 @@ func (r *Repository) change(ctx context.Context, share db.Share, c Call, operati
 	return Changed{Org: Org(first), Replayed: replayed}, nil
 }
 
-// withState adds the part of the organization's state that caused the error.
+// withState returns the error with the part of the organization's state that caused it.
 func withState(err error, o Org) error {
 	switch {
 	case errors.Is(err, ErrVersion):
@@ -63,7 +63,8 @@ func withState(err error, o Org) error {
 	return err
 }
 
-// storedErrors are the errors that depend on the organization's state.
+// storedErrors are the errors that depend on the organization's state. A retry returns
+// them again.
 var storedErrors = idempotency.StoredErrors{
 	"not_found": ErrNotFound,
 	"inactive":  ErrInactive,
@@ -74,8 +75,9 @@ var storedErrors = idempotency.StoredErrors{
 	"too_many_pairs":    ErrTooManyPairs,
 }
 
-// once runs a change of the organization whose result is stored as T, and reports whether
-// the result is that of an earlier call with the same idempotency key.
+// once runs a change of the organization, at most once for each idempotency key, and
+// stores its result as T. replayed reports whether the result is that of an earlier call
+// with the same key.
 func once[T any](ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	if c.IdempotencyKey == "" {
 		err = share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
@@ -92,16 +94,17 @@ func once[T any](ctx context.Context, share db.Share, c Call, operation string, 
 	return idempotency.Once(ctx, share, key, storedErrors, run)
 }
 
-// inTurn returns the account's share, for a change of the organization in its turn.
+// inTurn returns the account's share for changes of the organization, which take turns in
+// this process.
 func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 	return r.db.For(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
 }
 
-// turnOf identifies the organization's turn in this process. In the database, its changes
-// take turns at its row.
+// turnOf returns the lock id for db.Share.InTurn. Changes by different processes take
+// turns by locking the organization's row.
 func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
-// outcome is what a function of migrations 00008 to 00011 did.
+// outcome is the outcome that a SQL function of migrations 00008 to 00011 returns.
 type outcome string
 
 const (

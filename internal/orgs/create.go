@@ -20,9 +20,9 @@ type NewOrg struct {
 }
 
 // Create creates an organization. If the client counts its retries and sends no
-// idempotency key, a retry returns the organization of an equal call in the last 10
-// minutes whose answer is known to be lost. Errors: ExternalIDTakenError, ErrInProgress,
-// ErrKeyReused, ErrUnavailable.
+// idempotency key, a retry returns the organization of an identical call in the last 10
+// minutes, provided that the response to that call is known to be lost. Errors:
+// ExternalIDTakenError, ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, error) {
 	const operation = "create organization"
 	creation, err := r.newCreation(c, n)
@@ -39,10 +39,10 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 	return made, nil
 }
 
-// Ensure returns the account's organization with the external id of n. If there is none, it
-// creates one. Of concurrent calls, one creates it. Errors: ErrUnavailable.
+// Ensure returns the account's organization with the external id n.ExternalID, or creates
+// it from n. Of several concurrent calls, only one creates it. Errors: ErrUnavailable.
 func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isNew bool, err error) {
-	c.IdempotencyKey, c.CountsRetries = "", false // the external id does more
+	c.IdempotencyKey, c.CountsRetries = "", false // not needed: the external id prevents duplicates
 	creation, err := r.newCreation(c, n)
 	if err == nil {
 		err = r.createShare(creation).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
@@ -58,8 +58,8 @@ func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isN
 	return org, isNew, nil
 }
 
-// createShare returns the account's share. Creations with one external id take turns, so
-// that they do not hold connections while they wait for each other.
+// createShare returns the account's share of the pool. Creations with the same external
+// id take turns, so that they do not hold connections while they wait for each other.
 func (r *Repository) createShare(c creation) db.Share {
 	share := r.db.For(c.AccountID)
 	if c.externalID == "" {
@@ -68,7 +68,7 @@ func (r *Repository) createShare(c creation) db.Share {
 	return share.InTurn(db.LockID(c.AccountID[:], []byte("external id "), []byte(c.externalID)))
 }
 
-// creation is everything that the statement needs to create an organization.
+// creation has the parameters of orgCreate.
 type creation struct {
 	Call
 	orgID      uuid.UUID
@@ -76,7 +76,7 @@ type creation struct {
 	metadata   string
 	externalID string
 	due        *answer // nil unless the call may be retried without an idempotency key
-	owner      int64   // of due
+	owner      int64   // the lock of this process, see Repository.Owner
 }
 
 func (c creation) request() createRequest { return createRequest{c.name, c.metadata, c.externalID} }
@@ -98,15 +98,15 @@ func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	return made, nil
 }
 
-// lockID is the lock of equal creations: each creation holds it shared, and a retry that
-// looks for earlier ones holds it exclusively.
+// lockID returns the advisory lock of identical creations. A creation holds it shared. A
+// retry that looks for earlier creations holds it exclusively.
 func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.digest[:])) }
 
 var orgCreate = `
 SELECT ` + prefixed("(result.made).", orgColumns+", version") + `, result.outcome
 FROM org_create_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS result`
 
-// run creates the organization. With ErrExternalIDTaken it returns the id of the
+// run creates the organization. With ErrExternalIDTaken, it returns only the id of the
 // organization that has the external id.
 func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 	org, made, err := c.insert(ctx, q)
@@ -135,8 +135,8 @@ func (c creation) insert(ctx context.Context, q db.Querier) (Org, outcome, error
 	return made.Org, made.outcome, err
 }
 
-// create serves a call that may be retried without an idempotency key: it creates an
-// organization, or returns that of an equal call.
+// create serves a call that may be retried without an idempotency key. It creates an
+// organization, or returns that of an identical call.
 func (a *answers) create(ctx context.Context, share db.Share, c creation) (Changed, error) {
 	if c.IsRetry {
 		if found, changed, err := a.findLost(ctx, c); err != nil || found {

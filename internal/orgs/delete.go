@@ -8,9 +8,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Delete deletes a deactivated organization. From then on no call finds it, and no repeat
-// returns it. Erase removes its members and the contents of its events. Errors: ErrNotFound,
-// VersionError, RevisionError, ErrActive, ErrUnavailable.
+// Delete deletes a deactivated organization. Afterwards, no call finds it and no retry
+// returns it. Erase removes its members and the contents of its events. Errors:
+// ErrNotFound, VersionError, RevisionError, ErrActive, ErrUnavailable.
 func (r *Repository) Delete(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition) error {
 	if on == nil {
 		on = &Precondition{}

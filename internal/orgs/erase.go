@@ -17,15 +17,16 @@ const (
 	// erasePiece is the maximum number of rows that one transaction erases.
 	erasePiece = 1000
 	// eraseOrgs is the maximum number of organizations in which one transaction erases a
-	// user. Each takes up to four rows.
+	// user. Each organization takes about four rows.
 	eraseOrgs = erasePiece / 4
-	// eraseAtOnce is the maximum number of erasures that take turns.
+	// eraseAtOnce is the maximum number of erasures among which Erase alternates.
 	eraseAtOnce = 100
 )
 
-// EraseUser removes every trace of the user from the account: memberships, the creator of
-// organizations, events and results kept for repeats. Erase does the work. pending is true
-// until it has finished; call EraseUser again to check. Errors: ErrUnavailable.
+// EraseUser queues the removal of every trace of the user from the account: in
+// memberships, in organizations that the user created, in events and in stored results.
+// Erase does the work. pending is true until it has finished; call EraseUser again to
+// check. Errors: ErrUnavailable.
 func (r *Repository) EraseUser(ctx context.Context, c Call, userID string) (pending bool, err error) {
 	err = r.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) error {
 		return q.QueryRow(ctx, userErasureRequest, c.AccountID, userID, db.OrNull(c.KeyID), c.RequestID).Scan(&pending)
@@ -43,7 +44,7 @@ const userErasureRequest = `
 SELECT pending
 FROM user_erasure_request_1($1, $2, $3, $4)`
 
-// erasures reports the erasures that are pending.
+// erasures wakes the process for new erasures, and counts the pending ones.
 type erasures struct {
 	added  chan struct{}
 	count  atomic.Int64
@@ -59,7 +60,8 @@ func (e *erasures) wake() {
 	}
 }
 
-// Erasing returns a channel that receives when this process has work for Erase.
+// Erasing returns a channel that gets a message when this process has queued work for
+// Erase.
 func (r *Repository) Erasing() <-chan struct{} { return r.erasures.added }
 
 // PendingErasures returns how many deleted organizations and users were not fully erased
@@ -79,7 +81,6 @@ type erasure struct {
 	RequestedAt time.Time
 }
 
-// id identifies the erasure.
 func (e erasure) id() string {
 	if e.OrgID != nil {
 		return string(e.AccountID[:]) + "o" + string(e.OrgID[:])
@@ -87,16 +88,17 @@ func (e erasure) id() string {
 	return string(e.AccountID[:]) + "u" + *e.UserID
 }
 
-// progress is the last user and event that the erasure of an organization has reached. It
-// is not stored: after a crash the next run begins again with what is left.
+// progress is how far the erasure of an organization has come: the last user and the last
+// event that it erased. It is not stored. After a crash, the next run starts with the
+// first row that is left.
 type progress struct {
 	user  string
 	event int64
 }
 
-// Erase makes the pending erasures, in small transactions. If another replica is erasing,
-// Erase stops. Erasures take turns, so that a short one does not wait for a long one. The
-// next run retries those that fail. Erase returns the number of pieces.
+// Erase carries out the pending erasures, in small transactions. It stops if another
+// replica is erasing. Erasures take turns, so that a short one does not wait for a long
+// one. The next call retries those that failed. Erase returns the number of transactions.
 func (r *Repository) Erase(ctx context.Context) (pieces int, err error) {
 	begun := map[string]*progress{}
 	failed := map[string]error{}
@@ -176,7 +178,8 @@ func (r *Repository) pendingErasures(ctx context.Context) (pending []erasure, er
 	return pending, nil
 }
 
-// erasePiece erases one piece, unless another replica is erasing.
+// erasePiece runs one transaction of an erasure. If another replica is erasing, locked is
+// false and nothing is erased.
 func (r *Repository) erasePiece(ctx context.Context, e erasure, p *progress) (locked bool, err error) {
 	next := *p
 	err = r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {

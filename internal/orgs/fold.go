@@ -10,35 +10,38 @@ import (
 	"orgd/internal/text"
 )
 
-// FoldVersion is the version of the rule by which Fold works. It rises with every change of
-// a result, because names are stored folded (orgs.org_name_folded, whose comment in the
-// schema has the version). See CONTRIBUTING.md for how to change the rule.
+// FoldVersion is the version of the rules of Fold. It must rise with every change of a
+// result, because folded names are stored in orgs.org_name_folded. The comment on that
+// column in the schema has the same version. CONTRIBUTING.md says how to change the
+// rules.
 const FoldVersion = 1
 
-// MaxFolded is the maximum length of a folded name, in code points: ﷺ becomes 18.
+// MaxFolded is the maximum length of a folded name, in code points. One character can
+// become 18, as ﷺ does.
 const MaxFolded = 18 * MaxName
 
-// Fold returns s as the name filter compares it. Names are also stored in this form.
-// Because Go folds them and not the database, the filter does not depend on the database's
-// locale. Fold(Fold(s)) is Fold(s).
+// Fold returns s in the form that the name filter compares. Names are also stored in this
+// form. Folding in Go instead of SQL makes the filter independent of the database's
+// locale. Fold(Fold(s)) equals Fold(s).
 //
-// The rule, for each character in this order:
+// The rules, in the order in which they apply to a character:
 //
 //  1. Compatibility forms are decomposed (NFKD): ﬁ, Ａ, ㈱, ½.
-//  2. Invisible characters are removed (text.IsInvisible), and so is tatweel.
-//  3. White space at the ends is removed, and a run of it becomes one space.
-//  4. A mark is removed if it is an accent or a vowel point, which people leave out: on
-//     Latin, Greek and Cyrillic letters, but not of й, and on Arabic and Hebrew letters. Marks
-//     of other scripts make other letters and words, so they stay (Devanagari, Thai, kana).
-//  5. Upper case becomes lower case, and the characters of forms become those that people type.
+//  2. Invisible characters (text.IsInvisible) and tatweel are removed.
+//  3. White space at both ends is removed. Elsewhere, a run of it becomes one space.
+//  4. Accents and vowel points are removed, because people often omit them: marks on Latin,
+//     Greek, Cyrillic, Arabic and Hebrew letters, except the breve of й. In other scripts
+//     (Devanagari, Thai, kana) a mark makes a different letter or word, so it is kept.
+//  5. Upper case becomes lower case, and characters in forms become what people type.
 //
-// The result is composed (NFC), so that a Hangul syllable is one character, and 가 is not
-// found in 각.
+// The result is composed (NFC). A Hangul syllable is therefore one character, and a
+// search for 가 does not find 각.
 //
-// It follows the search collation of CLDR at its first level, with these exceptions: kana
-// and the marks of most scripts count, and forms adds what people cannot or do not type.
-// й is the only accented Cyrillic letter that differs from its base letter at that level
-// (Unicode document L2/14-140).
+// The rules follow the primary level of CLDR's search collation, with these exceptions:
+// the kind of kana and the marks of most scripts are significant, and forms adds
+// replacements for characters that people cannot or do not type. At the primary level, й
+// is the only accented Cyrillic letter that differs from its base letter (Unicode
+// document L2/14-140).
 func Fold(s string) string {
 	if isFoldedASCII(s) {
 		return s
@@ -69,7 +72,8 @@ func Fold(s string) string {
 	return norm.NFC.String(strings.TrimSuffix(b.String(), " "))
 }
 
-// isFoldedASCII spares most names in ASCII the work.
+// isFoldedASCII reports whether s is ASCII that Fold would not change. Fold then skips
+// the rest of its work.
 func isFoldedASCII(s string) bool {
 	previous := byte(' ')
 	for i := range len(s) {
@@ -89,15 +93,15 @@ func lowerASCII(c byte) byte {
 	return c
 }
 
-// endWord writes a space, unless one precedes it or the text begins here.
+// endWord writes a space, unless the text is empty or ends with one.
 func endWord(b *strings.Builder) {
 	if s := b.String(); s != "" && s[len(s)-1] != ' ' {
 		b.WriteByte(' ')
 	}
 }
 
-// isAccent reports whether people leave out the mark after base. If base is 0, the mark's
-// own script decides.
+// isAccent reports whether people often omit this mark on the base character. If base is
+// 0, the script of the mark decides.
 func isAccent(base, mark rune) bool {
 	const breve = '\u0306'
 	if mark == breve && (base == 'и' || base == 'И') {
@@ -111,7 +115,7 @@ func isAccent(base, mark rune) bool {
 }
 
 func writeLetter(b *strings.Builder, r rune) {
-	// By way of upper case, ς becomes σ and ı becomes i.
+	// ToUpper comes first, so that ς becomes σ and ı becomes i.
 	r = unicode.ToLower(unicode.ToUpper(r))
 	if typed, ok := forms[r]; ok {
 		b.WriteString(typed)
@@ -122,12 +126,12 @@ func writeLetter(b *strings.Builder, r rune) {
 
 const tatweel = '\u0640'
 
-// spacingAccents are typed as apostrophes. They are replaced first, because NFKD makes a
-// space and a mark of them.
+// spacingAccents replaces free-standing accents, which people type as apostrophes. It
+// must run before NFKD, which turns each of them into a space and a mark.
 var spacingAccents = strings.NewReplacer("\u00B4", "'", "\u0384", "'", "\u1FBD", "'", "\u1FBF", "'", "\u1FFD", "'")
 
-// forms maps characters that Unicode does not decompose to what people type instead of
-// them. Keys are lower case.
+// forms maps characters that Unicode does not decompose to what people type instead. Its
+// keys are lower case.
 var forms = map[rune]string{
 	// Latin letters.
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'ħ': "h", 'ŧ': "t",
@@ -138,8 +142,9 @@ var forms = map[rune]string{
 	// Cyrillic: a letter that older Ukrainian keyboards lack.
 	'ґ': "г",
 
-	// Arabic: letters as Persian, Urdu and Egyptian keyboards write them, and ta marbuta,
-	// which is often typed as heh. NFKD and isAccent have removed hamza and madda.
+	// Arabic: letters and digits of Persian, Urdu and Egyptian keyboards, and ta marbuta,
+	// which is often typed as heh. Hamza and madda are already removed here, by NFKD and
+	// isAccent.
 	'ک': "ك", 'ی': "ي", 'ى': "ي", 'ٱ': "ا", 'ة': "ه", 'ہ': "ه", 'ۃ': "ه",
 	'٠': "0", '١': "1", '٢': "2", '٣': "3", '٤': "4", '٥': "5", '٦': "6", '٧': "7", '٨': "8", '٩': "9",
 	'۰': "0", '۱': "1", '۲': "2", '۳': "3", '۴': "4", '۵': "5", '۶': "6", '۷': "7", '۸': "8", '۹': "9",
@@ -159,6 +164,6 @@ var forms = map[rune]string{
 	'\u2010': "-", '\u2012': "-", '\u2013': "-", '\u2014': "-", '\u2015': "-", '\u2043': "-", '\u2212': "-",
 	'\u2E3A': "-", '\u2E3B': "-", '\u058A': "-", '\u05BE': "-",
 
-	// The slash of ½.
+	// The fraction slash, which NFKD writes for ½.
 	'\u2044': "/",
 }

@@ -12,15 +12,15 @@ import (
 	"orgd/internal/uuid"
 )
 
-// MaxPageBytes is the maximum size of a page's organizations in the JSON that
-// internal/http writes. A page that would be larger ends early.
+// MaxPageBytes is the maximum size in bytes of a page's organizations, in the JSON that
+// internal/http writes. A page ends early if the next organization would exceed it.
 const MaxPageBytes = 1 << 20
 
 // ListParams select a list of organizations and a page of it.
 type ListParams struct {
 	Limit    int    // 1 to cursor.MaxLimit
 	Cursor   string // Page.Cursor of the previous page; empty for the first page
-	Name     string // only names that contain it, compared by Fold; empty for all
+	Name     string // only organizations whose name contains this text, compared by Fold; empty for all
 	IsActive *bool  // only active or only deactivated organizations; nil for both
 
 	OrgIDs   []uuid.UUID       // only these organizations, at most MaxListed; empty for all
@@ -33,18 +33,18 @@ type ListParams struct {
 // Page is one page of a list.
 type Page struct {
 	Orgs        []Org
-	Memberships []Membership // of ListParams.UserID, one for each of Orgs; nil without it
-	Bytes       int          // an upper bound of the size of both in JSON
+	Memberships []Membership // of ListParams.UserID, one for each of Orgs; nil without a UserID
+	Bytes       int          // an upper bound of the size of Orgs and Memberships in JSON
 	Cursor      string       // for the next page; empty on the last page
 }
 
 // List returns a page of organizations, ordered by creation time and then by id, newest
-// first. A walk from page to page sees no organization twice. It sees every organization
-// that existed before the first page, was not deleted and kept matching. Errors:
-// ErrInvalidCursor, ErrUnavailable.
+// first. A client that follows the cursors gets no organization twice. It gets every
+// organization that existed before the first page, was not deleted, and matched the
+// filters all the time. Errors: ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return Page{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+		return Page{}, fmt.Errorf("orgs: limit %d is not between 1 and %d", p.Limit, cursor.MaxLimit)
 	}
 	query, err := r.newQuery(accountID, p)
 	if err != nil {
@@ -61,23 +61,25 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 	return newPage(found, p, accountID), nil
 }
 
-// nearby limits how many organizations a list with filters reads in order before it uses
-// the index of the filters. If those organizations do not fill a page, matches are usually
-// rare, and the index finds them cheaply. A filter that matches many organizations, but only old
-// ones, costs a sort of all its matches.
+// nearby limits how many organizations a filtered list reads in the order of the list
+// before it uses the index orgs_by_filter. If these do not fill a page, matches are
+// usually rare, and the index finds them cheaply. The costly case is a filter that
+// matches many organizations, but only old ones: all its matches are sorted.
 //
-// Each of a user's organizations costs a look-up, so the limit is lower. A filter that
-// does not fill a page there may still match much of the account, and the index would
-// return all its matches. The walk therefore continues if reach is likely to be enough.
+// In the list of a user's organizations, each organization costs a lookup, so the limit
+// is lower. If the first ones do not fill a page, the filter may still match many
+// organizations of the account, and the index would return all of them. The list
+// therefore continues in its order if it is likely to fill the page before it has read
+// reach organizations.
 type nearby struct {
-	orgs   int // of the account
-	ofUser int // of a user
-	reach  int // the most of a user's organizations that are worth reading
+	orgs   int // in the list of the account
+	ofUser int // in the list of a user
+	reach  int // the maximum number of a user's organizations that are worth reading
 }
 
 var usualNearby = nearby{orgs: 10_000, ofUser: 2_500, reach: 12_000}
 
-// listQuery is everything that the statements of a list need.
+// listQuery has the parameters of the statements of a list.
 type listQuery struct {
 	ListParams
 	accountID uuid.UUID
@@ -122,8 +124,8 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	if l.folded == "" && l.metadata == "" {
 		return l.runPlain(ctx, q)
 	}
-	// The page comes from one statement, so List's promises do not need one snapshot
-	// for both.
+	// Only one of the two statements supplies the page, so List keeps its promises without
+	// a common snapshot.
 	found, err := l.fetch(ctx, q, orgListNearby(l))
 	if err != nil || found.full || !found.more {
 		return found, err
@@ -135,7 +137,7 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	return l.fetch(ctx, q, beyond(l))
 }
 
-// runPlain runs a list without a name and metadata.
+// runPlain runs a list without a filter by name or metadata.
 func (l listQuery) runPlain(ctx context.Context, q db.Querier) (collected, error) {
 	if l.ofUser() && l.IsActive != nil {
 		return l.fetch(ctx, q, orgListByActivity(l))
@@ -144,11 +146,12 @@ func (l listQuery) runPlain(ctx context.Context, q db.Querier) (collected, error
 	if err != nil || found.full || !found.more {
 		return found, err
 	}
-	return l.fetch(ctx, q, orgListWalked(l)) // past the members of deleted organizations
+	return l.fetch(ctx, q, orgListWalked(l)) // past the memberships of deleted organizations
 }
 
-// shouldWalk reports whether continuing through a user's organizations is likely to fill the
-// page within reach: it assumes that as many match there as nearby.
+// shouldWalk reports whether a walk through a user's organizations is likely to fill the
+// page within l.reach organizations. It assumes that matches are as frequent as among the
+// first l.nearby.
 func (l listQuery) shouldWalk(found int) bool {
 	return l.ofUser() && l.nearby*(l.Limit+1) <= l.reach*found
 }
@@ -161,7 +164,8 @@ func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collec
 	return collectOrgs(rows, l.Limit+1, l.page)
 }
 
-// newPage cuts the result to the limit: the statements return one more if a page follows.
+// newPage cuts the result to the limit. The statements return one more organization if
+// another page follows.
 func newPage(found collected, p ListParams, accountID uuid.UUID) Page {
 	page := Page{Orgs: found.orgs[:min(len(found.orgs), p.Limit)], Bytes: found.bytes}
 	if p.UserID != nil {
@@ -192,7 +196,7 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	default:
 		scope = append(scope, 'f')
 	}
-	// Not folded, because the folded form may change with a release.
+	// The name is not folded, because its folded form may change with a release.
 	scope = append(scope, p.Name...)
 	// The following filters are appended only if they are given, so a release that adds one
 	// keeps older cursors valid. No two lists have the same scope: names, ids, keys and values

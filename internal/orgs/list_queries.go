@@ -21,9 +21,9 @@ func (s *statement) bind(arg any) string {
 	return fmt.Sprintf("$%d", len(s.args))
 }
 
-// after returns the condition for a next page, and nothing for the first page. These are
-// two statements because one with "$1 IS NULL OR …" would filter instead of seeking. The
-// row value is compared in the order of the index.
+// after returns the condition that selects the next page, or nothing for the first page.
+// One statement for both, with "$1 IS NULL OR …", would filter rows instead of seeking in
+// the index. The row value is compared in the order of the index.
 func (s *statement) after(q listQuery, createdAt string) string {
 	if q.after == nil {
 		return ""
@@ -31,8 +31,8 @@ func (s *statement) after(q listQuery, createdAt string) string {
 	return fmt.Sprintf(" AND (%s, org_id) < (%s, %s)", createdAt, s.bind(q.after.CreatedAt), s.bind(q.after.ID))
 }
 
-// walk returns the FROM clause that reads a list in the order of an index: the account's
-// organizations, or those of one user.
+// walk returns the part of a statement from FROM to ORDER BY that reads a list in the
+// order of an index: the organizations of the account, or those of one user.
 func (s *statement) walk(q listQuery) string {
 	if q.ofUser() {
 		return s.ofUser(q) + s.after(q, "org_created_at") + " ORDER BY org_created_at DESC, org_id DESC"
@@ -44,15 +44,15 @@ func (s *statement) walk(q listQuery) string {
 	return walk + s.after(q, "created_at") + " " + orgOrder
 }
 
-// ofUser returns the FROM clause for all memberships of the user. Its last condition is
-// true, and lets the planner use org_members_by_user.
+// ofUser returns the FROM and WHERE clauses for all memberships of the user. The last
+// condition is true for every row. It lets the planner use org_members_by_user.
 func (s *statement) ofUser(q listQuery) string {
 	return fmt.Sprintf("FROM org_members WHERE account_id = %s AND user_id = %s AND org_created_at > '-infinity'", s.bind(q.accountID), s.bind(*q.UserID))
 }
 
-// walked returns a FROM item with the first organizations that walk finds, up to the
-// limit. With OFFSET 0 the planner makes one look-up for each of a user's organizations;
-// other plans would read and sort them all.
+// walked returns a FROM item with the first organizations of a walk, up to the limit.
+// OFFSET 0 makes the planner look up a user's organizations one by one; other plans would
+// read and sort all of them.
 func (s *statement) walked(q listQuery, walk, limit string) string {
 	columns := orgColumns
 	if q.folded != "" {
@@ -66,7 +66,7 @@ func (s *statement) walked(q listQuery, walk, limit string) string {
 		walk, limit, columns, s.bind(q.accountID))
 }
 
-// membershipColumns are those of the user's membership, from org_members.
+// membershipColumns are the columns of org_members that make a Membership.
 const membershipColumns = `array_to_string(roles, ',') AS member_roles, added_at`
 
 // columns returns the columns of a list's result.
@@ -77,7 +77,8 @@ func (l listQuery) columns() string {
 	return orgColumns
 }
 
-// residual returns the conditions that the index of the walk cannot answer, or true.
+// residual returns the conditions that the index of the walk does not cover, or "true" if
+// there are none.
 func (s *statement) residual(q listQuery) string {
 	var conditions []string
 	if q.folded != "" {
@@ -98,20 +99,21 @@ func (s *statement) residual(q listQuery) string {
 // rest returns all conditions for organizations that were looked up one by one.
 func (s *statement) rest(q listQuery) string {
 	rest := s.residual(q) + s.after(q, "created_at")
-	if q.IsActive != nil && !q.ofUser() { // residual has it for a user
+	if q.IsActive != nil && !q.ofUser() { // for a user, residual has this condition
 		rest += " AND is_active = " + s.bind(*q.IsActive)
 	}
 	return rest
 }
 
-// orgList is for a list without residual conditions.
+// orgList lists without residual conditions.
 //
-// The inner limit is a literal, so that the planner knows how few rows the generic plan
-// needs. With a parameter it would expect a tenth of the table and plan every call
-// again, which costs as much as reading the rows.
+// The inner limit is a literal, so that the generic plan takes into account how few rows
+// are needed. With a parameter, the planner would expect a tenth of the table and plan
+// every call again, which costs as much as reading the rows.
 //
-// A user may still be a member of deleted organizations, for which the look-up finds
-// nothing. If they fill the inner limit, the last row reports it, as in orgListNearby.
+// A user may still have memberships of deleted organizations, for which the lookup finds
+// nothing. If they make the walk reach the inner limit before the page is full, the last
+// row reports that, as in orgListNearby.
 func orgList(q listQuery) statement {
 	if q.ofUser() {
 		q.nearby = cursor.MaxLimit + 1
@@ -123,8 +125,8 @@ func orgList(q listQuery) statement {
 	return s
 }
 
-// orgListByExternalID finds the one organization with the external id, and then compares it
-// with the other filters. OFFSET 0 keeps the planner from starting with those.
+// orgListByExternalID finds the one organization with the external id, and then applies
+// the other filters. OFFSET 0 keeps the planner from starting with the other filters.
 func orgListByExternalID(q listQuery) statement {
 	var s statement
 	found := fmt.Sprintf("(SELECT %s, org_name_folded FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",
@@ -136,9 +138,11 @@ func orgListByExternalID(q listQuery) statement {
 	return s
 }
 
-// orgListByActivity lists a user's active or deactivated organizations. If the members'
-// rows have the activity, these are a range of org_members_by_activity. The large ones
-// are looked up one by one. Both parts also test the organization's own row.
+// orgListByActivity lists a user's active or deactivated organizations. The first part
+// reads the memberships whose org_activity has the wanted value, which are a range of
+// org_members_by_activity. The second part reads those whose org_activity is unknown,
+// which belong to large organizations. Both parts look up each organization and test its
+// is_active.
 //
 // Each part has a limit, so the cost is bounded even if the planner sorts the parts
 // instead of merging them.
@@ -153,8 +157,9 @@ func orgListByActivity(q listQuery) statement {
 	return s
 }
 
-// ofActivity reads the user's memberships with this value of org_activity. It names
-// the user by the expression of org_members_by_activity, so the planner uses no other index.
+// ofActivity reads the user's memberships with this value of org_activity. It selects the
+// user by an expression that only org_members_by_activity contains, so the planner uses
+// no other index.
 func (s *statement) ofActivity(q listQuery, activity int) string {
 	walk := fmt.Sprintf("FROM org_members WHERE account_id = %s AND (user_id || '') = %s AND org_activity = %d%s ORDER BY org_created_at DESC, org_id DESC",
 		s.bind(q.accountID), s.bind(*q.UserID), activity, s.after(q, "org_created_at"))
@@ -162,12 +167,12 @@ func (s *statement) ofActivity(q listQuery, activity int) string {
 	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", q.columns(), walked, s.bind(*q.IsActive), orgOrder, s.bind(q.Limit+1))
 }
 
-// orgListNearby reads only the next q.nearby organizations of the walk. It finds common
-// matches in a bounded time, whatever the planner's estimates are.
+// orgListNearby reads only the next q.nearby organizations of the walk. It finds frequent
+// matches in bounded time, whatever the planner estimates.
 //
-// If these do not fill the page and the walk continues after them, the last row is all
-// NULLs. It comes from the same snapshot. PostgreSQL runs the parts of a UNION ALL one
-// after the other, so the second part costs nothing if the first fills the page.
+// If these organizations do not fill the page and more follow, the last row is all NULLs.
+// It comes from the same snapshot. PostgreSQL runs the parts of a UNION ALL one after the
+// other, so the second part costs nothing if the first fills the page.
 func orgListNearby(q listQuery) statement {
 	var s statement
 	walk := s.walk(q)
@@ -178,12 +183,12 @@ func orgListNearby(q listQuery) statement {
 	return s
 }
 
-// nulls replaces the columns in the row that reports that the walk continues.
+// nulls returns a NULL for each column, for the row that reports that the walk continues.
 func nulls(columns string) string {
 	return strings.Repeat("NULL, ", strings.Count(columns, ",")) + "NULL"
 }
 
-// orgListIndexed finds rare matches by name and metadata. MATERIALIZED prevents the
+// orgListIndexed finds rare matches by name or metadata. MATERIALIZED prevents the
 // planner from reading the whole account in order instead.
 func orgListIndexed(q listQuery) statement {
 	var s statement
@@ -196,9 +201,9 @@ func orgListIndexed(q listQuery) statement {
 	return s
 }
 
-// indexed returns the conditions that orgs_by_filter can answer. A name without a trigram
-// is found by its grams and then compared with strpos: with LIKE the planner would expect
-// to read the whole index, because there are no trigrams.
+// indexed returns the conditions that orgs_by_filter covers. A text without a trigram is
+// found by its grams and then compared with strpos. With LIKE, the planner would expect
+// to read the whole index, because the text has no trigrams.
 func (s *statement) indexed(q listQuery) string {
 	var conditions string
 	if q.IsActive != nil {
@@ -217,15 +222,16 @@ func (s *statement) indexed(q listQuery) string {
 	return conditions
 }
 
-// membership looks up the user's membership in each of the organizations before it.
+// membership returns a FROM item that looks up the user's membership in each organization
+// of the items before it.
 func (s *statement) membership(q listQuery, orgID string) string {
 	return fmt.Sprintf(` CROSS JOIN LATERAL (SELECT %s FROM org_members WHERE account_id = %s AND org_id = %s AND user_id = %s OFFSET 0) AS member`,
 		membershipColumns, s.bind(q.accountID), orgID, s.bind(*q.UserID))
 }
 
-// given returns a FROM item with the ids. A single id is not in an array: the planner cannot
-// know the length of an array in advance and would plan every call again, which costs
-// several times as much as the look-up.
+// given returns a FROM item with the ids. A single id is not passed as an array: the
+// planner does not know the length of an array parameter, and would plan every call
+// again, which costs several times as much as the lookup.
 func given[T any](s *statement, ids []T, kind string) string {
 	if len(ids) == 1 {
 		return fmt.Sprintf("(SELECT %s::%s) AS given (id)", s.bind(ids[0]), kind)
@@ -254,8 +260,8 @@ func orgListPicked(q listQuery) statement {
 	return s
 }
 
-// orgListWalked reads all organizations of a user in order, for filters that match many
-// of them.
+// orgListWalked reads the organizations of a user in order until the page is full, for
+// filters that match many of them.
 func orgListWalked(q listQuery) statement {
 	var s statement
 	walked := s.walked(q, s.walk(q), "ALL")
@@ -271,9 +277,9 @@ func (l listQuery) namePattern() string {
 
 var likeLiteral = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// hasTrigram reports whether pg_trgm can look s up: it needs three letters or digits in a
-// row. Which characters beyond ASCII are letters depends on the database's locale, so
-// they do not count.
+// hasTrigram reports whether pg_trgm can look up s: it needs three letters or digits in a
+// row. Characters beyond ASCII do not count, because the database's locale decides which
+// of them are letters.
 func hasTrigram(s string) bool {
 	run := 0
 	for _, r := range s {

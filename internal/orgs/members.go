@@ -12,28 +12,28 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Member is a user of an organization.
+// Member is a member of an organization.
 type Member struct {
 	UserID  string
 	Roles   []string // sorted; orgd gives them no meaning
 	AddedAt time.Time
 }
 
-// NewMember is a user to make a member, or a member whose roles to set.
+// NewMember is a user to add as a member, or a member whose roles are set.
 type NewMember struct {
 	UserID string
 	Roles  *[]string // nil keeps the roles of a member, and gives a new member none
 }
 
-// MembersChange names the users whose memberships begin or change, and those whose
-// memberships end. No user is in it twice.
+// MembersChange lists the users to add or to update, and the users to remove. No user is
+// in it twice.
 type MembersChange struct {
 	Add    []NewMember
 	Remove []string
 }
 
-// MembersChanged says how many users a MembersChange added, removed, gave other roles, and
-// left as they were.
+// MembersChanged counts the users that a MembersChange added, removed, gave other roles,
+// and left unchanged.
 type MembersChanged struct {
 	Added, Removed, Updated, Unchanged int
 
@@ -62,7 +62,7 @@ func (r *Repository) changeMember(ctx context.Context, c Call, operation string,
 }
 
 // PutMember makes the user a member, or sets the member's roles. It reports whether the
-// membership began. Errors: ErrNotFound, VersionError, ErrInactive, ErrUnavailable.
+// user is a new member. Errors: ErrNotFound, VersionError, ErrInactive, ErrUnavailable.
 func (r *Repository) PutMember(ctx context.Context, c Call, orgID uuid.UUID, match Versions, m NewMember) (Member, bool, error) {
 	made, err := r.changeNow(ctx, c, "put member", orgID, match, MembersChange{Add: []NewMember{m}})
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *Repository) DeleteMember(ctx context.Context, c Call, orgID uuid.UUID, 
 	return err
 }
 
-// changeNow makes a change that takes no idempotency key.
+// changeNow makes a change of members for which there is no idempotency key.
 func (r *Repository) changeNow(ctx context.Context, c Call, operation string, orgID uuid.UUID, match Versions, users MembersChange) (membersChanged, error) {
 	var made membersChanged
 	err := r.inTurn(c, orgID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
@@ -121,7 +121,8 @@ func (r *Repository) ChangeMembers(ctx context.Context, c Call, orgID uuid.UUID,
 	}, nil
 }
 
-// joined returns the roles as org_members_change_1 takes them.
+// joined returns the roles in the form of org_members_change_1: sorted and joined by
+// commas.
 func (m NewMember) joined() *string {
 	if m.Roles == nil {
 		return nil
@@ -130,11 +131,11 @@ func (m NewMember) joined() *string {
 	return &roles
 }
 
-// membersChanged is what org_members_change_1 did.
+// membersChanged is the result of org_members_change_1.
 type membersChanged struct {
 	added, removed, updated int
 	users                   int32
-	roles                   []string // of the only user to add
+	roles                   []string // of the last user to add, after the change
 	addedAt                 time.Time
 	conflicting             int64 // the organization's version, after ErrVersion
 }
@@ -171,16 +172,16 @@ func (u MembersChange) run(ctx context.Context, q db.Querier, c Call, orgID uuid
 }
 
 // The values of org_members.org_activity, which says whether the organization is active.
-// With this column a user's active or deactivated organizations are one range of an index,
-// without a look-up of each organization.
+// With this column, a user's active or deactivated organizations are one range of an
+// index, so a list does not look up the others.
 const (
-	activityAsk = -1 // read the organization: it is large, or was when the row was last written
+	activityAsk = -1 // unknown, so read orgs.is_active: the organization is large, or was when the row was last written
 	activityNo  = 0
 	activityYes = 1
 )
 
-// maxFollowed is the largest number of members whose rows change with the organization's
-// activity. Migrations 00009 and 00010 have it too.
+// maxFollowed is the largest number of members for which a change of the organization's
+// activity is written to their rows. Migrations 00009 and 00010 contain the same number.
 const maxFollowed = 1000
 
 // ActivityOfMembers returns the org_activity of every member of an organization that has

@@ -42,9 +42,9 @@ func (r *Repository) GetMember(ctx context.Context, accountID, orgID uuid.UUID, 
 	return found[0].member(), nil
 }
 
-// ListMembers returns a page of the organization's members, ordered by the time they were
-// added, which is different for each of them, latest first. It makes the promises of List.
-// Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
+// ListMembers returns a page of the organization's members, the latest added first. No
+// two members have the same AddedAt. The cursors give the same guarantees as those of
+// List. Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
 		return MemberPage{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
@@ -64,7 +64,7 @@ func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p Mem
 	return newMemberPage(found, p, accountID), nil
 }
 
-// findMembers returns at least one row, which may be empty, or ErrNotFound.
+// findMembers returns at least one foundMember, which may be empty, or ErrNotFound.
 func (r *Repository) findMembers(ctx context.Context, accountID uuid.UUID, query memberQuery) ([]foundMember, error) {
 	var found []foundMember
 	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
@@ -77,8 +77,8 @@ func (r *Repository) findMembers(ctx context.Context, accountID uuid.UUID, query
 	return found, err
 }
 
-// foundMember is empty if no member is found. If it has a time but no user, it reports
-// that more members follow those that memberListNearby has read.
+// foundMember is a row of the result. It is empty if no member is found. If it has a time
+// but no user, it reports that more members follow those that memberListNearby has read.
 type foundMember struct {
 	UserID  *string
 	Roles   []string
@@ -91,7 +91,7 @@ func (f foundMember) member() Member {
 	return Member{UserID: *f.UserID, Roles: f.Roles, AddedAt: f.AddedAt.UTC()}
 }
 
-// memberQuery is everything that the statements of a list of members need.
+// memberQuery has the parameters of the statements of a list of members.
 type memberQuery struct {
 	MemberListParams
 	accountID uuid.UUID
@@ -106,7 +106,8 @@ func (m memberQuery) run(ctx context.Context, q db.Querier) ([]foundMember, erro
 	case m.Role == "":
 		return m.fetch(ctx, q, memberList(m))
 	}
-	// As for the organizations: common roles are found nearby, and rare ones by the index.
+	// Like a list of organizations: memberListNearby finds members with a common role, and
+	// the index finds those with a rare role.
 	found, err := m.fetch(ctx, q, memberListNearby(m))
 	if err != nil || !slices.ContainsFunc(found, foundMember.reportsMore) {
 		return found, err
@@ -124,15 +125,15 @@ func (m memberQuery) fetch(ctx context.Context, q db.Querier, s statement) ([]fo
 
 const memberColumns = `user_id, roles, added_at`
 
-// walkMembers returns the FROM clause that reads the organization's members after the
-// cursor in order. The condition on added_at is true, and lets the planner use
-// org_members_by_added.
+// walkMembers returns the part of a statement from FROM to ORDER BY that reads the
+// organization's members after the cursor, in order. The condition on added_at is true
+// for every row. It lets the planner use org_members_by_added.
 func (s *statement) walkMembers(m memberQuery) string {
 	return fmt.Sprintf("FROM org_members WHERE account_id = %s AND org_id = %s AND added_at > '-infinity'%s ORDER BY added_at DESC",
 		s.bind(m.accountID), s.bind(m.OrgID), s.afterMember(m))
 }
 
-// afterMember is as statement.after.
+// afterMember is the counterpart of statement.after for members.
 func (s *statement) afterMember(m memberQuery) string {
 	if m.after == nil {
 		return ""
@@ -140,8 +141,8 @@ func (s *statement) afterMember(m memberQuery) string {
 	return " AND added_at < " + s.bind(m.after.CreatedAt)
 }
 
-// withOrg returns the members that the query finds. If it finds none it returns one empty
-// row, and no row if there is no such organization.
+// withOrg returns a statement for the members that the query finds. If there are none,
+// its result is one empty row, or no row if the organization does not exist.
 func (s *statement) withOrg(m memberQuery, members string) statement {
 	s.sql = fmt.Sprintf(`SELECT member.user_id, member.roles, member.added_at FROM orgs LEFT JOIN LATERAL (%s) AS member ON true`+
 		` WHERE orgs.account_id = %s AND orgs.org_id = %s ORDER BY member.added_at DESC`,
@@ -149,7 +150,7 @@ func (s *statement) withOrg(m memberQuery, members string) statement {
 	return *s
 }
 
-// memberList is for a list without filters.
+// memberList lists without filters.
 func memberList(m memberQuery) statement {
 	var s statement
 	return s.withOrg(m, fmt.Sprintf("SELECT %s %s LIMIT %s", memberColumns, s.walkMembers(m), s.bind(m.Limit+1)))
@@ -178,9 +179,10 @@ func memberListNearby(m memberQuery) statement {
 		memberColumns, walk, m.nearby, s.withRole(m), s.bind(m.Limit+1)))
 }
 
-// memberListByRole finds rare members with a role. A role that many members have, but only
-// old ones, costs a sort of all of these. The statement names the organization only in the
-// expression of org_members_by_role, so the planner uses no other index.
+// memberListByRole finds the members with a rare role. The costly case is a role that
+// many members have, but only those added long ago: all of them are sorted. The statement
+// names the organization only in the expression of org_members_by_role, so the planner
+// uses no other index.
 func memberListByRole(m memberQuery) statement {
 	var s statement
 	named := fmt.Sprintf(`SELECT %s FROM org_members WHERE account_id = %s AND roles <> '{}' AND org_member_roles(org_id, roles) COLLATE "C" @> ARRAY[%s::text]%s`,

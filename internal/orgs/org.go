@@ -1,5 +1,5 @@
-// Package orgs is the domain: organizations and their members, the lists of them, and
-// the repository that stores them in PostgreSQL.
+// Package orgs is the domain of orgd: organizations and their members. It lists and
+// changes them, and stores them in PostgreSQL.
 package orgs
 
 import (
@@ -24,15 +24,15 @@ var (
 	// ErrExternalIDTaken means that another organization of the account has the external
 	// id. The error is an ExternalIDTakenError.
 	ErrExternalIDTaken = errors.New("orgs: external id is taken")
-	// ErrTooManyPairs means that the metadata would have more than MaxMetadataPairs.
+	// ErrTooManyPairs means that the metadata would have more than MaxMetadataPairs pairs.
 	ErrTooManyPairs = errors.New("orgs: too many metadata pairs")
 	// ErrActive means that the organization is active, so it cannot be deleted.
 	ErrActive = errors.New("orgs: organization is active")
-	// ErrRevision means that the organization's revision is not the one that the change is
-	// for. The error is a RevisionError.
+	// ErrRevision means that the organization's revision is not the one that the change
+	// requires. The error is a RevisionError.
 	ErrRevision = errors.New("orgs: revision does not match")
-	// ErrVersion means that the organization's version is not one of those that the change is for.
-	// The error is a VersionError.
+	// ErrVersion means that the organization's version is not one of those for which the
+	// change is allowed. The error is a VersionError.
 	ErrVersion = errors.New("orgs: version does not match")
 	// ErrInProgress means that an earlier identical call is still running.
 	ErrInProgress = idempotency.ErrInProgress
@@ -42,9 +42,9 @@ var (
 	ErrUnavailable = db.ErrUnavailable
 )
 
-// VersionError is an ErrVersion with the organization's present version.
+// VersionError is an ErrVersion with the organization's current version.
 type VersionError struct {
-	Current int64 // 0 in the replay of a result that an earlier release stored
+	Current int64 // 0 if an earlier release stored the replayed result
 }
 
 func (e VersionError) Error() string { return ErrVersion.Error() }
@@ -52,7 +52,7 @@ func (e VersionError) Error() string { return ErrVersion.Error() }
 // Is reports whether target is ErrVersion.
 func (e VersionError) Is(target error) bool { return target == ErrVersion }
 
-// RevisionError is an ErrRevision with the organization's present revision and version.
+// RevisionError is an ErrRevision with the organization's current revision and version.
 type RevisionError struct{ Current, Version int64 }
 
 func (e RevisionError) Error() string { return ErrRevision.Error() }
@@ -68,8 +68,8 @@ func (e ExternalIDTakenError) Error() string { return ErrExternalIDTaken.Error()
 // Is reports whether target is ErrExternalIDTaken.
 func (e ExternalIDTakenError) Is(target error) bool { return target == ErrExternalIDTaken }
 
-// Metadata is a JSON object of strings as PostgreSQL writes it, "{}" when empty. It goes
-// from the database to the response without being parsed.
+// Metadata is a JSON object of strings as PostgreSQL writes it, "{}" when empty. It is
+// copied from the database to the response without being parsed.
 type Metadata string
 
 // encodeMetadata returns a JSON object for PostgreSQL, with sorted keys.
@@ -87,11 +87,11 @@ type Org struct {
 	Name      string
 	IsActive  bool
 	Metadata  Metadata
-	UserCount int32 // the number of members at every commit
+	UserCount int32 // the number of members; every change of the members updates it in its transaction
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
-	// The API key and the user that created it; zero and empty if unknown.
+	// The API key and the user that created the organization; zero and empty if unknown.
 	CreatedByAPIKeyID uuid.UUID
 	CreatedByUserID   string
 
@@ -102,7 +102,7 @@ type Org struct {
 	Version int64
 }
 
-// Membership is a user's part in an organization.
+// Membership has the details of a user's membership in an organization.
 type Membership struct {
 	Roles   []string // sorted; orgd gives them no meaning
 	AddedAt time.Time

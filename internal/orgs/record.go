@@ -8,14 +8,15 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The types in this file name each field of the JSON that is stored for a change and
-// for its repeats. During an upgrade other releases read and write the same rows, so
-// version 1 stays as testdata/v1.json has it. A new format of a record needs a new
-// version (see idempotency.Once) and a new file. A new format of a request changes the
-// digests: repeats across the upgrade would then fail with ErrKeyReused.
+// The types in this file define two kinds of JSON: stored results of changes, and
+// requests, of which only digests are stored. During an upgrade, servers of two releases
+// read and write the same rows, so version 1 must stay as it is in testdata/v1.json. A
+// new format of a result needs a new version (see outcome in internal/idempotency) and a
+// new golden file. A new format of a request changes the digests: retries across the
+// upgrade would then fail with ErrKeyReused.
 
 // record is the result of a change. It is converted from and to Org, so a field that only
-// one of them has does not compile.
+// one of them has is a compile error.
 type record struct {
 	ID                uuid.UUID `json:"ID"`
 	Name              string    `json:"Name"`
@@ -40,12 +41,12 @@ type membersRecord struct {
 	Version   int64 `json:"Version"` // of the organization, after ErrVersion
 }
 
-// createRequest is everything that a creation asks for: the name, the metadata as JSON, and
-// the external id, which may be empty.
+// createRequest has the parameters of a creation: the name, the metadata as JSON, and the
+// external id, which may be empty.
 type createRequest [3]string
 
-// updateRequest is everything that an update, deactivation, reactivation or patch of the
-// metadata asks for; nil leaves a field as it is.
+// updateRequest has the parameters of an update, a deactivation, a reactivation or a
+// patch of the metadata. Nil leaves a field unchanged.
 type updateRequest struct {
 	OrgID      uuid.UUID `json:"OrgID"`
 	Match      Versions  `json:"Match"`
@@ -57,15 +58,16 @@ type updateRequest struct {
 	IsActive   *bool     `json:"IsActive"`
 }
 
-// memberRequest is everything that a change of a membership asks for.
+// memberRequest has the parameters of a change of one membership.
 type memberRequest struct {
 	OrgID  uuid.UUID `json:"OrgID"`
 	UserID string    `json:"UserID"`
-	// Absent if nil, so that the digest equals that of releases without this field.
+	// If nil, it is not in the JSON, so the digest equals that of releases without this
+	// field.
 	Match Versions `json:"Match,omitzero"`
 }
 
-// membersRequest is everything that a change of several memberships asks for.
+// membersRequest has the parameters of a change of several memberships.
 type membersRequest struct {
 	OrgID  uuid.UUID        `json:"OrgID"`
 	Match  Versions         `json:"Match"`
@@ -75,7 +77,7 @@ type membersRequest struct {
 
 type memberAddition struct {
 	UserID string  `json:"UserID"`
-	Roles  *string `json:"Roles"` // sorted and joined by commas; nil keeps them
+	Roles  *string `json:"Roles"` // sorted and joined by commas; nil keeps a member's roles
 }
 
 // callText returns the text whose digest identifies a call with an idempotency key.
@@ -83,7 +85,7 @@ func callText(c Call, request any) ([]byte, error) {
 	return json.Marshal([]any{c.UserID, request})
 }
 
-// digest identifies a creation that may be retried without an idempotency key.
+// digest identifies identical creations that may be retried without an idempotency key.
 type digest [sha256.Size]byte
 
 func digestOf(c Call, request createRequest) (digest, error) {

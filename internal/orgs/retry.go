@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	// retryLockLimit is how long a retry waits for equal creations that PostgreSQL is
+	// retryLockLimit is how long a retry waits for identical creations that PostgreSQL is
 	// executing.
 	retryLockLimit = time.Second
-	// retryLimit is how long a retry waits for the outcome of equal creations.
-	// Usually it takes a few milliseconds.
+	// retryLimit is how long a retry waits for the outcome of identical creations. Usually
+	// it is known within a few milliseconds.
 	retryLimit = 2 * time.Second
 
 	firstRetryWait = 20 * time.Millisecond
 )
 
-// findLost returns the organization of an equal creation if there is evidence that its
-// answer did not arrive: its process recorded that, or died before it settled the
-// answer. No other retry gets that organization. Without evidence findLost finds none, and
-// the caller creates another organization. A duplicate can be deleted, but two tenants
-// that share one organization cannot be separated.
+// findLost returns the organization of an identical creation if there is evidence that
+// the client did not get the answer: the process of that creation has recorded this, or
+// it died before it settled the answer. No other retry gets that organization. Without
+// evidence, found is false, and the caller creates another organization. That is the
+// safer mistake: a duplicate can be deleted, but two tenants that share one organization
+// cannot be separated.
 func (a *answers) findLost(ctx context.Context, c creation) (found bool, changed Changed, err error) {
 	var first []uuid.UUID
 	started := time.Now()
@@ -42,7 +43,7 @@ func (a *answers) findLost(ctx context.Context, c creation) (found bool, changed
 		if wait == firstRetryWait {
 			first = seen.unanswered
 		}
-		// A creation that began after this call is not its first try.
+		// A creation that began after this retry is not an earlier try of the same request.
 		stillOpen := slices.ContainsFunc(seen.unanswered, func(callID uuid.UUID) bool { return slices.Contains(first, callID) })
 		if !stillOpen || time.Since(started) > retryLimit {
 			return false, Changed{}, nil
@@ -55,16 +56,16 @@ func (a *answers) findLost(ctx context.Context, c creation) (found bool, changed
 	}
 }
 
-// findings are the equal creations that a retry finds.
+// findings are what a retry finds out about identical creations.
 type findings struct {
-	taken      *answer     // the right to answer with one whose answer was lost; nil if no answer was lost
+	taken      *answer     // the right to answer with an organization whose answer was lost; nil if there is none
 	org        Org         // the organization of taken
 	unanswered []uuid.UUID // the calls that may still be answered
 }
 
-// claimLost takes one equal creation whose answer was lost. It locks first, in a separate
-// statement: the snapshot of the next statement then has every earlier commit, and no
-// equal creation can commit.
+// claimLost takes over one identical creation whose answer was lost. It takes the lock in
+// a separate statement. The snapshot of the next statement then has every earlier commit,
+// and until the end of the transaction no identical creation can commit.
 func (a *answers) claimLost(ctx context.Context, c creation) (seen findings, err error) {
 	if err := a.recordLost(ctx, &c.due.digest); err != nil {
 		return findings{}, err
@@ -101,7 +102,7 @@ type openAnswer struct {
 	CallID  uuid.UUID
 	Owner   int64
 	Lost    bool
-	Trusted bool // the row is evidence, see answersOpen
+	Trusted bool // the row is evidence that the answer was lost, see answersOpen
 }
 
 func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []openAnswer, seen *findings) error {
@@ -126,8 +127,8 @@ func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []o
 	return nil
 }
 
-// take moves the right from another call to this one, unless the other call has already
-// used it.
+// take moves the right to answer from another call to this one, unless the other call has
+// already used it.
 func (a *answers) take(ctx context.Context, q db.Querier, c creation, from uuid.UUID, seen *findings) error {
 	due := *c.due
 	due.unsure = true

@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	// maxLost limits what a process remembers while the database is unavailable. A lost
-	// answer beyond the limit can cause a second organization.
+	// maxLost is the maximum number of lost answers that a process remembers while the
+	// database is unavailable. A retry of a creation beyond it can create a second
+	// organization.
 	maxLost = 10_000
-	// lostExpiry is well below the 10 minutes for which the row of a taken creation
-	// stays. Without that row a late record would give the organization to a second
-	// retry.
+	// lostExpiry is how long a process remembers a lost answer. It is well below the 10
+	// minutes for which the row of a taken creation is kept. If an answer were recorded as
+	// lost after that row is gone, a second retry could get the same organization.
 	lostExpiry = 5 * time.Minute
 )
 
@@ -54,7 +55,8 @@ func (l *lostAnswers) remove(due answer) {
 	delete(l.due, due.callID)
 }
 
-// all returns the lost answers with the digest, or all of them if it is nil.
+// all returns the lost answers with the digest, or all lost answers if the digest is nil.
+// It drops those that are older than lostExpiry.
 func (l *lostAnswers) all(of *digest) (found []answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,11 +79,11 @@ func (r *Repository) AnswerLost(c Changed) {
 	}
 }
 
-// Lost returns a channel that receives when RecordLost has something to do.
+// Lost returns a channel that gets a message when RecordLost has something to do.
 func (r *Repository) Lost() <-chan struct{} { return r.answers.lost.added }
 
 // RecordLost records the lost answers in the database, for retries that reach other
-// processes. The next call tries again to record those that failed.
+// processes. The next call retries those that failed.
 func (r *Repository) RecordLost(ctx context.Context) error {
 	return r.answers.recordLost(ctx, nil)
 }

@@ -1,24 +1,24 @@
 package orgs
 
-// A creation that may be retried without an idempotency key has one row in
+// A creation that may be retried without an idempotency key has a row in
 // unanswered_creations for each call that may return its organization, or may have
-// returned it:
+// returned it. A row is in one of these states:
 //
 //	unanswered  the call is in progress; answerSettle deletes the row at its end
 //	lost        lost_at is set: the call's process knows that the answer did not arrive
-//	taken       a retry answers instead, with its own row; this row stays, so that the
-//	            call that lost its right does not get it back
+//	taken       a retry answers instead, and has its own row; this row is kept, so that
+//	            the call that lost its right does not get it back
 //
-// Every statement names the call. A statement that arrives late, after its process gave
-// up, therefore does not change the row of another call that has taken the creation.
+// Every statement names the call. A statement that arrives late, after its process has
+// given up, therefore cannot change the row of a call that has taken over the creation.
 
 const answerSettle = `
 DELETE FROM unanswered_creations
 WHERE account_id = $1 AND call_digest = $2 AND call_id = $3 AND lost_at IS NULL AND NOT taken`
 
-// The row may already be deleted (the answer was settled but could not be sent), or may not
-// exist yet. In the second case the creation, if it still arrives, fails because of this
-// row.
+// The row may already be deleted (the answer was settled but could not be sent), or may
+// not exist yet. In the second case, if the creation still reaches the database, it fails
+// because this row exists.
 const answerLose = `
 INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner, lost_at)
 VALUES ($1, $2, $3, $4, $5, now())
@@ -26,15 +26,16 @@ ON CONFLICT (account_id, call_digest, call_id) DO UPDATE
 SET lost_at = excluded.lost_at
 WHERE NOT unanswered_creations.taken`
 
-// For a call that may have no row, because another call may still have the right.
+// This is for a call that may have no row: if taking the right failed, another call still
+// has it.
 const answerLoseTaken = `
 UPDATE unanswered_creations
 SET lost_at = now()
 WHERE account_id = $1 AND call_digest = $2 AND call_id = $3 AND NOT taken`
 
-// Rows from before PostgreSQL's last start or promotion are not evidence: PostgreSQL may
-// have lost the commit that settled or took the answer. An organization that has changed
-// since its creation is already known to a client.
+// A row from before PostgreSQL's last start or promotion is not evidence, because
+// PostgreSQL may have lost the commit that settled or took the answer. An organization
+// that has changed since its creation is left out, because a client already knows it.
 const answersOpen = `
 SELECT u.call_id, u.owner, u.lost_at IS NOT NULL,
   coalesce(u.lost_at, u.created_at) > greatest(pg_postmaster_start_time(), pg_last_xact_replay_timestamp())

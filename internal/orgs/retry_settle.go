@@ -11,8 +11,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// answer is the right to answer a call with a new organization. Only one call has it at a
-// time. It ends when the call settles the answer or the answer is lost.
+// answer is the right to answer a call with a new organization. Only one call has this
+// right at a time. It ends when the call settles the answer, or when the answer is lost.
 type answer struct {
 	accountID uuid.UUID
 	digest    digest
@@ -33,13 +33,14 @@ func newAnswers(pool *db.Pool) *answers {
 	return &answers{db: pool, owner: rand.Int64(), settles: settles{db: pool}, lost: newLostAnswers()}
 }
 
-// Owner returns the advisory lock that the process must hold, shared, while it runs. While
-// the lock is free, retries take over the creations that this process has not answered.
+// Owner returns the id of the advisory lock that the process must hold shared while it
+// runs. If no process holds the lock, retries take over the creations that this process
+// has not answered.
 func (r *Repository) Owner() int64 { return r.answers.owner }
 
 // settle records that the answer is about to be sent, so that no retry returns the
-// organization too. After an error the call must not return the organization, because a
-// retry may.
+// organization too. After an error, the call must not return the organization, because a
+// retry may do so.
 func (a *answers) settle(ctx context.Context, due answer, org Org, replayed bool) (Changed, error) {
 	err := ctx.Err() // the client has disconnected, or was told to retry
 	if err == nil {
@@ -53,13 +54,14 @@ func (a *answers) settle(ctx context.Context, due answer, org Org, replayed bool
 }
 
 const (
-	// settleLimit is shorter than the deadline of a request.
+	// settleLimit is the time limit of a batch. It is shorter than the deadline of a
+	// request.
 	settleLimit = 5 * time.Second
 	settleBatch = 100
 )
 
-// settles records that answers are about to be sent. It writes one batch at a time. The
-// answers that arrive during a write share the next one.
+// settles records that answers are about to be sent. It writes one batch at a time:
+// answers that arrive during a write go into the next batch.
 type settles struct {
 	db *db.Pool
 
@@ -108,11 +110,11 @@ func (s *settles) run(ctx context.Context) {
 	}
 }
 
-// errTaken means that a retry has taken the creation, because the process did not hold its
-// lock.
+// errTaken means that a retry has taken over the creation, because this process did not
+// hold its lock.
 var errTaken = fmt.Errorf("%w: a retry has taken over the creation", ErrUnavailable)
 
-// next returns the waiting calls, or ends the run if there are none.
+// next returns the next batch of waiting calls. If there are none, it ends the run.
 func (s *settles) next() []settling {
 	s.mu.Lock()
 	defer s.mu.Unlock()

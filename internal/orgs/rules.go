@@ -7,8 +7,8 @@ import (
 	"orgd/internal/text"
 )
 
-// The limits of an organization's fields, in code points where they limit a text. The
-// schema has them as CHECKs too.
+// The limits of an organization's fields. Lengths are in code points. CHECKs of the
+// schema enforce all of them except MaxRole.
 const (
 	MaxName          = 255
 	MaxUserID        = 255
@@ -20,16 +20,17 @@ const (
 	MaxMetadataValue = 1000
 )
 
-// MaxListed is the most ids by which a list picks organizations or members.
+// MaxListed is the maximum number of ids in a filter of a list.
 const MaxListed = 100
 
-// MaxMembersChange is the most users in a MembersChange.
+// MaxMembersChange is the maximum number of users in a MembersChange.
 const MaxMembersChange = 100
 
-// ErrRole means that a text is not a role.
+// ErrRole means that a text is not a valid role.
 var ErrRole = errors.New("orgs: not a role")
 
-// ValidRole accepts a role of a member: 1 to 64 ASCII letters, digits and :_.-
+// ValidRole returns ErrRole unless the role consists of 1 to MaxRole ASCII letters,
+// digits and the characters :_.-
 func ValidRole(role string) error {
 	if role == "" || len(role) > MaxRole || strings.ContainsFunc(role, func(r rune) bool {
 		return !isASCIIAlphanumeric(r) && !strings.ContainsRune(":_.-", r)
@@ -42,16 +43,16 @@ func ValidRole(role string) error {
 // ValidName returns the name without the white space around it. Errors: see text.Line.
 func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 
-// ValidUserID accepts the id of a user in the client's identity provider. Ids are compared
+// ValidUserID checks the id of a user in the client's identity provider. Ids are compared
 // byte by byte and never normalized. Errors: see text.CheckID.
 func ValidUserID(id string) error { return text.CheckID(id, MaxUserID) }
 
-// ValidExternalID accepts the id of an organization in the client's own system, by the rule
-// of ValidUserID.
+// ValidExternalID checks the id of an organization in the client's own system, by the
+// rules of ValidUserID.
 func ValidExternalID(id string) error { return text.CheckID(id, MaxExternalID) }
 
-// ValidMetadataKey accepts the key of a metadata pair, which has at least one
-// character. Errors: text.ErrEmpty and see text.Check.
+// ValidMetadataKey checks the key of a metadata pair, which must not be empty. Errors:
+// text.ErrEmpty and those of text.Check.
 func ValidMetadataKey(key string) error {
 	if key == "" {
 		return text.ErrEmpty
@@ -59,6 +60,6 @@ func ValidMetadataKey(key string) error {
 	return text.Check(key, MaxMetadataKey)
 }
 
-// ValidMetadataValue accepts the value of a metadata pair, which may be empty. Errors:
-// see text.Check.
+// ValidMetadataValue checks the value of a metadata pair, which may be empty. Errors: see
+// text.Check.
 func ValidMetadataValue(value string) error { return text.Check(value, MaxMetadataValue) }

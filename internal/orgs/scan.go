@@ -12,7 +12,7 @@ import (
 )
 
 // binaryResults requests every column in PostgreSQL's binary format, which readOrg
-// decodes. It is stored as any, so that calls do not allocate the interface.
+// decodes. Its type is any, so that calls do not allocate the interface value.
 var binaryResults any = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
 const orgColumns = `org_id, org_name, is_active, metadata, user_count, created_at, updated_at, ` +
@@ -25,22 +25,23 @@ func prefixed(prefix, columns string) string {
 	return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix)
 }
 
-// collected is the result of a statement of a list.
+// collected is the result of one of a list's statements.
 type collected struct {
 	orgs  []Org
 	bytes int  // an upper bound of the size of the organizations and memberships in JSON
 	full  bool // the next organization does not fit into the page
-	more  bool // orgListNearby: more organizations follow those that it read
+	more  bool // more organizations follow those that orgListNearby has read
 
 	memberships []Membership // one for each organization, in the list of a user
 }
 
-// collectOrgs reads at most want rows of orgColumns, followed by a membership in the list of
-// a user, and only as many as fit into maxBytes; the first always fits. On this hot path it replaces pgx's collecting
-// generics. It allocates for each page, not for each row (BenchmarkList: 30 allocations
-// for 100 rows, including the statement).
+// collectOrgs reads rows of orgColumns, which a membership follows in the list of a user.
+// It reads as many rows as fit into maxBytes, but at least one. want is the limit of the
+// statement. On this hot path, collectOrgs replaces pgx's collecting generics: it
+// allocates for each page, not for each row (BenchmarkList: 30 allocations for 100 rows,
+// including the statement).
 //
-// A row of NULLs is not an organization: orgListNearby reports so that the walk
+// A row of NULLs is not an organization: with it, orgListNearby reports that the walk
 // continues.
 func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 	defer rows.Close()
@@ -72,8 +73,8 @@ func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 	return found, rows.Err()
 }
 
-// encodedSize returns an upper bound of the size that internal/http writes for a row. An
-// escape takes at most six bytes for one byte. Metadata is written as it is.
+// encodedSize returns an upper bound of the number of bytes that internal/http writes for
+// a row. Escaping turns one byte into at most six. Metadata is written unchanged.
 func encodedSize(column, member [][]byte) int {
 	const (
 		names  = 380 // the names of the fields, and the values of a fixed size
@@ -93,8 +94,9 @@ const typicalText = 160
 // stay valid, because a strings.Builder only appends.
 type arena struct{ strings.Builder }
 
-// An arena grows by new pieces, so that nothing is copied. Each piece is twice as large as
-// the previous one: most arenas hold one organization, and some hold a page.
+// An arena grows by allocating new pieces, so that nothing is copied. Each piece is twice
+// as large as the previous one, because most arenas hold one organization, but some hold
+// a page.
 const (
 	firstPiece   = 256
 	largestPiece = 32 << 10
@@ -155,7 +157,8 @@ func readMembership(column [][]byte) Membership {
 	return m
 }
 
-// readTime reads a time in microseconds since 2000, in UTC.
+// readTime decodes a timestamptz, which is in microseconds since 2000. The result is in
+// UTC.
 func readTime(b []byte) time.Time {
 	const epoch = 946_684_800_000_000
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + epoch).UTC()

@@ -11,16 +11,16 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Changes are new values of an organization's fields; nil leaves a field as it is.
+// Changes are new values of an organization's fields. Nil leaves a field unchanged.
 type Changes struct {
 	Name       *string
 	Metadata   *map[string]string // replaces the whole map
 	ExternalID *string            // empty for none
 }
 
-// Update makes the changes. If they change nothing, the version stays the same. Errors:
-// ErrNotFound, VersionError, RevisionError, ExternalIDTakenError, ErrInProgress,
-// ErrKeyReused, ErrUnavailable.
+// Update changes fields of the organization. If nothing changes, the version stays the
+// same. Errors: ErrNotFound, VersionError, RevisionError, ExternalIDTakenError,
+// ErrInProgress, ErrKeyReused, ErrUnavailable.
 func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition, changes Changes) (Changed, error) {
 	u := newUpdate(orgID, on)
 	u.Name, u.ExternalID = changes.Name, changes.ExternalID
@@ -34,7 +34,7 @@ func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, on *Pr
 	return r.update(ctx, c, "update organization", u)
 }
 
-// MetadataPatch sets the pairs with a value and removes those with nil.
+// MetadataPatch sets the pairs that have a value, and removes those whose value is nil.
 type MetadataPatch map[string]*string
 
 // PatchMetadata changes single pairs of the metadata. Concurrent patches of different pairs
@@ -51,9 +51,9 @@ func (r *Repository) PatchMetadata(ctx context.Context, c Call, orgID uuid.UUID,
 	return r.update(ctx, c, operation, u)
 }
 
-// SetActive deactivates or reactivates the organization. If it is in that state already,
-// nothing changes. After a deactivation has returned, no member is added. Errors: those
-// of Update, except ExternalIDTakenError.
+// SetActive deactivates or reactivates the organization. If it is already in that state,
+// nothing changes. After a deactivation has returned, no member can be added. Errors:
+// those of Update, except ExternalIDTakenError.
 func (r *Repository) SetActive(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition, active bool) (Changed, error) {
 	request := newUpdate(orgID, on)
 	request.IsActive = &active
@@ -100,8 +100,8 @@ func (u updateRequest) run(ctx context.Context, q db.Querier, c Call) (Org, erro
 	return stateFor(made.outcome, made.Org), made.outcome.err()
 }
 
-// stateFor returns what is kept of the organization for an outcome: with an error, only what
-// withState needs.
+// stateFor returns the part of the organization that is stored with an outcome. With an
+// error, that is only what withState needs.
 func stateFor(made outcome, o Org) Org {
 	switch made {
 	case outcomeChanged, outcomeUnchanged:

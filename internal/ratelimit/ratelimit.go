@@ -1,5 +1,6 @@
-// Package ratelimit limits the rate and the concurrency of requests per key: a token
-// bucket and a count of requests in flight. It counts in this process only.
+// Package ratelimit limits the rate of requests per key with a token bucket, and their
+// concurrency with a count of requests in flight. It counts only the requests of this
+// process.
 package ratelimit
 
 import (
@@ -11,11 +12,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// known bounds the memory of a Limiter to about 30 MiB, however many keys there are. A
-// key that is evicted starts again with a full bucket.
+// known is the maximum number of buckets of a Limiter, which limits its memory to about
+// 30 MiB. A key whose bucket was evicted starts again with a full one.
 const known = 100_000
 
-// Rate is a sustained rate with a burst. A PerSecond of 0 is no limit.
+// Rate is a sustained rate with a burst. A PerSecond of 0 means no limit.
 type Rate struct {
 	PerSecond int
 	Burst     int
@@ -46,7 +47,7 @@ func New[K comparable]() *Limiter[K] {
 	return &Limiter[K]{buckets: otter.Must(&otter.Options[K, *Bucket]{MaximumSize: known})}
 }
 
-// Of returns the bucket of k.
+// Of returns the bucket of k, which is full if k is new.
 func (l *Limiter[K]) Of(k K) *Bucket {
 	b, ok := l.buckets.GetIfPresent(k)
 	if !ok {
@@ -82,7 +83,7 @@ func taken(limiter *rate.Limiter, now time.Time, allowed bool, r Rate) Taken {
 	}
 }
 
-// Begin counts one more request in flight if there are fewer than most; 0 is no limit.
+// Begin counts one more request in flight if there are fewer than most; 0 means no limit.
 // If it returns true, the caller must call End.
 func (b *Bucket) Begin(most int64) (allowed bool) {
 	if b.inFlight.Add(1) > most && most > 0 {
@@ -92,10 +93,11 @@ func (b *Bucket) Begin(most int64) (allowed bool) {
 	return true
 }
 
-// End counts one request less.
+// End counts one fewer request in flight.
 func (b *Bucket) End() { b.inFlight.Add(-1) }
 
-// at returns the token bucket for the rate. If the rate has changed, the bucket is full.
+// at returns the token bucket for the rate. If the rate has changed, it returns a new,
+// full bucket.
 func (b *Bucket) at(r Rate) *rate.Limiter {
 	p := b.paced.Load()
 	if p != nil && p.rate == r {

@@ -14,14 +14,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-// A block is the organizations from..to-1. One transaction adds them in this order, so
-// concurrent runs wait for each other's rows without a deadlock.
+// A block is the range of organizations from..to-1. One transaction adds them in this
+// order, so concurrent runs wait for each other's rows without a deadlock.
 type block struct {
 	from, to int64
 }
 
-// add adds a block. Usually none of it exists, and a plain COPY is the fastest way. If some
-// of it exists, a second transaction adds the rest.
+// add adds a block. Usually none of its organizations exist, and a plain COPY is the
+// fastest way. If some exist, a second transaction adds the others.
 func (s *seeder) add(ctx context.Context, b block) error {
 	err := s.inTx(ctx, b, s.copyAll)
 	if errors.Is(db.Translate(err), db.ErrConflict) {
@@ -54,9 +54,9 @@ func (s *seeder) copyAll(ctx context.Context, tx pgx.Tx, b block) error {
 	return s.copyInto(ctx, tx, b, "orgs", "org_members")
 }
 
-// copyMissing adds the organizations of the block that do not exist, with their members. An
-// existing organization may have been changed since, so it and its members stay as they
-// are.
+// copyMissing adds the organizations of the block that do not exist, with their members.
+// Existing organizations and their members stay unchanged, because they may have been
+// edited since they were added.
 func (s *seeder) copyMissing(ctx context.Context, tx pgx.Tx, b block) error {
 	if _, err := tx.Exec(ctx, tempTables); err != nil {
 		return fmt.Errorf("create the temporary tables: %w", err)
@@ -148,7 +148,7 @@ func (s *orgRows) Values() ([]any, error) {
 	row[5] = o.metadata
 	row[6] = o.userCount
 	row[7] = time.UnixMicro(o.createdAt)
-	row[8] = time.UnixMicro(max(o.updatedAt, o.createdAt+o.userCount)) // not before the last member
+	row[8] = time.UnixMicro(max(o.updatedAt, o.createdAt+o.userCount)) // not before the last member was added
 	row[10] = o.createdBy
 	return row, nil
 }

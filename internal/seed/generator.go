@@ -16,8 +16,9 @@ var (
 	windowEnd   = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 )
 
-// Each kind of choice has its own stream of numbers and does not depend on the others:
-// members need the organization's id, but not its name.
+// Each kind of choice has its own stream of random numbers, so it does not depend on the
+// other kinds. For example, the members depend on the organization's id, but not on its
+// name.
 const (
 	streamCreated = iota
 	streamPlace
@@ -26,8 +27,8 @@ const (
 	streams
 )
 
-// A generator makes organizations. Each is a pure function of the options and its index;
-// the generator holds only what they share.
+// A generator makes organizations. Each organization is a pure function of the options
+// and its index. The generator holds only what the organizations share.
 type generator struct {
 	orgs    int64
 	members int64
@@ -53,7 +54,7 @@ func (g *generator) stream(kind, i int64) rng {
 	return rng(g.orgSeed + mix(uint64(i*streams+kind)))
 }
 
-// place is the part of an organization that its members depend on.
+// place is the part of an organization on which its members depend.
 type place struct {
 	id        uuid.UUID
 	createdAt int64 // microseconds since 1970, like all times here
@@ -64,8 +65,8 @@ type place struct {
 func (g *generator) place(i int64) place {
 	r := g.stream(streamPlace, i)
 	p := place{createdAt: g.createdAt(i)}
-	// The id is drawn first. A second run then finds the existing rows, whatever else a
-	// release changes.
+	// The id is drawn first, so it stays the same if a release changes the rest. A second
+	// run then finds the existing rows.
 	p.id = r.uuidV7(p.createdAt)
 	p.isActive = r.percent(92)
 	p.updatedAt = p.createdAt
@@ -87,7 +88,7 @@ func (g *generator) createdAt(i int64) int64 {
 	}
 }
 
-// org is a row of orgs without the columns that are equal in all rows.
+// org is a row of the table orgs, without the columns that are equal in all rows.
 type org struct {
 	place
 	name      string
@@ -113,11 +114,12 @@ func (g *generator) make(i int64, o *org) {
 	}
 }
 
-// MaxMembers is the number of users of a seeded account, and so the largest number of
-// members of an organization. It is a power of two, as membership requires.
+// MaxMembers is the number of users of a seeded account, and therefore the largest number
+// of members of an organization. It is a power of two, as membership requires.
 const MaxMembers = 1 << 14
 
-// user returns the id of user n. Its time is in the year before the first organization.
+// user returns the id of user n. The time in the id is in the year before the first
+// organization.
 func (g *generator) user(n int64) string {
 	const year = 365 * 24 * 3600 * 1_000_000
 	r := rng(g.userSeed + mix(uint64(n)))
@@ -131,9 +133,9 @@ func (g *generator) userCount(i int64) int64 {
 	return r.below(g.members + 1)
 }
 
-// A membership iterates over the users of one organization. It starts at some user and
-// moves on by an odd number of users each time. Modulo a power of two, this returns every
-// user once before it repeats one, without remembering which users it has returned.
+// A membership iterates over the users of one organization. It starts at a random user
+// and advances by a fixed odd number of users. Modulo a power of two, this returns every
+// user once before it repeats one, so it need not remember which users it has returned.
 type membership struct {
 	place
 	r    rng
@@ -141,7 +143,7 @@ type membership struct {
 	user int64
 	step int64
 
-	// Each user is added in a different slot, because added_at is unique.
+	// Each user is added in a different time slot, because added_at is unique.
 	slotFrom, slot int64
 }
 
@@ -156,8 +158,8 @@ func (g *generator) membership(i int64) membership {
 	return m
 }
 
-// next returns the number of the next user and the time at which the user was added. left
-// reports whether there is one.
+// next returns the number of the next user and the time at which the user was added. The
+// caller must check that left is not 0.
 func (m *membership) next() (user, addedAt int64) {
 	user = m.user
 	addedAt = m.slotFrom + m.r.below(m.slot)
@@ -167,12 +169,12 @@ func (m *membership) next() (user, addedAt int64) {
 	return user, addedAt
 }
 
-// fields are metadata that a customer's systems might attach. The values are ASCII without
-// quotes and backslashes, so they need no escapes in JSON.
+// fields are metadata that a customer's systems might attach. The values are ASCII
+// without quotes and backslashes, so they need no escaping in JSON.
 var fields = [...]struct {
 	key    string
-	prefix string   // of a number, if there are no values
-	values []string // one of these
+	prefix string   // of a number, for a field without values
+	values []string // the value is one of these
 }{
 	{key: "plan", values: []string{"free", "starter", "team", "business", "enterprise"}},
 	{key: "region", values: []string{
@@ -189,7 +191,7 @@ var fields = [...]struct {
 	{key: "tier", values: []string{"bronze", "silver", "gold", "platinum"}},
 }
 
-// appendMetadata appends a JSON object. A quarter of the organizations have an empty one,
+// appendMetadata appends a JSON object. It is empty for a quarter of the organizations;
 // the others have at least one of the fields.
 func appendMetadata(b []byte, r *rng) []byte {
 	if r.percent(25) {

@@ -8,9 +8,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// rng is a splitmix64 generator. math/rand does not fit: the numbers must be the same in
-// every release of Go, because they determine the organizations, and starting a generator
-// for each organization must cost nothing.
+// rng is a splitmix64 generator. math/rand does not fit for two reasons: the numbers
+// determine the organizations, so they must be the same in every release of Go, and a
+// generator is started for each organization, so the start must cost nothing.
 type rng uint64
 
 func (r *rng) next() uint64 {
@@ -24,7 +24,7 @@ func (r *rng) below(n int64) int64 {
 	return int64(hi)
 }
 
-// skewed returns a number from 0 to n-1 and prefers small ones: half of the numbers are
+// skewed returns a number from 0 to n-1 and prefers small ones: half of the results are
 // below n/8.
 func (r *rng) skewed(n int64) int64 {
 	u := r.next() >> 43 // 21 bits, so that the cube fits in 63

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// blockOrgs is the number of organizations that one transaction adds: large enough
-	// that the commit costs little, small enough that a failure loses little.
+	// blockOrgs is the number of organizations that one transaction adds. It is large
+	// enough that the commit costs little, and small enough that a failure loses little.
 	blockOrgs = 10_000
-	// Each of the defaultWorkers keeps one core of the database busy.
+	// defaultWorkers is small, because each worker keeps one core of the database busy.
 	defaultWorkers = 2
 )
 
@@ -28,7 +28,7 @@ const (
 var ErrUnknownAccount = errors.New("no such account")
 
 // Options say which organizations to make. An organization depends only on Account, Orgs,
-// Seed and its index, and its members also on Members.
+// Seed and its index. Its members depend on Members too.
 type Options struct {
 	// Account is the account that gets the organizations. It must exist.
 	Account uuid.UUID
@@ -54,9 +54,9 @@ type Options struct {
 
 // Run makes the organizations of the options, with their members.
 //
-// It adds them in blocks, each completely or not at all. A run that ended early (ctx is
-// done, the connection is lost) can be repeated: organizations that exist, even if they
-// were changed since, stay as they are and are not an error.
+// It adds them in blocks, and each block completely or not at all. A run that ended early
+// (ctx is done, the connection is lost) can be repeated: organizations that exist, even
+// if they were changed since, stay unchanged and cause no error.
 //
 // Errors: ErrUnknownAccount, the context's error if ctx ended the run, and others for
 // options out of range and for database errors.
@@ -75,7 +75,8 @@ func Run(ctx context.Context, pool *pgxpool.Pool, o Options) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	// Without this the planner would know nothing of these rows until autovacuum runs.
+	// Without ANALYZE, the planner would know nothing about these rows until autovacuum
+	// runs.
 	if _, err := pool.Exec(ctx, "ANALYZE orgs, org_members"); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
@@ -87,7 +88,7 @@ func (o Options) check() error {
 	case o.Orgs < 0 || int64(o.Orgs) > maxOrgs:
 		return fmt.Errorf("%d organizations: must be from 0 to %d", o.Orgs, maxOrgs)
 	case o.From < 0 || o.From > o.Orgs:
-		return fmt.Errorf("from organization %d: must be from 0 to their number, %d", o.From, o.Orgs)
+		return fmt.Errorf("start at organization %d: must be from 0 to the number of organizations, %d", o.From, o.Orgs)
 	case o.Workers < 0:
 		return fmt.Errorf("%d workers: must be 1 or more, or 0 for the default", o.Workers)
 	case o.Members < 0 || o.Members > MaxMembers:

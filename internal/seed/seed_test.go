@@ -346,8 +346,8 @@ func TestOptionsOutOfRange(t *testing.T) {
 	}{
 		"orgs negative":    {Options{Orgs: -1}, "-1 organizations: must be from 0"},
 		"orgs too many":    {Options{Orgs: 1 << 60}, "1152921504606846976 organizations: must be from 0"},
-		"from negative":    {Options{Orgs: 5, From: -1}, "from organization -1: must be from 0"},
-		"from beyond orgs": {Options{Orgs: 5, From: 6}, "from organization 6: must be from 0 to their number, 5"},
+		"from negative":    {Options{Orgs: 5, From: -1}, "start at organization -1: must be from 0"},
+		"from beyond orgs": {Options{Orgs: 5, From: 6}, "start at organization 6: must be from 0 to the number of organizations, 5"},
 		"members negative": {Options{Orgs: 5, Members: -1}, "-1 members: must be from 0 to 16384"},
 		"members too many": {Options{Orgs: 5, Members: MaxMembers + 1}, "16385 members: must be from 0 to 16384"},
 	} {

@@ -1,5 +1,5 @@
-// Package text has the rules for names, descriptions and metadata. The domain packages set
-// the limits. internal/http and the commands turn the reasons into messages.
+// Package text has the rules for names, descriptions and metadata. The domain packages
+// set the limits. internal/http and the commands turn the errors into messages.
 package text
 
 import (
@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// The reasons for which a text is rejected, besides TooLongError. Each one continues a
+// The errors for a rejected text, besides TooLongError. The text of each one continues a
 // sentence that starts with the name of a field or flag.
 var (
 	ErrEmpty     = errors.New("must not be empty or only white space")
@@ -40,9 +40,9 @@ func Line(s string, limit int) (string, error) {
 	return line, nil
 }
 
-// CheckID accepts an identifier from another system, which is compared byte by byte: it has
-// 1 to limit code points, no control characters and no white space around it. Errors:
-// ErrEncoding, ErrEmpty, TooLongError, ErrControl, ErrSpace.
+// CheckID checks an identifier from another system, which orgd compares byte by byte. It
+// must have 1 to limit code points, no control characters, and no white space around it.
+// Errors: ErrEncoding, ErrEmpty, TooLongError, ErrControl, ErrSpace.
 func CheckID(id string, limit int) error {
 	line := strings.TrimSpace(id)
 	if err := checkLine(line, limit); err != nil {
@@ -68,9 +68,9 @@ func checkLine(line string, limit int) error {
 	return nil
 }
 
-// Check accepts any text of at most limit code points that PostgreSQL can store: it may
-// be empty, and may contain control characters except U+0000. Errors: ErrEncoding,
-// TooLongError, ErrNUL.
+// Check returns an error unless s has at most limit code points and PostgreSQL can store
+// it. The text may be empty, and may contain control characters except U+0000. Errors:
+// ErrEncoding, TooLongError, ErrNUL.
 func Check(s string, limit int) error {
 	switch {
 	case !utf8.ValidString(s):

@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// UUID is any 16 bytes; pgx reads and writes it as PostgreSQL's uuid.
+// UUID is any 16 bytes. pgx reads and writes it as the type uuid of PostgreSQL.
 type UUID [16]byte
 
-// ErrMalformed means that a text does not consist of 8-4-4-4-12 hexadecimal digits.
+// ErrMalformed means that a text is not 32 hexadecimal digits in the form 8-4-4-4-12.
 var ErrMalformed = errors.New("uuid: must be 32 hexadecimal digits in the form 8-4-4-4-12")
 
-// NewV7 returns a UUIDv7 of the current millisecond (RFC 9562 section 5.7). Anybody can read
-// the time from it, so it is not a secret, and ids are not in the order of the commits.
+// NewV7 returns a UUIDv7 of the current millisecond (RFC 9562 section 5.7). Anybody can
+// read the time from it, so it must not serve as a secret. Ids need not be in the order
+// of the commits.
 func NewV7() UUID {
 	var random [10]byte
 	rand.Read(random[:]) // never returns an error: it ends the program instead
 	return V7(time.Now(), random)
 }
 
-// V7 returns the UUIDv7 of t, with a precision of milliseconds, and 74 of the random bits.
+// V7 returns the UUIDv7 for t, in milliseconds, and 74 of the random bits.
 func V7(t time.Time, random [10]byte) UUID {
 	var u UUID
 	binary.BigEndian.PutUint64(u[:8], uint64(t.UnixMilli())<<16)
@@ -33,7 +34,8 @@ func V7(t time.Time, random [10]byte) UUID {
 	return u
 }
 
-// Parse parses the form with dashes, in upper or lower case. Any other text is ErrMalformed.
+// Parse parses the form with dashes, in upper or lower case. For any other text it
+// returns ErrMalformed.
 func Parse(s string) (UUID, error) {
 	var u UUID
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
