@@ -26,12 +26,16 @@ var (
 
 // draw returns a new call of the operation, not a repeat.
 func (m *model) draw(t *rapid.T, op string) change {
-	c := change{op: op, by: rapid.SampledFrom(m.clients).Draw(t, "client")}
+	clients := m.clients
+	if op == "erase" {
+		clients = clients[1:] // the first one may not
+	}
+	c := change{op: op, by: rapid.SampledFrom(clients).Draw(t, "client")}
 	c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
 	if takesKey(op) && rapid.Bool().Draw(t, "named") {
 		c.key = fmt.Sprint("key-", m.calls)
 	}
-	if op != "create" && op != "put" {
+	if op != "create" && op != "put" && op != "erase" {
 		c.orgID = m.drawID(t, c.by.account)
 	}
 	c.match = m.drawMatch(t, c)
@@ -73,7 +77,7 @@ func (c *change) drawBody(t *rapid.T) {
 		}
 		c.metadata = rapid.Ptr(rapid.SampledFrom(values), true).Draw(t, "metadata")
 		c.external = rapid.SampledFrom([]*string{nil, nil, nil, new(""), &modelExternals[0], &modelExternals[1]}).Draw(t, "externalId")
-	case "add", "remove", "end":
+	case "add", "remove", "end", "erase":
 		c.userID = rapid.SampledFrom(modelUsers).Draw(t, "user")
 	case "put member":
 		c.userID = rapid.SampledFrom(modelUsers).Draw(t, "user")

@@ -29,6 +29,7 @@ var operations = map[string]struct{ method, suffix, event string }{
 	"put member": {http.MethodPut, "/users/", ""},
 	"end":        {http.MethodDelete, "/users/", ""},
 	"batch":      {http.MethodPatch, "/users", ""},
+	"erase":      {http.MethodDelete, "", "org.user_erased"},
 }
 
 // change is a call that makes a change.
@@ -36,7 +37,7 @@ type change struct {
 	op        string
 	by        *modelClient
 	user      string // whom it acts for
-	orgID     string // "" to create
+	orgID     string // "" to create, and to erase
 	orgName   *string
 	metadata  *map[string]string // to nil is null
 	patch     map[string]*string // of the metadata
@@ -68,6 +69,8 @@ func (c change) path() string {
 		return "/v1/orgs"
 	case c.op == "put":
 		return "/v1/orgs/external/" + url.PathEscape(*c.external)
+	case c.op == "erase":
+		return "/v1/users/" + url.PathEscape(c.userID)
 	case (c.op == "metadata" || c.op == "delete") && c.revision != 0:
 		return path + "?revision=" + strconv.Itoa(c.revision)
 	}
@@ -112,7 +115,7 @@ func (c change) body(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if (c.op == "reactivate" || c.op == "delete") && len(fields) == 0 {
+	if (c.op == "reactivate" || c.op == "delete" || c.op == "erase") && len(fields) == 0 {
 		return "" // as {} is
 	}
 	return string(body)
@@ -289,7 +292,7 @@ func (c *change) applyMembers(o *modelOrg) string {
 			delete(o.members, user)
 			delete(o.roles, user)
 			c.did.Removed++
-			o.trail = append(o.trail, c.actionOf("org.member_removed"))
+			o.trail = append(o.trail, c.actionOn(user, "org.member_removed"))
 		}
 	}
 	for _, a := range c.additions {
@@ -302,10 +305,10 @@ func (c *change) applyMembers(o *modelOrg) string {
 		case !isMember:
 			c.did.Added++
 			o.members[a.UserID] = time.Time{}
-			o.trail = append(o.trail, c.actionOf("org.member_added"))
+			o.trail = append(o.trail, c.actionOn(a.UserID, "org.member_added"))
 		case a.Roles != nil && !slices.Equal(wanted, o.roles[a.UserID]):
 			c.did.Updated++
-			o.trail = append(o.trail, c.actionOf("org.member_updated"))
+			o.trail = append(o.trail, c.actionOn(a.UserID, "org.member_updated"))
 		}
 		if a.Roles != nil {
 			o.roles[a.UserID] = wanted
@@ -335,8 +338,8 @@ func (c change) put(o *modelOrg) {
 	}
 }
 
-func (c change) action() action { return c.actionOf(operations[c.op].event) }
+func (c change) action() action { return c.actionOn("", operations[c.op].event) }
 
-func (c change) actionOf(event string) action {
-	return action{Type: event, RequestID: c.requestID, KeyID: c.by.id.String(), User: c.user}
+func (c change) actionOn(member, event string) action {
+	return action{Type: event, RequestID: c.requestID, KeyID: c.by.id.String(), User: c.user, Member: member}
 }

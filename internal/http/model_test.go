@@ -33,13 +33,14 @@ type model struct {
 }
 
 type modelAccount struct {
-	id      uuid.UUID
-	clients []*modelClient
-	orgs    []*modelOrg // as they were made, the oldest first
-	deleted []*modelOrg
-	firsts  map[string]firstCall // by operation and Idempotency-Key
-	keyed   []change             // those of firsts, in order
-	made    []change             // creations without a key, in order
+	id       uuid.UUID
+	clients  []*modelClient
+	orgs     []*modelOrg // as they were made, the oldest first
+	deleted  []*modelOrg
+	erasures []string             // the request ids of those that erased something, in order
+	firsts   map[string]firstCall // by operation and Idempotency-Key
+	keyed    []change             // those of firsts, in order
+	made     []change             // creations without a key, in order
 }
 
 // firstCall is the first call with an Idempotency-Key, and its answer.
@@ -80,7 +81,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newModel(a, rapidTB{TB: t, rt: rt})
 		actions := map[string]func(*rapid.T){
-			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "rejected": m.rejected, "read": m.read,
+			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "forget and repeat": m.forgetAndRepeat, "rejected": m.rejected, "read": m.read,
 			"walk": m.beginWalk, "walk members": m.beginMemberWalk, "page": m.page, "page more": m.page, "stray cursor": m.strayCursor,
 		}
 		for op := range operations {
@@ -170,6 +171,10 @@ func (m *model) effect(c change, got answer) {
 	}
 	if replayed := got.header.Get("Idempotency-Replayed"); replayed != "" {
 		m.t.Errorf("Idempotency-Replayed %q of a first call", replayed)
+	}
+	if c.op == "erase" {
+		m.erase(c, got)
+		return
 	}
 	o := c.by.account.find(c.orgID)
 	switch code := c.apply(o); {
@@ -324,10 +329,9 @@ func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
 
 // finish compares everything, including the audit trail.
 func (m *model) finish() {
-	if _, err := m.orgs.Erase(context.Background()); err != nil {
-		m.t.Fatal(err)
-	}
+	m.eraseAll()
 	for _, account := range m.accounts {
+		m.areRecorded(account)
 		m.walkAll(account.walk(listFilter{}))
 		trails := m.trails(m.t, account.id)
 		if len(trails) != len(account.orgs)+len(account.deleted) {
@@ -345,6 +349,7 @@ func (m *model) finish() {
 
 // isRecorded checks that the audit trail records exactly what happened to the organization.
 func (m *model) isRecorded(o *modelOrg, events []event) {
+	o.nameErased(events)
 	var recorded []action
 	for _, e := range events {
 		recorded = append(recorded, e.action)

@@ -19,12 +19,12 @@ import (
 // action is who did what, according to the audit trail.
 type action struct {
 	Type, RequestID, KeyID, User string
+	Member                       string // whose membership changed, or ""
 }
 
 // event is a row of the audit trail.
 type event struct {
 	action
-	user          string // whose membership changed, or ""
 	before, after image
 	at            time.Time
 }
@@ -58,7 +58,7 @@ func (a *api) trails(t testing.TB, account uuid.UUID) map[string][]event {
 	t.Helper()
 	rows, err := a.Pool.Query(context.Background(), `
 SELECT 'org_' || replace(org_id::text, '-', ''), type, request_id, coalesce(actor_api_key_id::text, ''),
-  coalesce(actor_user_id, ''), before, after, user_id, occurred_at
+  coalesce(actor_user_id, ''), coalesce(user_id, ''), before, after, occurred_at
 FROM events
 WHERE account_id = $1 AND org_id IS NOT NULL
 ORDER BY id`, account)
@@ -69,13 +69,8 @@ ORDER BY id`, account)
 	var id string
 	var e event
 	var before, after []byte
-	var user *string
-	_, err = pgx.ForEachRow(rows, []any{&id, &e.Type, &e.RequestID, &e.KeyID, &e.User, &before, &after, &user, &e.at}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &e.Type, &e.RequestID, &e.KeyID, &e.User, &e.Member, &before, &after, &e.at}, func() error {
 		e.before, e.after = readImage(t, before), readImage(t, after)
-		e.user = ""
-		if user != nil {
-			e.user = *user
-		}
 		trails[id] = append(trails[id], e)
 		return nil
 	})
@@ -132,7 +127,7 @@ func (s state) after(e event) state {
 			s.ExternalID = ""
 		}
 	}
-	if e.user == "" {
+	if e.Member == "" {
 		s.Revision++
 	}
 	s.members = maps.Clone(s.members)
@@ -140,12 +135,12 @@ func (s state) after(e event) state {
 		s.members = map[string]string{}
 	}
 	switch {
-	case e.Type == "org.member_removed":
-		delete(s.members, e.user)
-	case e.user != "" && e.after.Roles != nil:
-		s.members[e.user] = strings.Join(*e.after.Roles, ",")
-	case e.user != "":
-		s.members[e.user] = ""
+	case e.Type == "org.member_removed", e.Type == "org.user_erased":
+		delete(s.members, e.Member)
+	case e.Member != "" && e.after.Roles != nil:
+		s.members[e.Member] = strings.Join(*e.after.Roles, ",")
+	case e.Member != "":
+		s.members[e.Member] = ""
 	}
 	s.UserCount = len(s.members)
 	return s
@@ -173,6 +168,8 @@ func (e event) fault(was, is state) string {
 		kind, before = "org.created", image{}
 	case kind == "org.member_added" && !was.IsActive:
 		return "a member was added while it was deactivated"
+	case e.Type == "org.user_erased": // whoever it was, a member or not, is not recorded
+		kind, user, before, after = e.Type, e.Member, image{}, image{}
 	case user != "":
 	case after.IsActive != nil && *after.IsActive:
 		kind = "org.reactivated"
@@ -181,7 +178,7 @@ func (e event) fault(was, is state) string {
 	case before == after: // both show nothing
 		return "nothing changed"
 	}
-	return gocmp.Diff(kind, e.Type) + gocmp.Diff(user, e.user) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
+	return gocmp.Diff(kind, e.Type) + gocmp.Diff(user, e.Member) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
 }
 
 // images are the differing parts of two states.
