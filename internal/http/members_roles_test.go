@@ -29,6 +29,7 @@ func TestUserIDsEverywhere(t *testing.T) {
 		"a percent sign": "100%25%",
 		"a question":     "a?b=c&d#e",
 		"dots":           "a..b",
+		"commas":         "a,b;c",
 		"emoji":          "👩‍👩‍👧 é",
 		"the longest":    strings.Repeat("😀", 255),
 	} {
@@ -325,6 +326,7 @@ func TestListMembersByRoleAndID(t *testing.T) {
 		"role=nobody":                            "",
 		"userId=a&userId=c&userId=a&userId=none": "c a",
 		"role=owner&userId=a&userId=c":           "a",
+		"userId=a,c":                             "", // a comma is part of an id
 	} {
 		t.Run(query, func(t *testing.T) {
 			var got []string
