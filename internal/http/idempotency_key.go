@@ -18,7 +18,7 @@ func idempotencyKey(h http.Header) (string, error) {
 	}
 	key, ok := unquote(values[0])
 	if len(values) > 1 || !ok || len(key) < 1 || len(key) > maxIdempotencyKey {
-		return "", newError(codeInvalidRequest, "Idempotency-Key must be a single header of 1 to 255 printable ASCII characters, in quotes if it contains a space.")
+		return "", newError(codeInvalidRequest, `Send one Idempotency-Key header with 1 to 255 printable ASCII characters. If the key contains a space or a quote, put it in double quotes, and write \" for a quote and \\ for a backslash.`)
 	}
 	return key, nil
 }

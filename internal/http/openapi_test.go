@@ -24,6 +24,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"orgd"
+	"orgd/internal/apikeys"
 	orgdhttp "orgd/internal/http"
 )
 
@@ -419,4 +420,101 @@ func TestDescriptionIsServed(t *testing.T) {
 			t.Errorf("%s is not the document", path)
 		}
 	}
+}
+
+// The examples of errors in openapi.yaml are what the server returns. Examples that
+// would need a long setup are not tested.
+func TestExamplesOfErrorsAreServed(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	path := a.create(t, "Acme")
+	inactive := a.create(t, "Old")
+	a.do(t, http.MethodPost, inactive+"/deactivate", "")
+	a.do(t, http.MethodPut, "/v1/orgs/external/taken", `{"orgName":"Taken"}`)
+	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Keyed"}`, "Idempotency-Key", "used")
+	key := []string{"Authorization", "Bearer " + a.key}
+	unscoped := []string{"Authorization", "Bearer " + a.Key(t, a.account, apikeys.OrgsWrite)}
+	with := func(headers ...string) []string { return append(slices.Clone(key), headers...) }
+	const unknown = "/v1/orgs/org_00000000000000000000000000000000"
+	longRegion := `{"orgName":" ","metadata":{"region":"` + strings.Repeat("a", 1001) + `"}}`
+
+	for _, test := range []struct {
+		component, example   string // the response, and its example; "" if it has only one
+		method, target, body string
+		headers              []string
+	}{
+		{"BadRequest", "invalid_request", "GET", "/v1/orgs?limit=1;limit=2", "", key},
+		{"BadRequest", "invalid_parameter", "GET", "/v1/orgs?limit=0", "", key},
+		{"BadRequest", "unknown_parameter", "GET", "/v1/orgs?orgname=a", "", key},
+		{"BadRequest", "repeated_parameter", "GET", "/v1/orgs?limit=1&limit=2", "", key},
+		{"BadRequest", "invalid_cursor", "GET", "/v1/orgs?cursor=AAAA", "", key},
+		{"BadRequest", "invalid_authorization", "GET", "/v1/orgs", "", with(key...)},
+		{"BadRead", "invalid_request", "GET", path, "", with("If-None-Match", "7")},
+		{"BadRead", "unknown_parameter", "GET", path + "?limit=1", "", key},
+		{"BadRead", "invalid_authorization", "GET", path, "", with(key...)},
+		{"BadWrite", "invalid_request", "PATCH", path, `{}`, with("If-Match", "7")},
+		{"BadWrite", "unknown_parameter", "PATCH", path + "?limit=1", `{}`, key},
+		{"BadWrite", "invalid_body", "PATCH", path, `{"orgName":"A","orgName":"B"}`, key},
+		{"BadWrite", "invalid_authorization", "PATCH", path, `{}`, with(key...)},
+		{"Unauthorized", "missing_credentials", "GET", "/v1/orgs", "", nil},
+		{"Unauthorized", "invalid_api_key", "GET", "/v1/orgs", "", []string{"Authorization", "Bearer wrong"}},
+		{"Forbidden", "", "GET", "/v1/orgs", "", unscoped},
+		{"NotFound", "organization", "GET", unknown, "", key},
+		{"NotFound", "path", "GET", "/v1/users", "", key},
+		{"MethodNotAllowed", "", "DELETE", "/v1/orgs", "", key},
+		{"NotAcceptable", "", "GET", "/v1/orgs", "", with("Accept", "text/html")},
+		{"Conflict", "org_inactive", "POST", inactive + "/users", `{"userId":"a"}`, key},
+		{"ExternalIdConflict", "external_id_taken", "POST", "/v1/orgs", `{"orgName":"A","externalId":"taken"}`, key},
+		{"OrgActive", "", "DELETE", path, "", key},
+		{"PreconditionFailed", "tag", "PATCH", path, `{}`, with("If-Match", `"999"`)},
+		{"BodyTooLarge", "", "POST", "/v1/orgs", strings.Repeat(" ", 1<<20+1), key},
+		{"UnsupportedMediaType", "", "POST", "/v1/orgs", "a", with("Content-Type", "text/plain")},
+		{"Unprocessable", "invalid_field", "POST", "/v1/orgs", longRegion, key},
+		{"Unprocessable", "idempotency_key_reused", "POST", "/v1/orgs", `{"orgName":"Other"}`, with("Idempotency-Key", "used")},
+		{"InvalidField", "", "GET", path + "/users/%20a", "", key},
+		{"NotImplemented", "", "BREW", "/v1/orgs", "", key},
+	} {
+		t.Run(strings.TrimSpace(test.component+" "+test.example), func(t *testing.T) {
+			t.Parallel()
+			want := problemExample(t, test.component, test.example)
+			request := a.request(t, test.method, test.target, strings.NewReader(test.body), test.headers...)
+			if test.body != "" && request.Header.Get("Content-Type") == "" {
+				request.Header.Set("Content-Type", "application/json")
+			}
+			var got map[string]any
+			a.send(t, request).decode(t, &got)
+			for _, problem := range []map[string]any{want, got} {
+				for _, name := range []string{"requestId", "orgId"} { // these differ on every run
+					delete(problem, name)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s %s (-example +served):\n%s", test.method, test.target, diff)
+			}
+		})
+	}
+}
+
+// problemExample returns an example of an error response: the one with this name, or the
+// only one if name is "".
+func problemExample(t *testing.T, component, name string) map[string]any {
+	t.Helper()
+	doc, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := doc.Components.Responses[component].Value.Content["application/problem+json"]
+	value := content.Example
+	if name != "" {
+		value = content.Examples[name].Value.Value
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example map[string]any
+	if err := json.Unmarshal(text, &example); err != nil {
+		t.Fatal(err)
+	}
+	return example
 }
