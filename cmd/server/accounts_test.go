@@ -62,6 +62,28 @@ func TestSuspendAndResume(t *testing.T) {
 	}
 }
 
+// Each way to create an account records it once.
+func TestNewAccountIsRecorded(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	recorded := func() int {
+		t.Helper()
+		return count(t, d, "SELECT count(*) FROM events JOIN accounts ON accounts.id = account_id WHERE type = 'account.created' AND request_id LIKE 'operator-%'")
+	}
+	before := recorded()
+	succeed(t, "accounts", "create", "--database-url="+d.URL, "--name=My team")
+	if n := recorded() - before; n != 1 {
+		t.Errorf("accounts create: %d events, want 1", n)
+	}
+	file := keyFile(t, succeed(t, "keys", "generate"), 0o400)
+	for range 2 {
+		mustBootstrap(t, d.URL, "Acme", file)
+	}
+	if n := recorded() - before; n != 2 {
+		t.Errorf("with the bootstrap, run twice: %d events, want 2", n)
+	}
+}
+
 // Only a suspended account is deleted. An interrupted deletion continues, and leaves nothing
 // of the account and everything of the others.
 func TestDeleteAccount(t *testing.T) {

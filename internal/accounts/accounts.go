@@ -33,10 +33,16 @@ func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
 
 const accountColumns = `id, name, created_at, suspended_at`
 
-const accountCreate = `
+const (
+	accountCreate = `
 INSERT INTO accounts (id, name)
 VALUES ($1, $2)
 RETURNING ` + accountColumns
+
+	accountEvent = `
+INSERT INTO events (account_id, type, request_id)
+VALUES ($1, $2, $3)`
+)
 
 // MaxName is the maximum length of an account's name, in code points.
 const MaxName = 255
@@ -49,7 +55,7 @@ func ValidName(name string) (string, error) { return text.Line(name, MaxName) }
 func (r *Repository) Create(ctx context.Context, name string, show func(Account) error) (Account, error) {
 	var created Account
 	err := r.db.WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		if created, err = one(q.Query(ctx, accountCreate, uuid.NewV7(), name)); err != nil {
+		if created, err = create(ctx, q, name); err != nil {
 			return err
 		}
 		return show(created)
@@ -58,6 +64,20 @@ func (r *Repository) Create(ctx context.Context, name string, show func(Account)
 		return Account{}, fmt.Errorf("create account: %w", err)
 	}
 	return created, nil
+}
+
+func create(ctx context.Context, q db.Querier, name string) (Account, error) {
+	created, err := one(q.Query(ctx, accountCreate, uuid.NewV7(), name))
+	if err != nil {
+		return Account{}, err
+	}
+	return created, recordEvent(ctx, q, created.ID, "account.created")
+}
+
+// recordEvent records an operator's change of an account.
+func recordEvent(ctx context.Context, q db.Querier, id uuid.UUID, event string) error {
+	_, err := q.Exec(ctx, accountEvent, id, event, "operator-"+uuid.NewV7().String())
+	return err
 }
 
 const (
@@ -111,7 +131,7 @@ func (r *Repository) Ensure(ctx context.Context, w Wanted, then func(context.Con
 		case w.ID != uuid.UUID{}:
 			return ErrNotFound
 		default:
-			if account, err = one(q.Query(ctx, accountCreate, uuid.NewV7(), w.Name)); err != nil {
+			if account, err = create(ctx, q, w.Name); err != nil {
 				return err
 			}
 			isNew = true

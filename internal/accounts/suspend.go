@@ -21,18 +21,12 @@ func (r *Repository) Resume(ctx context.Context, id uuid.UUID) (Account, error) 
 	return r.setSuspended(ctx, id, false)
 }
 
-const (
-	// accountSuspend returns no row if the account is already in that state.
-	accountSuspend = `
+// accountSuspend returns no row if the account is already in that state.
+const accountSuspend = `
 UPDATE accounts
 SET suspended_at = CASE WHEN $2 THEN now() END
 WHERE id = $1 AND (suspended_at IS NOT NULL) <> $2
 RETURNING ` + accountColumns
-
-	accountEvent = `
-INSERT INTO events (account_id, type, request_id)
-VALUES ($1, $2, $3)`
-)
 
 func (r *Repository) setSuspended(ctx context.Context, id uuid.UUID, suspended bool) (Account, error) {
 	operation, event := "resume account", "account.resumed"
@@ -49,8 +43,7 @@ func (r *Repository) setSuspended(ctx context.Context, id uuid.UUID, suspended b
 		if err != nil {
 			return err
 		}
-		_, err = q.Exec(ctx, accountEvent, id, event, "operator-"+uuid.NewV7().String())
-		return err
+		return recordEvent(ctx, q, id, event)
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("%s: %w", operation, err)
