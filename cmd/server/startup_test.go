@@ -111,8 +111,8 @@ func TestStartWithoutItsTables(t *testing.T) {
 	foreign := dbtest.NewEmpty(t)
 	foreign.Exec(t, "CREATE TABLE orgd_migrations (version text)")
 	for reason, databaseURL := range map[string]string{
-		"orgd's tables are in the schema apart, but search_path leads to public": apart.URL,
-		"their tables are not there":                      dropped.URL,
+		"orgd's tables are in the schema apart, but search_path resolves to public": apart.URL,
+		"their tables are missing":                        dropped.URL,
 		"the table public.orgd_migrations is not orgd's,": foreign.URL,
 	} {
 		t.Run(reason, func(t *testing.T) {

@@ -16,7 +16,8 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	}
 	defer p.release(conn, func() { p.gate.leave(owner) })
 	err = fn(ctx, conn)
-	// A statement that changed nothing may have committed too: it locked a row.
+	// Check this after every call: even a call that changed no data may have committed,
+	// because it locked a row.
 	unreplicated := socketOf(conn.Conn().PgConn()).unreplicated.Swap(false)
 	if err == nil && unreplicated {
 		return fmt.Errorf("%w: %w", ErrUnavailable, errNotReplicated)
@@ -29,7 +30,7 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	case lost:
 		p.doubted.Store(clock())
 	case isReadOnly(err):
-		p.pool.Reset() // the other connections lead to the same host, which is no longer the primary
+		p.pool.Reset() // the other connections are to the same host, which is no longer the primary
 	}
 	if lost {
 		return translateLost(err)
@@ -43,7 +44,7 @@ func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Quer
 		return err
 	}
 	if err := fn(ctx, Querier{tx}); err != nil {
-		// ctx may be canceled, but the connection can still be used.
+		// Roll back even if ctx is canceled, so that the connection can be used again.
 		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
 		_ = tx.Rollback(rollback) // if it fails, the pool closes the connection, which rolls back too
@@ -54,8 +55,8 @@ func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Quer
 
 const rollbackTimeout = time.Second
 
-// acquire takes a place at the gate and a connection. The caller returns the place after
-// the connection.
+// acquire takes a place at the gate, and then a connection. The caller must return both
+// with release.
 func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {
 	waiting, cancel := context.WithTimeout(ctx, p.acquireTimeout)
 	defer cancel()
@@ -84,7 +85,8 @@ func (p *Pool) enterAndTake(ctx context.Context, owner [16]byte) (*pgxpool.Conn,
 	return conn, err
 }
 
-// take acquires a connection that answers.
+// take acquires a connection from the pool and checks that it works. It discards
+// connections that do not.
 func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
 	for {
 		conn, err := p.pool.Acquire(ctx)
@@ -98,8 +100,9 @@ func (p *Pool) take(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 }
 
-// release returns a connection to the pool, or removes it if it is unusable. It calls
-// left when the connection's place in the pool is free: at once if it is dead.
+// release returns a connection to the pool, or closes it if it is unusable. It calls left
+// when the connection's place in the pool is free: immediately if the connection is dead,
+// but after the close if it is busy.
 func (p *Pool) release(conn *pgxpool.Conn, left func()) {
 	pg := conn.Conn().PgConn()
 	switch {
@@ -120,11 +123,12 @@ func (p *Pool) release(conn *pgxpool.Conn, left func()) {
 	}
 }
 
-// end closes a connection. PostgreSQL has until cancelLimit to end the statement.
+// end closes a connection, and waits up to cancelLimit for PostgreSQL to end the
+// statement.
 func end(conn *pgx.Conn) {
 	limited, cancel := context.WithTimeout(context.Background(), cancelLimit)
 	defer cancel()
-	_ = conn.Close(limited) // discarded either way
+	_ = conn.Close(limited) // the connection is discarded even after an error
 	select {
 	case <-conn.PgConn().CleanupDone():
 	case <-limited.Done():

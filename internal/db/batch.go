@@ -7,9 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// WriteEach runs the statement once for each set of arguments, in one transaction and
-// one round trip. It returns how many rows each run changed. Its errors are those of
-// Write.
+// WriteEach runs the statement once for each set of arguments, in one transaction and one
+// round trip. It returns how many rows each run changed, and the same errors as Write.
 func (p *Pool) WriteEach(ctx context.Context, sql string, args [][]any) (changed []int64, err error) {
 	err = p.withConn(ctx, server, func(ctx context.Context, conn *pgxpool.Conn) error {
 		changed, err = sendEach(ctx, conn, sql, args)
@@ -18,7 +17,7 @@ func (p *Pool) WriteEach(ctx context.Context, sql string, args [][]any) (changed
 	return changed, err
 }
 
-// sendEach sends no BEGIN: PostgreSQL runs all statements before a Sync in one
+// sendEach sends no BEGIN: PostgreSQL runs all statements before a Sync message in one
 // transaction, and pgx sends one Sync per batch.
 func sendEach(ctx context.Context, conn *pgxpool.Conn, sql string, args [][]any) (changed []int64, err error) {
 	var batch pgx.Batch
@@ -34,5 +33,5 @@ func sendEach(ctx context.Context, conn *pgxpool.Conn, sql string, args [][]any)
 		}
 		changed = append(changed, tag.RowsAffected())
 	}
-	return changed, results.Close() // the commit
+	return changed, results.Close() // waits for the commit
 }

@@ -11,18 +11,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// cancelLimit bounds the request to cancel the statement of a lost connection, and the
-// wait for PostgreSQL to end its session.
+// cancelLimit bounds both steps of closing a connection during a statement: the request
+// to cancel the statement, and the wait for PostgreSQL to end the session.
 const cancelLimit = time.Second
 
-// hook dials for one connection: first for the connection itself, and later for the
-// request to cancel its statement, if pgx gives up the connection.
+// hook is the dial function of one connection. pgx calls it to open the connection, and
+// later again if it must send a request to cancel a statement.
 type hook struct {
 	next    pgconn.DialFunc
 	sockets *sockets
 	hosts   *hosts
 
-	// A failed attempt may still dial to cancel while the next one dials.
+	// mu guards dialed: a failed attempt may still send its cancel request while the next
+	// attempt dials.
 	mu     sync.Mutex
 	dialed []*socket
 
@@ -60,7 +61,8 @@ func (h *hook) opened() *socket {
 	return nil
 }
 
-// dialToCancel does not dial the silent host of a dead connection.
+// dialToCancel dials to send a cancel request, unless the connection is dead: its host
+// would not answer.
 func (h *hook) dialToCancel(ctx context.Context, s *socket, network, address string) (net.Conn, error) {
 	if s.dead.Load() {
 		return nil, errSilent
@@ -68,7 +70,8 @@ func (h *hook) dialToCancel(ctx context.Context, s *socket, network, address str
 	return dialWithin(ctx, cancelLimit, h.next, network, address)
 }
 
-// dialWithin opens a socket whose deadline is the limit; 0 is no limit.
+// dialWithin dials within the limit, and sets a deadline of the same length on the new
+// socket. 0 means no limit.
 func dialWithin(ctx context.Context, limit time.Duration, dial pgconn.DialFunc, network, address string) (net.Conn, error) {
 	if limit == 0 {
 		return dial(ctx, network, address)
@@ -94,29 +97,30 @@ func connect(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
 	return conn, own.open(socketOf(conn.PgConn()))
 }
 
-// hangUp closes a connection of connect, which may have gone silent.
+// hangUp closes a connection from connect. PostgreSQL may have stopped answering on it.
 func hangUp(conn *pgx.Conn) {
 	s := socketOf(conn.PgConn())
-	defer s.cut() // or pgx would drain it for up to 15 s
+	defer s.cut() // otherwise pgx would drain it for up to 15 s
 	if !conn.IsClosed() {
 		limited, cancel := context.WithTimeout(context.Background(), cancelLimit)
 		defer cancel()
-		_ = conn.Close(limited) // discarded either way
+		_ = conn.Close(limited) // the connection is discarded even after an error
 	}
 }
 
 const (
-	// silentLimit is the connect timeout for a host that recently did not respond.
+	// silentLimit is the connect timeout for a host that did not respond within the last
+	// silentFor.
 	silentLimit = 500 * time.Millisecond
 	silentFor   = 30 * time.Second
 )
 
-// hosts remembers which hosts of a URL with several hosts are silent, so the next
-// connection spends less time on them.
+// hosts remembers which hosts of a URL with several hosts did not respond, so that the
+// next connection spends less time on them.
 type hosts struct {
 	several bool
 	mu      sync.Mutex
-	silent  map[string]time.Time // until when, by address
+	silent  map[string]time.Time // by address; the time until which the host counts as silent
 }
 
 func newHosts(cfg *pgx.ConnConfig) *hosts {
@@ -127,7 +131,7 @@ func newHosts(cfg *pgx.ConnConfig) *hosts {
 	return h
 }
 
-// limit returns how long a connection to the address may take. 0 means the usual limit.
+// limit returns the connect timeout for the address. 0 means the usual timeout.
 func (h *hosts) limit(address string) time.Duration {
 	if !h.several {
 		return 0
@@ -140,8 +144,8 @@ func (h *hosts) limit(address string) time.Duration {
 	return 0
 }
 
-// wasSilent does not extend an earlier mark: when that ends, a host that is only slow
-// gets the full time again.
+// wasSilent marks a host as silent. It does not extend an earlier mark, so that a host
+// that is only slow soon gets the full time again.
 func (h *hosts) wasSilent(address string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// server owns the work that no account requested: key look-ups, probes, sweeps.
+// server is the owner of work that no account requested: key lookups, probes, sweeps.
 var server [16]byte
 
-// gate shares the connections of a pool fairly among owners. A caller takes a place
-// before it takes a connection, and returns it afterwards.
+// gate shares the connections of a pool fairly among owners (accounts, and the server
+// itself). A caller takes a place before it takes a connection, and returns the place
+// afterwards.
 //
 // Callers of one owner are served in the order in which they arrive, and owners take
-// turns. The last places, the reserve, go only to owners that hold no place yet, so an
-// owner gets one however many the others want.
+// turns. The last places, the reserve, go only to owners that hold no place yet. A few
+// busy owners therefore cannot take all places.
 type gate struct {
 	mu       sync.Mutex
 	capacity int // current number of places
@@ -23,7 +24,7 @@ type gate struct {
 	held     int
 	lanes    map[[16]byte]*lane // of the owners that hold a place or wait
 	waiting  list.List          // of *lane: the waiting owners, the next one first
-	spare    []*lane            // for reuse, so a place costs no allocation
+	spare    []*lane            // unused lanes, kept to avoid allocations
 	waits    Waits
 }
 
@@ -45,17 +46,17 @@ type Waits struct {
 	GivenUp int64         // callers that waited and got none
 }
 
-// maxSpare bounds the lanes kept for reuse.
+// maxSpare bounds the number of lanes that are kept for reuse.
 const maxSpare = 64
 
-// newGate returns a gate with capacity places. perOwner, from 1 to capacity, is how many
-// one owner may hold.
+// newGate returns a gate with capacity places. One owner may hold up to perOwner of them,
+// from 1 to capacity.
 func newGate(capacity, perOwner int) *gate {
 	return &gate{capacity: capacity, reserve: capacity - perOwner, lanes: map[[16]byte]*lane{}}
 }
 
-// enter takes a place for the owner, and waits for it until ctx is done. Its only error
-// is that of ctx. Without an error, the caller must call leave.
+// enter takes a place for the owner. If none is free, it waits until ctx is done and then
+// returns the error of ctx. Without an error, the caller must call leave.
 func (g *gate) enter(ctx context.Context, owner [16]byte) error {
 	g.mu.Lock()
 	l := g.lane(owner)
@@ -82,7 +83,7 @@ func (g *gate) enter(ctx context.Context, owner [16]byte) error {
 	}
 }
 
-// leave returns a place of the owner.
+// leave gives back one of the owner's places.
 func (g *gate) leave(owner [16]byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -104,8 +105,8 @@ func (g *gate) stat() Waits {
 	return g.waits
 }
 
-// lane returns the owner's lane. The caller of this and of the methods below holds the
-// mutex.
+// lane returns the owner's lane. The caller of this method and of those below, except
+// giveUp, must hold the mutex.
 func (g *gate) lane(owner [16]byte) *lane {
 	l, ok := g.lanes[owner]
 	if ok {
@@ -123,10 +124,10 @@ func (g *gate) lane(owner [16]byte) *lane {
 
 // admits reports whether the owner may take another place.
 func (g *gate) admits(l *lane) bool {
-	// If the capacity has shrunk, half of it is enough for the reserve.
+	// If the capacity has shrunk, the reserve takes at most half of it.
 	reserve, assured := min(g.reserve, g.capacity/2), 1
 	if l.owner == server {
-		assured = max(1, reserve) // a sweep must not delay a key look-up
+		assured = max(1, reserve) // a sweep must not delay a key lookup
 	}
 	free := g.capacity - g.held
 	return free > reserve || free > 0 && l.held < assured
@@ -145,8 +146,8 @@ func (g *gate) queue(l *lane, w *waiter) *list.Element {
 	return l.waiters.PushBack(w)
 }
 
-// awaitTurn puts an owner last. The server goes first: it needs little, and every
-// account waits for its work.
+// awaitTurn puts an account at the end of the queue of owners. The server goes to the
+// front: it needs few connections, and every account waits for its work.
 func (g *gate) awaitTurn(l *lane) {
 	if l.owner == server {
 		l.turn = g.waiting.PushFront(l)
@@ -180,7 +181,8 @@ func (g *gate) serveNext() bool {
 	return false
 }
 
-// dequeue removes a caller from its queue, and the owner with its last caller.
+// dequeue removes a caller from its queue. It removes the owner from the queue of owners
+// with its last caller.
 func (g *gate) dequeue(l *lane, place *list.Element) {
 	l.waiters.Remove(place)
 	g.waits.Waiting--
@@ -212,7 +214,7 @@ func (g *gate) release(l *lane) {
 	g.serve()
 }
 
-// forget drops a lane that is not used.
+// forget removes a lane that is no longer used.
 func (g *gate) forget(l *lane) {
 	if l.held > 0 || l.waiters.Len() > 0 {
 		return

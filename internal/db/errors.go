@@ -14,32 +14,33 @@ import (
 // The classes of database errors that callers distinguish. An error without a class is
 // a defect.
 var (
-	// ErrNoRows means that the statement found nothing.
+	// ErrNoRows means that the statement found no row.
 	ErrNoRows = errors.New("db: no rows")
 	// ErrUnavailable means that the database cannot be reached, or gave up under load. A
 	// retry may succeed.
 	ErrUnavailable = errors.New("db: unavailable")
-	// ErrMisconfigured, together with ErrUnavailable, means that PostgreSQL answers, but
-	// does not have the database or a parameter that the URL names, or the database cannot
-	// hold orgd's data. Retries fail until somebody fixes the URL or the database.
+	// ErrMisconfigured means that PostgreSQL answers, but the database or its URL is
+	// wrong: PostgreSQL does not know the database or a parameter of the URL, or the
+	// database cannot hold orgd's data. Retries fail until somebody fixes this. If
+	// this is found while connecting, the error is also ErrUnavailable.
 	ErrMisconfigured = errors.New("db: misconfigured")
-	// ErrDenied, together with ErrUnavailable, means that PostgreSQL denies this role
-	// access. This may be brief, while a password is rotated.
+	// ErrDenied means that PostgreSQL denies this role access. This may be temporary, for
+	// example while a password is rotated. The error is also ErrUnavailable.
 	ErrDenied = errors.New("db: access denied")
 	// ErrConflict means that the row violates a unique constraint.
 	ErrConflict = errors.New("db: conflict")
-	// ErrReference means that the row refers to a row that does not exist.
-	ErrReference = errors.New("db: reference to nothing")
-	// ErrRejected means that the value violates a CHECK or a length. Validation should have
-	// rejected it first.
+	// ErrReference means that the row refers to another row that does not exist.
+	ErrReference = errors.New("db: reference to a missing row")
+	// ErrRejected means that the value violates a CHECK constraint or is too long.
+	// Validation should have rejected it first.
 	ErrRejected = errors.New("db: value rejected")
 
 	errStalePlan = errors.New("db: the schema changed under a prepared statement")
 	errLost      = errors.New("connection lost")
 )
 
-// classes maps an SQLSTATE, or its first two characters (the class), to an error. The
-// code takes precedence over the class.
+// classes maps an SQLSTATE, or its first two characters, to a class of errors. The full
+// SQLSTATE takes precedence.
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 var classes = map[string]error{
 	"23505": ErrConflict,
@@ -48,7 +49,7 @@ var classes = map[string]error{
 	"22001": ErrRejected,
 	"0A000": errStalePlan, // cached plan must not change result type
 
-	"08":    ErrUnavailable, // connection
+	"08":    ErrUnavailable, // connection exception
 	"25006": ErrUnavailable, // read-only: the primary became a standby
 	"40001": ErrUnavailable, // serialization failure
 	"40P01": ErrUnavailable, // deadlock
@@ -68,7 +69,7 @@ var connectClasses = map[string]error{
 	"42501": ErrDenied,        // no CONNECT on the database
 }
 
-// cannotConnect wraps the error of a failed connection in its classes.
+// cannotConnect adds the classes to the error of a failed connection.
 func cannotConnect(what string, err error) error {
 	class := ErrUnavailable
 	var pgErr *pgconn.PgError
@@ -78,8 +79,8 @@ func cannotConnect(what string, err error) error {
 	return fmt.Errorf("%w: %s%w", class, what, inOneLine{err})
 }
 
-// Translate wraps an error of pgx in its class, if it has one. The methods of this
-// package do that; it is for work on Pool.Pgx.
+// Translate adds the class to an error of pgx, if it has one. The methods of this package
+// already do this. Call Translate only for work on the pool that Pool.Pgx returns.
 func Translate(err error) error {
 	switch {
 	case err == nil:
@@ -95,7 +96,7 @@ func Translate(err error) error {
 	return err
 }
 
-// translateLost is Translate for a connection that broke during the statement.
+// translateLost is like Translate, for a connection that was lost during the statement.
 func translateLost(err error) error {
 	err = Translate(err)
 	if errors.Is(err, ErrNoRows) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -104,8 +105,8 @@ func translateLost(err error) error {
 	return fmt.Errorf("%w: %w: %w", ErrUnavailable, errLost, err)
 }
 
-// inOneLine is an error whose text is one line: for a failed connection pgx writes one
-// line per attempt, for each host, with and without TLS.
+// inOneLine is an error whose text is one line. For a failed connection, pgx writes one
+// line per attempt: for each host, with and without TLS.
 type inOneLine struct{ error }
 
 func (e inOneLine) Error() string {

@@ -10,12 +10,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// findHome finds the version table in all schemas of the database, because search_path may
-// lead elsewhere: to nothing, to a new schema with the name of the user, or to tables of
+// findHome finds the version table in all schemas of the database, because search_path
+// may resolve to no schema, to a new schema with the name of the user, or to tables of
 // another program. A version table is ours if it has goose's columns.
 //
-// Columns: quoted names of schemas with our table in the search_path, with another's in it,
-// and with ours outside of it; the current schema; whether public may be used.
+// The first three columns of the result are quoted names of schemas: those in search_path
+// with our table, those in search_path with another program's table, and those outside
+// search_path with our table. The others are the current schema, and whether the role may
+// use public.
 const findHome = `
 SELECT
   coalesce(array_to_string(array_agg(quote_ident(name) ORDER BY place) FILTER (WHERE ours AND place IS NOT NULL), E'\n'), ''),
@@ -34,11 +36,11 @@ FROM (
   WHERE relname = '` + versionTable + `' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname NOT LIKE 'pg\_%'
 ) AS found;`
 
-// home is where the database has version tables.
+// home is the result of findHome: the schemas that have version tables.
 type home struct {
-	ours, foreign []string // in the search_path, in its order
-	elsewhere     []string // ours outside of it
-	current       string   // the first schema of the search_path, or ""
+	ours, foreign []string // in search_path, in its order; foreign: of other programs
+	elsewhere     []string // ours, outside search_path
+	current       string   // the first schema of search_path that the role may use, or ""
 	usesPublic    bool     // the role may use public
 }
 
@@ -51,20 +53,21 @@ func readHome(result *pgconn.Result) home {
 	return home{ours: list(0), foreign: list(1), elsewhere: list(2), current: string(row[3]), usesPublic: string(row[4]) == "t"}
 }
 
-// schema returns the schema of orgd's tables. Before the first migration it is the current
-// schema, or public if there is none. It returns ErrMisconfigured if a wrong guess could
-// hide the tables: the server would find none, and a migration would make a second set.
+// schema returns the schema of orgd's tables. Before the first migration this is the
+// current schema, or public if there is none. It returns ErrMisconfigured if it cannot be
+// sure: with the wrong schema, a server would find no tables, and a migration would
+// create a second set.
 func (h home) schema() (string, error) {
 	switch {
 	case len(h.ours) > 1:
-		return "", fmt.Errorf("%w: the schemas %s all have orgd's tables, and search_path leads to all of them: drop the tables that are not in use, or leave only the right schema in search_path with ALTER ROLE … SET search_path",
+		return "", fmt.Errorf("%w: the schemas %s all have orgd's tables, and all of them are in search_path: drop the tables that are not in use, or leave only the right schema in search_path with ALTER ROLE … SET search_path",
 			ErrMisconfigured, strings.Join(h.ours, " and "))
 	case len(h.ours) == 1:
 		return h.ours[0], nil
 	case len(h.elsewhere) == 1 && h.elsewhere[0] == "public" && h.usesPublic:
 		return "public", nil
 	case len(h.elsewhere) > 0:
-		return "", fmt.Errorf("%w: orgd's tables are in the schema %s, but search_path leads to %s: add the schema with ALTER ROLE … SET search_path, and grant the role USAGE on it",
+		return "", fmt.Errorf("%w: orgd's tables are in the schema %s, but search_path resolves to %s: add the schema with ALTER ROLE … SET search_path, and grant the role USAGE on it",
 			ErrMisconfigured, strings.Join(h.elsewhere, " and in "), orNone(h.current))
 	case len(h.foreign) > 0:
 		return "", fmt.Errorf("%w: the table %s.%s is not orgd's, because it lacks the columns of a version table: rename it, or give orgd another schema or database",
@@ -82,8 +85,8 @@ func orNone(schema string) string {
 	return schema
 }
 
-// enter makes orgd's tables visible whatever search_path the role or the database sets:
-// their schema goes first, and the rest of the path stays for extensions.
+// enter puts the schema of orgd's tables first in search_path, whatever the role or the
+// database sets. The rest of the path stays, for extensions.
 func (h home) enter(ctx context.Context, conn *pgx.Conn) error {
 	schema, err := h.schema()
 	if err != nil || schema == h.current {
@@ -94,7 +97,8 @@ func (h home) enter(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// check is enter for a pooler, where the search_path must lead to the tables by itself.
+// check replaces enter behind a pooler, where the search_path of the role or the database
+// must already select the schema of orgd's tables.
 func (h home) check() error {
 	schema, err := h.schema()
 	if err == nil && len(h.ours) == 0 && len(h.elsewhere) > 0 || err == nil && len(h.foreign) > 0 {

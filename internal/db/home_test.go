@@ -99,7 +99,7 @@ func TestSchemaOfTheTables(t *testing.T) {
 				d.Exec(t, "CREATE SCHEMA apart")
 				migrate(t, d.URL, "apart")
 			},
-			path: usual, reason: "in the schema apart, but search_path leads to public",
+			path: usual, reason: "in the schema apart, but search_path resolves to public",
 		},
 		"an empty path": {
 			prepare: func(t *testing.T, d *dbtest.DB) {
@@ -107,7 +107,7 @@ func TestSchemaOfTheTables(t *testing.T) {
 				d.Exec(t, "CREATE SCHEMA apart")
 				migrate(t, d.URL, "apart")
 			},
-			path: "", reason: "leads to no schema that the role may use",
+			path: "", reason: "resolves to no schema that the role may use",
 		},
 		"two schemas in the path": {
 			prepare: twoSchemas,
@@ -258,7 +258,7 @@ func TestVersionsWithoutTables(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	d.Exec(t, "DROP TABLE schema_floor")
-	if _, err := d.Conns.SchemaFloor(context.Background()); !errors.Is(err, db.ErrMisconfigured) || !strings.Contains(fmt.Sprint(err), "their tables are not there") {
+	if _, err := d.Conns.SchemaFloor(context.Background()); !errors.Is(err, db.ErrMisconfigured) || !strings.Contains(fmt.Sprint(err), "their tables are missing") {
 		t.Errorf("%v, want ErrMisconfigured", err)
 	}
 }

@@ -24,12 +24,12 @@ const (
 // Listener receives the notifications of one channel, on its own connection.
 type Listener struct {
 	URL     string
-	Channel string // a plain name
-	// Lock is an advisory lock that the connection holds, shared, while it listens. It
-	// shows other sessions that this process is alive. 0 for none.
+	Channel string // without quotes
+	// Lock is the id of an advisory lock. The connection holds it in shared mode while it
+	// listens, to show other sessions that this process is alive. 0 means no lock.
 	Lock int64
 	// Began is called when a connection starts to listen, before its first notification.
-	// Earlier notifications may be lost.
+	// Notifications that were sent earlier may be lost.
 	Began func()
 	// Heard is called for each notification.
 	Heard func(payload string)
@@ -65,8 +65,8 @@ func (l Listener) Run(ctx context.Context) error {
 	}
 }
 
-// listen listens on one connection until it fails. began reports whether it ever
-// listened.
+// listen listens on one connection until it fails. began reports whether it started to
+// listen.
 func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, err error) {
 	conn, err := connect(ctx, cfg)
 	if err != nil {
@@ -89,7 +89,7 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 			return true, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			if err := isStillRight(ctx, conn, cfg); err != nil {
-				return true, fmt.Errorf("the connection does not answer, or leads to the wrong host: %w", err)
+				return true, fmt.Errorf("the host does not answer or has the wrong role: %w", err)
 			}
 		default:
 			return true, fmt.Errorf("wait: %w", err)
@@ -97,7 +97,8 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 	}
 }
 
-// lock takes the lock shared, because a lost connection may still hold it.
+// lock takes the lock in shared mode. In exclusive mode, it could have to wait for an
+// earlier connection that PostgreSQL does not yet know to be lost.
 func (l Listener) lock(ctx context.Context, conn *pgx.Conn) error {
 	if l.Lock == 0 {
 		return nil
@@ -111,8 +112,8 @@ func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 	return conn.WaitForNotification(waiting)
 }
 
-// isStillRight checks that the host answers and still has the role that the URL asks
-// for: a demoted primary may stay up, but sends no notifications.
+// isStillRight checks that the host answers and still has the role that the URL requires
+// (target_session_attrs). A demoted primary may stay up, but it sends no notifications.
 func isStillRight(ctx context.Context, conn *pgx.Conn, cfg *pgx.ConnConfig) error {
 	if cfg.ValidateConnect == nil {
 		return probe(ctx, conn, "SELECT 1")

@@ -10,26 +10,28 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A dead network reports no error. Three checks notice a dead connection: a ping before
+// A dead network reports no error. Three checks detect a dead connection: a ping before
 // the first statement after a silence (answers), the watchdog during a statement, and
 // TCP's own timeouts (tcp.go).
 
 const (
-	// pingAfter is how long a connection may be silent before it must answer a ping before
-	// its next statement.
+	// A connection that has been silent for pingAfter must answer a ping before its next
+	// statement.
 	pingAfter = time.Second
 	pingLimit = time.Second
 )
 
-// answers pings a connection that has been silent for pingAfter. If the ping times out,
-// the other silent connections are probably dead too: answers evicts them all, because
-// each would cost its caller a second.
+// answers reports whether a connection works. It pings the connection if it has been
+// silent for pingAfter. If the ping times out, the other silent connections are probably
+// dead too. answers then evicts them all, because each of them would delay a caller by
+// pingLimit.
 func (p *Pool) answers(ctx context.Context, conn *pgxpool.Conn) bool {
 	s, began := socketOf(conn.Conn().PgConn()), clock()
 	if s.heard.Load() > max(began-int64(pingAfter), p.doubted.Load()) {
 		return true
 	}
-	// A canceled caller must not cost the connection.
+	// The ping does not use ctx: if the caller canceled it, pgx would close the
+	// connection.
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingLimit)
 	defer cancel()
 	s.pinged.Store(true)
@@ -42,7 +44,8 @@ func (p *Pool) answers(ctx context.Context, conn *pgxpool.Conn) bool {
 	return err == nil
 }
 
-// evict cuts the connections that run no statement and have been silent since then.
+// evict cuts the connections that run no statement and have received nothing since the
+// given time.
 func (p *Pool) evict(ctx context.Context, since int64) {
 	silent := func(s *socket) bool { return s.heard.Load() < since }
 	for _, s := range p.sockets.where(func(s *socket) bool { return s.pinged.Load() && silent(s) }) {
@@ -58,8 +61,8 @@ func (p *Pool) evict(ctx context.Context, since int64) {
 
 const (
 	watchEvery = 250 * time.Millisecond
-	// suspectAfter is how long a connection may wait before the watchdog asks PostgreSQL
-	// whether it still runs the statement.
+	// suspectAfter is how long a connection may wait for an answer before the watchdog
+	// asks PostgreSQL whether it still runs the statement.
 	suspectAfter = time.Second
 	// askEvery is the time between two such queries.
 	askEvery = 500 * time.Millisecond
@@ -67,8 +70,9 @@ const (
 )
 
 // watchdog cuts connections that wait for an answer that will never arrive. A slow
-// statement may be fine, and a network may acknowledge bytes that it does not deliver, so
-// only PostgreSQL knows: the watchdog asks it on a separate connection.
+// statement may be fine, and a network may acknowledge bytes that it does not deliver.
+// The watchdog therefore asks PostgreSQL, on a separate connection, whether an answer
+// will come.
 type watchdog struct {
 	sockets   *sockets
 	cfg       *pgx.ConnConfig
@@ -77,7 +81,7 @@ type watchdog struct {
 	notBefore int64
 }
 
-// suspect is a connection that has waited since a time before suspectAfter.
+// suspect is a connection that has waited for an answer for longer than suspectAfter.
 type suspect struct {
 	socket *socket
 	since  int64
@@ -85,7 +89,7 @@ type suspect struct {
 
 func newWatchdog(sockets *sockets, cfg *pgx.ConnConfig) *watchdog {
 	cfg = cfg.Copy()
-	cfg.ConnectTimeout = min(cfg.ConnectTimeout, askLimit) // of each host
+	cfg.ConnectTimeout = min(cfg.ConnectTimeout, askLimit) // for each host
 	return &watchdog{sockets: sockets, cfg: cfg, anyHost: newHosts(cfg).several && cfg.ValidateConnect == nil}
 }
 
@@ -125,8 +129,9 @@ func (w *watchdog) look(ctx context.Context) {
 	}
 }
 
-// suspects leaves out idle connections. One may have a Read in flight: after a slow Write,
-// pgx reads in the background, and that Read may outlast the answer.
+// suspects returns the suspect connections. It leaves out idle ones, which may have a
+// Read in flight: after a slow Write, pgx reads in the background, and that Read may
+// continue after the answer.
 func (w *watchdog) suspects() (found []suspect) {
 	before := clock() - int64(suspectAfter)
 	for _, s := range w.sockets.where(func(s *socket) bool { return s.backend.pid != 0 }) {
@@ -137,9 +142,10 @@ func (w *watchdog) suspects() (found []suspect) {
 	return found
 }
 
-// ask returns the suspects' backends that exist and may still answer. A backend of
-// another server than the one that answers is gone, because that server replaced it,
-// unless the URL allows both.
+// ask returns the backends (PostgreSQL processes) of the suspects that may still answer.
+// A backend counts as gone if ask reaches another server, which must have replaced that
+// of the backend. If the URL allows several servers, both may be up, so the backend
+// counts as alive.
 func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]bool, error) {
 	limited, cancel := context.WithTimeout(ctx, time.Duration(1+len(w.cfg.Fallbacks))*askLimit)
 	defer cancel()
@@ -174,7 +180,7 @@ func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]boo
 }
 
 // backendsServing excludes backends that have been idle for half a second while we wait
-// for them. A shorter wait may be an answer in flight.
+// for their answer. If a backend has been idle for less, its answer may be in flight.
 const backendsServing = `
 SELECT pid FROM pg_stat_activity
 WHERE pid IN (%s)

@@ -11,24 +11,25 @@ import (
 	"time"
 )
 
-// LockID returns the id of the advisory lock, or of the turn, of the parts. It is a hash,
-// so nobody can target a lock by choosing an id.
+// LockID returns the id of an advisory lock, or of a turn (see Share.InTurn), for the
+// parts, such as the ids of a row. The id is a hash, so that clients cannot choose parts
+// that collide with a given lock.
 func LockID(parts ...[]byte) int64 {
 	digest := sha256.Sum256(slices.Concat(parts...))
 	return int64(binary.BigEndian.Uint64(digest[:]))
 }
 
-// TryLock takes the advisory lock until the end of q's transaction and reports whether
-// it got it. It never waits. All locks of a database share one number space.
+// TryLock takes the advisory lock until the end of q's transaction and reports whether it
+// succeeded. It never waits. All advisory locks of a database share one number space.
 func TryLock(ctx context.Context, q Querier, id int64) (bool, error) {
 	var locked bool
 	err := q.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", id).Scan(&locked)
 	return locked, err
 }
 
-// Lock is TryLock, but waits for the lock up to the limit. The limit then bounds the
-// transaction's other waits for locks too. After false, the transaction can only be
-// rolled back.
+// Lock is like TryLock, but waits up to the limit. The limit then also bounds the
+// transaction's later waits for locks. After false, the transaction can only be rolled
+// back.
 func Lock(ctx context.Context, q Querier, id int64, limit time.Duration) (bool, error) {
 	_, err := q.Exec(ctx, lockWithin, id, strconv.FormatInt(limit.Milliseconds(), 10))
 	if isLockTimeout(err) {
@@ -44,14 +45,14 @@ WITH bounded AS MATERIALIZED (
 SELECT pg_advisory_xact_lock($1)
 FROM bounded`
 
-// turnLimit is how long a caller waits for its turn. The rest of a request's time is
-// enough for its statement.
+// turnLimit is how long a caller waits for its turn. It leaves enough of a request's time
+// for the statement.
 const turnLimit = 5 * time.Second
 
-// turns makes callers that need the same lock of the database wait in the process, where a
-// wait costs no connection. The lock may be that of a row or of a value in a unique index,
-// or an advisory lock. The statement still takes it, because other replicas have their own
-// turns.
+// turns lets callers that need the same lock of the database wait in this process, where
+// waiting costs no connection. The lock may be on a row or on a value in a unique index,
+// or be an advisory lock. The statement still takes the lock, because other replicas have
+// their own turns.
 type turns struct {
 	mu    sync.Mutex
 	lines map[int64][]chan struct{} // the waiting callers of each turn that is taken
@@ -59,8 +60,9 @@ type turns struct {
 
 func newTurns() *turns { return &turns{lines: map[int64][]chan struct{}{}} }
 
-// take waits until the turn is free, first come, first served. Its only error is that of
-// ctx. Without an error, the caller must call end.
+// take waits until the turn is free. Callers are served in the order in which they
+// arrive. If ctx ends first, take returns the error of ctx. Without an error, the caller
+// must call end.
 func (t *turns) take(ctx context.Context, lockID int64) error {
 	next := t.join(lockID)
 	if next == nil {
@@ -118,7 +120,8 @@ func (t *turns) join(lockID int64) (next chan struct{}) {
 	return next
 }
 
-// quit leaves the queue. If the turn came at the same moment, quit passes it on.
+// quit removes a caller from the queue. If its turn came at the same moment, quit passes
+// the turn on.
 func (t *turns) quit(lockID int64, next chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

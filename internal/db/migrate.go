@@ -26,8 +26,8 @@ type Migration struct {
 	AppliedAt time.Time // zero if it is pending
 }
 
-// A migration that waits for a lock blocks all later statements on that table. So it
-// gives up soon, lets them pass, and is retried.
+// A migration that waits for a table's lock blocks all later statements on that table. It
+// therefore gives up after a short wait, lets them pass, and tries again.
 const (
 	migrationLockTimeout = 3 * time.Second
 	migrationLockTries   = 20
@@ -35,9 +35,9 @@ const (
 )
 
 // MigrateUp applies the pending migrations in files to the database at url. It returns
-// those that it applied, also with an error. Concurrent runs are safe: one migrates, the
-// others wait and find nothing to do. url must not lead through a pooler in transaction
-// mode.
+// the migrations that it applied, even if it also returns an error. Concurrent runs are
+// safe: one migrates, and the others wait and find nothing to do. url must not go through
+// a pooler in transaction mode.
 func MigrateUp(ctx context.Context, url string, files fs.FS) (done []Migration, err error) {
 	for range migrationLockTries {
 		var more []Migration
@@ -54,7 +54,7 @@ func MigrateUp(ctx context.Context, url string, files fs.FS) (done []Migration, 
 		case <-time.After(migrationLockPause/2 + rand.N(migrationLockPause)):
 		}
 	}
-	return done, fmt.Errorf("another transaction holds a lock that the migration needs, see pg_stat_activity: %w", err)
+	return done, fmt.Errorf("another transaction holds a lock that the migration needs (see pg_stat_activity): %w", err)
 }
 
 // MigrateDown rolls back the newest migration and returns it. It returns nothing if no
@@ -124,10 +124,12 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 		params[timeout] = "0"
 	}
 	params["default_transaction_isolation"] = "read committed"
-	// PostgreSQL ends the statement and releases the lock if this process is killed.
+	// If this process is killed, PostgreSQL notices it, ends the statement and releases
+	// the lock.
 	params["client_connection_check_interval"] = "2s"
 	conns := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(prepareMigration))
-	// goose counts the tries of a locker over its lifetime, so each run needs a new one.
+	// goose counts the attempts of a locker over its lifetime, so each run needs a new
+	// one.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 5))
 	if err != nil {
 		return nil, nil, errors.Join(err, conns.Close())
@@ -144,7 +146,7 @@ func newProvider(ctx context.Context, url string, files fs.FS) (*goose.Provider,
 	return provider, func() { closeQuietly(conns) }, nil
 }
 
-// closeQuietly ignores the error: the work is committed.
+// closeQuietly ignores the error, because the work is already committed.
 func closeQuietly(conns *sql.DB) { _ = conns.Close() }
 
 // SchemaVersion returns the version of the newest applied migration, or 0 if the
@@ -160,15 +162,15 @@ func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
 	return version, err
 }
 
-// SchemaFloor returns the oldest schema version whose release the database still
-// supports. It returns ErrMisconfigured if that cannot be found although migrations are
-// recorded: then the version table is a copy, or somebody dropped orgd's tables.
+// SchemaFloor returns the schema version of the oldest release that can use the database.
+// It returns ErrMisconfigured if the version is missing although migrations are recorded:
+// the version table is then a copy, or somebody dropped orgd's tables.
 func (p *Pool) SchemaFloor(ctx context.Context) (version int64, err error) {
 	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
 		return q.QueryRow(ctx, "SELECT version FROM schema_floor").Scan(&version)
 	})
 	if hasState(err, "42P01") { // undefined table
-		return 0, fmt.Errorf("%w: the table %s says that migrations were applied, but their tables are not there: restore them, or drop %[2]s and run `server migrate up` for a new database", ErrMisconfigured, versionTable)
+		return 0, fmt.Errorf("%w: the table %s says that migrations were applied, but their tables are missing: restore them, or drop %[2]s and run `server migrate up` to start with empty tables", ErrMisconfigured, versionTable)
 	}
 	return version, err
 }

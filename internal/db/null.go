@@ -1,6 +1,6 @@
 package db
 
-// OrNull returns a parameter for v: NULL for the zero value.
+// OrNull returns v as a parameter of a statement: nil, which is NULL, for the zero value.
 func OrNull[T comparable](v T) *T {
 	var zero T
 	if v == zero {
@@ -9,7 +9,7 @@ func OrNull[T comparable](v T) *T {
 	return &v
 }
 
-// OrZero returns the value of a column: the zero value for NULL.
+// OrZero returns the value of a nullable column: the zero value for NULL.
 func OrZero[T any](v *T) T {
 	if v == nil {
 		var zero T

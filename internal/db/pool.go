@@ -23,15 +23,16 @@ type Options struct {
 	StatementTimeout time.Duration // PostgreSQL ends a longer statement; default none
 	LockTimeout      time.Duration // PostgreSQL ends a longer wait for a lock; default none
 	IdleTxTimeout    time.Duration // PostgreSQL ends a transaction that is idle for longer; default none
-	// UserTimeout is how long sent bytes may stay unacknowledged or unread; default: the
-	// system's. Do not set it for COPY, during which PostgreSQL may be too busy to read
-	// for seconds.
+	// UserTimeout is how long sent bytes may stay unacknowledged or unread; the default
+	// is the system's. Do not set it for COPY: PostgreSQL may be too busy to read for
+	// several seconds.
 	UserTimeout time.Duration
-	// Pooled means that the URL leads through a pooler in transaction mode. It passes no
-	// settings on, so none are sent. The role must set the timeouts.
+	// Pooled means that the URL goes through a pooler in transaction mode. Such a pooler
+	// does not pass settings on, so the pool sends none: the database role must set the
+	// timeouts.
 	Pooled bool
-	// Unprepared is for a pooler without prepared statements (PgBouncer before 1.21): each
-	// statement is described once, and sent in full each time.
+	// Unprepared is for a pooler that does not support prepared statements (PgBouncer
+	// before 1.21). Each statement is described once, and sent in full each time.
 	Unprepared bool
 	Tracer     Tracer // traces each statement; nil for none
 }
@@ -49,18 +50,18 @@ type Pool struct {
 	sockets        *sockets
 	hosts          *hosts
 	dials          backoff
-	doubted        atomic.Int64   // when a connection was last lost; bytes from before prove nothing
-	closing        sync.WaitGroup // closing connections and background tasks
+	doubted        atomic.Int64   // when a connection was last lost; bytes received before that do not count
+	closing        sync.WaitGroup // waits for connections being closed and for background tasks
 	trying         atomic.Bool    // keepTrying is running
 	connConfig     *pgx.ConnConfig
-	prepare        func(context.Context, *pgx.Conn) error // called after the connect
+	prepare        func(context.Context, *pgx.Conn) error // called for each new connection
 	ctx            context.Context                        // done when the pool is closed
 	cancel         context.CancelFunc
 }
 
-// Open returns a pool for the database at url. It does not wait for a connection: the
-// first use reports a database that is down. An error means that url cannot be parsed;
-// it contains no password.
+// Open returns a pool for the database at url. It does not wait for a connection: if the
+// database is down, the first use reports it. An error means that url cannot be parsed.
+// The error contains no password.
 func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 	cfg, err := parse(url, o.UserTimeout)
 	if err != nil {
@@ -110,9 +111,9 @@ func Open(ctx context.Context, url string, o Options) (*Pool, error) {
 }
 
 func setParams(params map[string]string, o Options) {
-	// Compiling a plan takes longer than our statements.
+	// JIT compilation takes longer than our statements run.
 	params["jit"] = "off"
-	params["client_min_messages"] = "warning" // see noteReplication
+	params["client_min_messages"] = "warning" // noteReplication needs the warnings
 	params["default_transaction_isolation"] = "read committed"
 	if params["idle_session_timeout"] == "" {
 		params["idle_session_timeout"] = "0"
@@ -128,8 +129,9 @@ func setParams(params map[string]string, o Options) {
 	}
 }
 
-// install sets the hooks of a new connection. It leaves pings to take: after a failed
-// ping, pgxpool keeps the connection's place for up to 15 s.
+// install sets the hooks for new connections. It turns pgxpool's pings off, because after
+// a failed ping pgxpool keeps the connection's place for up to 15 s. Pool.take pings
+// instead.
 func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	cfg.ConnConfig.OnNotice = noteReplication
@@ -164,7 +166,7 @@ func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 	}
 }
 
-// releases notes which connections of the pool are idle.
+// releases is a tracer that marks connections as idle when they return to the pool.
 type releases struct{ pgx.QueryTracer }
 
 // TraceRelease is called before a connection returns to the pool.
@@ -206,7 +208,7 @@ func (p *Pool) WriteTx(ctx context.Context, fn func(context.Context, Querier) er
 // Stat returns the current counts of connections.
 func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 
-// Waits counts the callers that wait for a connection, either for their owner's turn or
+// Waits returns counts of the callers that had to wait, either for their owner's turn or
 // for a new connection.
 func (p *Pool) Waits() Waits {
 	waits, opened := p.gate.stat(), p.pool.Stat()

@@ -8,11 +8,11 @@ import (
 )
 
 // Querier runs statements on one connection or in one transaction. Its errors have the
-// classes of this package. It is a struct, not an interface, so passing one costs no
+// classes of this package. It is a struct, not an interface, so that passing it needs no
 // allocation.
 type Querier struct{ conn querier }
 
-// querier is what a connection and a transaction of pgx have in common.
+// querier has the methods that a connection and a transaction of pgx have in common.
 type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -25,9 +25,9 @@ func (q Querier) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	return tag, Translate(err)
 }
 
-// Query runs a statement for pgx's collecting functions. The errors of the rows are
-// pgx's: Read, Write and WriteTx translate them when fn returns. Use One to tell
-// ErrNoRows before that.
+// Query runs a statement whose rows are read with pgx's collecting functions. The errors
+// of the rows are pgx's own: Read, Write and WriteTx translate them when fn returns. To
+// recognize ErrNoRows inside fn, use One.
 func (q Querier) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	rows, err := q.conn.Query(ctx, sql, args...)
 	return rows, Translate(err)

@@ -17,8 +17,8 @@ const (
 	longestPause = 500 * time.Millisecond
 )
 
-// backoff keeps a pool from dialing for each caller while connections fail. It allows
-// one attempt at a time, after a pause; other callers get a pausedError.
+// backoff keeps a pool from dialing for each caller while connections fail. It allows one
+// attempt at a time, after a pause. Other callers get a pausedError.
 type backoff struct {
 	mu     sync.Mutex
 	last   error // nil while connections succeed
@@ -27,13 +27,14 @@ type backoff struct {
 	trying bool
 }
 
-// pausedError is the error of an earlier attempt. The caller made no attempt.
+// pausedError is the error of an earlier attempt, for a caller that made no attempt
+// itself.
 type pausedError struct{ error }
 
 func (e pausedError) Unwrap() error { return e.error }
 
-// begin returns nil if the caller may try to connect now. If isTrial is true, nobody
-// else may until this attempt has ended.
+// begin returns nil if the caller may try to connect now. If isTrial is true, no other
+// caller may try until this attempt has ended.
 func (b *backoff) begin() (isTrial bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -47,7 +48,7 @@ func (b *backoff) begin() (isTrial bool, err error) {
 	return true, nil
 }
 
-// failed records why an attempt failed.
+// failed records the error of an attempt.
 func (b *backoff) failed(err error, isTrial bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,7 +58,7 @@ func (b *backoff) failed(err error, isTrial bool) {
 	if errors.Is(err, context.Canceled) {
 		return // it says nothing about PostgreSQL
 	}
-	// Attempts that began together lengthen the pause once.
+	// Attempts that began together lengthen the pause only once.
 	if isTrial || b.last == nil {
 		b.pause = min(max(2*b.pause, firstPause), longestPause)
 		b.until = time.Now().Add(b.pause/2 + rand.N(b.pause/2))
@@ -88,8 +89,8 @@ func (b *backoff) lastError() error {
 	return b.last
 }
 
-// attempt observes how an attempt to connect ends, which pgx reports only to a tracer.
-// It puts the real tracer back before pgx installs one on the connection.
+// attempt observes how an attempt to connect ends, which pgx reports only to a tracer. It
+// restores the real tracer before pgx copies the tracer to the connection.
 type attempt struct {
 	pgx.QueryTracer // the real one, or nil
 	failed          func(error)
@@ -117,7 +118,7 @@ func (a *attempt) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndD
 // While PostgreSQL rejects connections, callers wait for the open ones, and a background task
 // tries to open more. If none is open, callers try themselves.
 
-// begin returns an error if no connection may be tried now.
+// begin returns an error if the pool must not try to open a connection now.
 func (p *Pool) begin(h *hook) (err error) {
 	if p.isScarce() {
 		return pausedError{p.dials.lastError()}
@@ -140,7 +141,8 @@ func (p *Pool) startTrying() {
 	}
 }
 
-// resize admits as many callers as there are connections.
+// resize sets the capacity of the gate: to the number of open connections while no more
+// can be opened, and otherwise to maxConns.
 func (p *Pool) resize() {
 	if open := p.sockets.count(); p.isScarce() {
 		p.gate.setCapacity(min(open, p.maxConns))
@@ -149,10 +151,10 @@ func (p *Pool) resize() {
 	}
 }
 
-// keepTrying opens and closes connections until one succeeds. Then the pool may open
-// more. No caller waits for it.
+// keepTrying tries to open a connection until an attempt succeeds, and closes it again.
+// The pool may then open more. No caller waits for these attempts.
 func (p *Pool) keepTrying() {
-	defer p.startTrying() // connections may be rejected again by now
+	defer p.startTrying() // connections may have started to fail again
 	defer p.trying.Store(false)
 	for p.isScarce() {
 		select {
@@ -186,8 +188,9 @@ func (p *Pool) tryOne() error {
 }
 
 // mayRetry reports whether a caller that arrived at since and got no connection should
-// try again: an open one may become free, or nothing was tried since it arrived and
-// PostgreSQL may be back. It pauses before it returns true.
+// try again. It should if an open connection may become free, or if no attempt was made
+// since it arrived, because PostgreSQL may be back. mayRetry pauses before it returns
+// true.
 func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	wait := retryPause
 	if !p.isScarce() {
@@ -204,5 +207,6 @@ func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	}
 }
 
-// retryPause keeps a caller from spinning on a connection that is being closed.
+// retryPause keeps a caller from retrying in a busy loop while a connection is being
+// closed.
 const retryPause = 5 * time.Millisecond

@@ -13,7 +13,7 @@ import (
 // process serves many connections.
 type backend struct {
 	pid    uint32
-	server string // start time of its server, different for each server
+	server string // start time of its server, which identifies the server
 }
 
 // prepareSession prepares a direct connection to PostgreSQL for statements.
@@ -30,7 +30,8 @@ func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	row := results[1].Rows[0]
-	// An undeclared pooler reports its own process ids.
+	// If the URL goes through a pooler although Options.Pooled is false, pg.PID is an id
+	// of the pooler. backend then stays zero.
 	if string(row[0]) == strconv.FormatUint(uint64(pg.PID()), 10) {
 		socketOf(pg).backend = backend{pid: pg.PID(), server: string(row[1])}
 	}
@@ -39,8 +40,8 @@ func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 
 const identify = `SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time());`
 
-// checkEncoding rejects a database that cannot store all names. It costs nothing:
-// PostgreSQL reports its encoding when a connection is opened.
+// checkEncoding rejects a database that cannot store all characters. It needs no query:
+// PostgreSQL reports the encoding when a connection is opened.
 func checkEncoding(pg *pgconn.PgConn) error {
 	if encoding := pg.ParameterStatus("server_encoding"); encoding != "UTF8" && encoding != "" {
 		return fmt.Errorf("%w: the database's encoding is %s, and orgd needs UTF8: create it with `createdb --template=template0 --encoding=UTF8`", ErrMisconfigured, encoding)
@@ -48,8 +49,8 @@ func checkEncoding(pg *pgconn.PgConn) error {
 	return nil
 }
 
-// checkPooledSession is prepareSession for a pooler in transaction mode. It sets nothing: a
-// setting would affect other clients, or be gone in the next transaction.
+// checkPooledSession is prepareSession for a pooler in transaction mode. It changes no
+// settings: a change would affect other clients, or be gone in the next transaction.
 func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
@@ -59,7 +60,7 @@ func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	if least := string(results[1].Rows[0][1]); least == "error" {
-		return fmt.Errorf("%w: behind a pooler, client_min_messages is %q and hides commits that are not replicated: set it to `warning` on orgd's role with ALTER ROLE … SET", ErrMisconfigured, least)
+		return fmt.Errorf("%w: behind a pooler, client_min_messages is %q, which hides warnings about commits that were not replicated: set it to `warning` on orgd's role with ALTER ROLE … SET", ErrMisconfigured, least)
 	}
 	if level := string(results[1].Rows[0][0]); level != "read committed" {
 		return fmt.Errorf("%w: behind a pooler, default_transaction_isolation is %q: set it to `read committed` on orgd's role with ALTER ROLE … SET", ErrMisconfigured, level)
@@ -67,7 +68,8 @@ func checkPooledSession(ctx context.Context, conn *pgx.Conn) error {
 	return readHome(results[0]).check()
 }
 
-// prepareMigration is prepareSession for a migration, which has no time limit.
+// prepareMigration is prepareSession for migrations. It also removes the time limit of
+// transactions.
 func prepareMigration(ctx context.Context, conn *pgx.Conn) error {
 	if err := checkEncoding(conn.PgConn()); err != nil {
 		return err
@@ -79,6 +81,7 @@ func prepareMigration(ctx context.Context, conn *pgx.Conn) error {
 	return readHome(results[0]).enter(ctx, conn)
 }
 
-// endNoTransaction is for PostgreSQL 17 and newer; older ones do not know the parameter.
+// endNoTransaction turns off transaction_timeout, a parameter that PostgreSQL 17
+// introduced.
 const endNoTransaction = `
 SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) IS NOT NULL`

@@ -12,23 +12,23 @@ type Share struct {
 	pool   *Pool
 	owner  [16]byte
 	inTurn bool
-	lockID int64 // with inTurn
+	lockID int64 // used only if inTurn is true
 }
 
 // For returns an account's share. The methods of Pool are for work that no account
 // requested.
 func (p *Pool) For(account [16]byte) Share { return Share{pool: p, owner: account} }
 
-// InTurn returns the share for changes that would wait for each other in the database, such
-// as those of one row. Its calls take turns, in order of arrival, before they take a
+// InTurn returns a share for calls that would wait for each other in the database, such
+// as changes of one row. The calls take turns, in order of arrival, before they take a
 // connection, so at most one call of this process waits in the database. See LockID.
 func (s Share) InTurn(lockID int64) Share {
 	s.inTurn, s.lockID = true, lockID
 	return s
 }
 
-// TryTurn takes the turn if no call of this process has it. If ok is true, the caller must
-// call end.
+// TryTurn takes the turn if no other call of this process has it. If ok is true, the
+// caller must call end.
 func (s Share) TryTurn(lockID int64) (end func(), ok bool) {
 	if !s.pool.turns.try(lockID) {
 		return nil, false
@@ -47,8 +47,8 @@ func (s Share) Read(ctx context.Context, fn func(context.Context, Querier) error
 	return err
 }
 
-// Write runs fn once on a connection. After an error it is unknown whether fn's
-// statement took effect, unless PostgreSQL itself reported the error.
+// Write runs fn once on a connection. After an error, it is unknown whether the
+// statements of fn took effect, unless PostgreSQL itself reported the error.
 func (s Share) Write(ctx context.Context, fn func(context.Context, Querier) error) error {
 	return s.with(ctx, fn)
 }

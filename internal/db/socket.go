@@ -16,15 +16,16 @@ import (
 // errSilent means that the connection was cut because it went silent.
 var errSilent = errors.New("the connection went silent")
 
-// socket is the socket of a connection of the pool. It records when PostgreSQL last sent
-// bytes, and since when a Read waits: a dead network reports no error.
+// socket is the socket of a connection of the pool. Because a dead network reports no
+// error, it records when PostgreSQL last sent bytes, and since when a Read has been
+// waiting.
 type socket struct {
 	net.Conn
 	sockets *sockets
 	waiting atomic.Int64 // when the current Read began; 0 if there is none
 	heard   atomic.Int64 // when bytes last arrived
 	pinged  atomic.Bool  // a ping is in flight
-	idle    atomic.Bool  // it is in the pool, and no answer is due
+	idle    atomic.Bool  // it is in the pool and waits for no answer
 	open    atomic.Bool  // it is ready for statements
 	dead    atomic.Bool  // it was cut
 	hosts   *hosts
@@ -35,7 +36,7 @@ type socket struct {
 	unreplicated atomic.Bool // a commit did not wait for its standby
 }
 
-// epoch is the zero of clock.
+// epoch is the time at which clock starts.
 var epoch = time.Now()
 
 // clock returns the monotonic time in nanoseconds, never 0.
@@ -54,7 +55,7 @@ func (s *socket) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write ends the idleness of the connection: an answer is due.
+// Write also marks the connection as not idle, because PostgreSQL will answer.
 func (s *socket) Write(b []byte) (int, error) {
 	s.idle.Store(false)
 	return s.Conn.Write(b)
@@ -80,7 +81,7 @@ func (s *socket) Close() error {
 // neither drains the connection nor sends a cancel request to the host.
 func (s *socket) cut() {
 	s.dead.Store(true)
-	_ = s.Close() // discarded either way
+	_ = s.Close() // the connection is discarded even after an error
 }
 
 // socketOf returns the socket of a connection that a hook dialed.
@@ -95,7 +96,7 @@ func socketOf(conn *pgconn.PgConn) *socket {
 	}
 }
 
-// sockets are the sockets of the open connections of a pool.
+// sockets is the set of sockets of the open connections of a pool.
 type sockets struct {
 	changed func() // called when a connection is closed
 	mu      sync.Mutex
@@ -111,7 +112,7 @@ func (ss *sockets) open(s *socket) error {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.all[s] = true
-	return s.SetDeadline(time.Time{}) // clears the deadline of a host that was silent before
+	return s.SetDeadline(time.Time{}) // clears the deadline that dialWithin set
 }
 
 func (ss *sockets) remove(s *socket) {
@@ -130,7 +131,7 @@ func (ss *sockets) count() int {
 	return len(ss.all)
 }
 
-// where returns the sockets for which is returns true.
+// where returns the sockets for which is(s) is true.
 func (ss *sockets) where(is func(*socket) bool) (found []*socket) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

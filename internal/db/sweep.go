@@ -5,8 +5,8 @@ import "context"
 const sweepBatch = 1000
 
 // Sweep deletes old rows in small transactions and returns how many it deleted. The
-// statement deletes at most $1 rows. If another replica sweeps under the same lock, Sweep
-// does nothing.
+// statement must delete at most $1 rows. If another replica is sweeping under the same
+// lock, Sweep does nothing.
 func (p *Pool) Sweep(ctx context.Context, lockID int64, statement string) (int64, error) {
 	var swept int64
 	for {

@@ -9,27 +9,30 @@ import (
 	"time"
 )
 
-// dialer opens sockets that detect a dead network. Its settings are parameters of
-// libpq in the database URL. pgx does not know them and would send them to PostgreSQL.
+// dialer opens sockets that detect a dead network. The settings come from parameters of
+// the database URL that libpq defines. pgx does not know these parameters and would send
+// them to PostgreSQL.
 // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 type dialer struct {
 	keepalive   net.KeepAliveConfig
 	userTimeout time.Duration // how long sent bytes may stay unacknowledged or unread; 0 means the system's default
 }
 
-// UserTimeout is for connections with small statements. PostgreSQL reads these at once,
-// so unacknowledged bytes mean that the network is dead.
+// UserTimeout is the value of Options.UserTimeout for connections with small statements.
+// PostgreSQL reads these immediately, so unacknowledged bytes mean that the network is
+// dead.
 const UserTimeout = 5 * time.Second
 
-// Defaults of the dialer. Idle connections are probed more often than firewalls and NAT
-// gateways drop them (AWS 350 s, Azure 240 s).
+// Defaults of the dialer. Idle connections are probed often enough that firewalls and NAT
+// gateways do not drop them (AWS does so after 350 s, Azure after 240 s).
 const (
 	defaultKeepaliveIdle     = 10 * time.Second
 	defaultKeepaliveInterval = 2 * time.Second
 	defaultKeepaliveCount    = 3
 )
 
-// newDialer removes its parameters from params. userTimeout is the default.
+// newDialer reads the parameters of the dialer and removes them from params. userTimeout
+// is the default for tcp_user_timeout.
 func newDialer(params map[string]string, userTimeout time.Duration) (dialer, error) {
 	d := dialer{
 		keepalive: net.KeepAliveConfig{
@@ -61,7 +64,8 @@ func newDialer(params map[string]string, userTimeout time.Duration) (dialer, err
 // dial is a pgconn.DialFunc. pgconn bounds it by the connect timeout. The cancel request
 // of a lost connection uses the same function, bounded by cancelLimit.
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	// A negative KeepAlive keeps net from setting its own.
+	// A negative KeepAlive turns off package net's default keepalive if d.keepalive is
+	// off.
 	n := net.Dialer{KeepAlive: -1, KeepAliveConfig: d.keepalive}
 	if d.userTimeout > 0 && network != "unix" {
 		n.Control = func(_, _ string, c syscall.RawConn) error { return setUserTimeout(c, d.userTimeout) }

@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// setUserTimeout does nothing: only Linux has the option. Elsewhere keepalive detects a
-// dead network, only later.
+// setUserTimeout does nothing, because only Linux has TCP_USER_TIMEOUT. On other systems,
+// keepalive detects a dead network, but later.
 func setUserTimeout(syscall.RawConn, time.Duration) error { return nil }

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connectLimit bounds a connection to one host, from the dial to the first prompt, if
-// the URL has no connect_timeout.
+// connectLimit bounds the time to connect to one host, until PostgreSQL is ready for a
+// query, if the URL has no connect_timeout.
 const connectLimit = 2 * time.Second
 
 // parse parses a database URL as libpq does, with the parameters of pgxpool and of TCP
@@ -28,7 +28,7 @@ func parse(url string, userTimeout time.Duration) (*pgxpool.Config, error) {
 		return nil, err
 	}
 	cfg.ConnConfig.DialFunc = dialer.dial
-	// Names are UTF-8, whatever the role, the database or the URL sets.
+	// orgd sends text as UTF-8, whatever the role, the database or the URL sets.
 	cfg.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = connectLimit
@@ -36,11 +36,12 @@ func parse(url string, userTimeout time.Duration) (*pgxpool.Config, error) {
 	return cfg, nil
 }
 
-// pgx parses any other text, such as jdbc:…, as keywords and values.
+// urlForm matches the texts that CheckURL accepts. pgx would parse any other text, such
+// as jdbc:…, as keywords and values.
 var urlForm = regexp.MustCompile(`^(postgres|postgresql)://|^[a-z_]+ *=`)
 
-// CheckURL returns an error if url, the value of the variable name, cannot be the URL
-// of orgd's database. The error contains no password.
+// CheckURL returns an error if url, the value of the variable called name, cannot be the
+// URL of orgd's database. The error contains no password.
 func CheckURL(name, url string) error {
 	if strings.TrimSpace(url) != url {
 		return fmt.Errorf("%s begins or ends with a space or a line break: remove it", name)
