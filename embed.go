@@ -3,7 +3,7 @@ package orgd
 
 import _ "embed"
 
-// OpenAPIYAML describes the API. It is written by hand.
+// OpenAPIYAML is the OpenAPI description of the API. It is written by hand.
 //
 //go:embed openapi.yaml
 var OpenAPIYAML []byte
@@ -14,7 +14,7 @@ var OpenAPIYAML []byte
 //go:embed openapi.json
 var OpenAPIJSON []byte
 
-// Compose is the Compose file. `server dev` starts PostgreSQL from it if Docker is
+// Compose is docker-compose.yml. `server dev` starts PostgreSQL from it if Docker is
 // available and no PostgreSQL is installed.
 //
 //go:embed docker-compose.yml

@@ -17,9 +17,9 @@ import (
 type accountsCommand struct {
 	Create  accountsCreate  `cmd:"" help:"Create an account."`
 	List    accountsList    `cmd:"" help:"List the accounts, newest first."`
-	Suspend accountsSuspend `cmd:"" help:"Make all keys of an account invalid, at once on every server."`
+	Suspend accountsSuspend `cmd:"" help:"Make all keys of an account invalid, immediately and on every server."`
 	Resume  accountsResume  `cmd:"" help:"Make the keys of a suspended account valid again."`
-	Delete  accountsDelete  `cmd:"" help:"Delete a suspended account with everything that belongs to it."`
+	Delete  accountsDelete  `cmd:"" help:"Delete a suspended account and everything that belongs to it."`
 }
 
 type accountsCreate struct {
@@ -63,7 +63,7 @@ type accountsList struct {
 	JSON          bool `help:"Print the accounts as JSON."`
 }
 
-// Run prints a table, or an array of account objects.
+// Run prints the accounts as a table, or with --json as an array of account objects.
 func (c *accountsList) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
@@ -96,13 +96,14 @@ func formatSuspended(a accounts.Account) string {
 	return formatTime(*a.SuspendedAt)
 }
 
-// accountFlags identify one account.
+// accountFlags are the flags of a command for one account.
 type accountFlags struct {
 	databaseFlags `embed:""`
-	ID            uuid.UUID `arg:"" help:"Id of the account; see accounts list."`
+	ID            uuid.UUID `arg:"" help:"Id of the account (see accounts list)."`
 }
 
-// change runs fn on the account, and passes the result to show or prints it as JSON.
+// change runs fn, which changes the account, and prints the result: as JSON, or with
+// show.
 func (f accountFlags) change(ctx context.Context, std streams, asJSON bool, fn func(*accounts.Repository) (accounts.Account, error), show func(accounts.Account)) error {
 	return withPool(ctx, f.databaseFlags, func(pool *db.Pool) error {
 		changed, err := fn(accounts.NewRepository(pool))
@@ -122,7 +123,7 @@ type accountsSuspend struct {
 	JSON         bool `help:"Print the account as JSON."`
 }
 
-// Run suspends the account and prints since when it is suspended.
+// Run suspends the account and prints when it was suspended.
 func (c *accountsSuspend) Run(ctx context.Context, std streams) error {
 	return c.change(ctx, std, c.JSON, func(r *accounts.Repository) (accounts.Account, error) {
 		return r.Suspend(ctx, c.ID)
@@ -134,7 +135,7 @@ type accountsResume struct {
 	JSON         bool `help:"Print the account as JSON."`
 }
 
-// Run ends the suspension.
+// Run makes the keys of a suspended account valid again.
 func (c *accountsResume) Run(ctx context.Context, std streams) error {
 	return c.change(ctx, std, c.JSON, func(r *accounts.Repository) (accounts.Account, error) {
 		return r.Resume(ctx, c.ID)
@@ -145,7 +146,7 @@ type accountsDelete struct {
 	accountFlags `embed:""`
 }
 
-// Run deletes the account and shows a progress bar. It can be interrupted: the next run
+// Run deletes the account and shows a progress bar. If it is interrupted, the next run
 // continues.
 func (c *accountsDelete) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
@@ -161,7 +162,7 @@ func (c *accountsDelete) Run(ctx context.Context, std streams) error {
 		}
 		switch {
 		case errors.Is(err, accounts.ErrNotSuspended):
-			return fmt.Errorf("account %s is not suspended: suspend it first with `server accounts suspend %s`. A suspension can be undone, a deletion cannot", c.ID, c.ID)
+			return fmt.Errorf("account %s is not suspended: suspend it first with `server accounts suspend %s`. A suspension can be undone; a deletion cannot", c.ID, c.ID)
 		case errors.Is(err, accounts.ErrNotFound):
 			return err
 		case err != nil:

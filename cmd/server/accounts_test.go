@@ -106,7 +106,7 @@ func TestDeleteAccount(t *testing.T) {
 			t.Errorf("exit %d, %s", code, errs)
 		}
 	}
-	refused("is not suspended: suspend it first with `server accounts suspend " + gone.String() + "`. A suspension can be undone, a deletion cannot")
+	refused("is not suspended: suspend it first with `server accounts suspend " + gone.String() + "`. A suspension can be undone; a deletion cannot")
 	succeed(t, "accounts", "suspend", database, gone.String())
 	d.Exec(t, "CREATE SEQUENCE deletions")
 	d.Exec(t, `CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -17,17 +17,19 @@ import (
 	"orgd/internal/uuid"
 )
 
-// bootstrapFlags are a first account and key for machines, which cannot read a key from
-// the output of a command. The serving role may not create accounts, so `migrate up` does.
+// bootstrapFlags let `migrate up` create a first account and register its key, for
+// automated deployments, which cannot read a key from the output of a command. `serve`
+// does not do this, because its database role may not create accounts.
 type bootstrapFlags struct {
 	Account string          `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account, which is created if it does not exist, or the id of an existing account (default: none)."`
-	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File with a key to register for that account, if it is not registered yet; see keys generate (default: none)."`
-	Scopes  []apikeys.Scope `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes for a newly registered key, separated by commas; a registered key keeps its scopes (default: all)."`
+	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File that contains a key to register for that account; create it with keys generate. A key that is already registered is not changed (default: none)."`
+	Scopes  []apikeys.Scope `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes of a newly registered key, separated by commas; an already registered key keeps its scopes (default: all)."`
 
-	key apikeys.Key // in KeyFile
+	key apikeys.Key // the content of KeyFile, read by Validate
 }
 
-// Validate reads the key, so a wrong file is reported before anything changes.
+// Validate also reads the key, so that an invalid file is reported before anything
+// changes.
 func (f *bootstrapFlags) Validate() error {
 	if f.Account == "" && f.KeyFile == "" {
 		return nil
@@ -40,7 +42,7 @@ func (f *bootstrapFlags) Validate() error {
 	}
 	for i, scope := range f.Scopes {
 		if !slices.Contains(apikeys.Scopes, scope) || slices.Contains(f.Scopes[:i], scope) {
-			return fmt.Errorf("ORGD_BOOTSTRAP_SCOPES has the unknown or repeated scope %q; the scopes are %s", scope, listScopes(apikeys.Scopes))
+			return fmt.Errorf("ORGD_BOOTSTRAP_SCOPES contains %q, which is unknown or repeated; the scopes are %s", scope, listScopes(apikeys.Scopes))
 		}
 	}
 	key, err := readKeyFile(f.KeyFile)
@@ -59,10 +61,10 @@ func listScopes(scopes []apikeys.Scope) string {
 	return strings.Join(names, ",")
 }
 
-// readKeyFile reads a key, which one line break may follow. Its errors do not quote the
-// contents.
+// readKeyFile reads the key in a file. The key may be followed by one line break. Errors
+// do not quote the content of the file.
 func readKeyFile(path string) (apikeys.Key, error) {
-	// Before it is opened: a pipe would block.
+	// Check the type before opening the file: opening a pipe would block.
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -70,7 +72,7 @@ func readKeyFile(path string) (apikeys.Key, error) {
 	case !info.Mode().IsRegular():
 		return apikeys.Key{}, fmt.Errorf("%s is not a regular file", path)
 	case info.Mode().Perm()&0o002 != 0:
-		return apikeys.Key{}, fmt.Errorf("%s has mode %04o, so anyone can replace the key: run chmod o-w", path, info.Mode().Perm())
+		return apikeys.Key{}, fmt.Errorf("%s has mode %04o, so any user can replace the key: run `chmod o-w %[1]s`", path, info.Mode().Perm())
 	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
@@ -87,30 +89,30 @@ func readKeyFile(path string) (apikeys.Key, error) {
 	return keyIn(path, text)
 }
 
-// keyIn returns the key that a file contains.
+// keyIn returns the key in text, the content of the file at path.
 func keyIn(path string, text []byte) (apikeys.Key, error) {
 	key, err := apikeys.ParseKey(string(bytes.TrimSuffix(text, []byte("\n"))))
 	switch {
 	case err == nil && !key.IsVaried():
-		return apikeys.Key{}, fmt.Errorf("the key in %s is not random: make one with `server keys generate`", path)
+		return apikeys.Key{}, fmt.Errorf("the key in %s is not random: generate one with `server keys generate`", path)
 	case err == nil:
 		return key, nil
 	case len(bytes.TrimSpace(text)) == 0:
-		return apikeys.Key{}, fmt.Errorf("%s is empty: make a key with `server keys generate`", path)
+		return apikeys.Key{}, fmt.Errorf("%s is empty: generate a key with `server keys generate`", path)
 	case bytes.ContainsRune(text, '\r'):
 		return apikeys.Key{}, fmt.Errorf("%s has Windows line breaks (CRLF): save it with LF, or without a line break", path)
 	case bytes.HasPrefix(text, []byte("\ufeff")):
 		return apikeys.Key{}, fmt.Errorf("%s begins with a byte order mark: save it without one", path)
 	case len(bytes.Fields(text)) > 1:
-		return apikeys.Key{}, fmt.Errorf("%s contains more than one key or other text: leave only the key", path)
+		return apikeys.Key{}, fmt.Errorf("%s contains more than one key, or other text: leave only the key", path)
 	case bytes.ContainsAny(text, " \t\v\f\n"):
-		return apikeys.Key{}, fmt.Errorf("%s has white space around the key: leave only the key, and at most one line break", path)
+		return apikeys.Key{}, fmt.Errorf("%s has white space around the key: leave only the key, and at most one line break after it", path)
 	}
-	return apikeys.Key{}, fmt.Errorf("%s does not contain a key, or it is damaged: make one with `server keys generate`", path)
+	return apikeys.Key{}, fmt.Errorf("%s does not contain a valid key: generate one with `server keys generate`", path)
 }
 
-// run makes sure that the account and the key exist, and says what it did. An existing account or
-// registered key stays as it is, so a key that was revoked stays revoked.
+// run creates the account and registers the key if they do not exist, and prints what it
+// did. It does not change what exists: a revoked key stays revoked.
 func (f *bootstrapFlags) run(ctx context.Context, pool *db.Pool, w io.Writer) error {
 	if f.Account == "" {
 		return nil

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// byteSize is a number of bytes in the format of GOMEMLIMIT: 1024, 64KiB, 32MiB, 1GiB.
+// byteSize is a number of bytes. It is written like GOMEMLIMIT: 1024, 64KiB, 32MiB, 1GiB.
 type byteSize int64
 
-// sizeUnits are sorted from the largest to the smallest.
+// sizeUnits is ordered: UnmarshalText must try GiB before B, and String uses the first
+// unit that fits.
 var sizeUnits = []struct {
 	suffix string
 	bytes  int64
@@ -22,7 +23,7 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(digits, 10, 31) // that many GiB do not overflow
+		n, err := strconv.ParseUint(digits, 10, 31) // 31 bits: this many GiB fit in an int64
 		if err != nil {
 			break
 		}

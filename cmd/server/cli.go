@@ -11,16 +11,16 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// commandLine is every command. The fields of each are its flags and, with an env tag,
-// its variables: nothing else configures the program.
+// commandLine lists all commands. The fields of a command are its flags. A field with an
+// env tag can also be set by the environment variable of that name.
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" help:"Serve the API."`
-	Dev         devCommand         `cmd:"" help:"Serve the API with its own database and sample data. Needs no configuration."`
-	Migrate     migrateCommand     `cmd:"" help:"Migrate the database's schema, or show its state."`
+	Dev         devCommand         `cmd:"" help:"Serve the API with a private database and sample data. Needs no configuration."`
+	Migrate     migrateCommand     `cmd:"" help:"Migrate the database schema, or show its state."`
 	Accounts    accountsCommand    `cmd:"" help:"Manage accounts."`
 	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
 	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Check that the server on this machine is ready. For containers."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Check that the server on this machine is ready, for container health checks."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
@@ -52,7 +52,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// usageError is an error in the command line or in a variable.
+// usageError is an error in the command line or in an environment variable.
 type usageError struct{ error }
 
 func runCommand(ctx context.Context, args []string, std streams) error {
@@ -60,7 +60,7 @@ func runCommand(ctx context.Context, args []string, std streams) error {
 	helped := false
 	parser := kong.Must(&cli,
 		kong.Name("server"),
-		kong.Description("orgd, the organizations service. Most flags can be set by environment variables."),
+		kong.Description("orgd, the organizations service. Most flags can also be set by environment variables."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(int) { helped = true }),
@@ -83,6 +83,6 @@ func runCommand(ctx context.Context, args []string, std streams) error {
 	return command.Run(unknown)
 }
 
-// reportVariables are the commands that handle unknown variables themselves: serve
-// logs them, and healthcheck, which runs every few seconds, ignores them.
+// reportVariables are the commands that handle unknown environment variables themselves:
+// serve logs them, and healthcheck, which runs every few seconds, ignores them.
 var reportVariables = []string{"serve", "healthcheck"}

@@ -18,12 +18,13 @@ type serverFlags struct {
 	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (default: no traces)."`
 	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
 	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (default: ${default})."`
-	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. It matters only if the notification of a change is lost: otherwise a change takes effect immediately. 0s looks up the key on every request (default: ${default})."`
-	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the stop signal, so that load balancers can notice (default: ${default})."`
+	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. Changes of keys normally take effect immediately; the TTL matters only if a change notification is lost. With 0s, every request looks up its key (default: ${default})."`
+	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the stop signal, so that load balancers can stop sending requests (default: ${default})."`
 	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (default: ${default})."`
 }
 
-// Validate rejects the values that Kong accepts and the server does not.
+// Validate rejects values that the command-line parser accepts but the server does not
+// support.
 func (f serverFlags) Validate() error {
 	if err := validAddr("ORGD_ADMIN_ADDR", f.AdminAddr); err != nil {
 		return err
@@ -53,12 +54,13 @@ func (f serverFlags) Validate() error {
 func logLevel(name string) slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(name)); err != nil {
-		panic(err) // the flag's enum prevents it
+		panic(err) // the flag's enum allows only valid levels
 	}
 	return level
 }
 
-// firstError returns the first error: Validate reports one wrong value at a time.
+// firstError returns the first error that is not nil. Validate reports one invalid value
+// at a time.
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -88,7 +90,8 @@ func validURL(name, s, example string) error {
 	return nil
 }
 
-// validText checks a flag by a rule of the domain, which also trims its text.
+// validText checks the text of a flag with valid, a rule of the domain, and replaces it
+// with the trimmed text that valid returns.
 func validText(flag string, text *string, valid func(string) (string, error)) error {
 	trimmed, err := valid(*text)
 	if err != nil {

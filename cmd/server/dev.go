@@ -21,13 +21,13 @@ type devCommand struct {
 	Addr        string           `env:"ORGD_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API (default: ${default})."`
 	AdminAddr   string           `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles (default: ${default})."`
 	DatabaseURL telemetry.Secret `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL database to use instead of a private one."`
-	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Directory of the private database and dev.env (default: .data)."`
+	DataDir     string           `default:".data" type:"path" placeholder:"DIR" help:"Directory for the private database and dev.env (default: .data)."`
 	Orgs        int              `default:"250" placeholder:"N" help:"Minimum number of sample organizations (default: ${default})."`
 	RateLimit   int              `env:"ORGD_RATE_LIMIT" default:"0" placeholder:"N" help:"Sustained requests per second for each key, with a burst of twice as many; 0 for no limit (default: ${default})."`
 	LogLevel    string           `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
 }
 
-// Validate rejects wrong values before anything starts.
+// Validate rejects invalid values before anything starts.
 func (c *devCommand) Validate() error {
 	if err := firstError(validAddr("--addr", c.Addr), validAddr("--admin-addr", c.AdminAddr), validRate("ORGD_RATE_LIMIT", c.RateLimit)); err != nil {
 		return err
@@ -41,12 +41,12 @@ func (c *devCommand) Validate() error {
 	return nil
 }
 
-// Run serves a demo account until ctx is done, and then stops the database that it
-// started.
+// Run serves a demo account until ctx is done, and then stops the PostgreSQL that it
+// started, if any.
 func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
-	// 0711: other users may traverse but not list the directory. As root, PostgreSQL runs
-	// as another user and must reach its directory in here. Secret files have their own
-	// mode.
+	// 0711: other users may traverse but not list the directory. If root runs this
+	// command, PostgreSQL runs as another user, who must reach its data in this
+	// directory. Files with secrets have stricter modes.
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return err
 	}

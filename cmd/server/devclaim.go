@@ -8,8 +8,9 @@ import (
 	"orgd/internal/db"
 )
 
-// The table orgd_dev marks a database of `server dev`. It is created first, so a run
-// after a killed first run accepts the database.
+// The table orgd_dev marks a database that `server dev` may fill with sample data. It is
+// created before all other tables. If the first run is killed, the next one therefore
+// still accepts the database.
 const (
 	devClaimState = `
 SELECT to_regclass('orgd_dev') IS NOT NULL,
@@ -21,14 +22,15 @@ SELECT to_regclass('orgd_dev') IS NOT NULL,
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     )`
 	devClaimMark    = `CREATE TABLE orgd_dev ()`
-	devClaimComment = `COMMENT ON TABLE orgd_dev IS 'This database was made by server dev, which may fill it with sample data.'`
+	devClaimComment = `COMMENT ON TABLE orgd_dev IS 'server dev uses this database and may fill it with sample data.'`
 )
 
-var errForeignDatabase = errors.New("DATABASE_URL names a database that is not empty and was not made by `server dev`. To protect its data, no sample data was added: " +
+var errForeignDatabase = errors.New("DATABASE_URL names a database that is neither empty nor from an earlier `server dev`. To protect its data, no sample data was added: " +
 	"unset DATABASE_URL to get a private database, or name an empty one")
 
-// claimDevDatabase marks the configured database for `server dev` if it is empty. It
-// accepts a marked one, and changes nothing in any other.
+// claimDevDatabase marks the configured database for `server dev` if it is empty, and
+// accepts one that is already marked. For any other it returns an error and changes
+// nothing.
 func claimDevDatabase(ctx context.Context, url string) error {
 	pool, err := db.Open(ctx, url, db.Options{MaxConns: 1})
 	if err != nil {

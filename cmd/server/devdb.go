@@ -19,17 +19,17 @@ import (
 	"orgd/internal/pgprograms"
 )
 
-// devDatabase is where `server dev` keeps its data.
+// devDatabase is the database of `server dev`.
 type devDatabase struct {
 	url         string
 	description string
-	ended       <-chan struct{} // closed when it has exited unexpectedly; nil if we cannot know
-	stop        func() error    // returns the reason if it has exited unexpectedly
+	ended       <-chan struct{} // closed when PostgreSQL has exited; nil if `server dev` did not start the process
+	stop        func() error    // stops PostgreSQL if `server dev` started it; an error if it had already exited
 }
 
-// openDevDatabase takes the database that is configured, if it is empty or its own;
-// else starts a private one, if PostgreSQL is installed; else one in a container; else a
-// private one from programs that it downloads, with reports on progress.
+// openDevDatabase returns the configured database if there is one. Otherwise it starts a
+// private PostgreSQL if one is installed, or else one in a container, or else a private
+// one from downloaded programs. It writes the progress of a download to progress.
 func openDevDatabase(ctx context.Context, configured, dir string, progress io.Writer) (devDatabase, error) {
 	if configured != "" {
 		if err := claimDevDatabase(ctx, configured); err != nil {
@@ -39,7 +39,8 @@ func openDevDatabase(ctx context.Context, configured, dir string, progress io.Wr
 	}
 	_, missing := localpg.FindBinaries()
 	cluster := filepath.Join(dir, "postgres")
-	// Only the programs that made an existing cluster can read it.
+	// An existing private cluster has the data of earlier runs. A container would not
+	// have it.
 	if _, err := os.Stat(filepath.Join(cluster, "cluster")); err == nil || missing == nil {
 		return startPrivate(ctx, cluster, progress)
 	}
@@ -70,7 +71,7 @@ func startPrivate(ctx context.Context, dir string, progress io.Writer) (devDatab
 	}, nil
 }
 
-// createDatabase creates a database, unless it exists.
+// createDatabase creates the database unless it already exists.
 func createDatabase(ctx context.Context, url, name string) error {
 	pool, err := db.Open(ctx, url, db.Options{MaxConns: 1})
 	if err != nil {
@@ -87,8 +88,9 @@ func createDatabase(ctx context.Context, url, name string) error {
 	})
 }
 
-// startCompose runs the Compose file's PostgreSQL on a free port, as a project
-// of this directory, apart from what `docker compose up` runs.
+// startCompose starts PostgreSQL from the Compose file, on a free port. The name of the
+// Compose project is derived from dir, so the container is separate from those of `docker
+// compose up` and of other directories.
 func startCompose(ctx context.Context, dir string) (_ devDatabase, err error) {
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
@@ -115,10 +117,10 @@ func startCompose(ctx context.Context, dir string) (_ devDatabase, err error) {
 	}, nil
 }
 
-// composeProject is the name of a Compose project of ours.
+// composeProject is the name of a Compose project.
 type composeProject string
 
-// stop works after ctx is done, too.
+// stop stops the containers, even if ctx is done.
 func (p composeProject) stop(ctx context.Context) error {
 	_, err := p.run(context.WithoutCancel(ctx), "stop")
 	return err

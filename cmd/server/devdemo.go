@@ -30,7 +30,7 @@ const (
 	demoMembers = 8
 )
 
-// demo is the sample account of `server dev`, as dev.env describes it.
+// demo is the demo account of `server dev`, and the content of dev.env.
 type demo struct {
 	url         string
 	key         string
@@ -38,8 +38,8 @@ type demo struct {
 	envFile     string
 }
 
-// prepare finds the account of an earlier run by its key, or creates one. It writes
-// dev.env and fills the account up to the given number of organizations.
+// prepare finds the account of an earlier run by the key in dev.env, or creates one. It
+// writes dev.env and adds organizations until the account has the given number.
 func (d *demo) prepare(ctx context.Context, std streams, organizations int) error {
 	pool, err := db.Open(ctx, d.databaseURL, db.Options{MaxConns: 4})
 	if err != nil {
@@ -56,7 +56,8 @@ func (d *demo) prepare(ctx context.Context, std streams, organizations int) erro
 	if err != nil {
 		return err
 	}
-	// Before the organizations, so the next run finds the account if this one is killed.
+	// Write dev.env before creating organizations: if this run is killed, the next one
+	// finds the account.
 	if err := d.writeEnv(); err != nil {
 		return err
 	}
@@ -68,20 +69,21 @@ func (d *demo) prepare(ctx context.Context, std streams, organizations int) erro
 	defer bar.Done()
 	return seed.Run(ctx, pool.Pgx(), seed.Options{
 		Account: owner.AccountID, From: have, Orgs: organizations, Members: demoMembers, APIKey: owner.KeyID, Seed: defaultSeed,
-		// One worker creates them in order, which From of the next run relies on.
+		// With one worker, organizations are created in order, so the next run can
+		// continue after those that exist.
 		Workers:  1,
 		Progress: func(done int) { bar.Set(have + done) },
 	})
 }
 
-// makeAccount creates the account and its key. A key in dev.env belongs to another
-// database or is revoked; makeAccount keeps it in another file.
+// makeAccount creates the account and its key. If dev.env has a key, that key belongs to
+// another database or is revoked: makeAccount renames the file.
 func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (apikeys.Principal, error) {
 	if d.key != "" {
 		if err := os.Rename(d.envFile, d.envFile+".old"); err != nil {
 			return apikeys.Principal{}, err
 		}
-		fmt.Fprintf(std.err, "the key in %s is not valid for this database: creating a new account; the old file is kept as %s.old\n", d.envFile, d.envFile)
+		fmt.Fprintf(std.err, "the key in %s is not valid for this database: creating a new account; the old file was renamed to %s.old\n", d.envFile, d.envFile)
 	}
 	account, err := accounts.NewRepository(pool).Create(ctx, demoName, func(accounts.Account) error { return nil })
 	if err != nil {
@@ -97,8 +99,8 @@ func (d *demo) makeAccount(ctx context.Context, std streams, pool *db.Pool) (api
 	return apikeys.Principal{AccountID: account.ID, KeyID: created.APIKey.ID, Scopes: created.APIKey.Scopes}, nil
 }
 
-// writeEnv writes dev.env for a shell. It replaces the file atomically, because a run may
-// be killed at any moment.
+// writeEnv writes dev.env as a file that a shell can source. It replaces the file
+// atomically, because a run may be killed at any moment.
 func (d *demo) writeEnv() error {
 	text := "ORGD_URL=" + shellQuote(d.url) + "\nORGD_API_KEY=" + d.key + "\nDATABASE_URL=" + shellQuote(d.databaseURL) + "\n"
 	if err := os.WriteFile(d.envFile+".new", []byte(text), 0o600); err != nil {
@@ -124,7 +126,8 @@ func readKey(file string) (string, error) {
 	return "", nil
 }
 
-// shellQuote quotes s only if needed: not every reader of such files supports quotes.
+// shellQuote quotes s for a shell if needed. Plain values stay unquoted, because some
+// programs that read such files do not support quotes.
 func shellQuote(s string) string {
 	if plainValue.MatchString(s) {
 		return s

@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// lockDir makes this the only `server dev` of the directory, whichever database it uses.
-// The kernel holds the lock and releases it however the process ends; the file only
-// names the owner.
+// lockDir locks the directory for this `server dev`, whichever database it uses. The
+// kernel releases the lock when the process ends, however it ends. The content of the
+// file only names the process that holds the lock.
 func lockDir(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "dev.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	unlock = func() { _ = f.Close() } // no written data can be lost
+	unlock = func() { _ = f.Close() } // nothing depends on the content, so an error does not matter
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		defer unlock()
@@ -27,7 +27,7 @@ func lockDir(dir string) (unlock func(), err error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%s is in use by another `server dev`, process %s: stop that one, or choose another --data-dir and --addr",
+		return nil, fmt.Errorf("%s is in use by another `server dev` (process %s): stop that one, or choose another --data-dir, --addr and --admin-addr",
 			dir, strings.TrimSpace(string(owner)))
 	}
 	if err == nil {

@@ -11,12 +11,14 @@ import (
 
 const (
 	eraseInterval = time.Minute
-	// firstEraseBackoff is the wait after a failure, which grows up to eraseInterval.
+	// firstEraseBackoff is the wait after the first failure. It doubles with each further
+	// failure, up to eraseInterval.
 	firstEraseBackoff = time.Second
 )
 
-// keepErasing erases what deletions leave: at once if this process deleted, otherwise
-// within the interval. It also continues what a stopped process has left.
+// keepErasing erases the data of deleted organizations and users until ctx is done:
+// immediately after a deletion by this process, and otherwise once per interval, to
+// continue what other processes have left unfinished.
 func keepErasing(ctx context.Context, logger *slog.Logger, interval time.Duration, repository *orgs.Repository) {
 	wait, backoff := rand.N(interval), firstEraseBackoff
 	for {
@@ -38,7 +40,7 @@ func keepErasing(ctx context.Context, logger *slog.Logger, interval time.Duratio
 			backoff = firstEraseBackoff
 		}
 		if pieces > 0 {
-			logger.Info("erased", "pieces", pieces)
+			logger.Info("erased deleted data", "pieces", pieces)
 		}
 	}
 }

@@ -11,7 +11,7 @@ type healthcheckCommand struct {
 	Addr string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (default: ${default})."`
 }
 
-// Validate rejects a wrong address.
+// Validate rejects an invalid address.
 func (c *healthcheckCommand) Validate() error { return validAddr("ORGD_ADDR", c.Addr) }
 
 // Run fails unless the server is ready.
@@ -22,7 +22,7 @@ func (c *healthcheckCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A bare transport follows neither HTTP_PROXY nor redirects.
+	// A bare transport ignores HTTP_PROXY and does not follow redirects.
 	response, err := (&http.Transport{}).RoundTrip(request)
 	if err != nil {
 		return err

@@ -19,15 +19,15 @@ import (
 
 type keysCommand struct {
 	Create   keysCreate   `cmd:"" help:"Create a key. The key is shown once; it is not stored. ORGD_MAX_KEYS_PER_ACCOUNT does not apply."`
-	Generate keysGenerate `cmd:"" help:"Print a new key, without a database and without storing it, for ORGD_BOOTSTRAP_KEY_FILE."`
-	List     keysList     `cmd:"" help:"List keys, newest first, without the secrets."`
+	Generate keysGenerate `cmd:"" help:"Print a new key for ORGD_BOOTSTRAP_KEY_FILE. Needs no database; the key is not stored."`
+	List     keysList     `cmd:"" help:"List keys, newest first, without their secrets."`
 	Update   keysUpdate   `cmd:"" help:"Change a key's description, expiry or rate limit."`
-	Rotate   keysRotate   `cmd:"" help:"Replace a key. The old key expires after an overlap. The new key is shown once; it is not stored."`
+	Rotate   keysRotate   `cmd:"" help:"Replace a key. The old key keeps working for some time (see --overlap). The new key is shown once; it is not stored."`
 	Revoke   keysRevoke   `cmd:"" help:"Revoke a key immediately."`
 }
 
-// showing returns the call with a Show that prints the new key before the commit: if
-// the key cannot be printed, none is created.
+// showing returns call with a function Show that prints the new key before the
+// transaction commits. If the key cannot be printed, no key is created.
 func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
 	call.Show = func(created apikeys.Changed) error {
 		if err := printCreated(std.out, created, asJSON); err != nil {
@@ -42,13 +42,13 @@ type keysCreate struct {
 	databaseFlags `embed:""`
 	Account       uuid.UUID       `required:"" placeholder:"ID" help:"Account of the key."`
 	Description   string          `required:"" help:"Purpose of the key."`
-	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,members:write,users:erase,keys:manage,act-as-user" help:"Scope of the key; repeat for more: ${enum}."`
+	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,members:write,users:erase,keys:manage,act-as-user" help:"Scopes of the key, separated by commas: ${enum}."`
 	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"Time until the key expires, such as 720h (default: never)."`
-	RateLimit     *int32          `placeholder:"N" help:"Sustained requests per second; 0 for no limit (default: ORGD_RATE_LIMIT of the server)."`
+	RateLimit     *int32          `placeholder:"N" help:"Sustained requests per second; 0 for no limit (default: the server's ORGD_RATE_LIMIT)."`
 	JSON          bool            `help:"Print the key as JSON."`
 }
 
-// Validate rejects values that the schema would reject.
+// Validate rejects values that the database schema would reject.
 func (c *keysCreate) Validate() error {
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
 		return fmt.Errorf("--expires-in is %s; it must be 1s or more (leave it out for a key that never expires)", *c.ExpiresIn)
@@ -63,7 +63,7 @@ func validOwnRate(perSecond *int32) error {
 	return nil
 }
 
-// Run creates a key and prints it alone on its line, for use in a pipe.
+// Run creates a key and prints it alone on a line, so that a script can read it.
 func (c *keysCreate) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
@@ -93,7 +93,7 @@ func printCreated(w io.Writer, created apikeys.Changed, asJSON bool) error {
 	return err
 }
 
-// describeCreated identifies a key that was printed alone.
+// describeCreated prints the ids of a new key, unless the JSON output already has them.
 func describeCreated(w io.Writer, created apikeys.Changed, asJSON bool) {
 	if !asJSON {
 		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", created.APIKey.ID, created.APIKey.AccountID)
@@ -102,7 +102,7 @@ func describeCreated(w io.Writer, created apikeys.Changed, asJSON bool) {
 
 type keysGenerate struct{}
 
-// Run prints a key that no database knows.
+// Run prints a new key, which is not stored in any database.
 func (c *keysGenerate) Run(std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
@@ -113,11 +113,11 @@ func (c *keysGenerate) Run(std streams) error {
 
 type keysList struct {
 	databaseFlags `embed:""`
-	Account       *uuid.UUID `placeholder:"ID" help:"Only list keys of this account (default: all)."`
+	Account       *uuid.UUID `placeholder:"ID" help:"List only the keys of this account (default: all accounts)."`
 	JSON          bool       `help:"Print the keys as JSON."`
 }
 
-// Run prints a table, or the page object.
+// Run prints the keys as a table, or with --json as a page object of the API.
 func (c *keysList) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err
@@ -162,14 +162,14 @@ func formatTime(t time.Time) string {
 	return t.Format("2006-01-02T15:04:05Z")
 }
 
-// keyFlags identify one key.
+// keyFlags are the flags of a command for one key.
 type keyFlags struct {
 	databaseFlags `embed:""`
-	ID            uuid.UUID `arg:"" help:"Id of the key; see keys list."`
+	ID            uuid.UUID `arg:"" help:"Id of the key (see keys list)."`
 	JSON          bool      `help:"Print the key as JSON."`
 }
 
-// change finds the key's account, runs fn, which changes the key, and shows the result.
+// change calls fn, which changes the key, and passes the result to show.
 func (f keyFlags) change(ctx context.Context, fn func(*apikeys.Repository, apikeys.Call) (apikeys.Changed, error), show func(apikeys.Changed) error) error {
 	return withPool(ctx, f.databaseFlags, func(pool *db.Pool) error {
 		repository := apikeys.NewRepository(pool)
@@ -194,7 +194,8 @@ type keysUpdate struct {
 	DefaultRate  bool           `help:"Use the server's ORGD_RATE_LIMIT." xor:"rate"`
 }
 
-// Validate rejects values that the schema would reject, and a call that changes nothing.
+// Validate rejects values that the database schema would reject, and a command without
+// changes.
 func (c *keysUpdate) Validate() error {
 	if err := c.databaseFlags.Validate(); err != nil {
 		return err
@@ -203,7 +204,7 @@ func (c *keysUpdate) Validate() error {
 		return errors.New("nothing to change: give --description, --expires-in, --never-expires, --rate-limit or --default-rate")
 	}
 	if c.ExpiresIn != nil && *c.ExpiresIn < time.Second {
-		return fmt.Errorf("--expires-in is %s; it must be 1s or more (to end the key now, revoke it)", *c.ExpiresIn)
+		return fmt.Errorf("--expires-in is %s; it must be 1s or more (to disable the key now, revoke it)", *c.ExpiresIn)
 	}
 	if c.Description != nil {
 		if err := validText("--description", c.Description, apikeys.ValidDescription); err != nil {
@@ -248,7 +249,8 @@ func (c *keysRotate) Validate() error {
 	return c.databaseFlags.Validate()
 }
 
-// Run replaces the key and prints the new one alone on its line, for use in a pipe.
+// Run replaces the key and prints the new one alone on a line, so that a script can read
+// it.
 func (c *keysRotate) Run(ctx context.Context, std streams) error {
 	if err := std.out.mustBeOpen(); err != nil {
 		return err

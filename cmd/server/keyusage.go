@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// usageInterval is how long the last use of a key may be known to this process only.
+	// usageInterval is how often the last-use times of keys are saved.
 	usageInterval = time.Minute
 	usageLimit    = 5 * time.Second
 )
 
-// keepFlushing writes when keys were last used: about once per interval, when the server
-// is told to stop, and once more after the last request is answered. The supervisor may
-// kill the server before that last write.
+// keepFlushing saves the last-use times of keys: once per interval, when the server is
+// told to stop, and again when the last request is answered. The supervisor may kill the
+// server before it has saved them the last time.
 func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval time.Duration, usage *apikeys.Usage) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -18,14 +18,15 @@ type keyWatch struct {
 	listening atomic.Bool
 }
 
-// run drops keys from the cache as the database reports changes, until ctx is done.
-// Without reports, a cached key is used up to the TTL. The connection holds the lock,
-// which shows other replicas that this one is alive. An error means that the first try
-// found a URL that can never work.
+// run removes keys from the cache when the database reports that they changed, until ctx
+// is done. While the connection is down, reports are lost, and a cached key is used until
+// its TTL ends. The connection also holds the advisory lock, which shows other replicas
+// that this one is alive. run returns an error only if the first attempt shows that the
+// URL can never work.
 func (w *keyWatch) run(ctx context.Context, url string, lock int64) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	first, failing := true, false // failing: log a loss once
+	first, failing := true, false // failing: the loss was already logged
 	err := db.Listener{
 		URL:     url,
 		Channel: apikeys.ChangesChannel,

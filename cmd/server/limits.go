@@ -12,15 +12,15 @@ import (
 
 type limitFlags struct {
 	DBMaxConnsPerAccount  int32     `env:"ORGD_DB_MAX_CONNS_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of database connections per account. The rest are reserved for accounts that hold none. 0 means four fifths of ORGD_DB_MAX_CONNS (default: ${default})."`
-	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; requests beyond it get 503; 0 for no limit (default: ${default})."`
-	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight per account; requests beyond it get 429. An account also never holds more than half of the places of ORGD_MAX_IN_FLIGHT that other accounts leave. 0 means only this second limit (default: ${default})."`
-	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight per key; requests beyond it get 429; 0 for no limit (default: ${default})."`
-	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys per account; further creations over HTTP get 409; 0 for no limit (default: ${default})."`
-	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies, of which one account gets at most half; requests beyond it get 503; 0 for no limit (default: ${default})."`
-	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (default: none)."`
+	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; requests beyond the limit get 503; 0 for no limit (default: ${default})."`
+	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight per account; requests beyond the limit get 429. In any case, an account gets at most half of what other accounts leave of ORGD_MAX_IN_FLIGHT. 0 applies only this second limit (default: ${default})."`
+	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight per key; requests beyond the limit get 429; 0 for no limit (default: ${default})."`
+	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys per account; requests to create more get 409; 0 for no limit (default: ${default})."`
+	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies; one account gets at most half of it. Requests beyond the limit get 503; 0 for no limit (default: ${default})."`
+	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (default: none)."`
 }
 
-// Validate rejects the values that Kong accepts and the server does not.
+// Validate rejects numbers that are out of range.
 func (f limitFlags) Validate() error {
 	if f.MaxInFlight < 0 || f.MaxInFlightPerAccount < 0 || f.MaxInFlightPerKey < 0 {
 		return errors.New("ORGD_MAX_IN_FLIGHT, ORGD_MAX_IN_FLIGHT_PER_ACCOUNT and ORGD_MAX_IN_FLIGHT_PER_KEY must be 0 or more")
@@ -34,21 +34,22 @@ func (f limitFlags) Validate() error {
 	return nil
 }
 
-// minMemoryBudget is enough for one account to decode its largest body and read a page.
+// minMemoryBudget is enough for one account, which gets at most half of it, to make any
+// single request.
 const minMemoryBudget = 16 << 20
 
-// rateFlags are separate because `server dev` has other defaults.
+// rateFlags are the limits on sustained rates.
 type rateFlags struct {
 	RateLimit           int  `env:"ORGD_RATE_LIMIT" default:"100" placeholder:"N" help:"Sustained requests per second for each key, with a burst of twice as many; 0 for no limit (default: ${default})."`
 	RateLimitPerAccount *int `env:"ORGD_RATE_LIMIT_PER_ACCOUNT" placeholder:"N" help:"Sustained requests per second for each account, all its keys together, with a burst of twice as many; 0 for no limit (default: ten times ORGD_RATE_LIMIT)."`
 }
 
-// Validate rejects the values that Kong accepts and the server does not.
+// Validate rejects numbers that are out of range.
 func (f rateFlags) Validate() error {
 	return firstError(validRate("ORGD_RATE_LIMIT", f.RateLimit), validRate("ORGD_RATE_LIMIT_PER_ACCOUNT", f.perAccount()))
 }
 
-// perAccount returns the rate of an account. The default is high enough for several busy keys.
+// perAccount returns the rate limit of an account. The default allows several busy keys.
 func (f rateFlags) perAccount() int {
 	if f.RateLimitPerAccount != nil {
 		return *f.RateLimitPerAccount
@@ -78,10 +79,10 @@ func (f limitFlags) limits(rates rateFlags) orgdhttp.Limits {
 	}
 }
 
-// network is a range of addresses.
+// network is a range of IP addresses.
 type network struct{ *net.IPNet }
 
-// UnmarshalText parses CIDR notation (RFC 4632) or a single address.
+// UnmarshalText parses a range in CIDR notation (RFC 4632), or a single address.
 func (n *network) UnmarshalText(text []byte) error {
 	s := string(text)
 	if ip := net.ParseIP(s); ip != nil {

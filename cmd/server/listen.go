@@ -6,7 +6,8 @@ import (
 	"net"
 )
 
-// listeners are the addresses that a server is bound to.
+// listeners are the sockets on which a server listens: one for the API, and one for the
+// admin address.
 type listeners struct {
 	public, admin net.Listener
 }
@@ -24,12 +25,12 @@ func listen(ctx context.Context, addr, adminAddr string) (listeners, error) {
 	return listeners{public: public, admin: admin}, nil
 }
 
-// localAddr returns the address by which this machine reaches a server that listens on
+// localAddr returns an address at which this machine can reach a server that listens on
 // addr.
 func localAddr(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		panic(err) // Validate has parsed it
+		panic(err) // Validate has checked it
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
@@ -42,7 +43,8 @@ func isLoopback(addr net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// close closes the listeners. The server may have closed them before.
+// close closes the listeners. Errors do not matter: the server may already have closed
+// them.
 func (l listeners) close() {
 	_ = l.public.Close()
 	_ = l.admin.Close()

@@ -9,16 +9,18 @@ import (
 )
 
 const (
-	// lostLimit bounds one attempt, so a dead connection delays neither the next attempt
-	// nor the stop.
+	// lostLimit bounds one attempt, so that a dead connection delays neither the next
+	// attempt nor the shutdown.
 	lostLimit = 3 * time.Second
 
 	firstLostBackoff = 100 * time.Millisecond
 	lastLostBackoff  = 3 * time.Second
 )
 
-// keepRecordingLost records lost answers in the database as soon as they are known, and
-// retries until it succeeds. It returns when ctx is done, after a last attempt.
+// keepRecordingLost records in the database which creations were not answered, because
+// their client did not receive the response. A retry on another replica then finds them.
+// It records them immediately, retries until it succeeds, and returns after a last
+// attempt when ctx is done.
 func keepRecordingLost(ctx context.Context, logger *slog.Logger, repository *orgs.Repository) {
 	for running := true; running; {
 		select {

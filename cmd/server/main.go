@@ -14,15 +14,15 @@ func main() {
 	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// catchSignals returns a context that is done when the process is told to stop, by
-// SIGINT, SIGTERM or SIGHUP. A second SIGINT or SIGTERM then ends it at once.
+// catchSignals returns a context that is done when the process is told to stop by SIGINT,
+// SIGTERM or SIGHUP. After that, a second SIGINT or SIGTERM ends the process immediately.
 func catchSignals(parent context.Context) context.Context {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	// A Go program dies of SIGPIPE when the reader of its standard output or standard
-	// error exits, even if the parent ignores SIGPIPE. If the program catches it, only
-	// that write fails.
+	// By default, a Go program dies of SIGPIPE when it writes to standard output or
+	// standard error after the reader has exited, even if its parent ignores SIGPIPE. If
+	// the program catches the signal, only the write fails.
 	outlived := []os.Signal{syscall.SIGPIPE}
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		stops = append(stops, syscall.SIGHUP)
 		// A closing terminal sends SIGHUP more than once. The second must not cut the
 		// drain short.

@@ -9,7 +9,7 @@ import (
 )
 
 type migrateCommand struct {
-	Up     migrateUp     `cmd:"" help:"Apply the pending migrations. Safe to run concurrently: one run migrates, the others wait."`
+	Up     migrateUp     `cmd:"" help:"Apply the pending migrations. Safe to run concurrently: one run migrates and the others wait."`
 	Down   migrateDown   `cmd:"" help:"Roll back the newest migration."`
 	Status migrateStatus `cmd:"" help:"List the migrations and when they were applied."`
 }
@@ -19,13 +19,13 @@ type migrateUp struct {
 	bootstrapFlags `embed:""`
 }
 
-// Validate rejects wrong values before anything changes.
+// Validate rejects invalid values before anything changes.
 func (c *migrateUp) Validate() error {
 	return firstError(c.databaseFlags.Validate(), c.bootstrapFlags.Validate())
 }
 
-// Run applies the pending migrations and prints them. Then the database must have the
-// schema that a server needs, and gets the first account and key.
+// Run applies the pending migrations and prints them. It then checks the schema, and
+// creates the bootstrap account and key if they are configured.
 func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	done, err := db.MigrateUp(ctx, c.direct(), migrations.FS)
 	for _, m := range done {

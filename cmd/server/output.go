@@ -13,8 +13,8 @@ type streams struct {
 	err io.Writer
 }
 
-// output keeps the first error of writing to standard output, so a command whose
-// output is lost does not succeed.
+// output is standard output. It keeps the first write error, so that a command whose
+// output is lost fails.
 type output struct {
 	to  io.Writer
 	err error
@@ -30,10 +30,10 @@ func (o *output) Write(p []byte) (int, error) {
 
 var errOutputClosed = errors.New("standard output is closed, so the output of this command would be lost")
 
-// mustBeOpen returns an error if standard output is closed, for commands that are
-// useless without their output. For a closed standard output Go opens /dev/null, to
-// read and to write. Some programs do the same for a child whose output they ignore, so
-// a command that has another effect must not call this.
+// mustBeOpen returns an error if standard output is closed, for commands that are useless
+// without their output. Go replaces a closed standard output with /dev/null, open for
+// reading and writing. Some programs also start a child with such a /dev/null, to discard
+// its output. A command that is useful without its output must therefore not call this.
 func (o *output) mustBeOpen() error {
 	f, ok := o.to.(*os.File)
 	if !ok {
@@ -47,7 +47,7 @@ func (o *output) mustBeOpen() error {
 	if err != nil || !os.SameFile(own, null) {
 		return nil
 	}
-	// A shell's >/dev/null is opened for writing only.
+	// A shell opens >/dev/null only for writing, so this Read fails with another error.
 	if _, err := f.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
 		return errOutputClosed
 	}

@@ -17,7 +17,7 @@ type readiness struct {
 	schemaVersion atomic.Int64 // 0 if it was never read
 }
 
-// check checks the database at the start and for each readiness probe.
+// check checks the database. It runs at startup and for each readiness probe.
 func (r *readiness) check(ctx context.Context) error {
 	version, err := checkSchema(ctx, r.pool)
 	r.isReady.Store(err == nil)
@@ -28,8 +28,8 @@ func (r *readiness) check(ctx context.Context) error {
 }
 
 // checkSchema returns an error unless the database answers and has the schema that this
-// release needs, or a newer one that still supports it. It returns the version of the
-// schema, or 0 if it cannot be read.
+// release needs, or a newer schema that still supports this release. It returns the
+// version of the schema, or 0 if it cannot be read.
 func checkSchema(ctx context.Context, pool *db.Pool) (version int64, err error) {
 	if version, err = pool.SchemaVersion(ctx); err != nil {
 		return 0, err

@@ -17,7 +17,7 @@ type seedCommand struct {
 	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account to fill."`
 	Orgs          int       `required:"" placeholder:"N" help:"Number of organizations."`
 	Members       int       `placeholder:"M" help:"Maximum number of members in each organization (default: none)."`
-	Seed          uint64    `default:"1" placeholder:"S" help:"The same seed makes the same organizations (default: ${default})."`
+	Seed          uint64    `default:"1" placeholder:"S" help:"Seed of the random generator; the same seed creates the same organizations (default: ${default})."`
 }
 
 // Validate rejects numbers that are out of range.

@@ -7,7 +7,7 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// lastLinesLimit bounds how long a blocked log can delay the stop.
+// lastLinesLimit bounds how long a blocked log can delay the shutdown.
 const lastLinesLimit = time.Second
 
 type serveCommand struct {
@@ -18,7 +18,7 @@ type serveCommand struct {
 	Addr          string `env:"ORGD_ADDR" default:":8080" placeholder:"HOST:PORT" help:"Address of the API (default: ${default})."`
 }
 
-// Validate rejects wrong values before anything starts.
+// Validate rejects invalid values before anything starts.
 func (c *serveCommand) Validate() error {
 	return firstError(c.databaseFlags.Validate(), c.serverFlags.Validate(), c.rateFlags.Validate(), validAddr("ORGD_ADDR", c.Addr))
 }

@@ -19,16 +19,17 @@ import (
 	"orgd/migrations"
 )
 
-// statementTimeout is shorter than a request's deadline, so PostgreSQL ends a slow
-// statement before the request is canceled. A canceled statement costs its connection.
+// statementTimeout is shorter than the deadline of a request, so that PostgreSQL ends a
+// slow statement first. If the deadline canceled the statement, pgx would close the
+// connection.
 const statementTimeout = 8 * time.Second
 
 const (
-	// lockTimeout bounds how long callers that wait for one organization can hold all
-	// connections.
+	// lockTimeout bounds how long requests that wait for the same organization can occupy
+	// all connections.
 	lockTimeout = 2 * time.Second
-	// idleTxTimeout releases the locks of a server that vanished. Without it they are
-	// held until TCP gives up the connection.
+	// idleTxTimeout makes PostgreSQL release the locks of a server that vanished. Without
+	// it, they are held until TCP gives up on the connection.
 	idleTxTimeout = 10 * time.Second
 )
 
@@ -38,7 +39,7 @@ type serveConfig struct {
 	directURL   string // bypasses the pooler; empty: databaseURL
 	maxConns    int32
 	perAccount  int32                     // connections that one account may hold; 0 means four fifths of maxConns
-	listen      func() (listeners, error) // called once the database has not rejected this release
+	listen      func() (listeners, error) // called after the checks of the database
 	publicURL   string                    // empty: the address of the public listener
 	drainDelay  time.Duration
 	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
@@ -55,8 +56,8 @@ type serveConfig struct {
 	linesLost   func() int64 // number of log lines that could not be written
 }
 
-// serve runs the whole server, from top to bottom. It returns when ctx is done and
-// the requests in flight are answered.
+// serve starts the server, step by step. It returns when ctx is done and the requests in
+// flight are answered.
 func serve(ctx context.Context, cfg serveConfig) error {
 	tracing, err := startTracing(ctx, cfg.tracesURL, cfg.logger)
 	if err != nil {
@@ -76,8 +77,8 @@ func serve(ctx context.Context, cfg serveConfig) error {
 		return err
 	}
 
-	// Not earlier: a load balancer may send requests as soon as the server accepts
-	// connections, and they would be lost if it then exited.
+	// Listen only after the checks: a load balancer may send requests as soon as the port
+	// is open, and they would be lost if the server then exited.
 	bound, err := cfg.listen()
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func serve(ctx context.Context, cfg serveConfig) error {
 	return nil
 }
 
-// isPooled says whether statements go through a pooler.
+// isPooled reports whether statements go through a pooler.
 func (cfg serveConfig) isPooled() bool {
 	return cfg.directURL != "" && cfg.directURL != cfg.databaseURL
 }
@@ -103,8 +104,9 @@ func openPool(ctx context.Context, cfg serveConfig, t tracing) (*db.Pool, error)
 	})
 }
 
-// checkAtStart returns an error if the server must not start: a database that is down
-// or denies access may recover, one that is misconfigured or has another schema does not.
+// checkAtStart returns an error if the server must not start, because the database is
+// misconfigured or has the wrong schema. If the database is down or denies access, the
+// server starts, because the database may recover.
 func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error {
 	switch err := ready.check(ctx); {
 	case ctx.Err() != nil:
@@ -112,7 +114,7 @@ func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error 
 	case errors.Is(err, db.ErrMisconfigured):
 		return err
 	case errors.Is(err, db.ErrDenied):
-		cfg.logger.Warn("the database denies access; the server will be ready when it has access", "error", err)
+		cfg.logger.Warn("the database denies access; the server will be ready when access is granted", "error", err)
 	case errors.Is(err, db.ErrUnavailable):
 		cfg.logger.Warn("the database cannot be reached; the server will be ready when the database can be reached", "error", err)
 	case err != nil:
@@ -123,8 +125,8 @@ func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error 
 	return nil
 }
 
-// warnOfTimeouts warns of timeouts that the pooler does not pass on and the role does
-// not set.
+// warnOfTimeouts warns about timeouts that are not set. Behind a pooler, the server
+// cannot set them itself; the database role must.
 func warnOfTimeouts(ctx context.Context, logger *slog.Logger, pool *db.Pool) {
 	for name, want := range map[string]time.Duration{
 		"statement_timeout": statementTimeout, "lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": idleTxTimeout,
@@ -205,8 +207,9 @@ func (s *service) start(ctx context.Context) *errgroup.Group {
 		cfg.logger.Warn("ORGD_PUBLIC_URL is not set: links in responses point to this machine", "publicUrl", s.apiURL)
 	}
 	workers, ctx := errgroup.WithContext(ctx)
-	// These workers run until the last request is answered: the admin address, whose
-	// probes and metrics report the drain, and the key cache.
+	// Workers with lastCtx run until the last request is answered. Requests need the key
+	// cache and the record of lost answers, and the admin address reports the drain in
+	// its probes and metrics.
 	lastCtx, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	workers.Go(func() error {
 		defer stopLast()

@@ -13,8 +13,8 @@ import (
 
 const (
 	sweepInterval = time.Minute
-	// sweepLimit ends a sweep on a dead connection. The next sweep deletes what a long
-	// one leaves.
+	// sweepLimit ends a sweep that hangs on a dead connection. If it ends a long sweep,
+	// the next sweep deletes the rest.
 	sweepLimit = time.Minute
 )
 
@@ -56,5 +56,5 @@ func (s sweeper) run(ctx context.Context, logger *slog.Logger) {
 	if err != nil && ctx.Err() == nil {
 		logger.Warn("a sweep failed; the next one deletes the expired records", "records", s.records, "error", err)
 	}
-	logger.Debug("swept", "records", s.records, "deleted", deleted)
+	logger.Debug("deleted expired records", "records", s.records, "deleted", deleted)
 }

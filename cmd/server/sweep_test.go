@@ -61,11 +61,11 @@ func TestServerSweeps(t *testing.T) {
 	awaitSwept(t, d)
 	for _, records := range []string{"idempotency keys", "unanswered creations"} {
 		await(t, "the log does not report "+records, func() bool {
-			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":2500`)
+			return strings.Contains(log.String(), `"msg":"deleted expired records","records":"`+records+`","deleted":2500`)
 		})
 		// The next sweep finds nothing.
 		await(t, "no sweep follows", func() bool {
-			return strings.Contains(log.String(), `"msg":"swept","records":"`+records+`","deleted":0`)
+			return strings.Contains(log.String(), `"msg":"deleted expired records","records":"`+records+`","deleted":0`)
 		})
 	}
 	if err := r.stop(); err != nil {

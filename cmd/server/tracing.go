@@ -10,7 +10,7 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// lastTracesLimit bounds how long the last traces can delay the stop.
+// lastTracesLimit bounds how long sending the last traces can delay the shutdown.
 const lastTracesLimit = 2 * time.Second
 
 // tracing holds the tracers of a server. They are nil if no collector is configured.

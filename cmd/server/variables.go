@@ -15,11 +15,12 @@ var otherVariables = []string{
 	"ORGD_GRAFANA_PASSWORD", "ORGD_GRAFANA_PORT", "ORGD_IMAGE", "ORGD_PORT", "ORGD_POSTGRES_PASSWORD", "ORGD_POSTGRES_PORT", "ORGD_PROMETHEUS_PORT",
 }
 
-// unknownVariable is a variable that begins with ORGD_ and that nothing reads.
+// unknownVariable is an environment variable whose name begins with ORGD_ but that
+// nothing reads. The name is probably misspelled.
 type unknownVariable struct{ name, nearest string }
 
 func (v unknownVariable) String() string {
-	return fmt.Sprintf("the environment variable %s is unknown; the nearest known one is %s", v.name, v.nearest)
+	return fmt.Sprintf("the environment variable %s is unknown; did you mean %s?", v.name, v.nearest)
 }
 
 // unknownVariables returns the unknown variables among NAME=value entries, sorted by name.
@@ -49,8 +50,8 @@ func isOfKubernetes(name string, names []string) bool {
 	})
 }
 
-// variables returns the names of all variables that set flags of the node or of its
-// commands.
+// variables returns the names of all environment variables that set flags of the node or
+// of its commands.
 func variables(node *kong.Node) (names []string) {
 	for _, flag := range node.Flags {
 		names = append(names, flag.Envs...)

@@ -76,7 +76,7 @@ func TestUnknownVariablesAreReported(t *testing.T) {
 	t.Parallel()
 	misspelt := []string{"ORGD_ADRR=a-secret"}
 	d := dbtest.New(t)
-	const line = "server: warning: the environment variable ORGD_ADRR is unknown; the nearest known one is ORGD_ADDR\n"
+	const line = "server: warning: the environment variable ORGD_ADRR is unknown; did you mean ORGD_ADDR?\n"
 	for name, c := range map[string]struct {
 		args []string
 		want string
