@@ -1,5 +1,5 @@
-// Package dbtest gives each test its own database on a real PostgreSQL: the test binary
-// migrates one template and clones it for each test.
+// Package dbtest gives each test its own database on a real PostgreSQL. Each test binary
+// migrates one template database, and clones it for each test.
 package dbtest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"orgd/migrations"
 )
 
-// DB is a migrated database of one test.
+// DB is the migrated database of one test.
 type DB struct {
 	URL   string
 	Conns *db.Pool
@@ -37,7 +37,7 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// New returns a fresh migrated database, dropped when the test ends.
+// New returns a new migrated database. It is dropped when the test ends.
 func New(t testing.TB) *DB {
 	t.Helper()
 	return open(t, create(t, strconv.Quote(shared.template(t))))
@@ -81,8 +81,8 @@ func (d *DB) Exec(t testing.TB, sql string, args ...any) {
 	}
 }
 
-// create creates a database from a template, which options may follow, and returns its
-// URL.
+// create creates a database and returns its URL. template is the name of the template
+// database in SQL, and may be followed by options of CREATE DATABASE.
 func create(t testing.TB, template string) string {
 	t.Helper()
 	name := "test_" + rand.Text()
@@ -123,13 +123,13 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	if os.Getenv(URLVariable) == "" {
-		fmt.Fprintln(os.Stderr, "dbtest: PostgreSQL from", s.source.Description)
+		fmt.Fprintln(os.Stderr, "dbtest: using PostgreSQL from", s.source.Description)
 	}
 	if s.admin, err = pgxpool.New(ctx, s.source.URL); err != nil {
 		return err
 	}
 	name := "template_" + rand.Text()
-	// The locale C, so that no test depends on the locale of the machine.
+	// The locale is C, so that no test depends on the locale of the machine.
 	if err := s.exec(fmt.Sprintf(`CREATE DATABASE %q TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'`, name)); err != nil {
 		return err
 	}

@@ -18,8 +18,8 @@ func (d *DB) Account(t testing.TB) uuid.UUID {
 	return id
 }
 
-// Key creates a key of the account and returns it in clear. Without scopes it gets all of
-// them.
+// Key creates a key of the account and returns it as plain text. Without scopes, the key
+// gets all scopes.
 func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) string {
 	t.Helper()
 	if len(scopes) == 0 {
@@ -33,8 +33,8 @@ func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) strin
 	return made.Key.Reveal()
 }
 
-// Org creates an organization of the account. Zero fields of o get values, except
-// IsActive.
+// Org creates an organization of the account. Zero fields of o get defaults: the id, the
+// name, the metadata, the times and the revision.
 func (d *DB) Org(t testing.TB, account uuid.UUID, o orgs.Org) orgs.Org {
 	t.Helper()
 	if o.ID == (uuid.UUID{}) {

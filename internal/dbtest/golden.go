@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// StoredCall is what a release writes for one call with an Idempotency-Key: the text
+// StoredCall is what a release stores for one call with an Idempotency-Key: the text
 // whose digest identifies the call, and the record of its result.
 type StoredCall struct {
 	Operation string
-	Call      json.RawMessage // each byte counts
+	Call      json.RawMessage // compared byte by byte, through its digest
 	Result    json.RawMessage
 }
 
-// StoredCalls reads the stored calls of a golden file by name.
+// StoredCalls returns the stored calls of a golden file, by name.
 func StoredCalls(t testing.TB, file string) map[string]StoredCall {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -31,8 +31,8 @@ func StoredCalls(t testing.TB, file string) map[string]StoredCall {
 	return golden
 }
 
-// WantStored compares the row of the Idempotency-Key "k" with the golden one, except the
-// fields of the result in random, a PostgreSQL array of names.
+// WantStored checks that the row of the Idempotency-Key "k" equals the golden one. It
+// ignores the fields of the result that random lists, a PostgreSQL array of names.
 func (d *DB) WantStored(t testing.TB, golden StoredCall, random string) {
 	t.Helper()
 	if random == "" {
@@ -50,7 +50,7 @@ WHERE key_digest = $1`, name[:], string(golden.Result), random).Scan(&got, &resu
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, call[:]) {
-		t.Errorf("the digest is not that of %s", golden.Call)
+		t.Errorf("the stored digest is not the digest of %s", golden.Call)
 	}
 	if !same {
 		t.Errorf("wrote %s\nwant  %s", result, golden.Result)

@@ -8,7 +8,7 @@ import (
 	"orgd/migrations"
 )
 
-// MigrationsWith returns the migrations and one more, like a later release.
+// MigrationsWith returns the migrations and one more, as a later release would have.
 func MigrationsWith(t testing.TB, name, sql string) fs.FS {
 	t.Helper()
 	all := fstest.MapFS{name: {Data: []byte(sql)}}

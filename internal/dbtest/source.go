@@ -21,17 +21,18 @@ import (
 // user must be allowed to create databases and roles.
 const URLVariable = "TEST_DATABASE_URL"
 
-// VersionVariable names the environment variable that has the tests run on a downloaded
-// PostgreSQL of this major version.
+// VersionVariable is the environment variable with a major version of PostgreSQL. If it
+// is set, the tests run on a downloaded PostgreSQL of that version.
 const VersionVariable = "TEST_POSTGRES_VERSION"
 
-// Image is the container image of PostgreSQL for the tests, that of docker-compose.yml.
+// Image is the container image of PostgreSQL for the tests. It is the same as in
+// docker-compose.yml.
 const Image = "postgres:18.6"
 
 // Source is a PostgreSQL server on which tests may create databases.
 type Source struct {
 	URL         string
-	Description string // for people: which server this is
+	Description string // which server this is, for messages
 	stop        func() error
 }
 
@@ -39,8 +40,8 @@ type Source struct {
 func (s *Source) Stop() error { return s.stop() }
 
 // FindSource returns the first available server: the one in the environment, one in a
-// container, one from installed programs, one from downloaded programs. The error names
-// all ways, and why each failed.
+// container, one from installed programs, or one from downloaded programs. The error says
+// why each way failed.
 func FindSource(ctx context.Context) (*Source, error) {
 	if url := os.Getenv(URLVariable); url != "" {
 		return &Source{URL: url, Description: URLVariable, stop: func() error { return nil }}, nil
@@ -64,8 +65,9 @@ func FindSource(ctx context.Context) (*Source, error) {
 	return private, nil
 }
 
-// Programs returns the directory of the programs for a private server: the downloaded ones
-// of the version in the environment, or else installed ones, or else downloaded ones.
+// Programs returns the directory of the programs for a private server: downloaded ones of
+// the version in the environment if it is set, or else installed ones, or else downloaded
+// ones.
 func Programs(ctx context.Context) (string, error) {
 	if version := os.Getenv(VersionVariable); version != "" {
 		major, err := strconv.Atoi(version)
@@ -94,7 +96,7 @@ var settings = map[string]string{
 	"shared_buffers":     "256MB",
 }
 
-// containerLimit bounds the wait for a container whose port cannot be reached.
+// containerLimit bounds the wait for a container. Its port may be unreachable.
 const containerLimit = 30 * time.Second
 
 func startPrivate(ctx context.Context, programs string) (*Source, error) {
@@ -102,7 +104,8 @@ func startPrivate(ctx context.Context, programs string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 0711: if root runs the tests, PostgreSQL runs as another user.
+	// 0711: if root runs the tests, PostgreSQL runs as another user, who must reach its
+	// data in this directory.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, err
 	}
@@ -124,11 +127,12 @@ func startContainer(ctx context.Context) (source *Source, err error) {
 			err = fmt.Errorf("no Docker engine: %v", p)
 		}
 	}()
-	// The reaper would need another image. Stop removes the container itself.
+	// The reaper, which removes abandoned containers, would need another image. Stop
+	// removes our container.
 	if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
 		return nil, err
 	}
-	log.SetDefault(log.NewNoopLogger()) // the error says enough
+	log.SetDefault(log.NewNoopLogger()) // errors are returned instead
 	if err := pingDocker(ctx); err != nil {
 		return nil, err
 	}
@@ -139,7 +143,8 @@ func startContainer(ctx context.Context) (source *Source, err error) {
 	container, err := postgres.Run(ctx, Image,
 		postgres.WithDatabase("orgd"), postgres.WithUsername("orgd"), postgres.WithPassword("orgd"),
 		testcontainers.WithCmd(command...),
-		// Twice: the image first starts PostgreSQL to create the database.
+		// Wait for the second such line: the image first starts PostgreSQL to create the
+		// database.
 		testcontainers.WithWaitStrategyAndDeadline(containerLimit,
 			wait.ForLog("database system is ready to accept connections").WithOccurrence(2),
 			wait.ForListeningPort("5432/tcp")))

@@ -33,8 +33,8 @@ func FindBinaries() (dir string, err error) {
 	return pgprograms.Installed(user, pgprograms.AnyMajor)
 }
 
-// findPrograms returns the directory of the programs that fit the cluster, or if there
-// is no cluster, of any.
+// findPrograms returns the directory of programs that can read the cluster, or of
+// programs of any supported version if there is no cluster.
 func (s *Server) findPrograms(ctx context.Context, o Options) (string, error) {
 	if o.Programs != "" {
 		return o.Programs, nil
@@ -59,19 +59,20 @@ func (s *Server) findPrograms(ctx context.Context, o Options) (string, error) {
 		err = fmt.Errorf("%w; %w", err, failed)
 	}
 	if err != nil && major != pgprograms.AnyMajor {
-		// Not ErrNotInstalled: the caller must not use another server, without this data.
-		err = fmt.Errorf("the cluster was made by PostgreSQL %d: %v: install PostgreSQL %[1]d, or move %[3]s away to begin with an empty cluster",
+		// Do not wrap ErrNotInstalled: the caller would then use another server, which
+		// does not have this data.
+		err = fmt.Errorf("the cluster was created by PostgreSQL %d: %v: install PostgreSQL %[1]d, or move %[3]s away to start with an empty cluster",
 			major, err, filepath.Dir(s.dataDir())) //nolint:errorlint // see above
 	}
 	return programs, err
 }
 
-// ensureCluster makes the cluster if there is none, and reads its password. A new
-// cluster gets its name when it is complete.
+// ensureCluster creates the cluster if there is none, and reads its password. A new
+// cluster is renamed to its final name only when it is complete.
 func (s *Server) ensureCluster(ctx context.Context, programs string, noSync bool) error {
 	cluster := filepath.Join(s.dir, clusterDir)
 	staging := cluster + ".new"
-	if err := os.RemoveAll(staging); err != nil { // of a run that was killed
+	if err := os.RemoveAll(staging); err != nil { // left by a run that was killed
 		return err
 	}
 	if _, err := os.Stat(cluster); errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +110,7 @@ func (s *Server) initdb(ctx context.Context, programs, staging string, noSync bo
 	}
 	s.prepare(cmd, syscall.SIGKILL)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	runtime.LockOSThread() // see run
+	runtime.LockOSThread() // run explains why
 	defer runtime.UnlockOSThread()
 	err := cmd.Run()
 	if ctx.Err() != nil {

@@ -11,10 +11,12 @@ import (
 	"time"
 )
 
-// ErrInUse means that another process, or another Server of this one, uses the directory.
+// ErrInUse means that another process, or another Server of this process, uses the
+// directory.
 var ErrInUse = errors.New("the directory is in use by another process")
 
-// openDir makes the directory if it is missing, locks it, and chooses PostgreSQL's user.
+// openDir creates the directory if it is missing, locks it, and chooses the user that
+// runs PostgreSQL.
 func (s *Server) openDir(ctx context.Context, dir string) error {
 	if dir == "" {
 		return errors.New("no directory given")
@@ -23,7 +25,8 @@ func (s *Server) openDir(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	// 0711: PostgreSQL's user may enter, and nobody may list. Secrets have their own modes.
+	// 0711: the user that runs PostgreSQL may traverse but not list the directory. Files
+	// with secrets have stricter modes.
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return err
 	}
@@ -52,7 +55,7 @@ func (s *Server) takeLock() error {
 	return nil
 }
 
-// flock returns ErrInUse if another has the lock.
+// flock locks the file, or returns ErrInUse if the lock is taken.
 func flock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -61,8 +64,9 @@ func flock(f *os.File) error {
 	return err
 }
 
-// openLog opens the log, locks it, and empties it. PostgreSQL's processes inherit it as
-// their output, and share its lock: once we have the lock, none is left from before.
+// openLog opens the log, locks it, and empties it. PostgreSQL's processes inherit the log
+// as their output, and with it the lock: once we have the lock, no earlier process is
+// left.
 func (s *Server) openLog(ctx context.Context) (err error) {
 	if s.log, err = os.OpenFile(filepath.Join(s.dir, "postgres.log"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
 		return err
@@ -73,9 +77,10 @@ func (s *Server) openLog(ctx context.Context) (err error) {
 		} else if !errors.Is(err, ErrInUse) {
 			return err
 		}
-		// The process that started this server was killed: it does not lock Dir.
+		// Dir was not locked, so the process that started this earlier server was killed.
+		// Stop the server.
 		if pid, _ := s.readPIDFile(); tries == 0 && pid != 0 && !isOther(pid) {
-			_ = syscall.Kill(pid, syscall.SIGINT) // it may have ended
+			_ = syscall.Kill(pid, syscall.SIGINT) // it may have ended already
 		}
 		select {
 		case <-ctx.Done():
@@ -85,13 +90,14 @@ func (s *Server) openLog(ctx context.Context) (err error) {
 	}
 }
 
-// isOther reports whether Linux's /proc says that a process is not postgres.
+// isOther reports whether the process is certainly not postgres. Only Linux's /proc can
+// tell.
 func isOther(pid int) bool {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return err == nil && !strings.HasPrefix(string(name), "postgres")
 }
 
-// withTail adds the end of the log.
+// withTail adds the end of the log to err.
 func (s *Server) withTail(err error) error {
 	text, _ := os.ReadFile(s.log.Name())
 	end := strings.TrimSpace(string(text[max(0, len(text)-2000):]))

@@ -1,10 +1,10 @@
 // Package localpg runs a private PostgreSQL server for `server dev`, the tests and the
 // benchmark.
 //
-// The server listens on 127.0.0.1 only and asks for a random password. It does not
-// outlive the process that started it: on Linux the kernel then sends it SIGINT, even
-// after kill -9 (PR_SET_PDEATHSIG). On other systems the next Start in the same
-// directory stops it.
+// The server listens only on 127.0.0.1 and requires a random password. On Linux the
+// kernel sends it SIGINT when the process that started it ends, even after kill -9
+// (PR_SET_PDEATHSIG). On other systems, a server that is left over runs until the next
+// Start in the same directory stops it.
 package localpg
 
 import (
@@ -26,33 +26,35 @@ import (
 const (
 	superuser  = "orgd"
 	loopback   = "127.0.0.1"
-	startLimit = 2 * time.Minute // for a large cluster that recovers from a crash
+	startLimit = 2 * time.Minute // enough for a large cluster to recover from a crash
 	poll       = 10 * time.Millisecond
 )
 
 // Options say where a server keeps its data and how it is configured.
 type Options struct {
-	// Dir holds the cluster and the log. Start makes it if it is missing. If root calls
+	// Dir holds the cluster and the log. Start creates it if it is missing. If root calls
 	// Start, PostgreSQL runs as another user, who must be able to enter Dir.
 	Dir string
-	// Settings are lines of postgresql.conf, by name. Start sets the address and the
-	// port. Every user of the machine can read them (ps). With fsync off, Start does not
-	// wait for the disk when it makes the cluster.
+	// Settings are PostgreSQL parameters, by name. Start sets the address and the port
+	// itself. Every user of the machine can read the settings, because they are arguments
+	// of the process. If fsync is off, Start does not wait for the disk when it creates
+	// the cluster.
 	Settings map[string]string
-	// Programs is the directory of initdb and postgres, by default that of installed ones.
+	// Programs is the directory of the programs initdb and postgres. The default is an
+	// installed PostgreSQL.
 	Programs string
-	// Download lets Start download PostgreSQL if no suitable one is installed, and takes
-	// reports of the progress.
+	// If Download is not nil, Start downloads PostgreSQL if no suitable one is installed,
+	// and writes its progress to Download.
 	Download io.Writer
 }
 
 // Server is a running PostgreSQL server. Its methods may be called concurrently.
 type Server struct {
 	dir       string              // absolute, without symbolic links
-	owner     *syscall.Credential // of the cluster and the processes; nil for our own user
+	owner     *syscall.Credential // owns the cluster and the processes; nil for the current user
 	lock, log *os.File
 	cmd       *exec.Cmd     // the postmaster
-	done      chan struct{} // closed when it has ended
+	done      chan struct{} // closed when the postmaster has ended
 	port      int
 	password  string
 
@@ -61,15 +63,15 @@ type Server struct {
 	stopErr error
 }
 
-// Start makes the cluster if there is none, and returns when the server accepts
-// connections. It stops a server that a killed process left running, and uses the same
+// Start creates the cluster if there is none, and returns when the server accepts
+// connections. It stops a server that a killed process left running. It uses the same
 // port as the last time if that port is free.
 //
 // Errors: ErrInUse if another process, or another Server of this one, uses Dir;
-// ErrNotInstalled (wrapped) if there is no cluster yet and no PostgreSQL to make one;
-// ctx's error if ctx ended the wait; others if the cluster needs another major version
-// than is installed, if PostgreSQL's user cannot enter Dir, or, with the end of the
-// log, if PostgreSQL did not start.
+// ErrNotInstalled (wrapped) if there is no cluster yet and no PostgreSQL to create one;
+// the error of ctx if ctx ended the wait; others if the cluster needs a major version
+// that is not available, if the user that runs PostgreSQL cannot enter Dir, or, with the
+// end of the log, if PostgreSQL did not start.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s := new(Server)
 	if err := s.start(ctx, o); err != nil {
@@ -97,16 +99,16 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	return s.launch(ctx, programs, o.Settings)
 }
 
-// URL returns the address of a database of this server, with the superuser's name and
-// password. The database postgres exists.
+// URL returns the URL of a database of this server, with the name and password of the
+// superuser. The database postgres always exists.
 func (s *Server) URL(database string) string {
 	host := net.JoinHostPort(loopback, strconv.Itoa(s.port))
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(superuser, s.password), Host: host, Path: "/" + database, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
-// Done is closed when PostgreSQL has ended. If neither Stop nor Remove was called, it
-// exited unexpectedly, and Stop returns the reason.
+// Done returns a channel that is closed when PostgreSQL has ended. If neither Stop nor
+// Remove was called, PostgreSQL exited unexpectedly, and Stop returns the reason.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
 // Stop disconnects all clients, shuts the server down, and unlocks Dir. It returns an
@@ -123,8 +125,8 @@ func (s *Server) Stop() error {
 }
 
 // Remove stops the server and deletes what it wrote: the cluster, and the files in Dir
-// except the lock. It returns ErrInUse if another server uses Dir by now, and the error
-// of Stop if Stop was not called before.
+// except the lock. If Stop was not called before, Remove also returns its error. It
+// returns ErrInUse if another server has started in Dir since Stop.
 func (s *Server) Remove() error {
 	s.mu.Lock()
 	before := s.stopped

@@ -172,7 +172,7 @@ func TestClusterOfAnotherMajorVersionIsRefused(t *testing.T) {
 	version := filepath.Join(dir, "cluster/data/PG_VERSION")
 	overwrite(t, version, "12\n")
 	_, err := localpg.Start(t.Context(), cheapOptions(dir))
-	if err == nil || errors.Is(err, localpg.ErrNotInstalled) || !strings.Contains(err.Error(), "made by PostgreSQL 12") {
+	if err == nil || errors.Is(err, localpg.ErrNotInstalled) || !strings.Contains(err.Error(), "created by PostgreSQL 12") {
 		t.Fatalf("Start: %v", err)
 	}
 }

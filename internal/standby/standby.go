@@ -1,5 +1,5 @@
-// Package standby makes standby servers for the tests, with PostgreSQL's low-level backup
-// API: downloaded programs have no pg_basebackup.
+// Package standby makes standby servers for the tests. It uses PostgreSQL's low-level
+// backup API, because downloaded programs have no pg_basebackup.
 package standby
 
 import (
@@ -18,9 +18,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Make fills dir, a directory for localpg.Start, with a copy of a running server of
-// localpg. A server that is started there follows the other one. primary is the URL of
-// the superuser.
+// Make copies the cluster of a running localpg server into dir. A server that
+// localpg.Start then starts in dir is a standby of the first one. primary is the URL of
+// the running server, with its superuser.
 func Make(ctx context.Context, primary, dir string) error {
 	if err := makeCluster(ctx, primary, filepath.Join(dir, "cluster")); err != nil {
 		return fmt.Errorf("standby: %w", err)
@@ -38,7 +38,7 @@ func makeCluster(ctx context.Context, primary, cluster string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) // which ends a backup that failed
+	defer conn.Close(context.WithoutCancel(ctx)) // this also ends a backup that failed
 	var from, label string
 	if err := conn.QueryRow(ctx, "SELECT current_setting('data_directory') FROM pg_backup_start('standby', fast => true)").Scan(&from); err != nil {
 		return err
@@ -98,7 +98,7 @@ func copyData(from, to string) error {
 func copyFile(from, to string) error {
 	source, err := os.Open(from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // see copyData
+		return nil // PostgreSQL deleted it during the walk
 	}
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func copyFile(from, to string) error {
 	return errors.Join(err, target.Close())
 }
 
-// chownAll changes the owner of everything in dir to that of the other file.
+// chownAll gives everything in dir the owner of the file like.
 func chownAll(dir, like string) error {
 	info, err := os.Stat(like)
 	if err != nil {

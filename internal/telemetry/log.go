@@ -16,18 +16,17 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// maxPending is how many bytes of log lines wait for a stalled reader, about ten
-// thousand lines.
+// maxPending is the maximum size, in bytes, of the lines that wait while a write blocks:
+// about ten thousand lines.
 const maxPending = 4 << 20
 
-// gathering is how long a line may wait to be written together with others: waking the
-// writing goroutine for each line costs more than the write. A process that is killed
-// loses the lines of that time.
+// gathering is how long a line may wait to be written together with others, because
+// waking the writing goroutine for each line costs more than the write. If the process is
+// killed, the lines of that time are lost.
 const gathering = 5 * time.Millisecond
 
-// Log is a logger that never blocks its callers: one goroutine writes the lines. Lines
-// that cannot be written, or that find no room while a write blocks, are dropped and
-// counted.
+// Log is a logger that never blocks its callers: one goroutine writes the lines. A line
+// is dropped and counted if it cannot be written, or if too many lines are pending.
 type Log struct {
 	*slog.Logger
 	out      io.Writer
@@ -40,13 +39,13 @@ type Log struct {
 	ended    chan struct{}
 	closing  chan struct{}
 	lost     atomic.Int64
-	reported int64 // part of lost that was logged. Used only by the writing goroutine.
+	reported int64 // how many of the lost lines were logged. Used only by the writing goroutine.
 	failing  bool  // the last write failed. Used only by the writing goroutine.
 	torn     bool  // the last write ended inside a line. Used only by the writing goroutine.
 }
 
-// StartLog returns a log that writes one JSON object per line to out. It reports the
-// first of several failed writes on problems. Close ends it.
+// StartLog returns a log that writes one JSON object per line to out. When writes start
+// to fail, it reports the first failure on problems. The caller must call Close.
 func StartLog(out, problems io.Writer, level slog.Level) *Log {
 	l := &Log{
 		out: out, problems: problems,
@@ -60,7 +59,8 @@ func StartLog(out, problems io.Writer, level slog.Level) *Log {
 // Lost returns the number of dropped lines.
 func (l *Log) Lost() int64 { return l.lost.Load() }
 
-// Close writes the pending lines, and gives up after the limit. Later lines are dropped.
+// Close writes the pending lines. It gives up after the limit. Lines that are logged
+// later are dropped.
 func (l *Log) Close(limit time.Duration) {
 	close(l.closing)
 	select {
@@ -69,7 +69,7 @@ func (l *Log) Close(limit time.Duration) {
 	}
 }
 
-// appender is the writer of the logger.
+// appender adds lines to the pending ones.
 type appender struct{ log *Log }
 
 func (a appender) Write(line []byte) (int, error) {
@@ -83,7 +83,7 @@ func (a appender) Write(line []byte) (int, error) {
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
-	default: // it is awake
+	default: // the goroutine has already been woken
 	}
 	return len(line), nil
 }
@@ -134,7 +134,8 @@ func (l *Log) writeBatch(batch []byte) {
 	l.failing = true
 }
 
-// writeLines starts a new line if the last write failed inside one.
+// writeLines writes a batch. It starts a new line first if the last write failed inside a
+// line.
 func (l *Log) writeLines(batch []byte) (n int, err error) {
 	if l.torn {
 		if _, err := l.out.Write([]byte{'\n'}); err != nil {

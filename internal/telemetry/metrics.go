@@ -32,15 +32,15 @@ func NewMetrics() *Metrics {
 		}, []string{"route", "method", "status"}),
 		pages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "orgd_page_entries",
-			Help:    "Entries per page returned, by route template.",
+			Help:    "Number of entries in returned pages, by route template.",
 			Buckets: []float64{0, 1, 5, 10, 20, 50, 99, 100},
 		}, []string{"route"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orgd_limited_requests_total",
-			Help: "Requests rejected by a limit: rate and in_flight_key of a key, rate_account, in_flight_account and memory of an account, in_flight of the server, failures of a client address.",
+			Help: "Requests rejected by a limit. Limits of a key: rate, in_flight_key. Of an account: rate_account, in_flight_account, memory. Of the server: in_flight. Of a client address: failures.",
 		}, []string{"limit"}),
 	}
-	// rate() needs each series to exist from the start.
+	// PromQL's rate() needs each series to exist from the start.
 	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "memory", "in_flight", "failures"} {
 		m.limited.WithLabelValues(limit)
 	}
@@ -50,13 +50,13 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// ObserveRequest counts one answered request. route is the template, not the path;
-// method is a standard HTTP method.
+// ObserveRequest records one answered request and its duration. route is the template,
+// not the path; method is a standard HTTP method.
 func (m *Metrics) ObserveRequest(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
-// SetBuild adds the version of the program.
+// SetBuild adds a gauge whose labels are the version and the commit of the program.
 func (m *Metrics) SetBuild(version, commit string) {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "orgd_build_info", Help: "Always 1; the labels are the version, commit and Go version of this program.",
@@ -71,11 +71,11 @@ func (m *Metrics) WatchPool(stat func() *pgxpool.Stat) {
 	gauge := func(name, help string, value func(*pgxpool.Stat) float64) {
 		m.gauge(name, help, func() float64 { return value(stat()) })
 	}
-	gauge("orgd_db_pool_max_conns", "Connections that the pool may hold.",
+	gauge("orgd_db_pool_max_conns", "Maximum number of connections in the pool.",
 		func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) })
-	gauge("orgd_db_pool_acquired_conns", "Connections in use.",
+	gauge("orgd_db_pool_acquired_conns", "Connections of the pool that are in use.",
 		func(s *pgxpool.Stat) float64 { return float64(s.AcquiredConns()) })
-	gauge("orgd_db_pool_idle_conns", "Connections that wait for use.",
+	gauge("orgd_db_pool_idle_conns", "Idle connections in the pool.",
 		func(s *pgxpool.Stat) float64 { return float64(s.IdleConns()) })
 }
 
@@ -85,13 +85,13 @@ func (m *Metrics) WatchPoolWaits(stat func() (waiting int, served int64, waited 
 		func() float64 { waiting, _, _, _ := stat(); return float64(waiting) })
 	m.counter("orgd_db_pool_waits_total", "Calls that waited for a connection and got one.",
 		func() float64 { _, served, _, _ := stat(); return float64(served) })
-	m.counter("orgd_db_pool_wait_seconds_total", "Total wait of the calls that got a connection.",
+	m.counter("orgd_db_pool_wait_seconds_total", "Total waiting time of the calls that waited for a connection and got one.",
 		func() float64 { _, _, waited, _ := stat(); return waited.Seconds() })
 	m.counter("orgd_db_pool_canceled_acquires_total", "Calls that waited for a connection and got none.",
 		func() float64 { _, _, _, givenUp := stat(); return float64(givenUp) })
 }
 
-// ObservePage counts the entries of a page. route is the template.
+// ObservePage records the number of entries of a page. route is the template.
 func (m *Metrics) ObservePage(route string, entries int) {
 	m.pages.WithLabelValues(route).Observe(float64(entries))
 }
@@ -99,7 +99,7 @@ func (m *Metrics) ObservePage(route string, entries int) {
 // ObserveLimited counts a request that a limit rejected.
 func (m *Metrics) ObserveLimited(limit string) { m.limited.WithLabelValues(limit).Inc() }
 
-// WatchKeys adds whether the server listens for key changes, and how keys are verified.
+// WatchKeys adds metrics of the listener for key changes and of the key cache.
 func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fromDatabase uint64, remembered int)) {
 	m.gauge("orgd_key_listener_up", "1 while the server listens for changes of API keys. If 0, changes take effect after ORGD_KEY_CACHE_TTL.",
 		func() float64 {
@@ -110,22 +110,22 @@ func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fro
 		})
 	m.gauge("orgd_keys_remembered", "API keys in the cache, valid or not.",
 		func() float64 { _, _, remembered := stats(); return float64(remembered) })
-	m.counter("orgd_keys_from_memory_total", "API keys that were verified from the cache.",
+	m.counter("orgd_keys_from_memory_total", "Verifications of API keys from the cache.",
 		func() float64 { fromMemory, _, _ := stats(); return float64(fromMemory) })
-	m.counter("orgd_keys_from_database_total", "API keys that were looked up in the database.",
+	m.counter("orgd_keys_from_database_total", "Verifications of API keys by a lookup in the database.",
 		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
 }
 
-// WatchErasures adds the number of deletions whose data is not fully erased, and how long the
-// oldest of them has waited.
+// WatchErasures adds gauges for the number of deletions whose data is not fully erased,
+// and for how long the oldest of them has waited.
 func (m *Metrics) WatchErasures(pending func() (count int64, waited time.Duration)) {
-	m.gauge("orgd_erasures_pending", "Deleted organizations and users whose data was not fully erased when this server last looked.",
+	m.gauge("orgd_erasures_pending", "Deleted organizations and users whose data was not fully erased when this server last checked.",
 		func() float64 { count, _ := pending(); return float64(count) })
 	m.gauge("orgd_erasure_wait_seconds", "How long the oldest pending erasure has waited; 0 if there is none.",
 		func() float64 { _, waited := pending(); return waited.Seconds() })
 }
 
-// WatchReadiness adds whether the last probe found the server ready.
+// WatchReadiness adds a gauge that shows whether the last probe found the server ready.
 func (m *Metrics) WatchReadiness(ready func() bool) {
 	m.gauge("orgd_ready", "1 if the last probe found the server ready for requests, else 0.", func() float64 {
 		if ready() {
@@ -135,8 +135,8 @@ func (m *Metrics) WatchReadiness(ready func() bool) {
 	})
 }
 
-// WatchSchema adds the version of the database's schema at the last probe, and the
-// version that this release needs.
+// WatchSchema adds gauges for the version of the database's schema at the last probe, and
+// for the version that this release needs.
 func (m *Metrics) WatchSchema(version func() int64, needed int64) {
 	m.gauge("orgd_schema_version", "Version of the database's schema at the last probe; 0 if it was never read.",
 		func() float64 { return float64(version()) })
@@ -144,7 +144,7 @@ func (m *Metrics) WatchSchema(version func() int64, needed int64) {
 		func() float64 { return float64(needed) })
 }
 
-// WatchLog adds the number of lost log lines.
+// WatchLog adds a counter of lost log lines.
 func (m *Metrics) WatchLog(lost func() int64) {
 	m.counter("orgd_log_lines_lost_total", "Log lines that were dropped because a write failed or blocked.",
 		func() float64 { return float64(lost()) })
@@ -158,7 +158,7 @@ func (m *Metrics) counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
-// Handler serves the metrics in Prometheus' text format.
+// Handler serves the metrics in the text format of Prometheus.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }

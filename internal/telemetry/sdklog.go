@@ -17,24 +17,25 @@ func logSDK(logger *slog.Logger) {
 		if errors.Is(err, resource.ErrPartialResource) { // its text contains the value
 			err = errors.New("part of OTEL_RESOURCE_ATTRIBUTES cannot be parsed")
 		}
-		logger.Warn("the OpenTelemetry SDK failed", "error", err)
+		logger.Warn("the OpenTelemetry SDK reports an error", "error", err)
 	}))
 }
 
-// sdkLog logs the SDK's warnings without their values, which may be headers that
-// authenticate the client to a collector.
+// sdkLog logs the SDK's warnings without their values. A value may be a header that
+// authenticates the client to a collector.
 type sdkLog struct{ logger *slog.Logger }
 
-// Init does nothing: the sink does not log its caller.
+// Init does nothing: only sinks that log their caller need it.
 func (l sdkLog) Init(logr.RuntimeInfo) {}
 
-// Enabled reports whether the level is a warning, which the SDK logs at level 1.
+// Enabled accepts warnings, which the SDK logs at level 1, and nothing more detailed.
 func (l sdkLog) Enabled(level int) bool { return level <= 1 }
 
 // Info logs a warning.
 func (l sdkLog) Info(_ int, msg string, _ ...any) { l.warn(msg) }
 
-// Error logs a failure without the text of the error, which repeats the value.
+// Error logs a failure without the text of the error, which repeats the value that
+// failed.
 func (l sdkLog) Error(_ error, msg string, _ ...any) { l.warn(msg) }
 
 // WithValues returns the same sink. Values are not logged.

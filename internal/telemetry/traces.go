@@ -27,8 +27,8 @@ type Traces struct {
 	provider *sdktrace.TracerProvider
 }
 
-// NewTraces returns traces for the collector at endpoint, the base URL of OTLP over
-// HTTP. If the collector cannot be reached, spans are lost and a line is logged.
+// NewTraces returns traces for the collector at endpoint, the base URL of OTLP over HTTP.
+// If the collector cannot be reached, spans are lost and the failure is logged.
 func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logger) (*Traces, error) {
 	logSDK(logger)
 	described, err := resource.New(ctx,
@@ -48,27 +48,28 @@ func NewTraces(ctx context.Context, endpoint, version string, logger *slog.Logge
 	)}, nil
 }
 
-// Close sends the remaining spans until ctx is done.
+// Close sends the remaining spans. It gives up when ctx is done.
 func (t *Traces) Close(ctx context.Context) error { return t.provider.Shutdown(ctx) }
 
-// Trace records a span for each request to next. The span continues the trace of the
-// request's traceparent (W3C Trace Context). Requests for which skip returns true have
-// no span.
+// Trace returns a handler that records a span for each request to next. The span
+// continues the trace of the request's traceparent header (W3C Trace Context). Requests
+// for which skip returns true have no span.
 func (t *Traces) Trace(next http.Handler, skip func(*http.Request) bool) http.Handler {
 	traced := otelhttp.NewHandler(next, "request",
 		otelhttp.WithTracerProvider(t.provider),
 		otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithFilter(func(r *http.Request) bool { return !skip(r) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A copy, because otelhttp replaces the body of its request. On the original,
-		// net/http would then wait for a body that the client withholds (Expect:
-		// 100-continue).
+		// Pass a copy, because otelhttp replaces the body of the request that it gets. If
+		// it replaced the body of the original, net/http would wait for a body that the
+		// client withholds (Expect: 100-continue).
 		traced.ServeHTTP(w, r.WithContext(r.Context()))
 	})
 }
 
-// Route names the span of a request, whose route is known only when it is answered. It
-// returns the trace id and the span id for the log, empty if there is no span.
+// Route sets the route of a request's span, which is known only when the request is
+// answered. It returns the trace id and the span id for the log; they are empty if there
+// is no span.
 func (t *Traces) Route(ctx context.Context, method, route string) (traceID, spanID string) {
 	span := trace.SpanFromContext(ctx)
 	if !span.SpanContext().IsValid() {
@@ -79,7 +80,8 @@ func (t *Traces) Route(ctx context.Context, method, route string) (traceID, span
 	return span.SpanContext().TraceID().String(), span.SpanContext().SpanID().String()
 }
 
-// QueryTracer records a span for each statement of a traced request.
+// QueryTracer returns a tracer that records a span for each statement of a traced
+// request.
 func (t *Traces) QueryTracer() pgx.QueryTracer {
 	return otelpgx.NewTracer(
 		otelpgx.WithTracerProvider(t.provider),
@@ -105,15 +107,15 @@ var exported = map[attribute.Key]bool{
 	"pgx.operation.type": true, "pgx.rows_affected": true, "pgx.sql_state": true,
 }
 
-// redactingExporter exports nothing that clients sent except their trace ids. It logs the
-// first of several failures.
+// redactingExporter removes everything that may contain a secret or a text from a client.
+// It logs the first of several failures in a row.
 type redactingExporter struct {
 	sdktrace.SpanExporter
 	logger  *slog.Logger
 	failing atomic.Bool
 }
 
-// ExportSpans sends the spans, or logs the failure.
+// ExportSpans sends the redacted spans. It logs a failure and returns nil.
 func (e *redactingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	redacted := make([]sdktrace.ReadOnlySpan, len(spans))
 	for i, s := range spans {
@@ -155,7 +157,7 @@ func (s redactedSpan) Attributes() (attributes []attribute.KeyValue) {
 // Events returns none: events contain the texts of errors.
 func (s redactedSpan) Events() []sdktrace.Event { return nil }
 
-// Status omits the text.
+// Status omits the description, which may contain the text of an error.
 func (s redactedSpan) Status() sdktrace.Status {
 	return sdktrace.Status{Code: s.ReadOnlySpan.Status().Code}
 }

@@ -1,6 +1,6 @@
 // Withdb runs a command with a PostgreSQL server for its tests. It finds or starts a
-// server as package dbtest does, prints which, and sets TEST_DATABASE_URL, so the test
-// binaries of all packages share it.
+// server as package dbtest does, prints which server it uses, and sets TEST_DATABASE_URL,
+// so that the test binaries of all packages share the server.
 //
 //	withdb go test ./...
 package main
@@ -41,7 +41,7 @@ func run(ctx context.Context, name string, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Stop()) }()
-	fmt.Fprintln(os.Stderr, "withdb: PostgreSQL from", source.Description)
+	fmt.Fprintln(os.Stderr, "withdb: using PostgreSQL from", source.Description)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

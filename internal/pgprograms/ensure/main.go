@@ -1,6 +1,7 @@
-// Ensure makes sure, before anything large is built, that there is a PostgreSQL for
-// `make run` or `make test`: the server in the environment variable that it is given, an
-// installed one, a Docker engine, or one that it downloads. If TEST_POSTGRES_VERSION is set,
+// Ensure makes sure that there is a PostgreSQL for `make run` or `make test` before
+// anything large is built. The argument is the name of the environment variable for the
+// URL of a server. If it is not set, and neither an installed PostgreSQL nor a Docker
+// engine is found, Ensure downloads PostgreSQL. If TEST_POSTGRES_VERSION is set instead,
 // it downloads that version.
 //
 //	ensure DATABASE_URL
