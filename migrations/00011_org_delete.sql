@@ -27,6 +27,9 @@ DECLARE
 BEGIN
     SELECT * INTO kept FROM orgs WHERE account_id = account AND org_id = org FOR UPDATE;
     IF NOT FOUND THEN
+        -- Writes to the log, so that the commit of a repeat waits for a synchronous standby: that
+        -- of the deletion may not have.
+        PERFORM pg_logical_emit_message(true, 'orgd', '');
         outcome := 'not_found';
         RETURN;
     END IF;

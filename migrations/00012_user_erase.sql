@@ -32,6 +32,9 @@ BEGIN
         VALUES (account, erased, by_key, request)
         ON CONFLICT (account_id, user_id) DO NOTHING;
     END IF;
+    -- Writes to the log, so that the commit of a repeat waits for a synchronous standby: those
+    -- of the first request and of the worker may not have.
+    PERFORM pg_logical_emit_message(true, 'orgd', '');
 END
 $$;
 -- +goose StatementEnd

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,9 +21,12 @@ import (
 type call struct {
 	path, field, value string
 	keyed              bool
+	method             string // "" is POST
 }
 
-func creation(name string, keyed bool) call { return call{"/v1/orgs", "orgName", name, keyed} }
+func creation(name string, keyed bool) call {
+	return call{path: "/v1/orgs", field: "orgName", value: name, keyed: keyed}
+}
 
 // answer is a server's answer to a call.
 type answer struct {
@@ -37,8 +41,11 @@ type answer struct {
 func (c call) send(server, apiKey string, before int) (answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	body := fmt.Sprintf(`{%q: %q}`, c.field, c.value)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server+c.path, strings.NewReader(body))
+	body := "{}"
+	if c.field != "" {
+		body = fmt.Sprintf(`{%q: %q}`, c.field, c.value)
+	}
+	request, err := http.NewRequestWithContext(ctx, cmp.Or(c.method, http.MethodPost), server+c.path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}

@@ -21,17 +21,26 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	if !r.opens(t, key) {
 		t.Fatal("the key does not work")
 	}
+	org := prepare(t, r.url, key, creation("deleted", true)).OrgID
+	prepare(t, r.url, key, call{path: "/v1/orgs/" + org + "/users", field: "userId", value: "erased"})
+	prepare(t, r.url, key, call{path: "/v1/orgs/" + org + "/deactivate"})
 	d.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'absent'")
 	d.Exec(t, "SELECT pg_reload_conf()")
 	awaitSyncWaits(t, d)
-	for name, c := range map[string]call{"a key": creation("keyed", true), "no key": creation("bare", false)} {
+	for name, c := range map[string]struct {
+		call
+		times int
+	}{
+		"a key":          {creation("keyed", true), 2},
+		"no key":         {creation("bare", false), 1}, // each repeat may create another organization
+		"an external id": {call{path: "/v1/orgs/external/1", field: "orgName", value: "external", method: http.MethodPut}, 2},
+		"a deletion":     {call{path: "/v1/orgs/" + org, method: http.MethodDelete}, 2},
+		"an erasure":     {call{path: "/v1/users/erased", method: http.MethodDelete}, 2},
+	} {
 		t.Run(name, func(t *testing.T) {
-			for range 2 {
-				if a := canceledInSyncWait(t, d, r.url, key, c); a.status != http.StatusServiceUnavailable || !a.mayBeRepeated() {
+			for range c.times {
+				if a := canceledInSyncWait(t, d, r.url, key, c.call); a.status != http.StatusServiceUnavailable || !a.mayBeRepeated() {
 					t.Errorf("%s: %d %s", name, a.status, a.text)
-				}
-				if !c.keyed {
-					break // each repeat may create another organization
 				}
 			}
 		})
@@ -45,6 +54,16 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	if n := count(t, d, "SELECT count(*) FROM orgs WHERE org_name = 'keyed'"); n != 1 {
 		t.Errorf("%d organizations", n)
 	}
+}
+
+// prepare sends a call that succeeds.
+func prepare(t *testing.T, server, key string, c call) answer {
+	t.Helper()
+	a, err := c.send(server, key, 0)
+	if err != nil || !a.succeeded() {
+		t.Fatalf("%s: %d %s, %v", c.path, a.status, a.text, err)
+	}
+	return a
 }
 
 // awaitSyncWaits waits until commits wait for the standby, some time after the reload of
@@ -75,7 +94,8 @@ func awaitSyncWaits(t *testing.T, d *dbtest.DB) {
 
 const cancelSyncWaits = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
-// canceledInSyncWait sends a call, and cancels its session's wait for the standby.
+// canceledInSyncWait sends a call, and cancels all waits for the standby until it is
+// answered.
 func canceledInSyncWait(t *testing.T, d *dbtest.DB, server, key string, c call) answer {
 	t.Helper()
 	answered := make(chan answer, 1)
@@ -86,18 +106,15 @@ func canceledInSyncWait(t *testing.T, d *dbtest.DB, server, key string, c call) 
 		}
 		answered <- a
 	}()
-	var got *answer
-	await(t, "no session waits for the standby", func() bool {
+	var got answer
+	await(t, "the call is not answered", func() bool {
 		select {
-		case a := <-answered:
-			got = &a
+		case got = <-answered:
 			return true
 		default:
-			return count(t, d, cancelSyncWaits) > 0
+			count(t, d, cancelSyncWaits) // the server may wait in the background, too
+			return false
 		}
 	})
-	if got != nil {
-		return *got
-	}
-	return <-answered
+	return got
 }
