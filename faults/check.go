@@ -18,7 +18,12 @@ type allowance struct {
 func verify(l *ledger, s state, allowed allowance) (violations []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := verifier{state: s, allowed: allowed, sent: map[string]*call{}, given: map[string]*call{}}
+	v := verifier{state: s, allowed: allowed, sent: map[string]*call{}, given: map[string]*call{}, deletions: map[string]*call{}}
+	for _, c := range l.calls {
+		if c.kind == deleteOrg {
+			v.deletions[c.org] = c
+		}
+	}
 	for _, c := range l.calls {
 		v.answers(c)
 		if c.kind.creates() {
@@ -26,6 +31,7 @@ func verify(l *ledger, s state, allowed allowance) (violations []string) {
 		}
 		v.effects(c)
 	}
+	v.deleted()
 	v.changes(l.calls)
 	v.memberships(l.calls)
 	v.unsent(l.calls)
@@ -39,6 +45,7 @@ type verifier struct {
 	allowed    allowance
 	sent       map[string]*call // by request id
 	given      map[string]*call // the creation that returned an organization, by its id
+	deletions  map[string]*call // by organization
 	violations []string
 }
 
@@ -72,7 +79,11 @@ func (v *verifier) answers(c *call) {
 func (v *verifier) creation(c *call) {
 	created, answer := v.created[c.value], c.answer()
 	if answer != nil {
-		if !slices.Contains(created, answer.orgID) {
+		switch {
+		case slices.Contains(created, answer.orgID):
+		case v.isDeleted(answer.orgID):
+			created = append(slices.Clone(created), answer.orgID)
+		default:
 			v.add("lost: %s %s was answered with %s, but the database has %v", c.kind, c.value, answer.orgID, created)
 		}
 		if other := v.given[answer.orgID]; other != nil {
@@ -91,6 +102,22 @@ func (v *verifier) creation(c *call) {
 	}
 	if len(created) > allowed {
 		v.add("duplicate: %s %s made %d organizations, want at most %d", c.kind, c.value, len(created), allowed)
+	}
+}
+
+// isDeleted reports whether the organization does not exist and a deletion may be the reason.
+func (v *verifier) isDeleted(org string) bool {
+	_, exists := v.metadata[org]
+	c := v.deletions[org]
+	return !exists && c != nil && c.mayHaveEffect()
+}
+
+// deleted checks that an organization whose deletion was acknowledged does not exist.
+func (v *verifier) deleted() {
+	for org, c := range v.deletions {
+		if _, exists := v.metadata[org]; exists && c.answer() != nil {
+			v.add("lost: the deletion of %s, which still exists: %s", org, c.answer())
+		}
 	}
 }
 
@@ -131,7 +158,7 @@ func (v *verifier) changes(calls []*call) {
 		}
 	}
 	for org, value := range last {
-		if has := v.metadata[org]; has != value && !slices.Contains(late[org], has) {
+		if has := v.metadata[org]; has != value && !slices.Contains(late[org], has) && !v.isDeleted(org) {
 			v.add("lost: %s has the metadata %q, but %q was acknowledged", org, has, value)
 		}
 	}
@@ -142,13 +169,14 @@ func (v *verifier) changes(calls []*call) {
 	}
 }
 
-// memberships checks that exactly the users who were added and not removed are members.
+// memberships checks that exactly the users who were added, and neither removed nor erased
+// nor deleted with the organization, are members, and that no event has an erased user.
 // Each user is added once.
 func (v *verifier) memberships(calls []*call) {
-	type history struct{ added, removed *call }
+	type history struct{ added, ended *call }
 	of := map[string]*history{}
 	for _, c := range calls {
-		if c.kind != addMember && c.kind != removeMember {
+		if c.kind != addMember && c.kind != removeMember && c.kind != eraseUser {
 			continue
 		}
 		h := of[c.value]
@@ -159,16 +187,19 @@ func (v *verifier) memberships(calls []*call) {
 		if c.kind == addMember {
 			h.added = c
 		} else {
-			h.removed = c
+			h.ended = c
 		}
 	}
 	for user, h := range of {
 		_, is := v.members[user]
+		ended := h.ended != nil && h.ended.answer() != nil && h.added.unknowns() == 0
 		switch {
-		case h.removed == nil && h.added.answer() != nil && !is:
+		case h.ended == nil && h.added.answer() != nil && !is && !v.isDeleted(h.added.org):
 			v.add("lost: %s was added but is not a member", user)
-		case h.removed != nil && h.removed.answer() != nil && h.added.unknowns() == 0 && is:
-			v.add("lost: %s was removed but is a member", user)
+		case ended && is:
+			v.add("lost: %s of %s, who is still a member", h.ended.kind, user)
+		case ended && h.ended.kind == eraseUser && v.named[user]:
+			v.add("lost: %s of %s, whom events still name", h.ended.kind, user)
 		case is && v.members[user] != h.added.org:
 			v.add("%s is a member of %s, but was added to %s", user, v.members[user], h.added.org)
 		}

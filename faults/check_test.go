@@ -24,12 +24,25 @@ func scenario() (*ledger, state) {
 		{kind: addMember, org: "org_a", value: "usr_2", attempts: answered("r8", "")},
 		{kind: removeMember, org: "org_a", value: "usr_1", attempts: answered("r9", "")},
 		{kind: read, org: "org_a", attempts: answered("r10", "org_a")},
+		{kind: addMember, org: "org_a", value: "usr_3", attempts: answered("r11", "")},
+		{kind: eraseUser, org: "org_a", value: "usr_3", attempts: []attempt{{requestID: "r12", status: 202}}},
+		{kind: createMarked, value: "d", attempts: answered("r13", "org_d")},
+		{kind: addMember, org: "org_d", value: "usr_4", attempts: answered("r14", "")},
+		{kind: deactivate, org: "org_d", attempts: answered("r15", "org_d")},
+		{kind: deleteOrg, org: "org_d", attempts: []attempt{
+			{requestID: "r16", status: 503, code: "unavailable"},
+			{requestID: "r17", status: 404, code: "not_found", gone: true},
+		}},
 	}}
 	s := state{
 		created:  map[string][]string{"a": {"org_a"}, "b": {"org_b"}},
 		metadata: map[string]string{"org_a": "v2", "org_b": ""},
 		members:  map[string]string{"usr_2": "org_a"},
-		events:   map[string]int{"r2": 1, "r3": 1, "r5": 1, "r6": 1, "r7": 1, "r8": 1, "r9": 1},
+		named:    map[string]bool{"usr_1": true, "usr_2": true},
+		events: map[string]int{
+			"r2": 1, "r3": 1, "r5": 1, "r6": 1, "r7": 1, "r8": 1, "r9": 1,
+			"r11": 1, "r12": 1, "r13": 1, "r14": 1, "r15": 1, "r16": 1,
+		},
 	}
 	return l, s
 }
@@ -47,6 +60,10 @@ func TestVerifyFindsNothingWrong(t *testing.T) {
 		"a marked retry made a second after an unknown outcome": func(l *ledger, s *state) {
 			l.calls[1].attempts = unsure(l.calls[1].attempts)
 			s.created["b"] = []string{"org_b", "org_b2"}
+		},
+		"an unanswered addition came after the erasure": func(l *ledger, s *state) {
+			l.calls[9].attempts = unsure(l.calls[9].attempts)
+			s.members["usr_3"], s.named["usr_3"] = "org_a", true
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,8 +92,13 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"an acknowledged organization is gone": {func(_ *ledger, s *state) { delete(s.created, "b") }, "lost: createMarked b"},
 		"an acknowledged change is gone":       {func(_ *ledger, s *state) { s.metadata["org_a"] = "v1" }, `lost: org_a has the metadata "v1"`},
 		"a member is gone":                     {func(_ *ledger, s *state) { delete(s.members, "usr_2") }, "lost: usr_2 was added"},
-		"a removed member is back":             {func(_ *ledger, s *state) { s.members["usr_1"] = "org_a" }, "lost: usr_1 was removed"},
+		"a removed member is back":             {func(_ *ledger, s *state) { s.members["usr_1"] = "org_a" }, "lost: removeMember of usr_1"},
 		"a member of another":                  {func(_ *ledger, s *state) { s.members["usr_2"] = "org_b" }, "usr_2 is a member of org_b"},
+		"a deleted organization is back":       {func(_ *ledger, s *state) { s.metadata["org_d"] = "" }, "lost: the deletion of org_d"},
+		"one that nobody deleted is gone":      {func(_ *ledger, s *state) { delete(s.metadata, "org_b"); delete(s.created, "b") }, "lost: createMarked b"},
+		"an erased user is a member":           {func(_ *ledger, s *state) { s.members["usr_3"] = "org_a" }, "lost: eraseUser of usr_3"},
+		"an event names an erased user":        {func(_ *ledger, s *state) { s.named["usr_3"] = true }, "lost: eraseUser of usr_3"},
+		"a deletion has no event":              {func(_ *ledger, s *state) { delete(s.events, "r16") }, "lost: no event of deleteOrg"},
 		"an event is gone":                     {func(_ *ledger, s *state) { delete(s.events, "r8") }, "lost: no event of addMember"},
 		"an event exists twice":                {func(_ *ledger, s *state) { s.events["r5"] = 2 }, "2 events of one attempt"},
 		"a read has an event":                  {func(_ *ledger, s *state) { s.events["r10"] = 1 }, "an event of an attempt without effect"},
@@ -89,6 +111,9 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"a marked call made two without a lost answer": {func(_ *ledger, s *state) {
 			s.created["b"] = []string{"org_b", "org_b2"}
 		}, "duplicate: createMarked b"},
+		"a marked call whose organization was deleted made two": {func(_ *ledger, s *state) {
+			s.created["d"] = []string{"org_d2"}
+		}, "duplicate: createMarked d"},
 		"two calls got one organization": {func(l *ledger, s *state) {
 			l.calls[1].attempts[0].orgID = "org_a"
 			s.created["b"] = []string{"org_a"}
@@ -101,11 +126,14 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"no problem document":                {func(l *ledger, _ *state) { l.calls[0].attempts[0].flaw = "text/plain" }, "flawed answer"},
 		"a 500":                              {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 500 }, "unexpected answer"},
 		"a 404 for an existing organization": {func(l *ledger, _ *state) { l.calls[8].attempts[0].status = 404 }, "unexpected answer"},
-		"a 429 without a limit":              {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 429 }, "unexpected answer"},
-		"a call that hung":                   {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errHung} }, "hung"},
-		"a broken connection":                {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errors.New("EOF")} }, "broken connection"},
-		"a call that is never done":          {func(l *ledger, _ *state) { l.calls[3].attempts = l.calls[2].attempts }, "never done"},
-		"a write that the harness forgot":    {func(l *ledger, _ *state) { l.calls = slices.Delete(l.calls, 1, 2) }, `unsent: organization "b"`},
+		"a 404 for a first deletion": {func(l *ledger, _ *state) {
+			l.calls[14].attempts = []attempt{{requestID: "r16", status: 404, code: "not_found"}}
+		}, "unexpected answer"},
+		"a 429 without a limit":           {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 429 }, "unexpected answer"},
+		"a call that hung":                {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errHung} }, "hung"},
+		"a broken connection":             {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errors.New("EOF")} }, "broken connection"},
+		"a call that is never done":       {func(l *ledger, _ *state) { l.calls[3].attempts = l.calls[2].attempts }, "never done"},
+		"a write that the harness forgot": {func(l *ledger, _ *state) { l.calls = slices.Delete(l.calls, 1, 2) }, `unsent: organization "b"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,15 +77,22 @@ func (c *client) send(ctx context.Context, r request, a *attempt) {
 func (a *attempt) readAnswer(answer *http.Response, body []byte) {
 	a.status = answer.StatusCode
 	a.replayed = answer.Header.Get("Idempotency-Replayed") == "true"
-	var problem struct {
+	if len(body) == 0 && (a.status == http.StatusNoContent || a.status == http.StatusAccepted) {
+		return
+	}
+	var problem struct { // or another answer
 		OrgID, Code, Type, Title, Detail, Message, RequestID string
 		Status                                               int
+		Organizations                                        []struct{ OrgID string }
 	}
 	if err := json.Unmarshal(body, &problem); err != nil {
 		a.flaw = fmt.Sprintf("the body is not JSON: %.200q", body)
 		return
 	}
 	a.orgID, a.code = problem.OrgID, problem.Code
+	for _, o := range problem.Organizations {
+		a.listed = append(a.listed, o.OrgID)
+	}
 	if a.succeeded() {
 		return
 	}

@@ -18,12 +18,15 @@ const (
 	change                   // PATCH of the worker's own organization
 	addMember
 	removeMember
-	read // GET of an organization that the worker created
+	deactivate // before the deletion
+	deleteOrg
+	eraseUser // a member
+	read      // GET of an organization that the worker created
 	list
 )
 
 func (k kind) String() string {
-	return [...]string{"createKeyed", "createMarked", "createOnce", "change", "addMember", "removeMember", "read", "list"}[k]
+	return [...]string{"createKeyed", "createMarked", "createOnce", "change", "addMember", "removeMember", "deactivate", "deleteOrg", "eraseUser", "read", "list"}[k]
 }
 
 func (k kind) creates() bool { return k <= createOnce }
@@ -36,7 +39,7 @@ func (k kind) reads() bool { return k >= read }
 type call struct {
 	worker   int
 	kind     kind
-	org      string // the organization of the call; empty for a creation and a list
+	org      string // the organization of the call, or of the user; empty for a creation and a list
 	value    string // unique: the name, the metadata's value, or the user
 	attempts []attempt
 }
@@ -49,16 +52,18 @@ type attempt struct {
 	status     int    // 0 without an answer
 	code       string // of a problem document
 	orgID      string
+	listed     []string // the organizations of a list
+	gone       bool     // an earlier attempt, whose answer was lost, has deleted the organization
 	replayed   bool
 	flaw       string // what is wrong with the answer itself
 	err        error  // why there is no answer
 }
 
-func (a attempt) succeeded() bool { return a.status >= 200 && a.status < 300 }
+func (a attempt) succeeded() bool { return a.status >= 200 && a.status < 300 || a.gone }
 
 // rejected reports whether the status means that the attempt changed nothing.
 func (a attempt) rejected() bool {
-	return a.status >= 300 && a.status < 500
+	return a.status >= 300 && a.status < 500 && !a.gone
 }
 
 // unknown reports whether the attempt may have taken effect without an acknowledgment.
@@ -93,6 +98,9 @@ func (c *call) unknowns() (n int) {
 	}
 	return n
 }
+
+// mayHaveEffect reports whether an attempt succeeded or has an unknown outcome.
+func (c *call) mayHaveEffect() bool { return c.answer() != nil || c.unknowns() > 0 }
 
 // ledger records every call of a run. A call is added when it begins, an attempt when it
 // ends.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -45,7 +46,7 @@ func newLoad(name string, p pace, urls []string, key string) *load {
 func (l *load) start(ctx context.Context) {
 	ctx, l.cancel = context.WithCancel(ctx)
 	for i := range l.workers {
-		w := &worker{load: l, number: i, replica: i % len(l.urls), client: newClient(l.key)}
+		w := &worker{load: l, number: i, replica: i % len(l.urls), client: newClient(l.key), deleted: map[string]bool{}}
 		l.running.Go(func() { w.work(ctx) })
 	}
 }
@@ -68,19 +69,30 @@ type worker struct {
 	calls, sent     int
 	org             string // the newest one that it created
 	members         []string
+	deleted         map[string]bool // organizations
 }
 
-// steps are the calls of a worker, in a loop. The first creates an organization.
-var steps = []kind{createKeyed, read, change, addMember, list, createMarked, change, addMember, read, removeMember, createOnce}
+// steps are the calls of a worker, in a loop.
+var steps = []kind{
+	createKeyed, read, change, addMember, list, eraseUser,
+	createMarked, addMember, deactivate, deleteOrg, list,
+	createOnce, change, addMember, addMember, read, removeMember,
+}
+
+// firstStep returns where a worker begins. At each replica, every second one begins with
+// the organization that it will delete.
+func (w *worker) firstStep() int {
+	return slices.Index(steps, []kind{createKeyed, createMarked}[w.number/len(w.urls)%2])
+}
 
 func (w *worker) work(ctx context.Context) {
 	defer w.client.http.CloseIdleConnections()
 	if !sleep(ctx, w.turn()) {
 		return
 	}
-	for step := 0; ; step++ {
+	for step := w.firstStep(); ; step++ {
 		k := steps[step%len(steps)]
-		if w.org == "" && !k.creates() && k != list || len(w.members) == 0 && k == removeMember {
+		if w.org == "" && !k.creates() && k != list || len(w.members) == 0 && (k == removeMember || k == eraseUser) {
 			continue // the previous call, which it depends on, failed
 		}
 		if !w.do(ctx, w.next(k)) {
@@ -104,7 +116,7 @@ func (w *worker) next(k kind) *call {
 		c.org = ""
 	case addMember:
 		c.value = fmt.Sprintf("usr_%016x%016x", rand.Uint64(), rand.Uint64())
-	case removeMember:
+	case removeMember, eraseUser:
 		c.value = w.members[0]
 	}
 	return c
@@ -157,8 +169,11 @@ func (w *worker) learn(c *call, a attempt) {
 		w.org, w.members = a.orgID, nil
 	case c.kind == addMember:
 		w.members = append(w.members, c.value)
-	case c.kind == removeMember:
+	case c.kind == removeMember, c.kind == eraseUser:
 		w.members = w.members[1:]
+	case c.kind == deleteOrg:
+		w.deleted[c.org] = true
+		w.org, w.members = "", nil
 	}
 }
 
@@ -166,8 +181,13 @@ func (w *worker) attempt(ctx context.Context, c *call) attempt {
 	w.sent++
 	a := attempt{requestID: fmt.Sprintf("%s-%d-r%d", w.name, w.number, w.sent), replica: w.replica}
 	w.client.send(ctx, w.request(c), &a)
-	if c.kind == read && a.succeeded() && a.orgID != c.org {
+	switch {
+	case c.kind == read && a.succeeded() && a.orgID != c.org:
 		a.flaw = "wrong organization: " + a.orgID
+	case c.kind == deleteOrg:
+		a.gone = a.status == http.StatusNotFound && c.unknowns() > 0
+	case slices.ContainsFunc(a.listed, func(id string) bool { return w.deleted[id] }):
+		a.flaw = "a deleted organization is listed"
 	}
 	return a
 }
@@ -181,6 +201,12 @@ func (w *worker) request(c *call) request {
 		return request{method: http.MethodPost, url: at + "/" + c.org + "/users", body: object("userId", c.value)}
 	case removeMember:
 		return request{method: http.MethodDelete, url: at + "/" + c.org + "/users", body: object("userId", c.value)}
+	case deactivate:
+		return request{method: http.MethodPost, url: at + "/" + c.org + "/deactivate"}
+	case deleteOrg:
+		return request{method: http.MethodDelete, url: at + "/" + c.org}
+	case eraseUser:
+		return request{method: http.MethodDelete, url: w.urls[w.replica] + "/v1/users/" + c.value}
 	case read:
 		return request{method: http.MethodGet, url: at + "/" + c.org}
 	case list:

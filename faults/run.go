@@ -27,6 +27,9 @@ const (
 	recoveryLimit = 45 * time.Second // after which a run stops waiting
 	aftermath     = time.Second      // load after the recovery
 	stopLimit     = 30 * time.Second // for the calls in flight
+	// eraseLimit is for what deletions leave to the background. A server that does not know
+	// of a deletion, because its answer was lost, looks for it every minute.
+	eraseLimit = 90 * time.Second
 )
 
 // try runs a fault once.
@@ -214,6 +217,10 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	note(await(ctx, "all that was deleted is erased", eraseLimit, func() (done bool, err error) {
+		err = conn.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM org_erasures) AND NOT EXISTS (SELECT FROM user_erasures)").Scan(&done)
+		return done, err
+	}))
 	state, err := readState(ctx, conn, e.tenant.id)
 	if err != nil {
 		return err
@@ -221,6 +228,7 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 	for _, replica := range e.replicas {
 		note(replica.alive())
 		note(e.walk(ctx, replica, state))
+		note(e.readDeleted(ctx, replica))
 		for _, line := range replica.log.defective() {
 			note(fmt.Errorf("replica %d logged %s", replica.number, line))
 		}

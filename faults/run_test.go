@@ -28,7 +28,9 @@ func TestHarnessDetectsBrokenPromises(t *testing.T) {
 	nothing := func(context.Context, *stage) error { return nil }
 	sabotage := func(ctx context.Context, e *episode) error {
 		err := e.primary.exec(ctx, database, "DELETE FROM orgs WHERE org_name LIKE '%1'",
-			"UPDATE orgs SET user_count = user_count + 1", "DELETE FROM events WHERE type = 'org.updated'")
+			"UPDATE orgs SET user_count = user_count + 1",
+			"INSERT INTO orgs (account_id, org_id, org_name, org_name_folded) SELECT account_id, org_id, 'Back', 'back' FROM events WHERE type = 'org.deleted'",
+			"DELETE FROM events WHERE type = 'org.updated'")
 		return errors.Join(err, e.replicas[0].cmd.Process.Kill())
 	}
 	for name, c := range map[string]struct {
@@ -38,7 +40,7 @@ func TestHarnessDetectsBrokenPromises(t *testing.T) {
 		"a fault that does nothing": {fault{inject: nothing, affected: broken}, []string{"the fault had no effect"}},
 		"sabotage": {
 			fault{inject: reset, affected: broken, also: sabotage},
-			[]string{"lost: create", "userCount is not the number", "lost: no event of change", "exited unexpectedly"},
+			[]string{"lost: create", "userCount is not the number", "lost: no event of change", "exited unexpectedly", "lost: the deletion of", "replica 1 lists deleted organizations"},
 		},
 		"nothing is wrong": {fault{inject: reset, affected: broken}, nil},
 	} {

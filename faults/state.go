@@ -12,6 +12,7 @@ type state struct {
 	created  map[string][]string // for each name, the ids of the organizations created with it
 	metadata map[string]string   // for each organization, the value that the changes wrote
 	members  map[string]string   // for each user, the organization
+	named    map[string]bool     // the users whom events name
 	events   map[string]int      // for each request id, the number of events of organizations
 	broken   []string            // contradictions within the database
 }
@@ -29,9 +30,18 @@ SELECT count(*) FROM orgs WHERE version <> (
 	{"organizations without exactly one event of their creation", `
 SELECT count(*) FROM orgs WHERE 1 <> (
   SELECT count(*) FROM events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id) AND type = 'org.created')`},
-	{"events without an organization or an API key", `
-SELECT count(*) FROM events AS e WHERE NOT EXISTS (
+	{"organizations that exist after their deletion", `
+SELECT count(*) FROM events JOIN orgs USING (account_id, org_id) WHERE type = 'org.deleted'`},
+	{"members of an organization that does not exist", `
+SELECT count(*) FROM org_members AS m WHERE NOT EXISTS (
+  SELECT FROM orgs WHERE (m.account_id, m.org_id) = (orgs.account_id, orgs.org_id))`},
+	{"events of a deleted organization with contents", `
+SELECT count(*) FROM events JOIN events AS d USING (account_id, org_id)
+WHERE d.type = 'org.deleted' AND (events.before <> '{}' OR events.after <> '{}' OR events.user_id IS NOT NULL)`},
+	{"events of organizations and API keys that neither exist nor were deleted", `
+SELECT count(*) FROM events AS e WHERE type ~ '^(org|api_key)[.]' AND NOT EXISTS (
   SELECT FROM orgs WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id)) AND NOT EXISTS (
+  SELECT FROM events AS d WHERE (e.account_id, e.org_id, 'org.deleted') = (d.account_id, d.org_id, d.type)) AND NOT EXISTS (
   SELECT FROM api_keys WHERE (e.account_id, e.api_key_id) = (api_keys.account_id, api_keys.id))`},
 	{"API keys without exactly one event of their creation", `
 SELECT count(*) FROM api_keys AS k WHERE 1 <> (
@@ -45,7 +55,7 @@ SELECT count(*) FROM org_members AS m WHERE 1 <> (
 
 // readState reads the state of the account.
 func readState(ctx context.Context, conn *pgx.Conn, account string) (state, error) {
-	s := state{created: map[string][]string{}, metadata: map[string]string{}, members: map[string]string{}, events: map[string]int{}}
+	s := state{created: map[string][]string{}, metadata: map[string]string{}, members: map[string]string{}, named: map[string]bool{}, events: map[string]int{}}
 	var a, b string
 	var n int
 	org := fmt.Sprintf(textID, "org_id")
@@ -58,7 +68,7 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 		return err
 	}
 	// The name comes from the event of the creation. The organization must still exist.
-	err := each(`SELECT after->>'orgName', `+fmt.Sprintf(textID, "o.org_id")+`
+	err := each(`SELECT coalesce(after->>'orgName', ''), `+fmt.Sprintf(textID, "o.org_id")+`
 		FROM events JOIN orgs AS o USING (account_id, org_id) WHERE account_id = $1 AND type = 'org.created'`,
 		[]any{&a, &b}, func() { s.created[a] = append(s.created[a], b) })
 	if err != nil {
@@ -70,6 +80,10 @@ func readState(ctx context.Context, conn *pgx.Conn, account string) (state, erro
 	}
 	if err := each(`SELECT user_id, `+org+` FROM org_members WHERE account_id = $1`,
 		[]any{&a, &b}, func() { s.members[a] = b }); err != nil {
+		return s, err
+	}
+	if err := each(`SELECT DISTINCT user_id FROM events WHERE account_id = $1 AND user_id IS NOT NULL`,
+		[]any{&a}, func() { s.named[a] = true }); err != nil {
 		return s, err
 	}
 	if err := each(`SELECT request_id, count(*) FROM events WHERE account_id = $1 AND org_id IS NOT NULL GROUP BY 1`,

@@ -118,7 +118,7 @@ func (t *template) newAccount(ctx context.Context, name string, keys int) (a acc
 	}
 	for range keys {
 		key, err := t.operate(ctx, "keys", "create", "--account", a.id, "--description", name,
-			"--scope", "orgs:read", "--scope", "orgs:write", "--scope", "members:write")
+			"--scope", "orgs:read", "--scope", "orgs:write", "--scope", "orgs:delete", "--scope", "members:write", "--scope", "users:erase")
 		if err != nil {
 			return a, err
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -36,6 +38,34 @@ func (e *episode) walk(ctx context.Context, r *replica, s state) error {
 	}
 	if len(seen) != len(s.metadata) {
 		return fmt.Errorf("walk at replica %d: %d of %d organizations", r.number, len(seen), len(s.metadata))
+	}
+	return nil
+}
+
+// readDeleted looks for organizations whose deletion was acknowledged.
+func (e *episode) readDeleted(ctx context.Context, r *replica) error {
+	query := url.Values{}
+	for _, c := range e.stage.load.ledger.calls { // the load has ended
+		if c.kind == deleteOrg && c.answer() != nil && len(query["orgId"]) < 100 {
+			query.Add("orgId", c.org)
+		}
+	}
+	if len(query) == 0 {
+		return nil // a slow load makes few calls
+	}
+	var found struct{ Organizations []struct{ OrgID string } }
+	if err := getJSON(ctx, r.url()+"/v1/orgs?"+query.Encode(), e.tenant.keys[0], &found); err != nil {
+		return fmt.Errorf("list at replica %d: %w", r.number, err)
+	}
+	if len(found.Organizations) > 0 {
+		return fmt.Errorf("replica %d lists deleted organizations: %s", r.number, found.Organizations)
+	}
+	org := query.Get("orgId")
+	switch err := getJSON(ctx, r.url()+"/v1/orgs/"+org, e.tenant.keys[0], &found); {
+	case err == nil:
+		return fmt.Errorf("replica %d returns the deleted %s", r.number, org)
+	case !strings.HasPrefix(err.Error(), "404"):
+		return fmt.Errorf("read of the deleted %s at replica %d: %w", org, r.number, err)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ case $user in '' | 0 | root) fail "the image runs as ${user:-root}" ;; esac
 docker compose up --wait --no-build >"$dir/up" 2>&1 || { cat "$dir/up"; fail "docker compose up --wait failed"; }
 server() { docker compose run --rm -T server "$@" 2>"$dir/run" || { cat "$dir/run"; fail "server $1 failed"; }; }
 account=$(server accounts create --name "Container test")
-key=$(server keys create --account "$account" --description load --scope orgs:read --scope orgs:write --scope members:write --rate-limit 0)
+key=$(server keys create --account "$account" --description load --scope orgs:read --scope orgs:write --scope orgs:delete --scope members:write --scope users:erase --rate-limit 0)
 server seed --account "$account" --orgs "$orgs" >/dev/null
 call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
 call "$url/v1/orgs?limit=2" >"$dir/page"
