@@ -19,7 +19,8 @@ type pgbouncer struct {
 	program string
 	addr    string
 	config  string
-	old     bool // this version does not support prepared statements
+	old     bool           // this version does not support prepared statements
+	halt    syscall.Signal // ends this version at once
 	log     bytes.Buffer
 	cmd     *exec.Cmd
 	done    chan struct{}
@@ -41,11 +42,9 @@ func (s *stage) openPooler(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var major, minor int
-	if _, err := fmt.Sscanf(strings.TrimPrefix(version, "PgBouncer "), "%d.%d", &major, &minor); err != nil {
-		return fmt.Errorf("the version of PgBouncer in %q: %w", version, err)
+	if err := b.adapt(version); err != nil {
+		return err
 	}
-	b.old = major == 1 && minor < 21
 	if err := b.configure(s); err != nil {
 		return err
 	}
@@ -54,6 +53,22 @@ func (s *stage) openPooler(ctx context.Context) error {
 	}
 	s.pgbouncer = b
 	s.later(b.stop)
+	return nil
+}
+
+// adapt adapts to the version that `pgbouncer --version` printed.
+func (b *pgbouncer) adapt(version string) error {
+	var major, minor int
+	if _, err := fmt.Sscanf(strings.TrimPrefix(version, "PgBouncer "), "%d.%d", &major, &minor); err != nil {
+		return fmt.Errorf("the version of PgBouncer in %q: %w", version, err)
+	}
+	b.old = major == 1 && minor < 21
+	// Since 1.23, PgBouncer waits for its clients after SIGTERM. Before, it had no handler for
+	// SIGQUIT, which could dump core.
+	b.halt = syscall.SIGQUIT
+	if major == 1 && minor < 23 {
+		b.halt = syscall.SIGTERM
+	}
 	return nil
 }
 
@@ -122,13 +137,21 @@ func (b *pgbouncer) start(ctx context.Context) error {
 	})
 }
 
-// stop ends PgBouncer and all its connections.
+// stop ends PgBouncer and all its connections. It returns an error if PgBouncer had to be
+// killed.
 func (b *pgbouncer) stop() error {
-	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := b.cmd.Process.Signal(b.halt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
+	const limit = 5 * time.Second
+	select {
+	case <-b.done:
+		return nil
+	case <-time.After(limit):
+	}
+	err := b.cmd.Process.Kill()
 	<-b.done
-	return nil
+	return errors.Join(fmt.Errorf("PgBouncer did not stop within %v:\n%s", limit, b.log.String()), err)
 }
 
 // env returns the environment of a replica behind PgBouncer.
