@@ -234,7 +234,7 @@ RESET lock_timeout;
 	}
 }
 
-// Every migration that builds an index concurrently follows the procedure.
+// Every migration that builds or drops an index concurrently follows the procedure.
 func TestConcurrentIndexProcedure(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
@@ -243,6 +243,11 @@ func TestConcurrentIndexProcedure(t *testing.T) {
 		"CREATE INDEX CONCURRENTLY i ON t (a);": false,
 		"SET lock_timeout = 0;\nDROP INDEX CONCURRENTLY IF EXISTS j;\nCREATE INDEX CONCURRENTLY i ON t (a);\nRESET lock_timeout;": false,
 		"DROP INDEX CONCURRENTLY IF EXISTS i;\nCREATE INDEX CONCURRENTLY i ON t (a);":                                             false,
+		"DROP INDEX i;": true,
+		"SET lock_timeout = 0;\nDROP INDEX CONCURRENTLY IF EXISTS i;\nRESET lock_timeout;": true,
+		"SET lock_timeout = 0;\nDROP INDEX CONCURRENTLY i;\nRESET lock_timeout;":           false,
+		"SET lock_timeout = 0;\nDROP INDEX CONCURRENTLY IF EXISTS i;":                      false,
+		"DROP INDEX CONCURRENTLY IF EXISTS i;":                                             false,
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
@@ -262,20 +267,23 @@ func TestConcurrentIndexProcedure(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			up, _, _ := strings.Cut(string(text), "-- +goose Down")
-			if !followsProcedure(up) {
-				t.Error("the migration builds an index concurrently, but does not follow the procedure in CONTRIBUTING.md")
+			up, down, _ := strings.Cut(string(text), "-- +goose Down")
+			if !followsProcedure(up) || !followsProcedure(down) {
+				t.Error("the migration builds or drops an index concurrently, but does not follow the procedure in CONTRIBUTING.md")
 			}
 		})
 	}
 }
 
-var concurrently = regexp.MustCompile(`CREATE (?:UNIQUE )?INDEX CONCURRENTLY (\w+)`)
+var concurrently = regexp.MustCompile(`(?:CREATE (?:UNIQUE )?INDEX|(DROP) INDEX) CONCURRENTLY (?:IF EXISTS )?(\w+)`)
 
-func followsProcedure(up string) bool {
-	for _, index := range concurrently.FindAllStringSubmatch(up, -1) {
-		procedure := regexp.MustCompile(`(?s)SET lock_timeout = 0;.*DROP INDEX CONCURRENTLY IF EXISTS ` + index[1] + `;.*` + regexp.QuoteMeta(index[0]) + ` .*RESET lock_timeout;`)
-		if !procedure.MatchString(up) {
+func followsProcedure(sql string) bool {
+	for _, index := range concurrently.FindAllStringSubmatch(sql, -1) {
+		procedure := `(?s)SET lock_timeout = 0;.*DROP INDEX CONCURRENTLY IF EXISTS ` + index[2] + `;.*`
+		if index[1] == "" {
+			procedure += regexp.QuoteMeta(index[0]) + ` .*`
+		}
+		if !regexp.MustCompile(procedure + `RESET lock_timeout;`).MatchString(sql) {
 			return false
 		}
 	}
