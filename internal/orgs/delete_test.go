@@ -406,6 +406,62 @@ SELECT account_id, 'org.member_added', org_id, $2, $2, 'r' FROM org_members WHER
 	}
 }
 
+// A user's erasure that stops between two pieces continues with the remaining
+// organizations, each of which changes once. Another user's erasure does not wait for it.
+func TestUserErasureSurvivesACrash(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	gone, later := "auth0|gone", "auth0|later"
+	b.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, user_count)
+SELECT $1, gen_random_uuid(), 'Acme', 'acme', 1 FROM generate_series(1, 600)`, b.account)
+	b.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+SELECT account_id, org_id, $2, created_at, created_at FROM orgs WHERE account_id = $1`, b.account, gone)
+	other := b.create(t, orgs.NewOrg{Name: "Other"}).ID
+	if _, err := b.repository.AddMember(ctx, b.caller(), other, nil, later); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{gone, later} {
+		if pending, err := b.repository.EraseUser(ctx, b.caller(), user); err != nil || !pending {
+			t.Fatalf("EraseUser(%s): %v, %v", user, pending, err)
+		}
+	}
+	b.Exec(t, "CREATE SEQUENCE removals")
+	b.Exec(t, `CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.user_id = '`+gone+`' AND nextval('removals') = 400 THEN RAISE EXCEPTION 'crash'; END IF;
+    RETURN OLD;
+END $$`)
+	b.Exec(t, "CREATE TRIGGER crash BEFORE DELETE ON org_members FOR EACH ROW EXECUTE FUNCTION crash()")
+	if _, err := b.repository.Erase(ctx); err == nil || !strings.Contains(err.Error(), "crash") {
+		t.Fatalf("Erase: %v", err)
+	}
+	wantErased := func(erased int) {
+		t.Helper()
+		for sql, want := range map[string]int{
+			"SELECT count(*) FROM org_members": 600 - erased,
+			"SELECT count(*) FROM orgs WHERE org_name = 'Acme' AND user_count = 1 AND version = 1":       600 - erased,
+			"SELECT count(*) FROM orgs WHERE org_name = 'Acme' AND user_count = 0 AND version = 2":       erased,
+			"SELECT count(*) FROM events JOIN orgs USING (org_id) WHERE org_name = 'Acme'":               erased,
+			"SELECT count(DISTINCT org_id) FROM events JOIN orgs USING (org_id) WHERE org_name = 'Acme'": erased,
+		} {
+			if n := b.count(t, sql); n != want {
+				t.Errorf("%s: %d, want %d", sql, n, want)
+			}
+		}
+	}
+	wantErased(250) // the first piece
+	if count, _ := b.repository.PendingErasures(); count != 1 {
+		t.Errorf("%d erasures are pending, want the one that failed", count)
+	}
+	restarted := bundle{DB: b.DB, repository: orgs.NewRepository(b.Conns), account: b.account}
+	restarted.erase(t)
+	wantErased(600)
+	lacks(t, b.dump(t), gone, later, "user_erasures ")
+}
+
 // User counts are right after an erasure that runs during removals, deletions and
 // additions.
 func TestEraseUserAgainstOtherCalls(t *testing.T) {
