@@ -96,8 +96,13 @@ func TestLookUpsAreBounded(t *testing.T) {
 			}
 		})
 	}
+	bounded := func(n int) {
+		if n > lookUpBatch {
+			t.Errorf("a statement looks up %d keys", n)
+		}
+	}
 	for range lookUpStatements {
-		<-s.begun
+		bounded(<-s.begun)
 	}
 	time.Sleep(2 * lookUpPatience)
 	if n := s.running.Load(); n != lookUpStatements {
@@ -111,9 +116,7 @@ func TestLookUpsAreBounded(t *testing.T) {
 	all.Wait()
 	close(s.begun)
 	for n := range s.begun {
-		if n > lookUpBatch {
-			t.Errorf("a statement looks up %d keys", n)
-		}
+		bounded(n)
 	}
 }
 

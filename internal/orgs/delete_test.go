@@ -292,11 +292,15 @@ func TestDeleteAgainstOtherCalls(t *testing.T) {
 	b := setup(t)
 	ctx := context.Background()
 	kept := b.create(t, orgs.NewOrg{Name: "Kept"}).ID
+	var served, after atomic.Int32 // calls that found the organization, and walks after its deletion
 	for round := range 10 {
 		made := b.create(t, orgs.NewOrg{Name: "Doomed"})
 		b.fill(t, made.ID, 20)
 		var deleted atomic.Bool
 		allowed := func(err error, also ...error) {
+			if err == nil {
+				served.Add(1)
+			}
 			for _, ok := range append(also, nil, orgs.ErrNotFound) {
 				if errors.Is(err, ok) {
 					return
@@ -323,6 +327,9 @@ func TestDeleteAgainstOtherCalls(t *testing.T) {
 					allowed(err)
 				default:
 					gone := deleted.Load()
+					if gone {
+						after.Add(1)
+					}
 					found := map[uuid.UUID]int{}
 					for _, o := range b.walk(tb{t}, orgs.ListParams{Limit: 1}) {
 						found[o.ID]++
@@ -333,6 +340,9 @@ func TestDeleteAgainstOtherCalls(t *testing.T) {
 				}
 			}
 		})
+	}
+	if served.Load() == 0 || after.Load() == 0 {
+		t.Errorf("%d calls found the organizations and %d walks came after a deletion, want some of each", served.Load(), after.Load())
 	}
 	b.erase(t)
 	lacks(t, b.dump(t), "Doomed", "auth0|1", "org_members ")
@@ -509,8 +519,11 @@ func TestEraseUserAgainstOtherCalls(t *testing.T) {
 		}
 	}
 	wrong := b.count(t, `SELECT count(*) FROM orgs WHERE user_count <> (SELECT count(*) FROM org_members AS m WHERE m.org_id = orgs.org_id)`)
-	if wrong > 0 || b.count(t, "SELECT count(*) FROM orgs") != 20 {
-		t.Errorf("%d organizations have a wrong user count", wrong)
+	if n := b.count(t, "SELECT count(*) FROM orgs"); wrong > 0 || n != 20 {
+		t.Errorf("%d of %d organizations have a wrong user count", wrong, n)
+	}
+	if n := b.count(t, "SELECT count(*) FROM org_members"); n != 20*(9+2) {
+		t.Errorf("%d members, want 9 old ones and 2 new ones in each organization", n)
 	}
 	if n := b.count(t, "SELECT count(*) FROM org_members WHERE user_id = $1", gone); n != 0 {
 		t.Errorf("%d memberships are left", n)

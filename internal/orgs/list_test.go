@@ -233,11 +233,11 @@ func TestCursorIsBoundToItsList(t *testing.T) {
 		{Name: "facme"},
 		{Name: "tacme"},
 	}
-	for i, from := range lists {
+	for i, from := range lists[:len(lists)-2] { // the last two are empty
 		from.Limit = 1
 		cursor := b.list(t, from).Cursor
 		if cursor == "" {
-			continue
+			t.Fatalf("list %d has no cursor", i)
 		}
 		for j, to := range lists {
 			to.Limit, to.Cursor = 2, cursor
@@ -273,15 +273,13 @@ func TestCursorSurvivesItsRow(t *testing.T) {
 func TestOtherAccountsAreNotSeen(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.Org(t, b.account, orgs.Org{Name: "mine acme"})
+	b.Org(t, b.account, orgs.Org{Name: "mine acme", IsActive: true})
 	b.Org(t, b.Account(t), orgs.Org{Name: "their acme", IsActive: true})
 	active := true
 	for _, p := range []orgs.ListParams{{}, {Name: "acme"}, {Name: "ac"}, {IsActive: &active}} {
 		p.Limit = 100
-		for _, o := range b.walk(t, p) {
-			if !strings.HasPrefix(o.Name, "mine") {
-				t.Errorf("%+v shows %q", p, o.Name)
-			}
+		if got := names(b.walk(t, p)); !slices.Equal(got, []string{"mine acme"}) {
+			t.Errorf("%+v shows %q", p, got)
 		}
 	}
 }

@@ -267,7 +267,11 @@ func TestConcurrentAddAndRemoveOfOneMember(t *testing.T) {
 	}
 	// Additions and removals alternate.
 	want := "org.member_added"
-	for _, e := range b.events(t, made.ID)[1:] {
+	events := b.events(t, made.ID)[1:]
+	if len(events) == 0 {
+		t.Error("no member was added")
+	}
+	for _, e := range events {
 		if e.Type != want {
 			t.Fatalf("event %s, want %s", e.Type, want)
 		}
@@ -299,6 +303,7 @@ func TestNoMemberIsAddedAfterDeactivation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
+	added, rejected := 0, 0
 	for range 20 {
 		made := b.create(t, orgs.NewOrg{Name: "Acme"})
 		var mu sync.Mutex
@@ -322,7 +327,9 @@ func TestNoMemberIsAddedAfterDeactivation(t *testing.T) {
 					t.Error(err)
 				}
 				mu.Lock()
-				if err == nil {
+				if err != nil {
+					rejected++
+				} else {
 					entered++
 					if !deactivated.IsZero() && begun.After(deactivated) {
 						t.Error("a member was added after the deactivation returned")
@@ -338,5 +345,9 @@ func TestNoMemberIsAddedAfterDeactivation(t *testing.T) {
 		if last := events[len(events)-1]; last.Type != "org.deactivated" {
 			t.Errorf("the last event is %s", last.Type)
 		}
+		added += entered
+	}
+	if added == 0 || rejected == 0 {
+		t.Errorf("%d additions succeeded and %d were rejected, want some of each", added, rejected)
 	}
 }
