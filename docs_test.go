@@ -40,7 +40,7 @@ func TestLinks(t *testing.T) {
 				target = path.Join(path.Dir(file), name)
 			}
 			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s: %s leads nowhere: %v", file, m[1], err)
+				t.Errorf("%s: the target of the link %s does not exist: %v", file, m[1], err)
 				continue
 			}
 			if anchor != "" && !hasHeading(document(t, target), anchor) {
@@ -63,7 +63,7 @@ func document(t *testing.T, file string) string {
 	return fenced.ReplaceAllString(string(text), "")
 }
 
-// hasHeading reports whether GitHub makes this anchor for a heading of text.
+// hasHeading reports whether the text has a heading for which GitHub makes this anchor.
 func hasHeading(text, anchor string) bool {
 	for _, m := range heading.FindAllStringSubmatch(text, -1) {
 		slug := notInASlug.ReplaceAllString(strings.ToLower(m[1]), "")
@@ -93,7 +93,7 @@ func TestWhereThingsLive(t *testing.T) {
 			if strings.Contains(name, "/") {
 				dir = path.Dir(name)
 			} else {
-				name = path.Join(dir, name) // the directory of the name before it
+				name = path.Join(dir, name) // a bare name is in the directory of the previous name
 			}
 			checked++
 			if _, err := os.Stat(name); err != nil {

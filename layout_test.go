@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// mayImport lists which of our packages each package of the product may import.
-// Packages for connections know no table, and packages for HTTP know no database.
+// mayImport lists, for each library package of this module, which other packages of the
+// module it may import. internal/db imports no package that knows a table, and
+// internal/http does not import internal/db.
 var mayImport = map[string][]string{
 	"internal/uuid":       {},
 	"internal/text":       {},
@@ -21,7 +22,7 @@ var mayImport = map[string][]string{
 	"internal/telemetry":  {},
 	"internal/localpg":    {"internal/pgprograms"},
 	"internal/pgprograms": {"internal/progress"},
-	// Runs before anything else is built.
+	// The Makefile runs this program before it builds anything else.
 	"internal/pgprograms/ensure": {"internal/localpg", "internal/pgprograms"},
 	"internal/child":             {},
 	"internal/progress":          {},
@@ -39,8 +40,8 @@ var mayImport = map[string][]string{
 	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/wire"},
 }
 
-// onlyIn lists the only packages that may import a library, so an upgrade of the library
-// stays a small change in one place.
+// onlyIn lists the only packages that may import a library. An upgrade of the library
+// then affects few packages.
 var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"internal/http"},
 	"github.com/pressly/goose/v3":         {"internal/db"},
@@ -50,7 +51,8 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus/client_golang": {"internal/telemetry"},
 	"go.opentelemetry.io":                 {"internal/telemetry"},
 	"github.com/exaring/otelpgx":          {"internal/telemetry"},
-	// pgconn has PostgreSQL's error codes, which internal/db translates for the others.
+	// pgconn has PostgreSQL's error codes. internal/db translates them for other
+	// packages.
 	"github.com/jackc/pgx/v5/pgconn": {"internal/db", "faults"},
 }
 

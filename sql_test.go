@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// The tables that grow are keyed by account, so that they can be distributed by it.
+// growing matches the use of a table that grows with the accounts. The primary keys of
+// these tables begin with account_id, so that they can be distributed by account.
 var growing = regexp.MustCompile(`\b(?:FROM|JOIN|INTO|UPDATE|USING)\s+(orgs|org_members|events|idempotency_keys|unanswered_creations)\b`)
 
 var (
@@ -20,8 +21,8 @@ var (
 	volatile = regexp.MustCompile(`\b(?:clock_timestamp|timeofday|random|gen_random_uuid|nextval|pg_advisory\w*)\s*\(`)
 )
 
-// faultOf says what keeps a statement from running on tables that are distributed by
-// account, or "".
+// faultOf says why a statement could not run if the growing tables were distributed by
+// account. It returns "" if the statement could run.
 func faultOf(statement string) string {
 	tables := map[string]bool{}
 	for _, write := range writes.FindAllStringSubmatch(statement, -1) {
@@ -82,8 +83,8 @@ var (
 	keyword = regexp.MustCompile(`\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|FROM)\b`)
 )
 
-// allStatements returns the statements of the functions in migrations and the string
-// literals with SQL in the packages that use growing tables, by their origin.
+// allStatements returns the SQL statements in the functions of migrations and in the
+// string literals of the packages that use growing tables, by file and position.
 func allStatements(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -128,7 +129,7 @@ func allStatements(t *testing.T) map[string]string {
 	return all
 }
 
-// literals joins the string literals of an expression.
+// literals joins the string literals of a concatenation.
 func literals(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BinaryExpr:

@@ -9,8 +9,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// A suspension ends all keys of the account on every server, at once. Its end makes them
-// valid again.
+// Suspending an account invalidates all its keys on every server at once. Resuming it
+// makes them valid again.
 func TestSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -47,7 +47,7 @@ func TestSuspendAndResume(t *testing.T) {
 		}
 		succeed(t, "accounts", "suspend", database, account.String()) // changes nothing
 		succeed(t, "accounts", "resume", database, account.String())
-		await(t, "a key does not work after the suspension", all(true))
+		await(t, "a key of a resumed account does not work", all(true))
 	}
 	var listed []struct{ AccountID, SuspendedAt string }
 	succeed(t, "accounts", "suspend", database, account.String())
@@ -62,7 +62,7 @@ func TestSuspendAndResume(t *testing.T) {
 	}
 }
 
-// Each way to create an account records it once.
+// Every way to create an account writes one event.
 func TestNewAccountIsRecorded(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -84,8 +84,8 @@ func TestNewAccountIsRecorded(t *testing.T) {
 	}
 }
 
-// Only a suspended account is deleted. An interrupted deletion continues, and leaves nothing
-// of the account and everything of the others.
+// Only a suspended account can be deleted. If a deletion fails partway, the next run
+// continues it. No row of the account is left, and no other account loses a row.
 func TestDeleteAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -140,7 +140,8 @@ END $$`)
 	}
 }
 
-// rowsByTable counts the rows with a value in every table that has the column.
+// rowsByTable counts the rows that have the value in the column, for each table with such
+// a column.
 func rowsByTable(t *testing.T, d *dbtest.DB, column, value string) map[string]int {
 	t.Helper()
 	rows, err := d.Pool.Query(t.Context(), "SELECT table_name::text FROM information_schema.columns WHERE table_schema = 'public' AND column_name = $1", column)

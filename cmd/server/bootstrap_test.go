@@ -18,7 +18,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// keyFile writes a file with a mode, whatever the umask is, and returns its path.
+// keyFile writes a file with exactly this mode, regardless of the umask, and returns its
+// path.
 func keyFile(t *testing.T, contents string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "key")
@@ -31,14 +32,14 @@ func keyFile(t *testing.T, contents string, mode os.FileMode) string {
 	return path
 }
 
-// bootstrap runs `migrate up` with an account and a key file, and more flags.
+// bootstrap runs `migrate up` with an account, a key file and additional flags.
 func bootstrap(t *testing.T, databaseURL, account, file string, flags ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return run(t, append([]string{"migrate", "up", "--database-url=" + databaseURL, "--bootstrap-account=" + account, "--bootstrap-key-file=" + file}, flags...)...)
 }
 
-// mustBootstrap is bootstrap of a database without pending migrations. It returns what it
-// printed about the account and the key.
+// mustBootstrap calls bootstrap for a database without pending migrations. It returns
+// what was printed about the account and the key.
 func mustBootstrap(t *testing.T, databaseURL, account, file string, flags ...string) string {
 	t.Helper()
 	code, out, errs := bootstrap(t, databaseURL, account, file, flags...)
@@ -51,7 +52,7 @@ func mustBootstrap(t *testing.T, databaseURL, account, file string, flags ...str
 
 var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
 
-// A key from a file works after the first migration, and later runs change nothing.
+// The key in the file works after the first migration. Later runs change nothing.
 func TestBootstrapFromAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
@@ -77,9 +78,9 @@ func TestBootstrapFromAnEmptyDatabase(t *testing.T) {
 		if len(listed) != 1 {
 			t.Fatalf("accounts %+v", listed)
 		}
-		// The id names the same account.
+		// The id and the name of the account are interchangeable.
 		if again := mustBootstrap(t, databaseURL, listed[0].AccountID, file); !strings.HasSuffix(again, " already exists\n") {
-			t.Errorf("by its id: %s", again)
+			t.Errorf("with the account's id: %s", again)
 		}
 	}
 }
@@ -93,21 +94,21 @@ func (r *running) mustAsk(t *testing.T, key, path string) string {
 	return answer
 }
 
-// A key that was revoked stays revoked, and one that was changed stays as it is.
-func TestBootstrapRevivesNothing(t *testing.T) {
+// A revoked key stays revoked, and a changed key keeps its changes.
+func TestBootstrapChangesNoExistingKey(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	database := "--database-url=" + d.URL
 	file := keyFile(t, succeed(t, "keys", "generate"), 0o400)
 	made := mustBootstrap(t, d.URL, "Acme", file, "--bootstrap-scopes=orgs:read,keys:manage")
-	ids := anyID.FindAllString(made, -1) // of the account, and of the key
+	ids := anyID.FindAllString(made, -1) // the ids of the account and of the key
 	succeed(t, "keys", "update", database, ids[1], "--description=Renamed", "--expires-in=1h")
 	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.Contains(again, "already exists, and expires at 20") {
-		t.Errorf("of a key that ends: %s", again)
+		t.Errorf("a key with an expiry: %s", again)
 	}
 	succeed(t, "keys", "revoke", database, ids[1])
 	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.HasSuffix(again, "It was revoked, and stays revoked\n") {
-		t.Errorf("of a revoked key: %s", again)
+		t.Errorf("a revoked key: %s", again)
 	}
 	var state string
 	err := d.Pool.QueryRow(context.Background(), `
@@ -122,7 +123,7 @@ FROM api_keys`).Scan(&state)
 }
 
 // Concurrent runs create one account and one key.
-func TestBootstrapByManyAtOnce(t *testing.T) {
+func TestConcurrentBootstraps(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	file := keyFile(t, succeed(t, "keys", "generate"), 0o400)
@@ -140,8 +141,8 @@ func TestBootstrapByManyAtOnce(t *testing.T) {
 	}
 }
 
-// A server that was asked for the key too early learns at once that it is registered.
-func TestBootstrapBesideAServer(t *testing.T) {
+// A server that has rejected the key as unknown accepts it as soon as it is registered.
+func TestBootstrapWhileAServerRuns(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	key := succeed(t, "keys", "generate")
@@ -154,11 +155,11 @@ func TestBootstrapBesideAServer(t *testing.T) {
 	await(t, "the registered key does not work", func() bool { return r.opens(t, key) })
 }
 
-// What cannot be done changes nothing.
+// A bootstrap that fails changes nothing.
 func TestBootstrapThatFails(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	other := d.Account(t) // its name is Test
+	other := d.Account(t) // named Test, like the account below
 	file := keyFile(t, succeed(t, "keys", "generate"), 0o400)
 	mustBootstrap(t, d.URL, "Acme", file)
 	d.Account(t)
@@ -166,7 +167,7 @@ func TestBootstrapThatFails(t *testing.T) {
 	before := count(t, d, "SELECT (SELECT count(*) FROM accounts) + (SELECT count(*) FROM api_keys)")
 	for name, c := range map[string]struct{ account, file, reason string }{
 		"the key of another account": {other.String(), file, "the key belongs to another account"},
-		"also of a new account":      {"New", file, "the key belongs to another account"},
+		"its key for a new account":  {"New", file, "the key belongs to another account"},
 		"an unknown account":         {uuid.NewV7().String(), second, "no such account"},
 		"a name of two accounts":     {"Test", second, "several accounts have this name"},
 	} {
@@ -182,8 +183,8 @@ func TestBootstrapThatFails(t *testing.T) {
 	}
 }
 
-// A wrong file or flag is reported in one line that does not quote the key, before the
-// first migration.
+// A wrong file or flag is reported before the first migration, in one line that does not
+// contain the key.
 func TestWrongBootstrap(t *testing.T) {
 	t.Parallel()
 	d := dbtest.NewEmpty(t)
@@ -197,26 +198,26 @@ func TestWrongBootstrap(t *testing.T) {
 		account, file, reason string
 		flags                 []string
 	}{
-		"no file":            {account: "Acme", file: "/no/such/file", reason: "no such file"},
-		"a directory":        {account: "Acme", file: t.TempDir(), reason: "is not a regular file"},
-		"a pipe":             {account: "Acme", file: pipe, reason: "is not a regular file"},
-		"writable by all":    {account: "Acme", file: keyFile(t, key, 0o666), reason: "mode 0666"},
-		"empty":              {account: "Acme", file: keyFile(t, "", 0o400), reason: "is empty"},
-		"a line break":       {account: "Acme", file: keyFile(t, "\n", 0o400), reason: "is empty"},
-		"CRLF":               {account: "Acme", file: keyFile(t, key+"\r\n", 0o400), reason: "CRLF"},
-		"two line breaks":    {account: "Acme", file: keyFile(t, key+"\n\n", 0o400), reason: "white space"},
-		"a space":            {account: "Acme", file: keyFile(t, " "+key, 0o400), reason: "white space"},
-		"two keys":           {account: "Acme", file: keyFile(t, key+"\n"+key+"\n", 0o400), reason: "more than one key"},
-		"a byte order mark":  {account: "Acme", file: keyFile(t, "\ufeff"+key, 0o400), reason: "byte order mark"},
-		"another form":       {account: "Acme", file: keyFile(t, "sk_live_123", 0o400), reason: "does not contain a valid key"},
-		"damaged":            {account: "Acme", file: keyFile(t, key[:40]+"_", 0o400), reason: "does not contain a valid key"},
-		"an example":         {account: "Acme", file: keyFile(t, "orgd_0000000000000000000000000000003anAPv", 0o400), reason: "is not random"},
-		"long":               {account: "Acme", file: keyFile(t, strings.Repeat(key, 1000), 0o400), reason: "does not contain a valid key"},
-		"no account":         {file: good, reason: "set both"},
-		"no key":             {account: "Acme", reason: "set both"},
-		"a name of two rows": {account: "a\nb", file: good, reason: "ORGD_BOOTSTRAP_ACCOUNT must not contain control characters"},
-		"no such scope":      {account: "Acme", file: good, reason: "root", flags: []string{"--bootstrap-scopes=orgs:read,root"}},
-		"a scope twice":      {account: "Acme", file: good, reason: "orgs:read", flags: []string{"--bootstrap-scopes=orgs:read,orgs:read"}},
+		"no file":             {account: "Acme", file: "/no/such/file", reason: "no such file"},
+		"a directory":         {account: "Acme", file: t.TempDir(), reason: "is not a regular file"},
+		"a pipe":              {account: "Acme", file: pipe, reason: "is not a regular file"},
+		"writable by all":     {account: "Acme", file: keyFile(t, key, 0o666), reason: "mode 0666"},
+		"empty":               {account: "Acme", file: keyFile(t, "", 0o400), reason: "is empty"},
+		"a line break":        {account: "Acme", file: keyFile(t, "\n", 0o400), reason: "is empty"},
+		"CRLF":                {account: "Acme", file: keyFile(t, key+"\r\n", 0o400), reason: "CRLF"},
+		"two line breaks":     {account: "Acme", file: keyFile(t, key+"\n\n", 0o400), reason: "white space"},
+		"a space":             {account: "Acme", file: keyFile(t, " "+key, 0o400), reason: "white space"},
+		"two keys":            {account: "Acme", file: keyFile(t, key+"\n"+key+"\n", 0o400), reason: "more than one key"},
+		"a byte order mark":   {account: "Acme", file: keyFile(t, "\ufeff"+key, 0o400), reason: "byte order mark"},
+		"another format":      {account: "Acme", file: keyFile(t, "sk_live_123", 0o400), reason: "does not contain a valid key"},
+		"damaged":             {account: "Acme", file: keyFile(t, key[:40]+"_", 0o400), reason: "does not contain a valid key"},
+		"an example":          {account: "Acme", file: keyFile(t, "orgd_0000000000000000000000000000003anAPv", 0o400), reason: "is not random"},
+		"long":                {account: "Acme", file: keyFile(t, strings.Repeat(key, 1000), 0o400), reason: "does not contain a valid key"},
+		"no account":          {file: good, reason: "set both"},
+		"no key":              {account: "Acme", reason: "set both"},
+		"a name of two lines": {account: "a\nb", file: good, reason: "ORGD_BOOTSTRAP_ACCOUNT must not contain control characters"},
+		"no such scope":       {account: "Acme", file: good, reason: "root", flags: []string{"--bootstrap-scopes=orgs:read,root"}},
+		"a repeated scope":    {account: "Acme", file: good, reason: "orgs:read", flags: []string{"--bootstrap-scopes=orgs:read,orgs:read"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errs := bootstrap(t, d.URL, c.account, c.file, c.flags...)
@@ -230,7 +231,8 @@ func TestWrongBootstrap(t *testing.T) {
 	}
 }
 
-// The schema's owner bootstraps. The serving role may not create accounts.
+// The schema's owner can bootstrap. The serving role cannot, because it may not create
+// accounts.
 func TestBootstrapByTheRoles(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
@@ -245,8 +247,8 @@ func TestBootstrapByTheRoles(t *testing.T) {
 	}
 }
 
-// The examples for Kubernetes and Compose set variables that exist, and mount the file where
-// the variable says.
+// The examples for Kubernetes and Compose set only known variables, and mount the key
+// file at the path that they set.
 func TestDeployedBootstrap(t *testing.T) {
 	t.Parallel()
 	known := knownVariables(t)
@@ -284,11 +286,11 @@ func TestDeployedBootstrap(t *testing.T) {
 	for _, variables := range []map[string]string{set, migrate.Environment} {
 		for name := range variables {
 			if _, ok := known[name]; !ok {
-				t.Errorf("%s is set, and nothing reads it", name)
+				t.Errorf("%s is set, but nothing reads it", name)
 			}
 		}
 		if variables["ORGD_BOOTSTRAP_ACCOUNT"] == "" || variables["ORGD_BOOTSTRAP_KEY_FILE"] == "" {
-			t.Errorf("set: %v", variables)
+			t.Errorf("the account or the key file is not set: %v", variables)
 		}
 	}
 	manual := string(readFile(t, "../../docs/operating.md"))

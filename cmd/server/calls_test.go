@@ -16,8 +16,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// call is a change that a client repeats until it is answered, with an idempotency key or
-// like the official clients. Its value and its key are unique.
+// call is a change that a client retries until it succeeds: with an idempotency key, or
+// like the official clients. Its value is unique and is also the idempotency key.
 type call struct {
 	path, field, value string
 	keyed              bool
@@ -37,7 +37,7 @@ type answer struct {
 	OrgID, Code string
 }
 
-// send sends the call. before is how often it was sent before.
+// send sends the call. before is the number of earlier attempts.
 func (c call) send(server, apiKey string, before int) (answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -55,7 +55,7 @@ func (c call) send(server, apiKey string, before int) (answer, error) {
 	if c.keyed {
 		request.Header.Set("Idempotency-Key", strconv.Quote(c.value))
 	}
-	// On a reused connection, the transport would retry the call by itself.
+	// On a reused connection, the transport itself would retry the call.
 	transport := &http.Transport{DisableKeepAlives: true}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
@@ -81,26 +81,26 @@ func readAnswer(response *http.Response) (answer, error) {
 
 func (a answer) succeeded() bool { return a.status < 300 }
 
-// mayBeRepeated reports whether the answer tells the client to retry. A call whose outcome
-// is unknown may get no other answer.
+// mayBeRepeated reports whether the answer tells the client to retry. While the outcome
+// of a call is unknown, the client must get no other answer.
 func (a answer) mayBeRepeated() bool {
 	seconds, err := strconv.Atoi(a.retryAfter)
 	later := err == nil && seconds >= 1 && seconds <= 60
 	return later && (a.status == http.StatusServiceUnavailable || a.status == http.StatusConflict && a.Code == "idempotency_in_progress")
 }
 
-// journal is the calls of an account's clients and their answers.
+// journal records the calls of an account's clients and their answers.
 type journal struct {
 	apiKey string
 
 	mu       sync.Mutex
-	answers  map[call]answer // the first success
-	rejected int             // answers that tell the client to retry
+	answers  map[call]answer // first success of each call
+	rejected int             // number of answers that told the client to retry
 }
 
 func newJournal(apiKey string) *journal { return &journal{apiKey: apiKey, answers: map[call]answer{}} }
 
-// note compares every answer with the first one.
+// note records the first answer to a call, and compares later answers with it.
 func (j *journal) note(t *testing.T, c call, a answer) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -110,7 +110,7 @@ func (j *journal) note(t *testing.T, c call, a answer) {
 		return
 	}
 	if a.status != first.status || a.text != first.text || !a.replayed {
-		t.Errorf("%v was answered %+v, and now %+v", c, first, a)
+		t.Errorf("%v: the first answer was %+v, a later one is %+v", c, first, a)
 	}
 }
 
@@ -123,11 +123,11 @@ func (j *journal) done() int {
 func (j *journal) awaitMore(t *testing.T, n int) {
 	t.Helper()
 	enough := j.done() + n
-	await(t, "no more calls are done", func() bool { return j.done() >= enough })
+	await(t, "no more calls succeed", func() bool { return j.done() >= enough })
 }
 
-// insist repeats the call until it succeeds, sooner than Retry-After, and checks that each
-// rejection tells the client to retry.
+// insist retries the call until it succeeds, without waiting for Retry-After. It checks
+// that each rejection tells the client to retry.
 func (j *journal) insist(t *testing.T, server string, c call, before int) {
 	for deadline := time.Now().Add(time.Minute); ; before++ {
 		a, err := c.send(server, j.apiKey, before)
@@ -141,7 +141,7 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 		case t.Failed(): // PostgreSQL may never come back
 			return
 		case time.Now().After(deadline):
-			t.Errorf("%v is never done: %d %s", c, a.status, a.text)
+			t.Errorf("%v never succeeds: %d %s", c, a.status, a.text)
 			return
 		}
 		j.mu.Lock()
@@ -151,8 +151,8 @@ func (j *journal) insist(t *testing.T, server string, c call, before int) {
 	}
 }
 
-// clients starts clients that make one call after another while ask returns true. calls
-// waits for them and returns all calls.
+// clients starts concurrent clients. Each makes one call after another while ask returns
+// true. calls waits for the clients and returns all their calls.
 func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (calls func() []call) {
 	var each [8][]call
 	var working sync.WaitGroup
@@ -169,8 +169,8 @@ func clients(t *testing.T, next func(client, n int) call, ask func(call) bool) (
 	return func() []call { working.Wait(); return slices.Concat(each[:]...) }
 }
 
-// check compares the database with the answers: each creation created one organization,
-// that of the answer, and one event.
+// check compares the database with the answers: each creation made exactly one
+// organization, the one in its answer, and one event.
 func (j *journal) check(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	stored, unheard := organizations(t, d), 0
@@ -182,25 +182,25 @@ func (j *journal) check(t *testing.T, d *dbtest.DB) {
 			continue
 		}
 		if ids := stored[c.value]; a.status != http.StatusCreated || len(ids) != 1 || ids[0] != a.OrgID {
-			t.Errorf("%v was answered %d %s, and made %v", c, a.status, a.OrgID, ids)
+			t.Errorf("%v: the answer is %d %s, the stored organizations are %v", c, a.status, a.OrgID, ids)
 		}
 		delete(stored, c.value)
 	}
-	t.Logf("%d calls done, the first answer of %d was lost, %d answers asked for a retry", len(j.answers), unheard, j.rejected)
+	t.Logf("%d calls succeeded, %d of them after a lost answer; %d answers told the client to retry", len(j.answers), unheard, j.rejected)
 	for name, ids := range stored {
-		t.Errorf("nobody asked for %s, %v", name, ids)
+		t.Errorf("no call created %s, %v", name, ids)
 	}
 	if n := count(t, d, `SELECT count(*) FROM (
 		SELECT FROM orgs LEFT JOIN events ON events.org_id = orgs.org_id AND type = 'org.created'
 		GROUP BY orgs.org_id HAVING count(type) <> 1) AS wrong`); n != 0 {
-		t.Errorf("%d organizations have no event, or several", n)
+		t.Errorf("%d organizations do not have exactly one event of their creation", n)
 	}
 	if n := count(t, d, "SELECT count(*) FROM events WHERE type = 'org.created' AND org_id NOT IN (SELECT org_id FROM orgs)"); n != 0 {
-		t.Errorf("%d events are of no organization", n)
+		t.Errorf("%d creation events belong to no organization", n)
 	}
 }
 
-// organizations returns the ids of the organizations of each name.
+// organizations returns the ids of the organizations, by name.
 func organizations(t *testing.T, d *dbtest.DB) map[string][]string {
 	t.Helper()
 	rows, err := d.Pool.Query(context.Background(), "SELECT org_name, 'org_' || replace(org_id::text, '-', '') FROM orgs")

@@ -161,7 +161,7 @@ func TestMigrateCommands(t *testing.T) {
 	}
 }
 
-// The commands lead from an empty database to a page of the list.
+// After these commands, the API lists organizations from a database that was empty.
 func TestCommandsPrepareAnEmptyDatabaseForTheAPI(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
@@ -209,7 +209,7 @@ func TestVersionCommand(t *testing.T) {
 	}
 }
 
-// An operator rotates a key and changes it.
+// Operators can change, rotate and revoke keys.
 func TestKeyCommands(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -261,15 +261,15 @@ func TestKeyCommands(t *testing.T) {
 			t.Errorf("status %d, want %d", status, want)
 		}
 	}
-	// An operator may revoke even the last key that manages keys.
+	// Unlike the API, an operator may revoke even the last key that manages keys.
 	decode(t, succeed(t, "keys", "revoke", database, next.APIKeyID, "--json"), &changed)
 	if changed.RevokedAt == "" {
 		t.Errorf("revoked %+v", changed)
 	}
 }
 
-// Without --json, the key is alone on standard output.
-func TestKeyIsPrintedAlone(t *testing.T) {
+// Without --json, standard output contains only the key.
+func TestOnlyTheKeyIsPrinted(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	out := succeed(t, "keys", "create", "--database-url="+d.URL, "--account="+d.Account(t).String(), "--description=d", "--scope=orgs:read")
@@ -310,11 +310,11 @@ func TestHealthcheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code, _, _ := run(t, "healthcheck", addr); code != exitFailed {
-		t.Errorf("of a stopped server: exit %d", code)
+		t.Errorf("healthcheck of a stopped server: exit %d", code)
 	}
 }
 
-// The healthcheck does not use a proxy, even if the address is not on loopback.
+// The healthcheck does not use a proxy, even for an address that is not loopback.
 func TestHealthcheckIgnoresProxy(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 1)
@@ -329,7 +329,7 @@ func TestHealthcheckIgnoresProxy(t *testing.T) {
 	p := startWith(t, []string{"HTTP_PROXY=" + proxy.URL, "http_proxy=" + proxy.URL}, "healthcheck", "--addr=255.255.255.255:8080")
 	var exit *exec.ExitError
 	if err := p.wait(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed || len(asked) > 0 {
-		t.Errorf("the proxy was asked %d times, and the command ended with %v", len(asked), err)
+		t.Errorf("the proxy received %d requests, and the command ended with %v", len(asked), err)
 	}
 }
 
@@ -340,7 +340,7 @@ func decode(t *testing.T, text string, v any) {
 	}
 }
 
-// The service finds the organizations that the command creates.
+// The filter by name finds the organizations that `server seed` creates.
 func TestSeededOrganizationsCanBeFound(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -10,8 +10,8 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// docs/configuration.md has a row for every variable of server serve and server migrate up,
-// with its flag and its default.
+// docs/configuration.md has a row for every variable of `server serve` and `server
+// migrate up`, with its flag and its default.
 func TestConfigurationIsDocumented(t *testing.T) {
 	t.Parallel()
 	rows := map[string][2]string{} // flag and default, by variable
@@ -31,7 +31,7 @@ func TestConfigurationIsDocumented(t *testing.T) {
 				if !found || got[0] != flag.Name {
 					t.Errorf("%s has the flag %q, want %q", name, got[0], flag.Name)
 				}
-				// Other defaults are computed, and described in words.
+				// Computed defaults are described in words.
 				if want := "`" + flag.Default + "`"; flag.HasDefault && flag.Default != "0" && !strings.HasPrefix(got[1], want) {
 					t.Errorf("%s has the default %s, want %s", name, got[1], want)
 				}
@@ -39,11 +39,11 @@ func TestConfigurationIsDocumented(t *testing.T) {
 		}
 	}
 	if len(checked) != len(rows) || len(checked) < 20 {
-		t.Errorf("the commands have %d variables, and the tables %d", len(checked), len(rows))
+		t.Errorf("the commands have %d variables, the tables %d", len(checked), len(rows))
 	}
 }
 
-// keys create accepts every scope, and its help lists them.
+// `server keys create` accepts every scope, and its help lists them.
 func TestScopesOfKeysCreate(t *testing.T) {
 	t.Parallel()
 	for _, command := range kong.Must(&commandLine{}, kong.Name("server")).Model.Leaves(true) {

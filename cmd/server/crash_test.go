@@ -6,10 +6,11 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// scene is a server and its database, one of which the test kills.
+// scene is a server, its database and a proxy between them. The test kills the server or
+// blocks the proxy.
 type scene struct {
 	*dbtest.DB
-	proxy  *proxy // between server and database
+	proxy  *proxy
 	url    string // of the server
 	apiKey string
 }
@@ -27,7 +28,7 @@ type reply struct {
 	err error
 }
 
-// send starts a call.
+// send starts a call and returns at once.
 func (s scene) send(c call) <-chan reply {
 	replied := make(chan reply, 1)
 	go func() {
@@ -37,8 +38,8 @@ func (s scene) send(c call) <-chan reply {
 	return replied
 }
 
-// pause makes creations wait, in the statement (IMMEDIATE) or in the commit (DEFERRED),
-// until proceed is called.
+// pause blocks creations in the statement (IMMEDIATE) or in the commit (DEFERRED) until
+// proceed is called.
 func (s scene) pause(t *testing.T, when string) (proceed func()) {
 	t.Helper()
 	s.Exec(t, `CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
@@ -48,20 +49,23 @@ func (s scene) pause(t *testing.T, when string) (proceed func()) {
 	return lock(t, s.DB, "SELECT pg_advisory_xact_lock(1)")
 }
 
-// moment starts a call and brings it to the point where something is killed.
+// moment starts a call and returns when the call has reached a certain point, at which a
+// test can kill the server.
 type moment func(*testing.T, scene, call) <-chan reply
 
-// before is when the server has sent the statement and PostgreSQL has not received it.
+// before returns the moment at which the server has sent the statement but PostgreSQL has
+// not received it.
 func before(statement string) moment {
 	return func(t *testing.T, s scene, c call) <-chan reply {
 		s.proxy.requests.hold(t, statement)
 		replied := s.send(c)
-		await(t, "it is not sent: "+statement, s.proxy.requests.holds)
+		await(t, "the server does not send the statement: "+statement, s.proxy.requests.holds)
 		return replied
 	}
 }
 
-// afterTheCommit is when PostgreSQL has committed and the server does not know.
+// afterTheCommit is the moment at which PostgreSQL has committed but the server has not
+// received the answer.
 func afterTheCommit(t *testing.T, s scene, c call) <-chan reply {
 	proceed := s.pause(t, "DEFERRED")
 	replied := s.send(c)
@@ -72,18 +76,18 @@ func afterTheCommit(t *testing.T, s scene, c call) <-chan reply {
 	return replied
 }
 
-// If a server is killed around the commit and the client repeats the call at the next
-// server, one organization is created.
+// If a server is killed shortly before or after the commit, and the client repeats the
+// call at another server, exactly one organization is created.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		keyed, committed bool
 		moment           moment
 	}{
-		"key, between the effect and its record": {true, false, before("INSERT INTO idempotency_keys")},
-		"key, after the commit":                  {true, true, afterTheCommit},
-		"bare retry, before the statement":       {false, false, before("org_create_1")},
-		"bare retry, after the commit":           {false, true, afterTheCommit},
+		"with a key, before the result is stored": {true, false, before("INSERT INTO idempotency_keys")},
+		"with a key, after the commit":            {true, true, afterTheCommit},
+		"without a key, before the statement":     {false, false, before("org_create_1")},
+		"without a key, after the commit":         {false, true, afterTheCommit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +101,7 @@ func TestServerKilled(t *testing.T) {
 			}
 			stored := organizations(t, s.DB)["Acme"]
 			if len(stored) > 0 != c.committed {
-				t.Errorf("after the kill there are %v", stored)
+				t.Errorf("after the kill, the organizations %v are stored", stored)
 			}
 
 			j := newJournal(s.apiKey)
@@ -105,17 +109,17 @@ func TestServerKilled(t *testing.T) {
 			j.check(t, s.DB)
 			again := j.answers[asked]
 			if again.replayed != c.committed || c.committed && again.OrgID != stored[0] {
-				t.Errorf("the call had stored %v, its repeat was answered %+v", stored, again)
+				t.Errorf("the call had stored %v, the answer to its repeat is %+v", stored, again)
 			}
 		})
 	}
 }
 
-// While PostgreSQL still runs the statement of a killed server, a repeat is told to retry.
-// It succeeds when the statement ends.
+// While PostgreSQL still runs the statement of a killed server, the answer to a repeated
+// call tells the client to retry. The retry succeeds after the statement has ended.
 func TestServerKilledWhileTheStatementRuns(t *testing.T) {
 	t.Parallel()
-	for name, keyed := range map[string]bool{"key": true, "bare retry": false} {
+	for name, keyed := range map[string]bool{"with a key": true, "without a key": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, server := newScene(t)
@@ -131,13 +135,14 @@ func TestServerKilledWhileTheStatementRuns(t *testing.T) {
 			next := startProcess(t, s.URL)
 			again, err := asked.send(next.url, s.apiKey, 1)
 			if err != nil || again.Code != "idempotency_in_progress" || !again.mayBeRepeated() {
-				t.Errorf("meanwhile: %+v, %v", again, err)
+				t.Errorf("while the statement runs: %+v, %v", again, err)
 			}
 			proceed()
 			j := newJournal(s.apiKey)
 			j.insist(t, next.url, asked, 2)
 			j.check(t, s.DB)
-			// Without a transaction, the statement commits although its client is gone.
+			// A call without a key is a single statement, which commits although its
+			// client is gone. A call with a key is a transaction, which is rolled back.
 			if replayed := j.answers[asked].replayed; replayed == keyed {
 				t.Errorf("replayed is %v", replayed)
 			}

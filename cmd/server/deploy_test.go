@@ -30,8 +30,8 @@ func readFile(t *testing.T, path string) []byte {
 	return text
 }
 
-// knownVariables returns the environment variables of all commands, with the flags of
-// serve.
+// knownVariables returns the environment variables of all commands, each with its flag.
+// If several commands have the variable, the flag is that of `server serve`.
 func knownVariables(t *testing.T) map[string]*kong.Flag {
 	t.Helper()
 	known := map[string]*kong.Flag{}
@@ -65,8 +65,8 @@ func portOf(t *testing.T, addr string) string {
 func TestDeployedVariables(t *testing.T) {
 	t.Parallel()
 	known := knownVariables(t)
-	known["GOMEMLIMIT"] = nil // the Go runtime's
-	known["PGPASSWORD"] = nil // libpq's, and so pgx's
+	known["GOMEMLIMIT"] = nil // read by the Go runtime
+	known["PGPASSWORD"] = nil // read by pgx
 	var set []string
 	for _, m := range kubernetes(t) {
 		for _, c := range m.Spec.Template.Spec.Containers {
@@ -95,7 +95,7 @@ func TestDeployedVariables(t *testing.T) {
 	}
 	for _, name := range set {
 		if _, ok := known[name]; !ok {
-			t.Errorf("%s is set, and nothing reads it", name)
+			t.Errorf("%s is set, but nothing reads it", name)
 		}
 	}
 	if len(set) < 9 {
@@ -103,8 +103,8 @@ func TestDeployedVariables(t *testing.T) {
 	}
 }
 
-// serve accepts the configuration of the production overlay, and probes reach the admin
-// address from outside the pod.
+// `server serve` accepts the configuration of the production overlay, and probes can
+// reach the admin address from outside the pod.
 func TestDeployedConfiguration(t *testing.T) {
 	t.Parallel()
 	known := knownVariables(t)
@@ -120,14 +120,15 @@ func TestDeployedConfiguration(t *testing.T) {
 		t.Fatalf("%q: %v", args, err)
 	}
 	if host, _, err := net.SplitHostPort(cli.Serve.AdminAddr); err != nil || host != "" {
-		t.Errorf("the admin address is %q, which the kubelet does not reach: %v", cli.Serve.AdminAddr, err)
+		t.Errorf("the admin address is %q, which the kubelet cannot reach: %v", cli.Serve.AdminAddr, err)
 	}
 	if cli.Serve.PublicURL == "" || len(cli.Serve.TrustedProxies) == 0 {
 		t.Errorf("the overlay sets ORGD_PUBLIC_URL to %q and ORGD_TRUSTED_PROXIES to %v", cli.Serve.PublicURL, cli.Serve.TrustedProxies)
 	}
 }
 
-// configured returns the literals of the config map that the servers read.
+// configured returns the literals of the config map that the servers read, from the
+// kustomization in dir.
 func configured(t *testing.T, dir string) (literals []string) {
 	t.Helper()
 	var object any
@@ -143,7 +144,7 @@ func configured(t *testing.T, dir string) (literals []string) {
 	into(t, object, &k)
 	for _, g := range k.ConfigMapGenerator {
 		if g.Name != "orgd" {
-			t.Errorf("%s: nobody reads the config map %s", dir, g.Name)
+			t.Errorf("%s: no server reads the config map %s", dir, g.Name)
 		}
 		literals = append(literals, g.Literals...)
 	}
@@ -184,7 +185,7 @@ func TestDeployedPorts(t *testing.T) {
 		}
 		for _, name := range used {
 			if named[name] == "" {
-				t.Errorf("%s %s: no port is called %s", m.Kind, m.Metadata.Name, name)
+				t.Errorf("%s %s: no port is named %s", m.Kind, m.Metadata.Name, name)
 			}
 		}
 	}
@@ -203,7 +204,7 @@ func TestDeployedPorts(t *testing.T) {
 	}
 }
 
-// Every supervisor gives the server enough time to stop.
+// Every supervisor gives the server enough time to stop gracefully.
 func TestDeployedGrace(t *testing.T) {
 	t.Parallel()
 	delay, err := time.ParseDuration(knownVariables(t)["ORGD_DRAIN_DELAY"].Default)
@@ -214,7 +215,7 @@ func TestDeployedGrace(t *testing.T) {
 	p := find(t, kubernetes(t), "Deployment", "orgd").Spec.Template.Spec
 	before := time.Duration(p.Containers[0].Lifecycle.PreStop.Sleep.Seconds) * time.Second
 	if grace := time.Duration(p.TerminationGracePeriodSeconds) * time.Second; before == 0 || grace < before+needed {
-		t.Errorf("Kubernetes gives %s after preStop, want %s", grace-before, needed)
+		t.Errorf("Kubernetes gives the server %s after preStop, want at least %s", grace-before, needed)
 	}
 	for file, pattern := range map[string]string{
 		"../../docker-compose.yml": `stop_grace_period: (\d+)s`,
@@ -230,13 +231,13 @@ func TestDeployedGrace(t *testing.T) {
 				t.Fatalf("%s has no %s", file, pattern)
 			}
 			if grace, err := time.ParseDuration(string(found[1]) + "s"); err != nil || grace < needed {
-				t.Errorf("%s gives %s, want %s, %v", file, grace, needed, err)
+				t.Errorf("%s gives the server %s, want at least %s, %v", file, grace, needed, err)
 			}
 		})
 	}
 }
 
-// The probes request paths that the server serves on that port.
+// Each probe requests a path that the server serves on the probed port.
 func TestDeployedProbes(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -248,12 +249,12 @@ func TestDeployedProbes(t *testing.T) {
 		want string
 	}{
 		{c.StartupProbe.HTTPGet, "/livez"},
-		{c.LivenessProbe.HTTPGet, "/livez"}, // /readyz would restart all replicas when the database is away
+		{c.LivenessProbe.HTTPGet, "/livez"}, // with /readyz, a database outage would restart all replicas
 		{c.ReadinessProbe.HTTPGet, "/readyz"},
 	} {
 		t.Run(probe.want, func(t *testing.T) {
 			if probe.asks.Port != "admin" || probe.asks.Path != probe.want {
-				t.Errorf("%s is asked for at %s, want %s at admin", probe.asks.Path, probe.asks.Port, probe.want)
+				t.Errorf("the probe requests %s on the port %s, want %s on admin", probe.asks.Path, probe.asks.Port, probe.want)
 			}
 			if status, _, _ := get(t, r.adminURL+probe.want, ""); status != http.StatusOK {
 				t.Errorf("%s: %d", probe.want, status)

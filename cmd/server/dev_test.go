@@ -16,7 +16,8 @@ import (
 	"orgd/internal/orgs"
 )
 
-// startDev runs `server dev` until stop is called, and returns the contents of dev.env.
+// startDev starts `server dev` and returns the contents of dev.env. stop stops the
+// server.
 func startDev(t *testing.T, dir, databaseURL string, extra ...string) (env map[string]string, stop func()) {
 	t.Helper()
 	file := filepath.Join(dir, "dev.env")
@@ -57,12 +58,12 @@ func TestDevFindsItsDataAgain(t *testing.T) {
 		t.Errorf("saw %d organizations in %s", len(seen), first["DATABASE_URL"])
 	}
 	if info, err := os.Stat(filepath.Join(dir, "dev.env")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("dev.env, which holds a key: %v, %v", info, err)
+		t.Errorf("dev.env contains a key, so its mode must be 0600: %v, %v", info, err)
 	}
 
 	code, _, errs := run(t, "dev", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--data-dir="+dir, "--database-url="+databaseURL)
 	if code != exitFailed || !strings.Contains(errs, "in use") {
-		t.Errorf("a second one: exit %d, %s", code, errs)
+		t.Errorf("a second `server dev`: exit %d, %s", code, errs)
 	}
 	stop()
 
@@ -73,7 +74,7 @@ func TestDevFindsItsDataAgain(t *testing.T) {
 	}
 	again := walk(t, second["ORGD_URL"], second["ORGD_API_KEY"])
 	if len(again) != 400 {
-		t.Errorf("with more asked for, saw %d organizations", len(again))
+		t.Errorf("with --orgs=400, saw %d organizations", len(again))
 	}
 	for id := range seen {
 		if !again[id] {
@@ -82,8 +83,9 @@ func TestDevFindsItsDataAgain(t *testing.T) {
 	}
 }
 
-// A key that was revoked, or belongs to a deleted database, is replaced.
-func TestDevReplacesADeadKey(t *testing.T) {
+// If dev.env has a key that the database does not know, `server dev` makes a new key and
+// keeps the old file as dev.env.old.
+func TestDevReplacesAnUnknownKey(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	first, stop := startDev(t, dir, dbtest.NewURL(t), "--orgs=10")
@@ -98,20 +100,20 @@ func TestDevReplacesADeadKey(t *testing.T) {
 	}
 	old, err := os.ReadFile(filepath.Join(dir, "dev.env.old"))
 	if err != nil || !strings.Contains(string(old), first["ORGD_API_KEY"]) {
-		t.Errorf("the key to the other database is lost: %s, %v", old, err)
+		t.Errorf("dev.env.old does not have the key of the other database: %s, %v", old, err)
 	}
 }
 
-// `server dev` rejects and does not change a database that is in use, whether by orgd or
-// by another program.
-func TestDevTakesNoForeignDatabase(t *testing.T) {
+// `server dev` rejects a database that orgd or another program already uses, and does not
+// change it.
+func TestDevRejectsForeignDatabases(t *testing.T) {
 	t.Parallel()
 	production := dbtest.New(t)
 	account := production.Account(t)
 	production.Org(t, account, orgs.Org{})
 	unmigrated := dbtest.NewURL(t)
 	mustExec(t, unmigrated, "CREATE SCHEMA app CREATE TABLE customers (id int)")
-	for name, databaseURL := range map[string]string{"orgd's": production.URL, "another program's": unmigrated} {
+	for name, databaseURL := range map[string]string{"used by orgd": production.URL, "used by another program": unmigrated} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before := dumpSchema(t, databaseURL)
@@ -130,7 +132,7 @@ func TestDevTakesNoForeignDatabase(t *testing.T) {
 	}
 }
 
-// dumpSchema lists a database's tables and their row counts.
+// dumpSchema lists the tables of a database with their row counts.
 func dumpSchema(t *testing.T, databaseURL string) (tables string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), databaseURL)
@@ -149,17 +151,18 @@ func dumpSchema(t *testing.T, databaseURL string) (tables string) {
 	return tables
 }
 
-// A database with only extensions counts as empty.
-func TestDevTakesADatabaseWithExtensions(t *testing.T) {
+// A database that has only the objects of extensions counts as empty.
+func TestDevAcceptsADatabaseWithExtensions(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
-	mustExec(t, databaseURL, "CREATE EXTENSION pg_stat_statements") // which has views
+	mustExec(t, databaseURL, "CREATE EXTENSION pg_stat_statements") // has views
 	_, stop := startDev(t, filepath.Join(t.TempDir(), "data"), databaseURL, "--orgs=1")
 	stop()
 }
 
-// After a first run was killed, the next run accepts the marked database.
-func TestDevTakesItsUnfinishedDatabase(t *testing.T) {
+// If the first run was killed, the next run accepts the database that the first run has
+// marked.
+func TestDevAcceptsItsUnfinishedDatabase(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
 	if err := claimDevDatabase(context.Background(), databaseURL); err != nil {

@@ -10,8 +10,9 @@ import (
 	"orgd/internal/orgs"
 )
 
-// populated returns a database with an account, its key, and the path of a deactivated
-// organization with more members than one piece of an erasure.
+// populated returns a database with an account, a key of the account, and the path of a
+// deactivated organization. The organization has more members than one transaction
+// erases.
 func populated(t *testing.T) (d *dbtest.DB, key, path string) {
 	t.Helper()
 	d = dbtest.New(t)
@@ -30,7 +31,8 @@ func awaitErased(t *testing.T, d *dbtest.DB) {
 	})
 }
 
-// The server that deletes erases at once, not at the next interval.
+// The server that deletes an organization erases its members at once, without waiting for
+// the interval.
 func TestServerErasesAtOnce(t *testing.T) {
 	t.Parallel()
 	d, key, path := populated(t)
@@ -45,8 +47,8 @@ func TestServerErasesAtOnce(t *testing.T) {
 	})
 }
 
-// Another server continues an erasure that a stopped one has left, and tries again after a
-// failure.
+// If a server stops during an erasure, another server continues it. It retries an erasure
+// that fails.
 func TestServerContinuesAnErasure(t *testing.T) {
 	t.Parallel()
 	d, key, path := populated(t)

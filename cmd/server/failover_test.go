@@ -26,7 +26,8 @@ func (p *postgres) standby(t *testing.T) *postgres {
 	return second
 }
 
-// eitherOf returns a URL of both servers that connects to the writable one.
+// eitherOf returns a URL that lists both servers and connects to the one that accepts
+// writes.
 func eitherOf(t *testing.T, first, second string) string {
 	t.Helper()
 	u := mustParse(t, first)
@@ -34,7 +35,8 @@ func eitherOf(t *testing.T, first, second string) string {
 	return withParam(t, u.String(), "target_session_attrs", "read-write")
 }
 
-// A host that refuses connections is skipped, whether it is the first or the second.
+// The server skips a host that refuses connections, whether that host is first or second
+// in the URL.
 func TestOneOfTwoHostsIsGone(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -52,7 +54,7 @@ func TestOneOfTwoHostsIsGone(t *testing.T) {
 	}
 }
 
-// awaitAnswer waits until the server serves again. Until then, only 503 is allowed.
+// awaitAnswer waits until a call succeeds. Until then the answers must be 503.
 func (r *running) awaitAnswer(t *testing.T, key string) {
 	t.Helper()
 	await(t, "the server does not serve again", func() bool {
@@ -64,7 +66,7 @@ func (r *running) awaitAnswer(t *testing.T, key string) {
 	})
 }
 
-// A host that accepts connections and stays silent does not block callers forever.
+// A host that accepts connections but never answers does not block callers forever.
 func TestOneOfTwoHostsIsSilent(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -77,7 +79,7 @@ func TestOneOfTwoHostsIsSilent(t *testing.T) {
 	r.awaitAnswer(t, key)
 }
 
-// startedPair is a primary and its standby, and the database on each.
+// startedPair is a primary, its standby, and the database on each.
 type startedPair struct {
 	primary, standby *postgres
 	first, second    *dbtest.DB
@@ -91,8 +93,8 @@ func startPair(t *testing.T) *startedPair {
 	return &startedPair{primary, standby, first, standby.open(t, "orgd")}
 }
 
-// If the URL allows both servers, the answer of one says nothing about a statement on the
-// other.
+// If the URL has several hosts, a new connection may reach another host, which does not
+// know the statement. The server must not conclude that the statement is lost.
 func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)
@@ -119,8 +121,9 @@ func TestStatementOnAnotherHostIsNotCut(t *testing.T) {
 	}
 }
 
-// When a primary goes silent and the standby is promoted, an idle server, a server under
-// load and their listeners switch to it. The log has the times, for docs/operating.md.
+// When the primary goes silent and the standby is promoted, an idle server, a busy server
+// and their listeners switch to the new primary. The test logs how long that takes, for
+// docs/operating.md.
 func TestSilentPrimary(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)
@@ -160,7 +163,7 @@ func TestSilentPrimary(t *testing.T) {
 	await(t, "a server does not switch to the new primary", func() bool {
 		for name, done := range left {
 			if done() {
-				t.Logf("%s has switched after %s", name, time.Since(begun))
+				t.Logf("%s switched after %s", name, time.Since(begun))
 				delete(left, name)
 			}
 		}

@@ -15,7 +15,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// usual sets the default limits of a server.
+// usual sets the default limits of `server serve`.
 func usual(c *serveConfig) {
 	c.maxConns = 10
 	c.limits = limitFlags{MaxInFlight: 1000, MaxInFlightPerKey: 200}.limits(rateFlags{RateLimit: 100})
@@ -38,8 +38,8 @@ func newTenant(t *testing.T, d *dbtest.DB, url string, keys int) (tenant, uuid.U
 	return a, account, org
 }
 
-// send returns the status of a call with one of the account's keys, or 0 without an
-// answer.
+// send makes a call with one of the account's keys. It returns the status, or 0 if there
+// is no answer.
 func (a tenant) send(ctx context.Context, i int, method, target, body string) int {
 	request, err := http.NewRequestWithContext(ctx, method, a.url+target, strings.NewReader(body))
 	if err != nil {
@@ -57,7 +57,7 @@ func (a tenant) send(ctx context.Context, i int, method, target, body string) in
 	return response.StatusCode
 }
 
-// mustWork checks that each of the account's calls succeeds and that the server is ready.
+// mustWork checks that all calls of the account succeed and that the server is ready.
 func (a tenant) mustWork(t *testing.T) {
 	t.Helper()
 	for range 15 {
@@ -78,7 +78,7 @@ func (a tenant) mustWork(t *testing.T) {
 	}
 }
 
-// flood starts callers of the account that send requests until the test ends.
+// flood starts callers that send requests with the account's keys until the test ends.
 func (a tenant) flood(t *testing.T, callers int, method, target, body string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -87,7 +87,7 @@ func (a tenant) flood(t *testing.T, callers int, method, target, body string) {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				if a.send(ctx, i, method, target, body) != http.StatusOK {
-					time.Sleep(10 * time.Millisecond) // keep the test's own work from slowing others
+					time.Sleep(10 * time.Millisecond) // so that the callers do not take the CPU that the server needs
 				}
 			}
 		})
@@ -95,7 +95,7 @@ func (a tenant) flood(t *testing.T, callers int, method, target, body string) {
 	t.Cleanup(func() { cancel(); all.Wait() })
 }
 
-// holdLock holds the locks of the statement until the test ends.
+// holdLock runs a statement that takes locks, and holds them until the test ends.
 func holdLock(t *testing.T, d *dbtest.DB, statement string, args ...any) {
 	t.Helper()
 	ctx := context.Background()
@@ -109,7 +109,7 @@ func holdLock(t *testing.T, d *dbtest.DB, statement string, args ...any) {
 	}
 }
 
-// stall starts a request with a key and never sends its body.
+// stall sends the headers of a request and never sends its body.
 func (a tenant) stall(t *testing.T, key string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
@@ -122,8 +122,8 @@ func (a tenant) stall(t *testing.T, key string) {
 	}
 }
 
-// Whatever one account does with all its keys, the calls of another succeed and the server
-// stays ready.
+// Whatever load one account causes with all its keys, the calls of another account
+// succeed and the server stays ready.
 func TestOneAccountDoesNotStopAnother(t *testing.T) {
 	t.Parallel()
 	for name, attack := range map[string]func(t *testing.T, d *dbtest.DB, greedy tenant, account, org uuid.UUID){

@@ -8,8 +8,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// The configured limits apply to calls that create keys or extend them.
-func TestServerBoundsKeys(t *testing.T) {
+// The configured limits apply to calls that create keys or extend their life.
+func TestServerLimitsKeys(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	account := d.Account(t)
@@ -26,9 +26,9 @@ UPDATE api_keys SET rate_limit = 6, expires_at = now() + interval '1 hour' WHERE
 		what, method, path, body string
 		want                     int
 	}{
-		{"keep a key that is faster than the server's rate", http.MethodPatch, "/" + id, `{"expiresAt":null}`, http.StatusForbidden},
-		{"make a third key", http.MethodPost, "", body, http.StatusCreated},
-		{"make a fourth", http.MethodPost, "", body, http.StatusConflict},
+		{"extend a key with a higher rate than the server's", http.MethodPatch, "/" + id, `{"expiresAt":null}`, http.StatusForbidden},
+		{"create a third key", http.MethodPost, "", body, http.StatusCreated},
+		{"create a fourth key", http.MethodPost, "", body, http.StatusConflict},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			request, err := http.NewRequestWithContext(t.Context(), c.method, server.url+"/v1/api-keys"+c.path, strings.NewReader(c.body))

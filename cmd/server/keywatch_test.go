@@ -13,7 +13,8 @@ import (
 
 const hearing = "listening for key changes"
 
-// remembering configures a server that drops keys from its cache only on notifications.
+// remembering configures a server that keeps keys in its cache for longer than a test
+// takes, so only a notification removes them.
 func remembering(url string) func(*serveConfig) {
 	return func(c *serveConfig) { c.databaseURL, c.keyTTL = url, 5*time.Minute }
 }
@@ -46,8 +47,9 @@ func revoke(t *testing.T, d *dbtest.DB, key string) {
 	d.Exec(t, "UPDATE api_keys SET revoked_at = now() WHERE digest = $1", digest[:])
 }
 
-// A revocation reaches every server, however it was made.
-func TestRevocationIsHeard(t *testing.T) {
+// Every server stops accepting a key that is revoked in the database, even if the key is
+// in its cache.
+func TestRevocationReachesEveryServer(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	account := d.Account(t)
@@ -71,8 +73,8 @@ func TestRevocationIsHeard(t *testing.T) {
 	}
 }
 
-// hearingThroughProxy starts a server that has cached a key and listens for its changes
-// through a proxy to its database.
+// hearingThroughProxy starts a server that reaches its database through a proxy. The
+// server listens for key changes and has a key in its cache.
 func hearingThroughProxy(t *testing.T) (d *dbtest.DB, p *proxy, r *running, key string) {
 	t.Helper()
 	d = dbtest.New(t)
@@ -86,34 +88,35 @@ func hearingThroughProxy(t *testing.T) (d *dbtest.DB, p *proxy, r *running, key 
 	return d, p, r, key
 }
 
-// Notifications are lost while the server does not listen, so it drops all keys when it
-// listens again.
+// The server misses notifications while it does not listen, so it drops all cached keys
+// when it listens again.
 func TestRevocationWhileNobodyListens(t *testing.T) {
 	t.Parallel()
 	d, p, r, key := hearingThroughProxy(t)
 	p.cut()
 	r.awaitLog(t, "not listening for key changes", 1)
 	if !r.opensFromMemory(t, key) {
-		t.Error("a key that is known does not work through an outage")
+		t.Error("a cached key does not work during an outage")
 	}
 	revoke(t, d, key)
 	p.restore(t)
 	r.awaitLog(t, hearing, 2)
-	await(t, "a key works that was revoked meanwhile", func() bool { return !r.opens(t, key) })
+	await(t, "a key that was revoked during the outage still works", func() bool { return !r.opens(t, key) })
 	_, _, metrics := get(t, r.adminURL+"/metrics", "")
 	if !strings.Contains(string(metrics), "orgd_key_listener_up 1") {
-		t.Errorf("the metrics do not say that it listens: %s", metrics)
+		t.Errorf("the metrics do not show that the server listens: %s", metrics)
 	}
 }
 
-// opensFromMemory reports whether the key is accepted while the database is unreachable.
+// opensFromMemory reports whether the server accepts the key without asking the database.
+// The server checks the key first, and then rejects limit=0.
 func (r *running) opensFromMemory(t *testing.T, key string) bool {
 	t.Helper()
 	status, _, _ := get(t, r.url+"/v1/orgs?limit=0", key)
 	return status == http.StatusBadRequest
 }
 
-// The server detects a partition that drops packets silently, and then drops its cache.
+// The server notices that its connection has gone silent, and then drops all cached keys.
 func TestSilentPartition(t *testing.T) {
 	t.Parallel()
 	d, p, r, key := hearingThroughProxy(t)
@@ -123,17 +126,17 @@ func TestSilentPartition(t *testing.T) {
 	p.cut()
 	p.answers.release()
 	p.restore(t)
-	await(t, "a key works that was revoked meanwhile", func() bool { return !r.opens(t, key) })
+	await(t, "a key that was revoked during the outage still works", func() bool { return !r.opens(t, key) })
 }
 
-// Without a notification, a revocation takes effect when the TTL ends.
+// Without a notification, a revoked key is rejected when its cache entry expires.
 func TestRevocationWithoutNotification(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	d.Exec(t, "DROP TRIGGER api_keys_updated ON api_keys")
 	key := d.Key(t, d.Account(t))
 	r := start(t, func(c *serveConfig) { c.databaseURL, c.keyTTL = d.URL, 300*time.Millisecond })
-	r.awaitLog(t, hearing, 1) // which drops all keys too
+	r.awaitLog(t, hearing, 1) // starting to listen also drops all cached keys
 	if !r.opens(t, key) {
 		t.Fatal("the key does not work")
 	}
@@ -160,13 +163,13 @@ func TestKeysAreInNoLogOrMetric(t *testing.T) {
 	}
 	for _, k := range []string{key, revoked} {
 		if strings.Contains(told, k[5:35]) {
-			t.Errorf("a key is told: %s", told)
+			t.Errorf("a key is in the log or in an admin page: %s", told)
 		}
 	}
 }
 
-// The last use of a key is written in the background, to the hour, and at the latest when
-// the server stops.
+// The time of a key's last use is written in the background, rounded down to the hour.
+// When the server stops, it writes what is left.
 func TestUseOfKeysIsWritten(t *testing.T) {
 	t.Parallel()
 	for _, every := range []time.Duration{10 * time.Millisecond, time.Hour} {
@@ -198,7 +201,7 @@ func TestUseOfKeysIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			if used.Before(before) || used.After(time.Now()) || !used.Equal(used.Truncate(time.Hour)) {
-				t.Errorf("used at %s, not at the hour from %s", used, before)
+				t.Errorf("used at %s, want the start of an hour, %s or later", used, before)
 			}
 		})
 	}

@@ -11,7 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Every selector selects the pods of the servers, or also those of the migration.
+// Every selector selects the pods of the servers. That of the network policy also selects
+// the pods of the migration, and that of the service monitor selects the admin service.
 func TestDeployedSelectors(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)
@@ -40,23 +41,23 @@ func TestDeployedSelectors(t *testing.T) {
 		t.Run(c.object.Kind+" "+c.object.Metadata.Name, func(t *testing.T) {
 			t.Parallel()
 			if !matches(c.selector, c.labels) {
-				t.Errorf("%s %s selects %v, which %v is not", c.object.Kind, c.object.Metadata.Name, c.selector, c.labels)
+				t.Errorf("%s %s selects %v, which the labels %v do not match", c.object.Kind, c.object.Metadata.Name, c.selector, c.labels)
 			}
 		})
 	}
 	spread := find(t, objects, "Deployment", "orgd").Spec.Template.Spec.TopologySpreadConstraints
 	for _, s := range spread {
 		if !matches(s.LabelSelector.MatchLabels, labels) {
-			t.Errorf("the servers are spread among %v, which %v is not", s.LabelSelector.MatchLabels, labels)
+			t.Errorf("the spread constraint selects %v, which the labels %v do not match", s.LabelSelector.MatchLabels, labels)
 		}
 	}
 	if len(spread) == 0 {
-		t.Error("the servers are not spread")
+		t.Error("the deployment has no spread constraint")
 	}
 }
 
-// Everything that a pod refers to exists: its service account, image, config map, and the
-// keys of the Secret that the manual describes.
+// Everything that a pod refers to exists: its service account, its image, its config map,
+// and the Secret keys that docs/operating.md creates.
 func TestDeployedReferences(t *testing.T) {
 	t.Parallel()
 	objects, manual := kubernetes(t), string(readFile(t, "../../docs/operating.md"))
@@ -69,7 +70,7 @@ func TestDeployedReferences(t *testing.T) {
 		}
 		for _, c := range p.Containers {
 			if !slices.Contains(images, c.Image) {
-				t.Errorf("%s: the overlay replaces the images %v, and not %s", m.Metadata.Name, images, c.Image)
+				t.Errorf("%s: the overlay replaces the images %v, but not %s", m.Metadata.Name, images, c.Image)
 			}
 			for _, from := range c.EnvFrom {
 				configs++
@@ -85,7 +86,7 @@ func TestDeployedReferences(t *testing.T) {
 				secrets++
 				command := "create secret generic " + ref.Name + " .*--from-literal=" + ref.Key + "="
 				if !regexp.MustCompile(command).MatchString(manual) {
-					t.Errorf("%s: docs/operating.md makes no %s in a Secret %s", m.Metadata.Name, ref.Key, ref.Name)
+					t.Errorf("%s: docs/operating.md does not create the key %s in the Secret %s", m.Metadata.Name, ref.Key, ref.Name)
 				}
 			}
 		}
@@ -110,8 +111,8 @@ func replaced(t *testing.T) (names []string) {
 	return names
 }
 
-// Utilization is a percentage of the requests: a pod with a container without requests is
-// never scaled.
+// The autoscaler computes utilization as a percentage of the resource requests. If a
+// container has no request, it does not scale the pod.
 func TestDeployedAutoscaler(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)
@@ -122,28 +123,29 @@ func TestDeployedAutoscaler(t *testing.T) {
 		for _, c := range scaled.Spec.Template.Spec.Containers {
 			checked++
 			if c.Resources.Requests[metric.Resource.Name] == "" {
-				t.Errorf("%s requests no %s, by which it is scaled", scaled.Metadata.Name, metric.Resource.Name)
+				t.Errorf("%s is scaled by %s, but a container does not request it", scaled.Metadata.Name, metric.Resource.Name)
 			}
 		}
 	}
 	if checked == 0 {
-		t.Error("nothing is scaled by anything")
+		t.Error("no metric of a container was checked")
 	}
 }
 
-// A rollout removes no replica before another is ready, and there are always two.
+// A rollout removes a replica only when another one is ready, and at least two replicas
+// run.
 func TestDeployedRollout(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)
 	if most := find(t, objects, "Deployment", "orgd").Spec.Strategy.RollingUpdate.MaxUnavailable; most == nil || *most != 0 {
-		t.Error("a rollout may take a replica away before another is ready")
+		t.Error("a rollout may remove a replica before another one is ready")
 	}
 	if least := find(t, objects, "HorizontalPodAutoscaler", "orgd").Spec.MinReplicas; least < 2 {
-		t.Errorf("%d replicas at least, want 2", least)
+		t.Errorf("the autoscaler keeps at least %d replicas, want 2", least)
 	}
 }
 
-// The admin port has no authentication, so only the monitoring may reach it.
+// The admin port has no authentication, so only the monitoring namespace may reach it.
 func TestDeployedAdminIsPrivate(t *testing.T) {
 	t.Parallel()
 	let := 0
@@ -158,11 +160,12 @@ func TestDeployedAdminIsPrivate(t *testing.T) {
 		}
 	}
 	if let != 1 {
-		t.Errorf("%d rules let somebody to the admin port, want 1", let)
+		t.Errorf("%d rules open the admin port, want 1", let)
 	}
 }
 
-// Each container runs an existing command, as nobody, without write access.
+// Each container runs an existing command, as an unprivileged user and with a read-only
+// file system.
 func TestDeployedContainers(t *testing.T) {
 	t.Parallel()
 	containers := 0
@@ -180,7 +183,7 @@ func TestDeployedContainers(t *testing.T) {
 			}
 			for _, e := range c.Env {
 				if e.Name == "GOMEMLIMIT" && mebibytes(t, e.Value) >= mebibytes(t, c.Resources.Limits.Memory) {
-					t.Errorf("%s: GOMEMLIMIT %s is no less than the limit %s", m.Metadata.Name, e.Value, c.Resources.Limits.Memory)
+					t.Errorf("%s: GOMEMLIMIT %s is not below the memory limit %s", m.Metadata.Name, e.Value, c.Resources.Limits.Memory)
 				}
 			}
 		}

@@ -21,14 +21,15 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// startLoadBalancer starts a proxy in front of a server and returns its URL, or "" if the program
-// is not installed. The arguments may name the configuration file, in which %PORT% is the
-// port to listen on.
+// startLoadBalancer starts a load balancer and returns its URL, or "" if the program is
+// not installed. In the arguments, %CONFIG% is the path of the configuration file. In the
+// configuration, %PORT% is the port to listen on. In both, %DIR% is a temporary
+// directory.
 func startLoadBalancer(t *testing.T, program, config string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil { // Debian's location
+		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil { // where Debian installs it
 			fmt.Fprintln(os.Stderr, t.Name()+": NOT TESTED:", err)
 			return ""
 		}
@@ -109,7 +110,7 @@ ProxyPass / %URL%/
 SetOutputFilter DEFLATE`
 
 // Compressing proxies change the entity tags of responses. Clients that accept gzip, as
-// nearly all do by default, send the changed tag back.
+// most do by default, send the changed tag back.
 func TestEntityTagsBehindCompressingProxies(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -134,7 +135,7 @@ func TestEntityTagsBehindCompressingProxies(t *testing.T) {
 			path := "/v1/orgs/" + regexp.MustCompile(`org_[0-9a-f]{32}`).FindString(made.Header.Get("Location"))
 			tag := c.do(t, http.MethodGet, path, "", "", 200).Header.Get("ETag")
 			if tag != lb.marked {
-				t.Errorf("the proxy makes %s of the tag, want %s", tag, lb.marked)
+				t.Errorf("the proxy changes the tag to %s, want %s", tag, lb.marked)
 			}
 			c.do(t, http.MethodGet, path, "", "If-None-Match: "+tag, 304)
 			next := c.do(t, http.MethodPatch, path, `{"orgName":"Acme 2"}`, "If-Match: "+tag, 200).Header.Get("ETag")
@@ -147,7 +148,8 @@ func TestEntityTagsBehindCompressingProxies(t *testing.T) {
 
 type frontClient struct{ url, key string }
 
-// do sends a request as Go's default transport does, which asks for gzip.
+// do sends a request and checks the status. Like most clients, Go's transport accepts
+// gzip.
 func (c frontClient) do(t *testing.T, method, path, body, header string, want int) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
@@ -172,7 +174,8 @@ func (c frontClient) do(t *testing.T, method, path, body, header string, want in
 	return response
 }
 
-// haproxy returns deploy/haproxy/haproxy.cfg with one replica and other replacements.
+// haproxy returns deploy/haproxy/haproxy.cfg, changed for one replica. replace has pairs
+// of an old and a new text.
 func haproxy(t *testing.T, replica string, replace ...string) string {
 	t.Helper()
 	errorFiles, err := filepath.Abs("../../deploy/haproxy/errors")
@@ -194,7 +197,7 @@ func haproxy(t *testing.T, replica string, replace ...string) string {
 	return config
 }
 
-// HAProxy's own errors are problem documents, with the request id if there is a request.
+// HAProxy's own errors are problem documents. Those of 5xx have a request id.
 func TestErrorsOfHAProxy(t *testing.T) {
 	t.Parallel()
 	replica := newBrokenReplica(t)
@@ -258,7 +261,7 @@ func TestErrorFilesOfHAProxy(t *testing.T) {
 			}
 			body, err := io.ReadAll(response.Body)
 			if rest, _ := io.ReadAll(reader); err != nil || len(rest) > 0 {
-				t.Errorf("%d: %q is left, %v", status, rest, err)
+				t.Errorf("%d: %q follows the response, %v", status, rest, err)
 			}
 			checkFrontProblem(t, response, string(body), status, code)
 		})
@@ -277,7 +280,7 @@ func checkFrontProblem(t *testing.T, response *http.Response, body string, statu
 		t.Errorf("%d %s, want %d %s", response.StatusCode, body, status, code)
 	}
 	if id := response.Header.Get("X-Request-Id"); (p.RequestID != nil || id != "") && (p.RequestID == nil || *p.RequestID != id) {
-		t.Errorf("requestId of %s, header %q", body, id)
+		t.Errorf("the requestId in %s differs from the header %q", body, id)
 	}
 	h := response.Header
 	if h.Get("Content-Type") != "application/problem+json" || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
@@ -316,7 +319,8 @@ func rawCall(t *testing.T, address, request string) (*http.Response, string) {
 	return response, string(body)
 }
 
-// brokenReplica fails in the way that the path names. It is ready unless it is away.
+// brokenReplica is a server that fails in the way that the path of a request names. Its
+// readiness probe succeeds until away is set.
 type brokenReplica struct {
 	address string
 	away    atomic.Bool
@@ -346,7 +350,7 @@ func (r *brokenReplica) answer(t *testing.T, conn net.Conn) {
 	defer conn.Close()
 	request, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
-		return // a connection without a request
+		return // the client sent no complete request
 	}
 	text := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\nX-Echoed: " + request.Header.Get("X-Request-Id") + "\r\n\r\n"
 	switch request.URL.Path {
@@ -363,5 +367,5 @@ func (r *brokenReplica) answer(t *testing.T, conn net.Conn) {
 	case "/silent":
 		<-t.Context().Done()
 	}
-	_, _ = io.WriteString(conn, text) // HAProxy may have given up
+	_, _ = io.WriteString(conn, text) // HAProxy may have closed the connection
 }

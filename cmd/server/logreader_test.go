@@ -15,8 +15,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// logged starts a server with standard output out, through a shell that runs script. It
-// reads the server's address from the lines of from.
+// logged starts a server through a shell that runs script. The server writes its log to
+// out, and logged finds the address of the server in the lines of from.
 func logged(t *testing.T, d *dbtest.DB, out *os.File, script string, from *bufio.Reader) *process {
 	t.Helper()
 	p := &process{}
@@ -29,7 +29,7 @@ func logged(t *testing.T, d *dbtest.DB, out *os.File, script string, from *bufio
 	for p.url == "" {
 		line, err := from.ReadString('\n')
 		if err != nil {
-			t.Fatalf("the log ends: %v: %s", err, p.errs.String())
+			t.Fatalf("the log ends before the server has started: %v: %s", err, p.errs.String())
 		}
 		if found := servingLine.FindStringSubmatch(line); found != nil {
 			p.url = found[1]
@@ -38,7 +38,7 @@ func logged(t *testing.T, d *dbtest.DB, out *os.File, script string, from *bufio
 	return p
 }
 
-// serves checks that n requests are answered, each with a log line.
+// serves checks that the server answers n requests. The log line of each is about 1 KB.
 func (p *process) serves(t *testing.T, n int) {
 	t.Helper()
 	client := &http.Client{Timeout: 10 * time.Second}
@@ -77,7 +77,7 @@ func pipe(t *testing.T) (read, write *os.File) {
 // socket returns a socket pair like that between journald and a service.
 func socket(t *testing.T) (read, write *os.File) {
 	t.Helper()
-	syscall.ForkLock.RLock() // no child may be forked before both are closed on exec
+	syscall.ForkLock.RLock() // no child may be started until both are closed on exec
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {
 		syscall.CloseOnExec(fds[0])
@@ -94,8 +94,8 @@ func socket(t *testing.T) (read, write *os.File) {
 
 const lostLines = "the log cannot be written"
 
-// If the reader of the log exits, the server keeps serving and reports it on standard
-// error.
+// If the reader of the log exits, the server keeps serving, and reports once on standard
+// error that the log cannot be written.
 func TestLogReaderLeaves(t *testing.T) {
 	t.Parallel()
 	const plainly, ignoring = `exec "$@"`, `trap '' PIPE; exec "$@"`
@@ -116,7 +116,7 @@ func TestLogReaderLeaves(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.serves(t, 10)
-			await(t, "nothing is said of the lost log", func() bool { return strings.Contains(p.errs.String(), lostLines) })
+			await(t, "the lost log lines are not reported", func() bool { return strings.Contains(p.errs.String(), lostLines) })
 			p.serves(t, 10)
 			p.stops(t)
 			if n := strings.Count(p.errs.String(), "\n"); n != 1 {
@@ -126,7 +126,8 @@ func TestLogReaderLeaves(t *testing.T) {
 	}
 }
 
-// Both streams have the same reader, as under systemd, and it exits.
+// Standard output and standard error have the same reader, as under systemd, and it
+// exits.
 func TestLogReaderLeavesBothStreams(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)
@@ -138,7 +139,7 @@ func TestLogReaderLeavesBothStreams(t *testing.T) {
 	p.stops(t)
 }
 
-// When a reader reopens the FIFO, it gets complete lines again.
+// A new reader of the FIFO gets complete lines.
 func TestLogReaderComesBack(t *testing.T) {
 	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "log")
@@ -158,31 +159,31 @@ func TestLogReaderComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.serves(t, 5)
-	await(t, "nothing is said of the lost log", func() bool { return strings.Contains(p.errs.String(), lostLines) })
+	await(t, "the lost log lines are not reported", func() bool { return strings.Contains(p.errs.String(), lostLines) })
 
 	second := open(os.O_RDONLY | syscall.O_NONBLOCK)
 	defer second.Close()
 	var lines safeBuffer
-	go func() { _, _ = io.Copy(&lines, second) }() // until it is closed
-	await(t, "no lines come to the new reader", func() bool {
+	go func() { _, _ = io.Copy(&lines, second) }() // until second is closed
+	await(t, "the new reader gets no lines", func() bool {
 		p.serves(t, 1)
 		return strings.Contains(lines.String(), `"msg":"log lines were lost`) && strings.Contains(lines.String(), `"status":404`)
 	})
 	if text := lines.String(); !strings.HasPrefix(text, "{") || !strings.HasSuffix(text, "}\n") {
-		t.Errorf("the lines are torn: %s", text)
+		t.Errorf("a line is incomplete: %s", text)
 	}
 	p.stops(t)
 }
 
-// A stalled reader costs log lines, but no request.
+// If the reader stalls, requests are still answered, and their log lines are buffered.
 func TestLogReaderStalls(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)
 	from := bufio.NewReader(read)
 	p := logged(t, dbtest.New(t), write, `exec "$@"`, from)
-	p.serves(t, 200) // about 200 KB: a pipe holds 64
+	p.serves(t, 200) // about 200 KB of log; a pipe holds 64 KB
 	rest := make(chan []byte, 1)
-	go func() { b, _ := io.ReadAll(from); rest <- b }() // everything until the end
+	go func() { b, _ := io.ReadAll(from); rest <- b }()
 	p.stops(t)
 	if n := strings.Count(string(<-rest), `"status":404`); n != 200 {
 		t.Errorf("%d requests were logged, want 200", n)

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	dbtest.Main(m)
 }
 
-// running is a server with the wiring that ships, on its own ports.
+// running is a server with the production wiring, on its own ports.
 type running struct {
 	url, adminURL string
 	log           *safeBuffer
@@ -42,7 +42,8 @@ func start(t *testing.T, change func(*serveConfig)) *running {
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, cfg) }()
 	r.stop = sync.OnceValue(func() error { cancel(); return <-ended })
-	// The connection waits until it is served.
+	// The listener accepts connections already. This request is answered when the server
+	// has started.
 	get(t, r.url+"/livez", "")
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
@@ -75,7 +76,8 @@ func get(t *testing.T, url, key string) (int, http.Header, []byte) {
 	return response.StatusCode, response.Header, body
 }
 
-// walk follows the cursors and returns the distinct organizations.
+// walk follows the cursors and returns the ids of the organizations. No id may come
+// twice.
 func walk(t *testing.T, url, key string) map[string]bool {
 	t.Helper()
 	seen := map[string]bool{}

@@ -94,8 +94,8 @@ func (m manifest) selector(t *testing.T) map[string]string {
 	return plain
 }
 
-// kubernetes returns the objects of deploy/kubernetes, with the label that kustomize adds
-// to all.
+// kubernetes returns the objects of deploy/kubernetes. Each has the label that kustomize
+// adds to all objects.
 func kubernetes(t *testing.T) (objects []manifest) {
 	t.Helper()
 	files, err := filepath.Glob("../../deploy/kubernetes/*/*.yaml")

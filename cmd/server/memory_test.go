@@ -21,18 +21,18 @@ import (
 	"orgd/internal/uuid"
 )
 
-// maxResidentMiB is the promise of docs/operating.md.
+// maxResidentMiB is the bound that docs/operating.md promises.
 const maxResidentMiB = 200
 
-// One account requests as many large pages as it can without reading them, sends large
-// bodies, and starts others that it does not finish. Meanwhile another account is served,
-// and the memory stays within its bound. The test is not parallel: the clients send 1 GiB,
-// which would starve tests that check times.
+// One account requests many large pages without reading them, sends many large bodies,
+// and starts many bodies that it does not finish. The server still serves another
+// account, and its memory stays below maxResidentMiB. The test is not parallel: the
+// clients send 1 GiB, which would slow down tests that check times.
 func TestMemoryHasABound(t *testing.T) { //nolint:paralleltest // see above
 	program := buildServer(t)
 	for name, variables := range map[string][]string{
-		"with a soft limit": {"GOMEMLIMIT=230MiB"},
-		"without":           nil,
+		"with GOMEMLIMIT":    {"GOMEMLIMIT=230MiB"},
+		"without GOMEMLIMIT": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := dbtest.New(t)
@@ -47,7 +47,7 @@ func TestMemoryHasABound(t *testing.T) { //nolint:paralleltest // see above
 			for _, a := range attacks(oneOf(t, d, greedy)) {
 				rejected, worst := bystander.during(t, func() { a.run(t, p.url, keys) })
 				peak := residentMiB(t, p, "VmHWM")
-				t.Logf("%s: %.0f MiB resident at most; the slowest answer to the other account took %s", a.what, peak, worst)
+				t.Logf("%s: at most %.0f MiB resident; the slowest answer to the other account took %s", a.what, peak, worst)
 				if peak > maxResidentMiB || rejected > 0 {
 					t.Errorf("%s: %.0f MiB resident, %d requests of the other account rejected", a.what, peak, rejected)
 				}
@@ -65,16 +65,16 @@ type attack struct {
 	count int
 }
 
-// attackLasts is longer than the server waits for a client that does not read.
+// attackLasts is longer than the server waits for a client that does not read the answer.
 const attackLasts = 6 * time.Second
 
 func attacks(org string) []attack {
 	change := largeChange()
 	return []attack{
-		{"200 large pages that nobody reads", "GET /v1/orgs?limit=100", 0, "", 200},
+		{"200 large pages that are not read", "GET /v1/orgs?limit=100", 0, "", 200},
 		{"200 large changes", "PATCH /v1/orgs/org_" + org, len(change), change, 200},
-		{"1,000 bodies of which nothing comes", "POST /v1/orgs", 1 << 20, "", 1000},
-		{"1,000 bodies of which the last byte does not come", "POST /v1/orgs", 1 << 20, strings.Repeat(" ", 1<<20-1), 1000},
+		{"1,000 bodies that do not start", "POST /v1/orgs", 1 << 20, "", 1000},
+		{"1,000 bodies without the last byte", "POST /v1/orgs", 1 << 20, strings.Repeat(" ", 1<<20-1), 1000},
 	}
 }
 
@@ -102,15 +102,15 @@ func (a attack) run(t *testing.T, url string, keys []string) {
 			if err := conn.SetDeadline(end); err != nil {
 				t.Error(err)
 			}
-			_, _ = io.WriteString(conn, a.body) // the server may reject it early
-			time.Sleep(time.Until(end))         // and holds what it can
+			_, _ = io.WriteString(conn, a.body) // fails if the server rejects the request early
+			time.Sleep(time.Until(end))
 		})
 	}
 	all.Wait()
 }
 
-// buildServer builds the server without the race detector, which uses many times the
-// memory.
+// buildServer builds the server without the race detector, which needs several times as
+// much memory.
 func buildServer(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "server")
@@ -132,7 +132,7 @@ func startProgram(t *testing.T, program, databaseURL string, variables ...string
 	p.Process = cmd.Process
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
+		_ = cmd.Wait() // fails, because the process was killed
 	})
 	await(t, "the server does not come up", func() bool {
 		found := servingLine.FindStringSubmatch(p.out.String())
@@ -155,7 +155,8 @@ SELECT $1, gen_random_uuid(), 'Large', 'large',
 FROM generate_series(1, $2) AS i`, account, count)
 }
 
-// largeChange returns a body of 1 MiB with the metadata of a large organization.
+// largeChange returns the body of an update: 1 MiB, with as much metadata as an
+// organization may have.
 func largeChange() string {
 	pairs := make([]string, 50)
 	for i := range pairs {
@@ -174,7 +175,7 @@ func oneOf(t *testing.T, d *dbtest.DB, account uuid.UUID) (org string) {
 	return org
 }
 
-// bystander is the client of another account, which sends normal requests.
+// bystander is a client of another account. It sends normal requests during an attack.
 type bystander struct {
 	url, key string
 	client   *http.Client
@@ -184,7 +185,8 @@ func newBystander(url, key string) *bystander {
 	return &bystander{url: url, key: key, client: &http.Client{Timeout: 20 * time.Second}}
 }
 
-// during lists and creates while attack runs, and counts the rejections.
+// during lists and creates organizations while attack runs. It returns the number of
+// rejections and the time of the slowest answer.
 func (b *bystander) during(t *testing.T, attack func()) (rejected int, worst time.Duration) {
 	t.Helper()
 	done := make(chan struct{})
@@ -226,7 +228,8 @@ func (b *bystander) call(t *testing.T, i int) int {
 	return response.StatusCode
 }
 
-// residentMiB parses a line such as "VmHWM:	   30012 kB", which only Linux has.
+// residentMiB reads a field of /proc/PID/status, such as "VmHWM:     30012 kB". Only
+// Linux has this file.
 func residentMiB(t *testing.T, p *process, field string) float64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid))

@@ -14,9 +14,9 @@ import (
 	"orgd/migrations"
 )
 
-// Concurrent migrations of an empty database run once. When the migrating process is
-// killed, another one continues.
-func TestMigrationOutlivesItsReplica(t *testing.T) {
+// If several processes migrate an empty database, each migration runs once. If the
+// migrating process is killed, another one continues.
+func TestMigrationContinuesAfterAKill(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	url := dbtest.NewURL(t)
@@ -37,7 +37,7 @@ func TestMigrationOutlivesItsReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(ctx)
-	// The first migration waits for this transaction.
+	// The first migration waits until this transaction ends.
 	if _, err := tx.Exec(ctx, "CREATE TABLE accounts ()"); err != nil {
 		t.Fatal(err)
 	}
@@ -64,12 +64,12 @@ func TestMigrationOutlivesItsReplica(t *testing.T) {
 		}
 		applied += strings.Count(replica.out.String(), "applied")
 	}
-	t.Logf("the others were done %s after the kill", time.Since(killed))
+	t.Logf("the other replicas finished %s after the kill", time.Since(killed))
 	files, err := fs.Glob(migrations.FS, "*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if rows := one("SELECT count(*)::text FROM orgd_migrations WHERE version_id > 0"); applied != len(files) || rows != fmt.Sprint(applied) {
-		t.Errorf("%d steps were said to be taken, %s are recorded, want %d", applied, rows, len(files))
+		t.Errorf("%d migrations were reported as applied and %s are recorded, want %d", applied, rows, len(files))
 	}
 }

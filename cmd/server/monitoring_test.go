@@ -28,8 +28,8 @@ var (
 	ofLabel    = regexp.MustCompile(`(\w+)(?:=~|!~|!=|=)"`)
 )
 
-// checkExpression checks that every metric and label of the expression exists, and returns
-// the number of metrics in it.
+// checkExpression checks that every metric and label of a PromQL expression exists. It
+// returns the number of metrics in the expression.
 func checkExpression(t *testing.T, where, expr, metrics string) int {
 	t.Helper()
 	names := metricName.FindAllString(expr, -1)
@@ -46,7 +46,7 @@ func checkExpression(t *testing.T, where, expr, metrics string) int {
 		labels = append(labels, matcher[1])
 	}
 	for _, label := range labels {
-		// Prometheus adds instance to every metric.
+		// Prometheus adds the label instance to every metric.
 		if label != "instance" && !regexp.MustCompile(`(?m)^(?:`+strings.Join(names, "|")+`)\{(?:.*,)?`+label+`="`).MatchString(metrics) {
 			t.Errorf("%s: none of %v has a label %s", where, names, label)
 		}
@@ -54,7 +54,7 @@ func checkExpression(t *testing.T, where, expr, metrics string) int {
 	return len(names)
 }
 
-// Every metric in an alert exists, and the manual explains the alert.
+// Every metric in an alert exists, and docs/operating.md explains every alert.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	var rules struct {
@@ -71,7 +71,7 @@ func TestAlerts(t *testing.T) {
 		for _, rule := range group.Rules {
 			checked += checkExpression(t, rule.Alert, rule.Expr, metrics)
 			if !strings.Contains(manual, "`"+rule.Alert+"`") {
-				t.Errorf("docs/operating.md does not tell what %s means", rule.Alert)
+				t.Errorf("docs/operating.md does not explain %s", rule.Alert)
 			}
 		}
 	}
@@ -112,12 +112,12 @@ func TestDashboard(t *testing.T) {
 	ids, shown := map[int]bool{}, map[string]bool{}
 	for _, panel := range dashboard.Panels {
 		if ids[panel.ID] || panel.Title == "" || panel.Type != "row" && len(panel.Targets) == 0 {
-			t.Errorf("panel %d %q has a unique id: %v, %d targets", panel.ID, panel.Title, !ids[panel.ID], len(panel.Targets))
+			t.Errorf("panel %d %q: the id is unique: %v; %d targets", panel.ID, panel.Title, !ids[panel.ID], len(panel.Targets))
 		}
 		ids[panel.ID] = true
 		for _, target := range panel.Targets {
 			if checkExpression(t, panel.Title, target.Expr, metrics) == 0 {
-				t.Errorf("%s: %q names no metric", panel.Title, target.Expr)
+				t.Errorf("%s: %q contains no metric", panel.Title, target.Expr)
 			}
 			for _, name := range metricName.FindAllString(target.Expr, -1) {
 				shown[name] = true
@@ -130,7 +130,7 @@ func TestDashboard(t *testing.T) {
 			name += "_count"
 		}
 		if !shown[name] {
-			t.Errorf("%s is not shown", name)
+			t.Errorf("the dashboard does not show %s", name)
 		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// printing returns the commands that print something, and a database with one key.
+// printing returns a database with one key, and the commands that print something.
+// results are the commands that are useless without their output, effects are the others.
 func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string) {
 	t.Helper()
 	d = dbtest.New(t)
@@ -42,8 +43,8 @@ func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string)
 	return d, effects, results
 }
 
-// checkNothingCreated checks that only the account and the key of printing exist, and that
-// the key works.
+// checkNothingCreated checks that printing's account and key are the only ones, and that
+// the key is still valid.
 func checkNothingCreated(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	if n := count(t, d, "SELECT count(*) FROM accounts"); n != 1 {
@@ -53,12 +54,13 @@ func checkNothingCreated(t *testing.T, d *dbtest.DB) {
 		t.Errorf("%d keys, want 1", n)
 	}
 	if n := count(t, d, "SELECT count(*) FROM api_keys WHERE expires_at IS NULL AND revoked_at IS NULL"); n != 1 {
-		t.Error("the key that was to be rotated has ended")
+		t.Error("keys rotate ended the old key although its output was lost")
 	}
 }
 
-// A command whose output cannot be written fails, and leaves no unknown key or account.
-func TestOutputWithoutRoom(t *testing.T) {
+// A command whose output cannot be written fails. It leaves no account or key whose
+// creation the operator did not see.
+func TestOutputToAFullDisk(t *testing.T) {
 	t.Parallel()
 	d, effects, results := printing(t)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -80,7 +82,8 @@ func TestOutputWithoutRoom(t *testing.T) {
 	check(effects)
 }
 
-// The reader of the real standard output has exited, which raises SIGPIPE.
+// A command fails if the reader of its standard output has exited. The command runs in
+// its own process, because the write raises SIGPIPE.
 func TestOutputWithoutReader(t *testing.T) {
 	t.Parallel()
 	d, _, results := printing(t)
@@ -96,8 +99,8 @@ func TestOutputWithoutReader(t *testing.T) {
 	checkNothingCreated(t, d)
 }
 
-// A command that prints something essential detects a closed standard output before it
-// changes anything. Other commands succeed without a reader.
+// A command that is useless without its output detects a closed standard output before it
+// changes anything. Other commands succeed.
 func TestOutputClosed(t *testing.T) {
 	t.Parallel()
 	d, effects, results := printing(t)
@@ -115,8 +118,8 @@ func TestOutputClosed(t *testing.T) {
 	}
 }
 
-// Output to /dev/null is not a failure.
-func TestOutputThrownAway(t *testing.T) {
+// Every command succeeds if its output is discarded with >/dev/null.
+func TestOutputDiscarded(t *testing.T) {
 	t.Parallel()
 	_, effects, results := printing(t)
 	for _, commands := range []map[string][]string{results, effects} {
@@ -145,7 +148,7 @@ func endOf(t *testing.T, cmd *exec.Cmd, stdout *os.File) (code int, errs string)
 		t.Fatal(err)
 	}
 	err = cmd.Wait()
-	_ = stdin.Close() // or Wait has closed it
+	_ = stdin.Close() // Wait may have closed it
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

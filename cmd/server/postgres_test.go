@@ -40,7 +40,7 @@ func startPostgres(t *testing.T) *postgres {
 	return p
 }
 
-// run starts the server, which is removed at the end of the test.
+// run starts the server, and removes it at the end of the test.
 func (p *postgres) run(t *testing.T) {
 	t.Helper()
 	p.start(t)
@@ -51,10 +51,10 @@ func (p *postgres) run(t *testing.T) {
 	})
 }
 
-// serverDir returns a directory for a server, and chooses its port.
+// serverDir returns a directory for a server, with a file that sets its port.
 func serverDir(t *testing.T) string {
 	t.Helper()
-	// PostgreSQL may run as another user, who cannot enter the test's directory.
+	// PostgreSQL may run as another user, who cannot enter the directory of t.TempDir.
 	dir, err := os.MkdirTemp("", "orgd-test-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +67,8 @@ func serverDir(t *testing.T) string {
 	return dir
 }
 
-// keepPort makes PostgreSQL use a port below the ephemeral range: an outgoing connection
-// of another test could take an ephemeral port while PostgreSQL is down.
+// keepPort makes PostgreSQL use a port below the ephemeral range. While PostgreSQL is
+// down, an outgoing connection of another test could take an ephemeral port.
 func keepPort(t *testing.T, dir string) {
 	t.Helper()
 	await(t, "no port is free", func() bool {
@@ -104,7 +104,7 @@ func (p *postgres) database(t *testing.T, name string) *dbtest.DB {
 	return p.open(t, name)
 }
 
-// open returns an existing database.
+// open opens an existing database of the server.
 func (p *postgres) open(t *testing.T, name string) *dbtest.DB {
 	t.Helper()
 	conns, err := db.Open(context.Background(), p.server.URL(name), db.Options{})
@@ -115,7 +115,7 @@ func (p *postgres) open(t *testing.T, name string) *dbtest.DB {
 	return &dbtest.DB{URL: p.server.URL(name), Conns: conns, Pool: conns.Pgx()}
 }
 
-// dataDir returns the directory of the cluster.
+// dataDir returns the data directory of the server.
 func (p *postgres) dataDir(t *testing.T) (dir string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), p.server.URL("postgres"))
@@ -134,7 +134,7 @@ func (p *postgres) kill(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	var postmaster int
 	query(t, d, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int", &postmaster)
-	// A stopped postmaster starts no new child.
+	// A stopped postmaster starts no new processes.
 	send(t, postmaster, syscall.SIGSTOP)
 	for _, child := range childrenOf(t, postmaster) {
 		send(t, child, syscall.SIGKILL)
@@ -142,11 +142,12 @@ func (p *postgres) kill(t *testing.T, d *dbtest.DB) {
 	send(t, postmaster, syscall.SIGKILL)
 	<-p.server.Done()
 	if err := p.server.Stop(); err == nil || !strings.Contains(err.Error(), "signal: killed") {
-		t.Errorf("PostgreSQL ended otherwise: %v", err)
+		t.Errorf("PostgreSQL was not killed: %v", err)
 	}
 }
 
-// query reads one value. It retries on a connection that died in a crash.
+// query reads one value. It retries, because the pool may still have connections that a
+// crash has closed.
 func query(t *testing.T, d *dbtest.DB, sql string, into any) {
 	t.Helper()
 	await(t, "PostgreSQL does not answer: "+sql, func() bool {

@@ -12,11 +12,12 @@ import (
 	"testing"
 )
 
-// serverVariable in the environment makes the test binary run as the server.
+// serverVariable is the environment variable that makes the test binary run as the
+// server.
 const serverVariable = "TEST_ORGD_SERVE"
 
-// beServer runs the server as it ships, except that it does not outlive the test that
-// started it, which holds the other end of its standard input.
+// beServer runs the production server. The test that started it holds the other end of
+// its standard input, so the server exits when the test process ends.
 func beServer() {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -28,14 +29,14 @@ func beServer() {
 // process is a command in its own process.
 type process struct {
 	*os.Process
-	url  string // of the server, if it is one
+	url  string // if the command is serve
 	out  safeBuffer
 	errs safeBuffer
 	wait func() error // result of exec.Cmd.Wait
-	kill func()       // kill -9, and wait
+	kill func()       // sends SIGKILL and waits
 }
 
-// serveFlags start a server on free ports that logs each request.
+// serveFlags start a server that uses free ports and logs each request.
 var serveFlags = []string{"serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--db-max-conns=8", "--log-level=info", "--public-url="}
 
 var servingLine = regexp.MustCompile(`"msg":"serving".*"publicUrl":"([^"]+)"`)
@@ -58,7 +59,7 @@ func startCommand(t *testing.T, databaseURL string, args ...string) *process {
 	return startWith(t, []string{"DATABASE_URL=" + databaseURL}, args...)
 }
 
-// startWith starts a command with additional variables.
+// startWith starts a command with additional environment variables.
 func startWith(t *testing.T, variables []string, args ...string) *process {
 	t.Helper()
 	p := &process{}
@@ -68,7 +69,8 @@ func startWith(t *testing.T, variables []string, args ...string) *process {
 	return p
 }
 
-// command returns this program as the server, with additional variables.
+// command returns a command that runs this test binary as the server, with additional
+// environment variables.
 func command(t *testing.T, variables []string, args ...string) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -80,7 +82,7 @@ func command(t *testing.T, variables []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// inShell makes a shell run a script in which "$@" is the command.
+// inShell returns a command that runs a shell script. In the script, "$@" is cmd.
 func inShell(cmd *exec.Cmd, script string) *exec.Cmd {
 	shell := exec.Command("/bin/sh", append([]string{"-c", script, "sh"}, cmd.Args...)...)
 	shell.Env = cmd.Env
@@ -101,13 +103,13 @@ func (p *process) start(t *testing.T, cmd *exec.Cmd) {
 	p.wait = sync.OnceValue(cmd.Wait)
 	p.kill = sync.OnceFunc(func() {
 		killed := p.Kill()
-		_ = p.wait() // the error says that it was killed
+		_ = p.wait() // fails, because the process was killed
 		if killed != nil && !errors.Is(killed, os.ErrProcessDone) {
 			t.Error(killed)
 		}
 		_ = stdin.Close()
 		if strings.Contains(p.errs.String(), "DATA RACE") || t.Failed() {
-			t.Errorf("%q, process %d, said: %s", cmd.Args, p.Pid, p.errs.String())
+			t.Errorf("%q, process %d, printed: %s", cmd.Args, p.Pid, p.errs.String())
 		}
 	})
 	t.Cleanup(p.kill)

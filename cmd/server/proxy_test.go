@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// proxy stands between the server and its database. It can cut or silence connections,
-// and hold back the bytes of either side.
+// proxy is a TCP proxy between the server and its database. It can cut or silence
+// connections, and hold back the bytes of either side.
 type proxy struct {
 	url    string // of the database, through the proxy
 	addr   string
@@ -25,10 +25,11 @@ type proxy struct {
 	mu    sync.Mutex
 	ln    net.Listener
 	conns map[net.Conn]bool
-	pairs []*pair // that were not silenced
+	pairs []*pair // those that are not silenced
 }
 
-// pair is a connection from the server and the matching one to the database.
+// pair is a connection from the server and the connection to the database to which it is
+// forwarded.
 type pair struct {
 	silent atomic.Bool
 	left   chan struct{} // closed when the server has closed its side
@@ -84,7 +85,7 @@ func (p *proxy) accept(ln net.Listener) {
 	for {
 		client, err := ln.Accept()
 		if err != nil {
-			return // it was cut
+			return // the listener was closed
 		}
 		p.dials.Add(1)
 		database, err := net.Dial("tcp", p.target)
@@ -99,7 +100,7 @@ func (p *proxy) accept(ln net.Listener) {
 func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ln != p.ln { // cut meanwhile
+	if ln != p.ln { // the proxy was cut during the dial
 		client.Close()
 		database.Close()
 		return
@@ -110,7 +111,7 @@ func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 	p.pairs = append(p.pairs, joined)
 	copyAndClose := func(to, from net.Conn, through *valve) {
 		_, _ = io.Copy(joined.before(through.before(to)), from)
-		// If one side ends, both end, unless the pair is silenced.
+		// If one side closes, both are closed, unless the pair is silenced.
 		from.Close()
 		if !joined.silent.Load() {
 			to.Close()
@@ -125,7 +126,7 @@ func (p *proxy) join(ln net.Listener, client, database net.Conn) {
 
 // silence drops all further bytes of the existing connections, like a firewall that has
 // dropped their state: neither side gets an error. New connections work. silence returns
-// the silenced connections.
+// the silenced pairs.
 func (p *proxy) silence() []*pair {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +138,7 @@ func (p *proxy) silence() []*pair {
 	return silenced
 }
 
-// blackHole silences the existing and all new connections.
+// blackHole silences all existing and all new connections.
 func (p *proxy) blackHole() {
 	p.hole.Store(true)
 	p.silence()
@@ -160,8 +161,8 @@ type valve struct {
 	held []byte
 }
 
-// hold holds back everything from the first bytes that contain the text, until release is
-// called or the test ends.
+// hold holds back all bytes, beginning with the first write that contains the text, until
+// release is called or the test ends.
 func (v *valve) hold(t *testing.T, from string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -184,7 +185,7 @@ func (v *valve) holds() bool {
 	return len(v.held) > 0
 }
 
-// take returns the channel that b has to wait for, or nil.
+// take returns the channel for which the write of b must wait, or nil.
 func (v *valve) take(b []byte) <-chan struct{} {
 	v.mu.Lock()
 	defer v.mu.Unlock()

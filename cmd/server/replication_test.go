@@ -8,13 +8,14 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// A change whose wait for the standby was canceled may be gone after a failover, so it
-// is not acknowledged; nor is its repeat, until the standby has it.
+// If a commit's wait for the standby is canceled, a failover may lose the change. The
+// change is therefore not acknowledged, and neither is its repeat until the standby has
+// the change.
 func TestCanceledSynchronousWait(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t)
 	d := p.database(t, "orgd")
-	d.Exec(t, "ALTER DATABASE orgd SET client_min_messages = error") // which would hide the warning
+	d.Exec(t, "ALTER DATABASE orgd SET client_min_messages = error") // would hide the warning of a canceled wait, if the server did not set it
 	key := d.Key(t, d.Account(t))
 	r := start(t, remembering(d.URL))
 	r.awaitLog(t, hearing, 1)
@@ -32,7 +33,7 @@ func TestCanceledSynchronousWait(t *testing.T) {
 		times int
 	}{
 		"a key":          {creation("keyed", true), 2},
-		"no key":         {creation("bare", false), 1}, // each repeat may create another organization
+		"no key":         {creation("bare", false), 1}, // a repeat without a key may create another organization
 		"an external id": {call{path: "/v1/orgs/external/1", field: "orgName", value: "external", method: http.MethodPut}, 2},
 		"a deletion":     {call{path: "/v1/orgs/" + org, method: http.MethodDelete}, 2},
 		"an erasure":     {call{path: "/v1/users/erased", method: http.MethodDelete}, 2},
@@ -52,11 +53,11 @@ func TestCanceledSynchronousWait(t *testing.T) {
 		t.Errorf("the repeat: %+v, %v", again, err)
 	}
 	if n := count(t, d, "SELECT count(*) FROM orgs WHERE org_name = 'keyed'"); n != 1 {
-		t.Errorf("%d organizations", n)
+		t.Errorf("%d organizations, want 1", n)
 	}
 }
 
-// prepare sends a call that succeeds.
+// prepare sends a call that must succeed and returns the answer.
 func prepare(t *testing.T, server, key string, c call) answer {
 	t.Helper()
 	a, err := c.send(server, key, 0)
@@ -66,8 +67,8 @@ func prepare(t *testing.T, server, key string, c call) answer {
 	return a
 }
 
-// awaitSyncWaits waits until commits wait for the standby, some time after the reload of
-// the configuration.
+// awaitSyncWaits waits until commits wait for the standby, because the sessions apply the
+// new configuration some time after the reload.
 func awaitSyncWaits(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	await(t, "commits do not wait for the standby", func() bool {
@@ -94,8 +95,8 @@ func awaitSyncWaits(t *testing.T, d *dbtest.DB) {
 
 const cancelSyncWaits = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
-// canceledInSyncWait sends a call, and cancels all waits for the standby until it is
-// answered.
+// canceledInSyncWait sends a call, and cancels all waits for the standby until the call
+// is answered.
 func canceledInSyncWait(t *testing.T, d *dbtest.DB, server, key string, c call) answer {
 	t.Helper()
 	answered := make(chan answer, 1)

@@ -15,9 +15,9 @@ import (
 	"orgd/internal/ratelimit"
 )
 
-// asOfficial sends the call like an official client, which retries whatever may succeed
-// later and counts its retries, but gives up much later. sent is how often the call was
-// sent before.
+// asOfficial sends the call like an official client: it retries what the official clients
+// retry, and sends the number of retries. It makes up to 60 attempts, more than an
+// official client. sent is the number of earlier attempts.
 func (c call) asOfficial(t *testing.T, servers []string, apiKey string, sent int, wait func(retryAfter string) time.Duration) (a answer) {
 	t.Helper()
 	for ; sent < 60; sent++ {
@@ -32,11 +32,11 @@ func (c call) asOfficial(t *testing.T, servers []string, apiKey string, sent int
 		}
 		time.Sleep(wait(a.retryAfter))
 	}
-	t.Errorf("it is never created: %d %s", a.status, a.text)
+	t.Errorf("no attempt succeeded: %d %s", a.status, a.text)
 	return answer{}
 }
 
-// asTold returns the time in Retry-After.
+// asTold returns the time in Retry-After, or a second without one.
 func asTold(retryAfter string) time.Duration {
 	seconds, err := strconv.Atoi(retryAfter)
 	if err != nil {
@@ -47,8 +47,7 @@ func asTold(retryAfter string) time.Duration {
 
 func soonAgain(string) time.Duration { return 30 * time.Millisecond }
 
-// creators are clients that create equal organizations, each several times, and their
-// results.
+// creators are clients that create organizations with equal requests, and the results.
 type creators struct {
 	working sync.WaitGroup
 	mu      sync.Mutex
@@ -73,23 +72,23 @@ func create(t *testing.T, servers []string, apiKey string, clients, times int, w
 	return c
 }
 
-// check checks that no two calls got the same organization. It returns the number of
-// organizations that no call got.
+// check checks that no two calls got the same organization. It returns how many
+// organizations no call got.
 func (c *creators) check(t *testing.T, d *dbtest.DB) (unheard int) {
 	t.Helper()
 	c.working.Wait()
 	for id, times := range c.got {
 		if times != 1 {
-			t.Errorf("%d tenants share the organization %s", times, id)
+			t.Errorf("%d calls got the organization %s", times, id)
 		}
 	}
 	if len(c.got) != c.calls {
-		t.Errorf("%d calls were answered with %d organizations", c.calls, len(c.got))
+		t.Errorf("%d calls got %d organizations", c.calls, len(c.got))
 	}
 	return len(organizations(t, d)["Radiology"]) - c.calls
 }
 
-// Equal creations that a limit rejects at first are retried. No two of them get the same
+// Creations with equal requests are retried after a rate limit. No two get the same
 // organization.
 func TestEqualCreationsUnderALimit(t *testing.T) {
 	t.Parallel()
@@ -99,11 +98,12 @@ func TestEqualCreationsUnderALimit(t *testing.T) {
 		c.databaseURL, c.limits = d.URL, orgdhttp.Limits{PerKey: ratelimit.PerSecond(5)}
 	})
 	if unheard := create(t, []string{r.url}, key, 16, 1, asTold).check(t, d); unheard != 0 {
-		t.Errorf("there are %d organizations more than calls", unheard)
+		t.Errorf("there are %d more organizations than calls", unheard)
 	}
 }
 
-// The database is unreachable for a while during equal creations, at any moment.
+// The database becomes unreachable at a random moment while clients send equal creations.
+// When it is back, no two calls have got the same organization.
 func TestEqualCreationsThroughAnOutage(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{1, 2} {
@@ -123,13 +123,14 @@ func TestEqualCreationsThroughAnOutage(t *testing.T) {
 				before := len(organizations(t, d)["Radiology"])
 				await(t, "nothing is created", func() bool { return len(organizations(t, d)["Radiology"]) > before })
 				p.cut()
-				time.Sleep(700 * time.Millisecond) // the outage
+				time.Sleep(700 * time.Millisecond) // length of the outage
 				p.restore(t)
 				unheard := c.check(t, d)
-				t.Logf("%d organizations more than calls", unheard)
+				t.Logf("%d more organizations than calls", unheard)
 				// A retry may reach another replica before the lost answer is recorded.
+				// It then creates another organization.
 				if unheard < 0 || replicas == 1 && unheard > 0 {
-					t.Errorf("there are %d organizations more than calls", unheard)
+					t.Errorf("there are %d more organizations than calls", unheard)
 				}
 				d.Exec(t, "UPDATE orgs SET org_name = 'Past'")
 			}
@@ -137,8 +138,9 @@ func TestEqualCreationsThroughAnOutage(t *testing.T) {
 	}
 }
 
-// A creation during an outage never returns an earlier organization with the same name.
-func TestCreationDuringOutageIsNotDuplicated(t *testing.T) {
+// A creation that is retried after an outage never gets an earlier organization with the
+// same name.
+func TestCreationDuringAnOutageGetsANewOrganization(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	key := d.Key(t, d.Account(t))
@@ -156,12 +158,12 @@ func TestCreationDuringOutageIsNotDuplicated(t *testing.T) {
 	}
 	p.restore(t)
 	if again := radiology.asOfficial(t, []string{r.url}, key, 1, soonAgain); again.OrgID == first.OrgID || again.replayed {
-		t.Errorf("two tenants share the organization %s", again.OrgID)
+		t.Errorf("the retry got the organization %s, which an earlier call created", again.OrgID)
 	}
 }
 
-// A retry at another replica, while the first try is about to be answered, creates its own
-// organization.
+// If a retry reaches another replica while the first attempt is still in flight, it
+// creates a second organization.
 func TestRetryOnAnotherReplicaDuringCreation(t *testing.T) {
 	t.Parallel()
 	s, server := newScene(t)
@@ -177,12 +179,12 @@ func TestRetryOnAnotherReplicaDuringCreation(t *testing.T) {
 	}
 	s.proxy.requests.release()
 	if first := <-replied; first.err != nil || first.status != http.StatusCreated || first.OrgID == again.OrgID {
-		t.Errorf("the first try: %+v; the retry: %+v", first, again)
+		t.Errorf("the first attempt: %+v; the retry: %+v", first, again)
 	}
 	server.kill()
 }
 
-// If a committed creation cannot be answered within its deadline, its retry gets the
+// If a creation is committed but not answered within its deadline, a retry gets the
 // organization.
 func TestRetryAfterTheDeadline(t *testing.T) {
 	t.Parallel()
@@ -190,7 +192,7 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 	radiology := creation("Radiology", false)
 	first := <-afterTheCommit(t, s, radiology)
 	if first.err != nil || !first.mayBeRepeated() {
-		t.Errorf("the first try: %+v, %v", first.answer, first.err)
+		t.Errorf("the first attempt: %+v, %v", first.answer, first.err)
 	}
 	s.proxy.answers.release()
 	again := radiology.asOfficial(t, []string{s.url}, s.apiKey, 1, soonAgain)
@@ -199,8 +201,9 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// Records of lost answers from before a failover are not evidence: the old primary may
-// have recorded later that a retry got them, without replicating that record.
+// A record of a lost answer that was made before a failover is ignored: a retry may have
+// got the organization from the old primary, and the failover may have lost that change
+// of the record.
 func TestRetryAfterAPromotion(t *testing.T) {
 	t.Parallel()
 	pair := startPair(t)
@@ -225,7 +228,7 @@ func TestRetryAfterAPromotion(t *testing.T) {
 	before := orgs.NewRepository(d.Conns)
 	lost := create(before, false)
 	lose(before, lost)
-	await(t, "the standby does not follow", func() bool {
+	await(t, "the standby does not catch up", func() bool {
 		return count(t, promoted, "SELECT count(*) FROM unanswered_creations WHERE lost_at IS NOT NULL") == 1
 	})
 	pair.primary.kill(t, d)
@@ -234,10 +237,10 @@ func TestRetryAfterAPromotion(t *testing.T) {
 	after := orgs.NewRepository(promoted.Conns)
 	next := create(after, true)
 	if next.Replayed {
-		t.Errorf("what was lost before the promotion is returned: %s", next.Org.ID)
+		t.Errorf("the retry got an organization whose answer was lost before the promotion: %s", next.Org.ID)
 	}
 	lose(after, next)
 	if again := create(after, true); !again.Replayed || again.Org.ID != next.Org.ID {
-		t.Errorf("what was lost after the promotion is not returned: %+v", again)
+		t.Errorf("the retry did not get the organization whose answer was lost after the promotion: %+v", again)
 	}
 }

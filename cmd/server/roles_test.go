@@ -25,11 +25,11 @@ import (
 
 const rolesFile = "../../deploy/postgres/roles.sql"
 
-// roles are the roles of roles.sql in their own database, with unique names, because roles
-// belong to the whole server.
+// roles is a database with the roles of roles.sql. The roles have unique names, because
+// they belong to the whole PostgreSQL server.
 type roles struct {
-	admin         string // the database's URL for the administrator
-	owner, server string // the roles' names
+	admin         string // URL for the administrator
+	owner, server string // names of the roles
 	sql           string
 }
 
@@ -54,7 +54,7 @@ func newRoles(t *testing.T) *roles {
 	return r
 }
 
-// as returns the database's URL for a role.
+// as returns the URL for a role.
 func (r *roles) as(t *testing.T, role string) string {
 	t.Helper()
 	u, err := url.Parse(r.admin)
@@ -65,7 +65,7 @@ func (r *roles) as(t *testing.T, role string) string {
 	return u.String()
 }
 
-// run runs roles.sql as an administrator.
+// run runs roles.sql as the administrator and sets passwords.
 func (r *roles) run(t *testing.T) {
 	t.Helper()
 	mustExec(t, r.admin, r.sql)
@@ -74,7 +74,8 @@ func (r *roles) run(t *testing.T) {
 	}
 }
 
-// install creates the roles and the schema in the order that roles.sql describes.
+// install creates the roles and the schema in the order that roles.sql describes. It
+// returns the database, connected as the owner.
 func (r *roles) install(t *testing.T) (owners *dbtest.DB) {
 	t.Helper()
 	r.run(t)
@@ -97,7 +98,7 @@ func execAs(url, sql string) error {
 	if err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, sql) // several statements, and so one transaction
+	_, err = conn.Exec(ctx, sql) // several statements run as one transaction
 	return errors.Join(err, conn.Close(ctx))
 }
 
@@ -108,15 +109,15 @@ func mustExec(t *testing.T, url, sql string) {
 	}
 }
 
-// The serving role can run every operation, and has no write privilege that no operation
-// uses.
+// The serving role can run every operation of the API. It has no write privilege on a
+// table that no operation uses.
 func TestServingRoleServes(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	d := r.install(t)
 	account := d.Account(t)
 	key := d.Key(t, account)
-	// As on a server where PUBLIC has no privileges.
+	// Some installations revoke the privileges of PUBLIC.
 	d.Exec(t, "REVOKE EXECUTE ON FUNCTION org_metadata_is_valid(jsonb), org_name_grams(text) FROM PUBLIC")
 	mustExec(t, r.admin, "SELECT pg_stat_reset()")
 
@@ -131,7 +132,8 @@ func TestServingRoleServes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Also after a later migration, which roles.sql does not know.
+	// The role can also use a table that a later migration creates, which roles.sql does
+	// not name.
 	if _, err := db.MigrateUp(context.Background(), d.URL, later(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -148,15 +150,15 @@ func TestServingRoleServes(t *testing.T) {
 	}
 	for _, problem := range []string{`"WARN"`, `"ERROR"`} {
 		if strings.Contains(s.log.String(), problem) {
-			t.Errorf("the server complains: %s", s.log)
+			t.Errorf("the server logged a warning or an error: %s", s.log)
 		}
 	}
 	unused := `SELECT string_agg(relname || ' ' || what, ', ') FROM pg_stat_user_tables, LATERAL (VALUES
 		('INSERT', n_tup_ins), ('UPDATE', n_tup_upd), ('DELETE', n_tup_del)) AS done (what, rows)
 		WHERE has_table_privilege($1, relid, what) AND rows = 0
-		AND relname <> 'later'` // of a later release
+		AND relname <> 'later'` // the table of the later migration
 	var rights *string
-	await(t, "rights that no operation uses", func() bool { // counts are updated when a connection ends
+	await(t, "the role has a privilege that no operation uses", func() bool { // PostgreSQL updates the counts when a connection ends
 		if err := d.Pool.QueryRow(context.Background(), unused, r.server).Scan(&rights); err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +166,7 @@ func TestServingRoleServes(t *testing.T) {
 	})
 }
 
-// later returns the migrations with one more.
+// later returns the migrations and a later one.
 func later(t *testing.T) fs.FS {
 	t.Helper()
 	return dbtest.MigrationsWith(t, "99999_later.sql", `-- +goose Up
@@ -174,7 +176,7 @@ REVOKE EXECUTE ON FUNCTION later_twice(int) FROM PUBLIC;
 `)
 }
 
-// liveThrough drives every operation of the API.
+// liveThrough calls every operation of the API.
 func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	t.Helper()
 	const user = `{"userId":"usr_00000000000000000000000000000001"}`
@@ -190,11 +192,11 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	org := "/v1/orgs/" + field(t, ask(201, "POST", "/v1/orgs", `{"orgName":"Acme","metadata":{"a":"b"}}`), "orgId")
 	first := ask(201, "POST", "/v1/orgs", `{"orgName":"Named"}`, named...)
 	if again := ask(201, "POST", "/v1/orgs", `{"orgName":"Named"}`, named...); again != first {
-		t.Errorf("a repeat is answered %s, not %s", again, first)
+		t.Errorf("the repeat got %s, want %s", again, first)
 	}
 	d.Exec(t, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
 	if again := ask(201, "POST", "/v1/orgs", `{"orgName":"Named"}`, named...); again == first {
-		t.Error("a result is kept beyond its time")
+		t.Error("a stored result is returned after 24 hours")
 	}
 	d.Exec(t, "CREATE FUNCTION unsettled() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
 	d.Exec(t, "CREATE TRIGGER unsettled BEFORE DELETE ON unanswered_creations FOR EACH ROW EXECUTE FUNCTION unsettled()")
@@ -279,7 +281,7 @@ func (r *running) ask(t *testing.T, key, method, path, body string, header ...st
 	return response.StatusCode, string(answer)
 }
 
-// field returns a text field of an answer.
+// field returns a string field of a JSON answer.
 func field(t *testing.T, answer, name string) string {
 	t.Helper()
 	found := regexp.MustCompile(`"` + name + `":"([^"]+)"`).FindStringSubmatch(answer)
@@ -320,8 +322,8 @@ func TestCommandsByTheServingRole(t *testing.T) {
 	}
 }
 
-// The serving role has only the privileges that it needs.
-func TestServingRoleHasNoOtherRights(t *testing.T) {
+// The serving role is denied what it does not need.
+func TestServingRoleHasNoOtherPrivileges(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	d := r.install(t)
@@ -351,7 +353,8 @@ func TestServingRoleHasNoOtherRights(t *testing.T) {
 			}
 		})
 	}
-	// A table that roles.sql does not name keeps the privileges of a new table.
+	// A table that roles.sql does not name would keep the default privileges: all reads
+	// and writes.
 	rows, err := d.Pool.Query(context.Background(), "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 	if err != nil {
 		t.Fatal(err)
@@ -367,19 +370,19 @@ func TestServingRoleHasNoOtherRights(t *testing.T) {
 	}
 }
 
-// The role's timeouts are those that the server sets without a pooler.
+// roles.sql sets the timeouts that the server sets itself when there is no pooler.
 func TestServingRoleHasTheTimeouts(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	r.install(t)
 	s := start(t, func(c *serveConfig) {
 		c.databaseURL = r.as(t, r.server)
-		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // as if the other one were a pooler
+		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // with a direct URL, the server takes DATABASE_URL for a pooler
 	})
 	awaitStatus(t, s.url+"/readyz", http.StatusOK)
 	s.awaitLog(t, `"msg":"serving"`, 1)
 	if strings.Contains(s.log.String(), `"setting":`) {
-		t.Errorf("the role lacks a setting: %s", s.log)
+		t.Errorf("the server misses a setting of the role: %s", s.log)
 	}
 	conn, err := pgx.Connect(context.Background(), r.as(t, r.server))
 	if err != nil {
@@ -398,8 +401,8 @@ func TestServingRoleHasTheTimeouts(t *testing.T) {
 	}
 }
 
-// If the extensions exist, the migrating role needs no privilege to create them.
-func TestMigrationsWithoutTheRightToExtend(t *testing.T) {
+// If the extensions exist already, the migrating role needs no privilege to create them.
+func TestMigrationsWithoutThePrivilegeToCreateExtensions(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	r.run(t)
@@ -422,8 +425,9 @@ func mustParse(t *testing.T, text string) *url.URL {
 	return u
 }
 
-// If the server role owns the tables, roles.sql fails with instructions.
-func TestRolesOfAnOwnerThatServes(t *testing.T) {
+// If the serving role owns the tables, roles.sql fails with a hint that says how to
+// transfer them.
+func TestRolesIfTheServingRoleOwnsTheTables(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	mustExec(t, r.admin, fmt.Sprintf("CREATE ROLE %[1]s LOGIN PASSWORD 'secret'; CREATE ROLE %[1]s_owner LOGIN; GRANT CREATE ON SCHEMA public TO %[1]s; CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gin", r.server))
@@ -432,12 +436,12 @@ func TestRolesOfAnOwnerThatServes(t *testing.T) {
 	}
 	err := execAs(r.admin, r.sql)
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || !strings.Contains(pgErr.Hint, "REASSIGN OWNED BY "+r.server+" TO "+r.owner) {
-		t.Fatalf("the server's role owns the tables: %v", err)
+		t.Fatalf("roles.sql does not say how to transfer the tables: %v", err)
 	}
 	mustExec(t, r.admin, fmt.Sprintf("REASSIGN OWNED BY %s TO %s", r.server, r.owner))
 	r.run(t)
 	if err := execAs(r.as(t, r.server), "DROP TABLE orgs"); err == nil {
-		t.Error("it still owns them")
+		t.Error("the serving role can still drop a table")
 	}
 }
 

@@ -66,8 +66,8 @@ func TestServeEndToEnd(t *testing.T) {
 	}
 }
 
-// Without the database, answers are 503 with Retry-After. Service resumes by itself when
-// the database is back.
+// Without the database, answers are 503 with Retry-After. When the database is back, the
+// server serves again without a restart.
 func TestDatabaseGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -100,8 +100,8 @@ func TestDatabaseGoesAndComesBack(t *testing.T) {
 	}
 }
 
-// The first call after an outage is served, although attempts to connect pause during an
-// outage.
+// The first call after an outage succeeds, although the server pauses between attempts to
+// connect during the outage.
 func TestFirstCallAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -110,7 +110,7 @@ func TestFirstCallAfterAnOutage(t *testing.T) {
 	r := start(t, func(c *serveConfig) { c.databaseURL = cut.url })
 	for range 5 {
 		cut.cut()
-		for range 3 { // then the pauses have their maximum length
+		for range 3 { // after three failures the pause has its maximum length
 			if status, _, body := get(t, r.url+"/v1/orgs", key); status != http.StatusServiceUnavailable {
 				t.Errorf("while cut: %d %s", status, body)
 			}
@@ -122,7 +122,7 @@ func TestFirstCallAfterAnOutage(t *testing.T) {
 	}
 }
 
-// Connections that died while idle cause no error.
+// Idle connections that have died cause no error.
 func TestConnectionsThatDiedIdle(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -138,7 +138,7 @@ func TestConnectionsThatDiedIdle(t *testing.T) {
 	}
 }
 
-// A server that starts before its database waits for it.
+// A server that starts before its database waits for the database.
 func TestDatabaseStartsLater(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -152,8 +152,8 @@ func TestDatabaseStartsLater(t *testing.T) {
 	awaitStatus(t, r.url+"/readyz", http.StatusOK)
 }
 
-// mustNotListen is for a server that must exit without listening: requests from a load
-// balancer would be lost.
+// mustNotListen is the listen function of a server that must exit before it listens. A
+// load balancer could otherwise send it requests that are lost.
 func mustNotListen(t *testing.T) func() (listeners, error) {
 	return func() (listeners, error) {
 		t.Error("the server listens")
@@ -169,7 +169,8 @@ func TestSchemaThatIsBehindIsRejected(t *testing.T) {
 	}
 }
 
-// A newer schema supports this release until its floor is higher.
+// A release serves a newer schema until the schema's floor is above the schema version of
+// the release.
 func TestSchemaThatIsAhead(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -180,7 +181,7 @@ func TestSchemaThatIsAhead(t *testing.T) {
 	d.Exec(t, fmt.Sprintf("UPDATE schema_floor SET version = %d", migrations.Latest()+1))
 	awaitStatus(t, r.adminURL+"/readyz", http.StatusServiceUnavailable)
 	if n := strings.Count(r.log.String(), "not ready for requests"); n != 1 || !strings.Contains(r.log.String(), "supports only releases with schema") {
-		t.Errorf("%d lines say that the server is not ready: %s", n, r.log.String())
+		t.Errorf("%d log lines say that the server is not ready, want one with the reason: %s", n, r.log.String())
 	}
 	err := serve(context.Background(), serveConfig{databaseURL: d.URL, maxConns: 1, listen: mustNotListen(t)})
 	want := fmt.Sprintf("version %d and supports only releases with schema %d or newer; this release has schema %d",
@@ -190,13 +191,13 @@ func TestSchemaThatIsAhead(t *testing.T) {
 	}
 }
 
-// Requests in flight when the server is told to stop are answered.
-func TestStopFinishesWhatIsInFlight(t *testing.T) {
+// When the server stops, it answers the requests in flight.
+func TestStopFinishesRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	account := d.Account(t)
 	key := d.Key(t, account)
-	// The list waits for this lock, however slow the machine is.
+	// The list may wait for the lock for 30 s, so a slow machine does not fail the test.
 	patient := withParam(t, d.URL, "lock_timeout", "30000")
 	r := start(t, func(c *serveConfig) { c.databaseURL = patient })
 	tx, err := d.Pool.Begin(context.Background())
@@ -239,7 +240,7 @@ func withParam(t *testing.T, databaseURL, name, value string) string {
 	return u.String()
 }
 
-// During the drain the server still answers, but its readiness probe fails.
+// During the drain the server still answers, but its readiness probes fail.
 func TestDrainFailsReadinessFirst(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -275,8 +276,8 @@ func TestOneConnectionIsEnough(t *testing.T) {
 	}
 }
 
-// An idle connection of a load balancer is not closed while a request may be arriving:
-// the next answer announces the close.
+// During the drain an idle connection stays open, because a request may be arriving on
+// it. The answer to the next request announces the close.
 func TestDrainKeepsConnectionsOpen(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -298,21 +299,21 @@ func TestDrainKeepsConnectionsOpen(t *testing.T) {
 		return reused, response.Close
 	}
 	if _, last := ask(); last {
-		t.Error("before the drain: an answer is the last of its connection")
+		t.Error("before the drain: an answer announces the close of its connection")
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop() }()
 	awaitStatus(t, r.adminURL+"/readyz", http.StatusServiceUnavailable)
 	if reused, last := ask(); !reused || !last {
-		t.Errorf("while draining: on the connection of before is %v, the last on it is %v", reused, last)
+		t.Errorf("while draining: connection reused: %v, close announced: %v; want both", reused, last)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
 	}
 }
 
-// An idle connection stays open for ORGD_IDLE_TIMEOUT, although a request must arrive
-// faster.
+// An idle connection stays open for ORGD_IDLE_TIMEOUT. The timeout for reading a request
+// does not apply to it.
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -339,7 +340,7 @@ func TestIdleTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := from.ReadByte(); !errors.Is(err, io.EOF) {
-		t.Errorf("the idle connection ended with %v, want that the server closes it", err)
+		t.Errorf("the idle connection ended with %v, want io.EOF", err)
 	}
 }
 
@@ -377,7 +378,7 @@ func awaitWaiter(t *testing.T, d *dbtest.DB) {
 	await(t, "no statement waits for the lock", func() bool {
 		var waiting bool
 		err := d.Conns.Read(context.Background(), func(ctx context.Context, q db.Querier) error {
-			// Only in this database: other tests have waiters too.
+			// Other tests wait for locks in their own databases.
 			return q.QueryRow(ctx, `SELECT EXISTS (
 				SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
 		})

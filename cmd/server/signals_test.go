@@ -16,7 +16,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// send sends a signal to a process, which may have ended.
+// send sends a signal to a process, which may have ended already.
 func send(t *testing.T, pid int, signal syscall.Signal) {
 	t.Helper()
 	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -24,7 +24,7 @@ func send(t *testing.T, pid int, signal syscall.Signal) {
 	}
 }
 
-// slowCall is a call that the server has started and that waits for its body.
+// slowCall is a call in flight: the server waits for its body.
 type slowCall struct {
 	body    *io.PipeWriter
 	replied chan reply
@@ -58,7 +58,7 @@ func beginSlowly(t *testing.T, server, apiKey string) slowCall {
 	select {
 	case <-asked:
 	case r := <-c.replied:
-		t.Fatalf("before its body: %+v, %v", r.answer, r.err)
+		t.Fatalf("the server answered before the body was sent: %+v, %v", r.answer, r.err)
 	}
 	return c
 }
@@ -74,7 +74,7 @@ func (c slowCall) end() reply {
 	return <-c.replied
 }
 
-// When told to stop, a server answers all requests in flight and exits with 0.
+// On SIGTERM, the server answers all requests in flight and exits with 0.
 func TestStopWithManyInFlight(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -133,8 +133,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// A closing terminal stops the server, although it sends SIGHUP more than once.
-func TestHangupIsAStop(t *testing.T) {
+// SIGHUP stops the server gracefully, even if a closing terminal sends it more than once.
+func TestHangupStopsTheServer(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	server := startProcess(t, d.URL, "--drain-delay=0s")
@@ -152,7 +152,7 @@ func TestHangupIsAStop(t *testing.T) {
 	}
 }
 
-// A server under nohup ignores SIGHUP.
+// A server that was started with nohup ignores SIGHUP.
 func TestHangupThatIsIgnored(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)

@@ -32,7 +32,8 @@ func rejecting(t *testing.T, sqlstate string) (databaseURL string) {
 	return "postgres://u:secret@" + ln.Addr().String() + "/d?sslmode=disable"
 }
 
-// reject answers the first message. The client may be gone.
+// reject answers the first message of a connection. Errors are ignored, because the
+// client may have closed the connection.
 func reject(conn net.Conn, sqlstate string) {
 	defer conn.Close()
 	backend := pgproto3.NewBackend(conn, conn)
@@ -43,8 +44,9 @@ func reject(conn net.Conn, sqlstate string) {
 	_ = backend.Flush()
 }
 
-// An error that only another URL or another database fixes ends the start with one line.
-// If the database may come up, or an administrator may grant access, the server waits.
+// If only another URL or another database can fix the error, the server reports it in one
+// line and exits. If the database may come up, or an administrator may grant access, the
+// server waits.
 func TestStartWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	const (
@@ -55,13 +57,13 @@ func TestStartWithoutADatabase(t *testing.T) {
 	for sqlstate, want := range map[string]string{
 		"3D000": ends,        // no such database
 		"42704": ends,        // unknown parameter in the URL
-		"22023": ends,        // wrong value of one
+		"22023": ends,        // invalid value of a parameter
 		"28P01": denied,      // wrong password
 		"28000": denied,      // no such role, or pg_hba.conf rejects it
-		"42501": denied,      // no CONNECT on the database
+		"42501": denied,      // no CONNECT privilege on the database
 		"57P03": unreachable, // starting up
 		"57P01": unreachable, // shutting down
-		"53300": unreachable, // no connection left
+		"53300": unreachable, // too many connections
 		"08P01": unreachable, // PgBouncer's code for most errors
 		"XX000": unreachable,
 	} {
@@ -80,8 +82,9 @@ func TestStartWithoutADatabase(t *testing.T) {
 	})
 }
 
-// checkStart checks that a start ends with a line that contains the reason, or waits with
-// a warning that begins with waits.
+// checkStart starts a server. If waits is empty, the server must exit with one line that
+// contains the reason. Otherwise it must keep running, log a message that begins with
+// waits, and log the reason.
 func checkStart(t *testing.T, databaseURL, waits, reason string) {
 	t.Helper()
 	if waits == "" {
@@ -100,7 +103,8 @@ func checkStart(t *testing.T, databaseURL, waits, reason string) {
 	}
 }
 
-// The server and the migration say in one line that orgd's tables are not where they look.
+// If orgd's tables are not in the schema that search_path names, `server serve` and
+// `server migrate up` say so in one line.
 func TestStartWithoutItsTables(t *testing.T) {
 	t.Parallel()
 	apart := dbtest.NewEmpty(t)
@@ -126,8 +130,8 @@ func TestStartWithoutItsTables(t *testing.T) {
 	}
 }
 
-// A wrong direct URL ends the start too, although a server could serve without it for a
-// while.
+// A wrong direct URL ends the start, although the server could serve for a while without
+// it.
 func TestWrongDirectURLEndsTheStart(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -144,7 +148,7 @@ func TestWrongDirectURLEndsTheStart(t *testing.T) {
 
 // A running server does not exit when its database disappears, even if PostgreSQL reports
 // that the database does not exist.
-func TestMissingDatabaseEndsNoRunningServer(t *testing.T) {
+func TestMissingDatabaseDoesNotStopTheServer(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })

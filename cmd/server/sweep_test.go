@@ -12,11 +12,12 @@ import (
 	"orgd/internal/telemetry"
 )
 
-// oldRecords is more than one batch of a sweep.
+// oldRecords is the number of expired records of each kind. It is more than a sweep
+// deletes in one batch.
 const oldRecords = 2500
 
-// recorded returns a database with expired records of both kinds, and one fresh record of
-// each.
+// recorded returns a database with idempotency keys and unanswered creations: oldRecords
+// expired ones and a fresh one of each kind.
 func recorded(t *testing.T) *dbtest.DB {
 	t.Helper()
 	d := dbtest.New(t)
@@ -34,7 +35,7 @@ func sweeping(d *dbtest.DB) func(*serveConfig) {
 	return func(c *serveConfig) { c.databaseURL, c.sweepEvery = d.URL, 10*time.Millisecond }
 }
 
-// awaitSwept waits until only the fresh records are left.
+// awaitSwept waits until the expired records are deleted.
 func awaitSwept(t *testing.T, d *dbtest.DB) {
 	t.Helper()
 	await(t, "old records are not swept", func() bool {
@@ -74,7 +75,7 @@ func TestServerSweeps(t *testing.T) {
 	young := count(t, d, `SELECT count(*) FROM idempotency_keys, unanswered_creations
 		WHERE idempotency_keys.key_digest = sha256('0') AND unanswered_creations.call_digest = sha256('0')`)
 	if young != 1 {
-		t.Error("a young record is gone")
+		t.Error("a fresh record is gone")
 	}
 }
 
@@ -93,8 +94,9 @@ func TestServersSweepTogether(t *testing.T) {
 	}
 }
 
-// A sweep that cannot reach the database is logged, and the next one catches up.
-func TestSweepOutlivesTheDatabase(t *testing.T) {
+// If a sweep fails because the database is unreachable, the failure is logged, and a
+// later sweep deletes the records.
+func TestSweepsContinueAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	d := recorded(t)
 	cut := newProxy(t, d.URL)
@@ -113,7 +115,7 @@ func TestSweepOutlivesTheDatabase(t *testing.T) {
 	awaitSwept(t, d)
 }
 
-// A sweep does not delay the stop of the server.
+// Stopping the server ends a sweep at once.
 func TestStopEndsASweep(t *testing.T) {
 	t.Parallel()
 	d := recorded(t)
@@ -124,15 +126,15 @@ func TestStopEndsASweep(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 	if strings.Contains(r.log.String(), `"WARN"`) {
-		t.Errorf("it complains of being stopped: %s", r.log)
+		t.Errorf("the interrupted sweep logged a warning: %s", r.log)
 	}
 	release()
 	if n := count(t, d, "SELECT count(*) FROM unanswered_creations"); n != oldRecords+1 {
-		t.Errorf("it went on, %d creations are left", n)
+		t.Errorf("the sweep continued: %d creations are left", n)
 	}
 }
 
-// lock runs a statement that locks and returns a function that releases the lock.
+// lock runs a statement that takes a lock, and returns a function that releases the lock.
 func lock(t *testing.T, d *dbtest.DB, sql string) (release func()) {
 	t.Helper()
 	tx, err := d.Pool.Begin(context.Background())

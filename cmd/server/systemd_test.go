@@ -10,8 +10,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// systemdUnit returns the settings of deploy/systemd/orgd.service by name. The last value
-// wins.
+// systemdUnit returns the settings of deploy/systemd/orgd.service by name. If a name is
+// repeated, the last value counts.
 func systemdUnit(t *testing.T) map[string]string {
 	t.Helper()
 	settings := map[string]string{}
@@ -23,7 +23,7 @@ func systemdUnit(t *testing.T) map[string]string {
 		}
 		name, value, found := strings.Cut(line, "=")
 		if !found {
-			t.Fatalf("%q is no setting", line)
+			t.Fatalf("%q is not a setting", line)
 		}
 		settings[name] = value
 	}
@@ -34,7 +34,7 @@ func systemdUnit(t *testing.T) map[string]string {
 }
 
 // The unit runs an existing command, stops it with the right signal, and does not restart
-// a server with wrong settings.
+// a server that rejects its configuration.
 func TestSystemdUnit(t *testing.T) {
 	t.Parallel()
 	unit := systemdUnit(t)
@@ -58,12 +58,12 @@ func TestSystemdUnit(t *testing.T) {
 	}
 	limit, found := strings.CutPrefix(unit["Environment"], "GOMEMLIMIT=")
 	if most := strings.TrimSuffix(unit["MemoryMax"], "M"); !found || mebibytes(t, limit) >= mebibytes(t, most+"Mi") {
-		t.Errorf("%s is no less than MemoryMax=%s", unit["Environment"], unit["MemoryMax"])
+		t.Errorf("%s is not below MemoryMax=%s", unit["Environment"], unit["MemoryMax"])
 	}
 	manual := string(readFile(t, "../../docs/operating.md"))
 	for _, path := range []string{strings.Fields(unit["ExecStart"])[0], unit["EnvironmentFile"]} {
 		if !strings.Contains(manual, path) {
-			t.Errorf("docs/operating.md does not say what is in %s", path)
+			t.Errorf("docs/operating.md does not mention %s", path)
 		}
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"orgd/migrations"
 )
 
-// authority signs certificates.
+// authority is a certificate authority.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -45,7 +45,8 @@ func newAuthority(t *testing.T) authority {
 	return authority{certificate, key, writePEM(t, "CERTIFICATE", der)}
 }
 
-// issue returns the files of a certificate for the name of a host or a role.
+// issue issues a certificate for a host or a role. It returns the paths of the
+// certificate and its key.
 func (a authority) issue(t *testing.T, name string) (certificate, key string) {
 	t.Helper()
 	own := newKey(t)
@@ -89,8 +90,9 @@ func writePEM(t *testing.T, kind string, der []byte) (file string) {
 	return file
 }
 
-// encrypt makes PostgreSQL use TLS as localhost. The role "encrypted" has a password, and
-// "certified" has a certificate of the authority. Neither may connect without TLS.
+// encrypt makes PostgreSQL use TLS, with a certificate for localhost. The role
+// "encrypted" authenticates with a password, and "certified" with a certificate of the
+// authority. Neither may connect without TLS.
 func (p *postgres) encrypt(t *testing.T, ca authority) {
 	t.Helper()
 	certificate, key := ca.issue(t, "localhost")
@@ -109,7 +111,7 @@ func (p *postgres) encrypt(t *testing.T, ca authority) {
 	})
 }
 
-// install writes a file of the cluster that PostgreSQL's user owns.
+// install writes a file into the data directory. The file belongs to PostgreSQL's user.
 func (p *postgres) install(t *testing.T, name string, text []byte) {
 	t.Helper()
 	dir := p.dataDir(t)
@@ -124,7 +126,8 @@ func (p *postgres) install(t *testing.T, name string, text []byte) {
 	}
 }
 
-// tlsURL returns the URL of a database for a role, with parameters as name-value pairs.
+// tlsURL returns the URL of a database for a role. params are pairs of a name and a
+// value.
 func (p *postgres) tlsURL(t *testing.T, database, role, host, mode string, params ...string) string {
 	t.Helper()
 	u := mustParse(t, p.server.URL(database))
@@ -138,7 +141,7 @@ func (p *postgres) tlsURL(t *testing.T, database, role, host, mode string, param
 	return u.String()
 }
 
-// The server, its listener and the migrations connect as sslmode says, or report in one
+// The pool, the listener and the migrations connect as sslmode requires, or report in one
 // line why they cannot.
 func TestTLS(t *testing.T) {
 	t.Parallel()
@@ -150,8 +153,8 @@ func TestTLS(t *testing.T) {
 	}
 	certificate, key := ca.issue(t, "certified")
 	foreign, foreignKey := otherCA.issue(t, "certified")
-	// PostgreSQL rejects a certificate after the client has started to send, so the client
-	// may not get the reason.
+	// The client may have begun to send when PostgreSQL rejects its certificate, and may
+	// then not receive the reason.
 	const cut = "failed to connect"
 	const unencrypted, unknown, otherName = "no encryption", "certificate signed by unknown authority", "cannot validate certificate for 127.0.0.1"
 	for _, c := range []struct {

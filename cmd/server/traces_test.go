@@ -24,7 +24,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// spanCollector receives traces by OTLP over HTTP.
+// spanCollector receives traces over OTLP/HTTP.
 type spanCollector struct {
 	url string
 
@@ -69,7 +69,8 @@ func (c *spanCollector) named(name string) (found []*otlp.Span) {
 	return found
 }
 
-// traced sends a request that is part of a trace and returns the status.
+// traced sends a request and returns the status. The request is part of a trace unless
+// traceparent is empty.
 func traced(t *testing.T, method, url, key, body, traceparent string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -99,8 +100,8 @@ const (
 	sentParent = "00f067aa0ba902b7"
 )
 
-// Spans continue the client's trace, have the name of the route, have their statements as
-// children, and contain nothing that clients sent.
+// A span continues the client's trace, is named after the route, has the statements as
+// children, and contains nothing that the client sent.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -136,7 +137,7 @@ func TestTraces(t *testing.T) {
 			names = append(names, s.Name)
 		}
 		if strings.HasPrefix(s.Name, "(") {
-			t.Errorf("a span is called %q", s.Name)
+			t.Errorf("a span has the name %q", s.Name)
 		}
 	}
 	slices.Sort(names)
@@ -156,7 +157,7 @@ func TestTraces(t *testing.T) {
 	c.checkContinued(t)
 	c.checkFailed(t)
 	if !strings.Contains(r.log.String(), `"traceId":"`+sentTrace+`"`) {
-		t.Error("the trace is not in the log")
+		t.Error("the client's trace id is not in the log")
 	}
 }
 
@@ -164,11 +165,11 @@ func (c *spanCollector) checkContinued(t *testing.T) {
 	t.Helper()
 	i := slices.IndexFunc(c.spans, func(s *otlp.Span) bool { return hex.EncodeToString(s.ParentSpanId) == sentParent })
 	if i < 0 {
-		t.Fatal("no span continues the client's")
+		t.Fatal("no span continues the client's trace")
 	}
 	request := c.spans[i]
 	if request.Name != "GET /v1/orgs" || hex.EncodeToString(request.TraceId) != sentTrace {
-		t.Errorf("%s of trace %x continues the client's", request.Name, request.TraceId)
+		t.Errorf("the span %s of the trace %x has the client's span as its parent", request.Name, request.TraceId)
 	}
 	attributes := map[string]string{}
 	for _, a := range request.Attributes {
@@ -181,7 +182,7 @@ func (c *spanCollector) checkContinued(t *testing.T) {
 		return bytes.Equal(s.TraceId, request.TraceId) && bytes.Equal(s.ParentSpanId, request.SpanId) &&
 			s.Name == "SELECT" && s.Kind == otlp.Span_SPAN_KIND_CLIENT
 	}) {
-		t.Error("the request has no statement below it")
+		t.Error("the span of the request has no statement as a child")
 	}
 }
 
@@ -194,11 +195,11 @@ func (c *spanCollector) checkFailed(t *testing.T) {
 		}
 	}
 	if failed != 1 {
-		t.Errorf("%d creations have failed, want 1", failed)
+		t.Errorf("%d spans of creations have an error, want 1", failed)
 	}
 }
 
-// Without a collector nothing is traced, but the client's trace id is logged.
+// Without a collector there are no spans, but the client's trace id is logged.
 func TestNoTraces(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -215,7 +216,8 @@ func TestNoTraces(t *testing.T) {
 	}
 }
 
-// A collector that does not answer delays neither requests nor the stop.
+// A collector that does not answer delays neither the requests nor the stop of the
+// server.
 func TestCollectorHangs(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -234,11 +236,11 @@ func TestCollectorHangs(t *testing.T) {
 		t.Error(err)
 	}
 	if !strings.Contains(r.log.String(), "traces are lost") {
-		t.Error("nothing is said of the traces that are lost")
+		t.Error("the log does not report the lost traces")
 	}
 }
 
-// With tracing, net/http still does not wait for a body that the client withholds.
+// With tracing, too, net/http does not wait for a body that the client withholds.
 func TestTracedRequestKeepsItsBody(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -249,11 +251,11 @@ func TestTracedRequestKeepsItsBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	// The response is longer than the buffer of net/http.
+	// The response is larger than the buffer of net/http.
 	if _, err := io.WriteString(conn, "GET /openapi.json HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	// The server gives up reading after 15 s.
+	// The server would stop waiting for the body after 15 s.
 	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -263,8 +265,8 @@ func TestTracedRequestKeepsItsBody(t *testing.T) {
 	}
 }
 
-// The SDK's warnings about its variables are logged without the values, which may contain
-// a collector's key.
+// Warnings of the OpenTelemetry SDK about its variables are logged without the values,
+// which may contain a key of the collector.
 func TestSDKWarningsAreLogged(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, []string{
@@ -287,13 +289,13 @@ func TestSDKWarningsAreLogged(t *testing.T) {
 	}
 }
 
-// Only successes are left out of the log.
+// Log sampling omits only requests that succeeded.
 func TestLogSample(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	key := d.Key(t, d.Account(t))
 	for unlogged, want := range map[float64][]int{0: {200, 404}, 1: {404}} {
-		t.Run(fmt.Sprintf("%v of the successes unlogged", unlogged), func(t *testing.T) {
+		t.Run(fmt.Sprintf("share not logged %v", unlogged), func(t *testing.T) {
 			t.Parallel()
 			r := start(t, func(cfg *serveConfig) { cfg.databaseURL, cfg.unlogged = d.URL, unlogged })
 			for _, path := range []string{"/v1/orgs", "/v1/orgs/none"} {
@@ -317,7 +319,7 @@ func TestLogSample(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(want, logged); diff != "" {
-				t.Errorf("share left out %s (-want +got):\n%s", fmt.Sprint(unlogged), diff)
+				t.Errorf("logged statuses with the share %s not logged (-want +got):\n%s", fmt.Sprint(unlogged), diff)
 			}
 		})
 	}

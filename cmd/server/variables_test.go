@@ -19,19 +19,19 @@ func TestUnknownVariables(t *testing.T) {
 		environ []string
 		want    []unknownVariable
 	}{
-		"none":        {[]string{"PATH=/bin", "ORGD_ADDR=:8080"}, nil},
-		"misspelt":    {[]string{"ORGD_ADRR=:8080"}, []unknownVariable{{"ORGD_ADRR", "ORGD_ADDR"}}},
-		"too much":    {[]string{"ORGD_DATABASE_URL=postgres://u:secret@h/d"}, []unknownVariable{{"ORGD_DATABASE_URL", "DATABASE_URL"}}},
-		"short":       {[]string{"ORGD_MAX_CONNS=5"}, []unknownVariable{{"ORGD_MAX_CONNS", "ORGD_DB_MAX_CONNS"}}},
-		"two":         {[]string{"ORGD_RATELIMIT=5", "ORGD_DRAINDELAY=1s"}, []unknownVariable{{"ORGD_DRAINDELAY", "ORGD_DRAIN_DELAY"}, {"ORGD_RATELIMIT", "ORGD_RATE_LIMIT"}}},
-		"of dev.env":  {[]string{"ORGD_URL=http://127.0.0.1", "ORGD_API_KEY=orgd_secret"}, nil},
-		"of Compose":  {[]string{"ORGD_PORT=8080", "ORGD_IMAGE=orgd:local"}, nil},
-		"not of ours": {[]string{"MY_ORGD_ADRR=x", "ORGDADDR=x"}, nil},
-		"of Kubernetes": {[]string{
+		"none":         {[]string{"PATH=/bin", "ORGD_ADDR=:8080"}, nil},
+		"misspelt":     {[]string{"ORGD_ADRR=:8080"}, []unknownVariable{{"ORGD_ADRR", "ORGD_ADDR"}}},
+		"extra prefix": {[]string{"ORGD_DATABASE_URL=postgres://u:secret@h/d"}, []unknownVariable{{"ORGD_DATABASE_URL", "DATABASE_URL"}}},
+		"missing part": {[]string{"ORGD_MAX_CONNS=5"}, []unknownVariable{{"ORGD_MAX_CONNS", "ORGD_DB_MAX_CONNS"}}},
+		"two":          {[]string{"ORGD_RATELIMIT=5", "ORGD_DRAINDELAY=1s"}, []unknownVariable{{"ORGD_DRAINDELAY", "ORGD_DRAIN_DELAY"}, {"ORGD_RATELIMIT", "ORGD_RATE_LIMIT"}}},
+		"in dev.env":   {[]string{"ORGD_URL=http://127.0.0.1", "ORGD_API_KEY=orgd_secret"}, nil},
+		"in Compose":   {[]string{"ORGD_PORT=8080", "ORGD_IMAGE=orgd:local"}, nil},
+		"other prefix": {[]string{"MY_ORGD_ADRR=x", "ORGDADDR=x"}, nil},
+		"set by Kubernetes": {[]string{
 			"ORGD_ADMIN_SERVICE_HOST=10.0.0.2", "ORGD_ADMIN_SERVICE_PORT=9090", "ORGD_ADMIN_PORT=tcp://10.0.0.2:9090",
 			"ORGD_SERVICE_HOST=10.0.0.1", "ORGD_SERVICE_PORT_HTTP=80", "ORGD_PORT=tcp://10.0.0.1:80", "ORGD_PORT_80_TCP_ADDR=10.0.0.1",
 		}, nil},
-		"like Kubernetes'": {[]string{"ORGD_ADMIN_PORT=9090"}, []unknownVariable{{"ORGD_ADMIN_PORT", "ORGD_ADMIN_ADDR"}}},
+		"without a service of Kubernetes": {[]string{"ORGD_ADMIN_PORT=9090"}, []unknownVariable{{"ORGD_ADMIN_PORT", "ORGD_ADMIN_ADDR"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,8 +57,8 @@ func TestEdits(t *testing.T) {
 	}
 }
 
-// The variables of docker-compose.yml and dev.env are known.
-func TestOtherVariablesAreThoseOfComposeAndClients(t *testing.T) {
+// otherVariables are exactly the variables of docker-compose.yml and dev.env.
+func TestOtherVariables(t *testing.T) {
 	t.Parallel()
 	text := string(readFile(t, "../../docker-compose.yml")) + string(readFile(t, "devdemo.go"))
 	var found []string
@@ -71,7 +71,7 @@ func TestOtherVariablesAreThoseOfComposeAndClients(t *testing.T) {
 	}
 }
 
-// A warning names the variable and the nearest one, and never the value.
+// A warning names the unknown variable and the most similar known one, but not the value.
 func TestUnknownVariablesAreReported(t *testing.T) {
 	t.Parallel()
 	misspelt := []string{"ORGD_ADRR=a-secret"}
@@ -81,24 +81,24 @@ func TestUnknownVariablesAreReported(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a command":      {[]string{"migrate", "status", "--database-url=" + d.URL}, line},
-		"one that fails": {[]string{"migrate", "status", "--database-url="}, line},
-		"healthcheck":    {[]string{"healthcheck", "--addr=127.0.0.1:1"}, ""},
+		"a command":            {[]string{"migrate", "status", "--database-url=" + d.URL}, line},
+		"a command that fails": {[]string{"migrate", "status", "--database-url="}, line},
+		"healthcheck":          {[]string{"healthcheck", "--addr=127.0.0.1:1"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := startWith(t, misspelt, c.args...)
-			_ = p.wait() // some fail, as expected
+			_ = p.wait() // some commands fail, as expected
 			if text := p.errs.String(); strings.Count(text, line) != strings.Count(c.want, "\n") || strings.Contains(text, "a-secret") {
-				t.Errorf("said %q, want %q", text, c.want)
+				t.Errorf("printed %q, want %q", text, c.want)
 			}
 		})
 	}
 	p := startWith(t, append(misspelt, "DATABASE_URL="+d.URL), serveFlags...)
-	await(t, "the server does not log it", func() bool {
+	await(t, "the server does not log the unknown variable", func() bool {
 		return strings.Contains(p.out.String(), `"level":"WARN","msg":"unknown environment variable","variable":"ORGD_ADRR","nearest":"ORGD_ADDR"`)
 	})
 	if strings.Contains(p.out.String()+p.errs.String(), "a-secret") || strings.Contains(p.errs.String(), "ORGD_ADRR") {
-		t.Errorf("logged %s, said %s", p.out.String(), p.errs.String())
+		t.Errorf("logged %s, printed %s", p.out.String(), p.errs.String())
 	}
 }

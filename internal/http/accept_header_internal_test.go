@@ -25,7 +25,7 @@ func TestAcceptsJSON(t *testing.T) {
 		{[]string{"text/html, application/xhtml+xml, */*;q=0.1"}, true},
 		{[]string{"text/html", "application/json"}, true},
 		{[]string{"text/html,,application/json"}, true},
-		// What Java's old HTTP client sends.
+		// Older versions of Java's HttpURLConnection send this by default.
 		{[]string{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, true},
 
 		{[]string{"text/html"}, false},
@@ -37,7 +37,7 @@ func TestAcceptsJSON(t *testing.T) {
 		{[]string{"application/json; Q=0.000"}, false},
 		{[]string{"*/*;q=0"}, false},
 
-		// The most specific range wins, in any position.
+		// The most specific range applies, wherever it is in the header.
 		{[]string{"*/*, application/json;q=0"}, false},
 		{[]string{"application/json;q=0, */*"}, false},
 		{[]string{"application/json;q=0", "*/*"}, false},

@@ -24,15 +24,16 @@ func TestTraceIDOf(t *testing.T) {
 		"":                                                        "",
 	} {
 		if got := traceIDOf(http.Header{"Traceparent": {header}}); got != want {
-			t.Errorf("%q is %q, want %q", header, got, want)
+			t.Errorf("the trace id of %q is %q, want %q", header, got, want)
 		}
 	}
 	if got := traceIDOf(http.Header{}); got != "" {
-		t.Errorf("without the header %q", got)
+		t.Errorf("without the header, the trace id is %q", got)
 	}
 }
 
-// All requests of a trace are logged or none, and the share of traces is as configured.
+// Either all requests of a trace are logged or none. The share of traces that are not
+// logged is the configured one.
 func TestIsUnlogged(t *testing.T) {
 	t.Parallel()
 	const low, high = "4bf92f3577b34da6a300000000000001", "4bf92f3577b34da6a3ffffffffffffff"

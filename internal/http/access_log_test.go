@@ -12,7 +12,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// Each request writes one log line with the fields that operators need.
+// Each request is logged in one line with the fields that operators need.
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -32,7 +32,8 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-// Faults of the service are errors in its log; probes that succeed are noise.
+// Requests that fail because of the server are logged at level error, probes at level
+// debug, and all others at level info.
 func TestLogLevels(t *testing.T) {
 	t.Parallel()
 	a := newAPIThatLists(t, func(context.Context) (orgs.Page, error) { return orgs.Page{}, errors.New("broken") })
@@ -71,6 +72,6 @@ func TestClientDisconnectIsNotAnError(t *testing.T) {
 	<-left
 	a.awaitLog(t, `"status":499`)
 	if log := a.log.String(); strings.Contains(log, `"level":"ERROR"`) {
-		t.Errorf("a client that left is logged as an error: %s", log)
+		t.Errorf("a client that disconnected is logged as an error: %s", log)
 	}
 }

@@ -11,16 +11,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The ends of keys in these tests, and the JSON that asks for them.
+// Expiry times of keys, as values of expiresAt in JSON. In a creation, never means that
+// the field is omitted.
 const (
 	never   = "null"
 	sooner  = `"2090-01-01T00:00:00Z"`
-	own     = `"2100-01-01T00:00:00Z"` // the end of the caller's key, if it has one
+	own     = `"2100-01-01T00:00:00Z"` // expiry of the caller's key, unless that never expires
 	later   = `"2110-01-01T00:00:00Z"`
 	shortly = `"2080-01-01T00:00:00Z"`
 )
 
-// made creates a key with the account's first key, which never expires.
+// made creates a key that expires at end, with the account's first key, which never
+// expires.
 func (a *api) made(t testing.TB, end string) apiKey {
 	t.Helper()
 	return a.createWith(t, a.key, end).apiKey(t, 201)
@@ -45,7 +47,7 @@ func (a *api) rotateWith(t testing.TB, key, id string) answer {
 	return a.doAs(t, http.MethodPost, "/v1/api-keys/"+id+"/rotate", "", "Authorization", "Bearer "+key)
 }
 
-// endOf returns the expiry of a key as the JSON that asks for it.
+// endOf returns the expiry of a key as a JSON value, like the constants above.
 func (k apiKey) endOf() string {
 	if k.ExpiresAt == "" {
 		return never
@@ -53,7 +55,8 @@ func (k apiKey) endOf() string {
 	return `"` + k.ExpiresAt + `"`
 }
 
-// wantEnd checks that a call made or moved a key to the end, or was rejected because of its lifetime.
+// wantEnd checks the answer to a call that sets the expiry of a key: either the key
+// expires at end, or the call was rejected because the key would outlive the caller's.
 func wantEnd(t *testing.T, got answer, status int, rejected bool, end string) {
 	t.Helper()
 	if rejected {
@@ -61,28 +64,29 @@ func wantEnd(t *testing.T, got answer, status int, rejected bool, end string) {
 		return
 	}
 	if k := got.apiKey(t, status); k.endOf() != end {
-		t.Errorf("it ends %s, want %s", k.endOf(), end)
+		t.Errorf("the key expires at %s, want %s", k.endOf(), end)
 	}
 }
 
-// A key cannot make a key that outlives it, nor move the end of any key, itself included,
-// beyond its current end.
-func TestKeysCannotExceedCallerLife(t *testing.T) {
+// A key cannot create a key that outlives it, and cannot extend any key, itself included,
+// beyond its own expiry.
+func TestKeysCannotExceedCallerExpiry(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for _, caller := range []string{never, own} {
 		for _, end := range []string{never, sooner, own, later} {
 			exceeds := caller == own && (end == never || end == later)
-			name := "caller ends " + caller + ", wants " + end
+			name := "caller expires " + caller + ", wanted " + end
 			t.Run("create, "+name, func(t *testing.T) {
 				t.Parallel()
 				wantEnd(t, a.createWith(t, a.made(t, caller).Key, end), 201, exceeds, end)
 			})
 			for _, before := range []string{never, shortly, later} {
-				t.Run("move another from "+before+", "+name, func(t *testing.T) {
+				t.Run("extend another that expires "+before+", "+name, func(t *testing.T) {
 					t.Parallel()
 					other := a.made(t, before)
-					// An end that stays the same is not a change, so it is not rejected.
+					// Setting the same expiry again changes nothing, so it is not
+					// rejected.
 					rejected := exceeds && before != end
 					wantEnd(t, a.moveEndWith(t, a.made(t, caller).Key, other.APIKeyID, end), 200, rejected, end)
 					if rejected {
@@ -90,7 +94,7 @@ func TestKeysCannotExceedCallerLife(t *testing.T) {
 					}
 				})
 			}
-			t.Run("move itself, "+name, func(t *testing.T) {
+			t.Run("extend itself, "+name, func(t *testing.T) {
 				t.Parallel()
 				self := a.made(t, caller)
 				wantEnd(t, a.moveEndWith(t, self.Key, self.APIKeyID, end), 200, exceeds, end)
@@ -99,8 +103,9 @@ func TestKeysCannotExceedCallerLife(t *testing.T) {
 	}
 }
 
-// A rotation passes on the lifetime of the old key, but never beyond the caller's end.
-func TestRotationsCannotExceedCallerLife(t *testing.T) {
+// The new key of a rotation has the lifetime that the old key was created with, but does
+// not outlive the caller's key.
+func TestRotationsCannotExceedCallerExpiry(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	end := func(t *testing.T, k apiKey) time.Time {
@@ -111,7 +116,7 @@ func TestRotationsCannotExceedCallerLife(t *testing.T) {
 		}
 		return at
 	}
-	// lived is a key with 40 years of life left of a lifetime of 50.
+	// lived creates a key with a lifetime of 50 years, of which 40 are left.
 	lived := func(t *testing.T) apiKey {
 		t.Helper()
 		k := a.made(t, own)
@@ -123,17 +128,18 @@ func TestRotationsCannotExceedCallerLife(t *testing.T) {
 		k := lived(t)
 		next := a.rotateWith(t, k.Key, k.APIKeyID).apiKey(t, 201)
 		if !end(t, next).Equal(end(t, k)) {
-			t.Errorf("it extended its life from %s to %s", k.ExpiresAt, next.ExpiresAt)
+			t.Errorf("the rotation extended the expiry from %s to %s", k.ExpiresAt, next.ExpiresAt)
 		}
-		// The key that was replaced ends with the overlap, and so does every key that it makes now.
+		// The replaced key expires after the overlap. It can no longer create a key that
+		// outlives it.
 		replaced := a.get(t, "/v1/api-keys/"+k.APIKeyID).apiKey(t, 200)
 		again := a.rotateWith(t, k.Key, k.APIKeyID).apiKey(t, 201)
 		if end(t, again).After(end(t, replaced)) {
-			t.Errorf("the replaced key ends %s, and made a key that ends %s", replaced.ExpiresAt, again.ExpiresAt)
+			t.Errorf("the replaced key expires at %s, but created a key that expires at %s", replaced.ExpiresAt, again.ExpiresAt)
 		}
 		a.createWith(t, k.Key, k.endOf()).rejected(t, 403, "insufficient_lifetime")
 	})
-	t.Run("itself, without an end", func(t *testing.T) {
+	t.Run("itself, without an expiry", func(t *testing.T) {
 		t.Parallel()
 		k := a.made(t, never)
 		wantEnd(t, a.rotateWith(t, k.Key, k.APIKeyID), 201, false, never)
@@ -145,12 +151,12 @@ func TestRotationsCannotExceedCallerLife(t *testing.T) {
 		next := a.rotateWith(t, k.Key, k.APIKeyID).apiKey(t, 201)
 		created, _ := time.Parse(time.RFC3339, next.CreatedAt)
 		if !end(t, next).Equal(created.AddDate(50, 0, 0)) {
-			t.Errorf("created %s, ends %s", next.CreatedAt, next.ExpiresAt)
+			t.Errorf("created at %s, expires at %s, want 50 years", next.CreatedAt, next.ExpiresAt)
 		}
 	})
 	for _, caller := range []string{never, own} {
 		for _, target := range []string{never, sooner, later} {
-			t.Run("another that ends "+target+", by a key that ends "+caller, func(t *testing.T) {
+			t.Run("another that expires "+target+", by a key that expires "+caller, func(t *testing.T) {
 				t.Parallel()
 				by, other := a.made(t, caller), a.made(t, target)
 				got := a.rotateWith(t, by.Key, other.APIKeyID)
@@ -161,7 +167,7 @@ func TestRotationsCannotExceedCallerLife(t *testing.T) {
 				}
 				next := got.apiKey(t, 201)
 				if (next.ExpiresAt == "") != (target == never) || next.CreatedByAPIKeyID != by.APIKeyID {
-					t.Errorf("made %+v", next)
+					t.Errorf("the new key is %+v", next)
 				}
 			})
 		}
@@ -173,8 +179,8 @@ func (k apiKey) with(key string) apiKey {
 	return k
 }
 
-// A key that was replaced cannot come back.
-func TestEndOfRotatedKeyStays(t *testing.T) {
+// After a rotation, the expiry of the replaced key cannot be changed.
+func TestExpiryOfARotatedKeyStays(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	old := a.made(t, never)
@@ -191,7 +197,7 @@ func TestEndOfRotatedKeyStays(t *testing.T) {
 				}
 			})
 		}
-		t.Run("by "+name+" to the same", func(t *testing.T) {
+		t.Run("by "+name+" to the same expiry", func(t *testing.T) {
 			wantEnd(t, a.moveEndWith(t, key, old.APIKeyID, end), 200, false, end)
 		})
 	}
@@ -200,19 +206,19 @@ func TestEndOfRotatedKeyStays(t *testing.T) {
 	}
 	rejected().rejected(t, 409, "api_key_rotated")
 	if again := rejected(); again.header.Get("Idempotency-Replayed") != "true" {
-		t.Errorf("again: %v", again.header)
+		t.Errorf("the repeat has the headers %v", again.header)
 	}
 	if named := a.do(t, http.MethodPatch, path, `{"description":"old"}`).apiKey(t, 200); named.Description != "old" || named.endOf() != end {
-		t.Errorf("described %+v", named)
+		t.Errorf("after the change of the description: %+v", named)
 	}
-	// Another rotation can only bring the end nearer.
+	// Another rotation cannot make the replaced key expire later.
 	a.do(t, http.MethodPost, path+"/rotate", `{"overlapSeconds":2592000}`).apiKey(t, 201)
 	wantEnd(t, a.get(t, path), 200, false, end)
 	a.do(t, http.MethodPost, path+"/revoke", "").apiKey(t, 200)
 	a.moveEndWith(t, a.key, old.APIKeyID, never).rejected(t, 409, "api_key_ended")
 }
 
-// keyEvent is a row of the audit trail about a key.
+// keyEvent is an event about a key in the audit trail.
 type keyEvent struct {
 	Type, Before, After string
 	Actor               *string
@@ -235,7 +241,8 @@ FROM events WHERE account_id = $1 AND api_key_id = $2 AND org_id IS NULL AND use
 	return found
 }
 
-// Each change of a key writes one event with its actor. A call that changes nothing writes no event.
+// Each change of a key writes one event with the actor. A call that changes nothing
+// writes none.
 func TestEachChangeOfAKeyIsAudited(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -258,19 +265,19 @@ func TestEachChangeOfAKeyIsAudited(t *testing.T) {
 	ending := a.get(t, path).apiKey(t, 200)
 	revoked := change("POST", path+"/revoke", "", 200)
 	change("POST", path+"/revoke", "", 200)
-	// A rejected call and a repeat write none either.
+	// Rejected and repeated calls write no event.
 	a.do(t, "PATCH", path, `{"expiresAt":null}`).rejected(t, 409, "api_key_ended")
 	for range 2 {
 		a.do(t, "PATCH", path, `{"description":"Gone"}`, "Idempotency-Key", "k").apiKey(t, 200)
 	}
 	if made.CreatedByAPIKeyID != self.APIKeyID || next.CreatedByAPIKeyID != self.APIKeyID || revoked.CreatedByAPIKeyID != self.APIKeyID {
-		t.Errorf("made by %s, replaced by %s, want %s", made.CreatedByAPIKeyID, next.CreatedByAPIKeyID, self.APIKeyID)
+		t.Errorf("the keys were created by %s and %s, want %s", made.CreatedByAPIKeyID, next.CreatedByAPIKeyID, self.APIKeyID)
 	}
 	by := func(request int, kind, before, after string) keyEvent {
 		return keyEvent{kind, before, after, &self.APIKeyID, &user, requests[request]}
 	}
 	got := a.keyEvents(t, made.APIKeyID)
-	first := a.keyEvents(t, self.APIKeyID)[0].Actor // the account's first key
+	first := a.keyEvents(t, self.APIKeyID)[0].Actor // the id of the account's first key
 	want := []keyEvent{
 		by(0, "api_key.created", `{}`, `{"scopes": ["orgs:read"], "expiresAt": `+own+`, "description": "CI"}`),
 		by(4, "api_key.updated", `{"expiresAt": `+own+`, "description": "CI"}`, `{"description": "Nightly"}`),
@@ -286,22 +293,22 @@ func TestEachChangeOfAKeyIsAudited(t *testing.T) {
 	if diff := cmp.Diff(replacement, a.keyEvents(t, next.APIKeyID)); diff != "" {
 		t.Errorf("events of the replacement (-want +got):\n%s", diff)
 	}
-	// An operator made the account's first key.
+	// An operator created the account's first key.
 	operators := a.keyEvents(t, *first)
 	if len(operators) != 1 || operators[0].Actor != nil || operators[0].User != nil || !strings.HasPrefix(operators[0].RequestID, "operator-") {
-		t.Errorf("of an operator: %+v", operators)
+		t.Errorf("events of the first key: %+v", operators)
 	}
 	if found := a.get(t, "/v1/api-keys/"+*first).apiKey(t, 200); found.CreatedByAPIKeyID != "" {
-		t.Errorf("made by an operator: %+v", found)
+		t.Errorf("the first key is %+v, want no creator", found)
 	}
-	// Using a key does not change it.
+	// Using a key writes no event.
 	a.works(t, self.Key)
 	if events := a.keyEvents(t, self.APIKeyID); len(events) != 1 {
-		t.Errorf("the use of a key writes %+v", events)
+		t.Errorf("after the use of a key, the events are %+v", events)
 	}
 }
 
-// actor gives a key the scopes for every call.
+// actor gives a key the scopes that these tests need and returns the key.
 func (a *api) actor(t *testing.T, k apiKey) string {
 	t.Helper()
 	a.Exec(t, "UPDATE api_keys SET scopes = '{keys:manage,orgs:read,act-as-user}' WHERE id = $1", k.APIKeyID)

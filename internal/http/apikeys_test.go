@@ -19,7 +19,7 @@ import (
 	"orgd/internal/ratelimit"
 )
 
-// apiKey is the key object as a client decodes it.
+// apiKey is an API key object in an answer.
 type apiKey struct {
 	APIKeyID, Description, Hint, Key, CreatedAt, ExpiresAt, LastUsedAt, RevokedAt string
 	CreatedByAPIKeyID                                                             string
@@ -31,7 +31,7 @@ func (g answer) apiKey(t testing.TB, status int) apiKey {
 	return read[apiKey](t, g, status)
 }
 
-// works reports whether a key is accepted.
+// works reports whether the server accepts the key.
 func (a *api) works(t testing.TB, key string) bool {
 	t.Helper()
 	return a.call(t, http.MethodGet, "/v1/api-keys", "Authorization", "Bearer "+key).status != http.StatusUnauthorized
@@ -62,7 +62,7 @@ func TestKeyLifecycle(t *testing.T) {
 		t.Errorf("changed %+v", changed)
 	}
 	if same := a.do(t, http.MethodPatch, path, `{}`).apiKey(t, 200); !cmp.Equal(same, changed) {
-		t.Errorf("changed by nothing: %+v", same)
+		t.Errorf("changed by an empty PATCH: %+v", same)
 	}
 	if never := a.do(t, http.MethodPatch, path, `{"expiresAt":null}`).apiKey(t, 200); never.ExpiresAt != "" || never.Description != "Hourly" {
 		t.Errorf("without expiry: %+v", never)
@@ -84,14 +84,14 @@ func TestKeyLifecycle(t *testing.T) {
 		t.Errorf("named %+v", named)
 	}
 	if strings.Contains(a.log.String(), made.Key) {
-		t.Error("the log holds the key")
+		t.Error("the key is in the log")
 	}
 }
 
 func TestListKeys(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	a.Key(t, a.Account(t)) // another account's
+	a.Key(t, a.Account(t)) // a key of another account
 	want := []string{}
 	for range 4 {
 		want = append([]string{a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID}, want...)
@@ -108,7 +108,7 @@ func TestListKeys(t *testing.T) {
 		for _, k := range page.APIKeys {
 			seen = append(seen, k.APIKeyID)
 			if k.Key != "" {
-				t.Errorf("the list shows a key: %s", got.body)
+				t.Errorf("the list contains a secret key: %s", got.body)
 			}
 		}
 		next, more := strings.CutPrefix(got.header.Get("Link"), "<"+publicURL)
@@ -127,7 +127,7 @@ func TestListKeys(t *testing.T) {
 	a.get(t, "/v1/api-keys?orgName=x").rejected(t, 400, "unknown_parameter")
 }
 
-// The new key can do what the old one could; the old one ends after the overlap.
+// The new key has the scopes of the old one. The old key expires after the overlap.
 func TestRotateKey(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -154,11 +154,11 @@ func TestRotateKey(t *testing.T) {
 				t.Errorf("%s: made %+v", body, made)
 			}
 			if !a.works(t, made.Key) || !a.works(t, old.Key) {
-				t.Errorf("%s: one of the two does not work", body)
+				t.Errorf("%s: the old or the new key does not work", body)
 			}
 			created, _ := time.Parse(time.RFC3339, made.CreatedAt)
 			if got := expiry(t, old).Sub(created); got < overlap || got > overlap+time.Minute {
-				t.Errorf("%s: the old key ends after %s", body, got)
+				t.Errorf("%s: the old key expires after %s", body, got)
 			}
 		})
 	}
@@ -166,20 +166,21 @@ func TestRotateKey(t *testing.T) {
 	if a.works(t, old.Key) || !a.works(t, made.Key) {
 		t.Error("without overlap the old key works, or the new one does not")
 	}
-	// An earlier expiry stays; the new key has the lifetime that the old one was made
-	// with.
+	// If the old key expires before the end of the overlap, its expiry does not change.
+	// The new key has the lifetime that the old one was created with.
 	mortal := create(t, `,"expiresAt":"2099-01-01T00:00:00Z"`)
 	a.Exec(t, `UPDATE api_keys SET lifetime = interval '1 hour', expires_at = now() + interval '1 minute' WHERE id = $1`, mortal.APIKeyID)
 	before := expiry(t, mortal)
 	next := rotate(t, mortal, `{"overlapSeconds":3600}`)
 	if after := expiry(t, mortal); !after.Equal(before) {
-		t.Errorf("a rotation moved the end from %s to %s", before, after)
+		t.Errorf("the rotation changed the expiry from %s to %s", before, after)
 	}
 	created, _ := time.Parse(time.RFC3339, next.CreatedAt)
 	if life := expiry(t, next).Sub(created); life != time.Hour {
-		t.Errorf("the next key lives for %s", life)
+		t.Errorf("the new key has a lifetime of %s", life)
 	}
-	// The overlap of one rotation does not become the lifetime of the next key.
+	// The overlap limits the replaced key. The lifetime of the next key does not depend
+	// on it.
 	for range 2 {
 		if again := rotate(t, made, ""); again.ExpiresAt != "" {
 			t.Errorf("rotated again: %+v", again)
@@ -187,8 +188,7 @@ func TestRotateKey(t *testing.T) {
 	}
 }
 
-// A key that has ended cannot revive itself or make other keys, even if a server still
-// has it in its cache.
+// A revoked key cannot change or create keys, even if a server still has it in its cache.
 func TestCallerKeyIsCheckedAgain(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -223,7 +223,8 @@ func TestCallerKeyIsCheckedAgain(t *testing.T) {
 	}
 }
 
-// A caller cannot give a key a scope that it lacks, or manage another account's keys.
+// A caller cannot give a key a scope that its own key lacks, or manage keys of another
+// account.
 func TestKeysCannotExceedCallerScopes(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -269,7 +270,7 @@ func TestKeysCannotExceedCallerScopes(t *testing.T) {
 	}
 }
 
-// No call takes an account above its limit of valid keys.
+// No call raises the number of an account's valid keys above the limit.
 func TestKeyLimitPerAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -295,12 +296,13 @@ func TestKeyLimitPerAccount(t *testing.T) {
 	var page struct{ APIKeys []apiKey }
 	a.get(t, "/v1/api-keys").decode(t, &page)
 	a.do(t, http.MethodPost, "/v1/api-keys/"+page.APIKeys[0].APIKeyID+"/revoke", "").apiKey(t, 200)
-	// The error is not stored: the same call succeeds when there is room.
+	// The error is not stored under the idempotency key: the same call succeeds after a
+	// key is revoked.
 	a.do(t, http.MethodPost, "/v1/api-keys", managing, "Idempotency-Key", "again").apiKey(t, 201)
 }
 
-// A caller cannot make a key with a higher rate than its own, or extend the life of
-// one.
+// A caller cannot create a key with a higher rate than its own, or extend the life of
+// such a key.
 func TestKeysCannotExceedCallerRate(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -319,7 +321,7 @@ func TestKeysCannotExceedCallerRate(t *testing.T) {
 			made := as(t, http.MethodPost, target, body).apiKey(t, 201)
 			got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+made.Key)
 			if policy := got.header.Get("RateLimit-Policy"); !strings.HasPrefix(policy, `"key";q=40;`) {
-				t.Errorf("%s: a key with 20 requests a second made one with %s", target, policy)
+				t.Errorf("%s: a key with 20 requests per second created one with %s", target, policy)
 			}
 		})
 	}
@@ -340,7 +342,8 @@ func withoutID(g answer) string {
 	return string(body)
 }
 
-// One valid key with keys:manage is left, even when all are revoked concurrently.
+// At least one valid key with keys:manage is left, even if all such keys are revoked
+// concurrently.
 func TestLastManagingKeyStays(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -351,7 +354,7 @@ func TestLastManagingKeyStays(t *testing.T) {
 	a.do(t, http.MethodPost, "/v1/api-keys/"+ids[0]+"/revoke", "").rejected(t, 409, "last_managing_key")
 	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":"2999-01-01T00:00:00Z"}`).rejected(t, 409, "last_managing_key")
 	a.do(t, http.MethodPatch, "/v1/api-keys/"+ids[0], `{"expiresAt":null,"description":"first"}`).apiKey(t, 200)
-	// Keys that have ended, or lack the scope, do not count.
+	// Expired keys and keys without the scope do not count.
 	a.Key(t, a.account, apikeys.OrgsRead)
 	expired := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201)
 	a.Exec(t, `UPDATE api_keys SET expires_at = now() WHERE id = $1`, expired.APIKeyID)
@@ -373,7 +376,7 @@ func TestLastManagingKeyStays(t *testing.T) {
 	var revoked atomic.Int32
 	for i, id := range ids {
 		all.Go(func() {
-			// Each key is revoked by the next.
+			// Each key is revoked by the next one.
 			got := a.doAs(t, http.MethodPost, "/v1/api-keys/"+id+"/revoke", "", "Authorization", "Bearer "+keys[(i+1)%len(keys)])
 			if got.status == 200 {
 				revoked.Add(1)
@@ -391,12 +394,12 @@ func TestLastManagingKeyStays(t *testing.T) {
 		}
 	}
 	if n := int(revoked.Load()); left < 1 || n < 1 || n+left != len(keys) {
-		t.Errorf("%d of %d keys were revoked, %d are left to manage keys", n, len(keys), left)
+		t.Errorf("%d of %d keys were revoked, %d valid keys are left", n, len(keys), left)
 	}
 }
 
-// A repeat makes no second key, and its answer leaves out the first. The database
-// stores no key either.
+// A repeated call with an idempotency key creates no second key, and its answer omits the
+// secret key. The database does not store the secret either.
 func TestRepeatedKeyCalls(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -418,12 +421,12 @@ func TestRepeatedKeyCalls(t *testing.T) {
 	}
 	for _, key := range []string{made.Key, next.Key} {
 		if kept := a.holds(t, key[5:35]); kept != "" {
-			t.Errorf("%s holds a key", kept)
+			t.Errorf("the table %s contains a secret key", kept)
 		}
 	}
 }
 
-// holds returns the table that contains the text in some row.
+// holds returns the name of a table with a row that contains the text, or "".
 func (a *api) holds(t testing.TB, text string) (table string) {
 	t.Helper()
 	for _, table := range []string{"api_keys", "idempotency_keys", "events"} {
@@ -486,6 +489,6 @@ func TestBadKeyFields(t *testing.T) {
 		})
 	}
 	if read := a.get(t, path).apiKey(t, 200); read.Description != "Sync" || read.ExpiresAt != "" {
-		t.Errorf("a rejected call changed it: %+v", read)
+		t.Errorf("a rejected call changed the key: %+v", read)
 	}
 }

@@ -57,7 +57,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// Only a key with the scope act-as-user may name a user.
+// Only a key with the scope act-as-user may name an acting user.
 func TestActingUserNeedsItsScope(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -74,7 +74,7 @@ func TestActingUserNeedsItsScope(t *testing.T) {
 	}
 }
 
-// The answer does not say why a key is invalid.
+// All invalid keys get the same answer, which does not say why the key is invalid.
 func TestInvalidKeysGetTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -127,7 +127,8 @@ func (f fakeAuthenticator) Authenticate(context.Context, string) (apikeys.Princi
 	return apikeys.Principal{}, f.err
 }
 
-// A key that cannot be looked up may be valid: 503, never 401.
+// If the key store is unavailable, the key may be valid, so the answer is 503 and not
+// 401.
 func TestUnavailableKeyStore(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) {
@@ -140,7 +141,7 @@ func TestUnavailableKeyStore(t *testing.T) {
 	}
 }
 
-// A key in the wrong place is neither logged nor returned.
+// A key in the wrong place of a request is neither logged nor returned.
 func TestKeysInTheWrongPlace(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -184,6 +185,6 @@ func TestKeysInTheWrongPlace(t *testing.T) {
 	a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+secret+" x").rejected(t, 400, "invalid_authorization")
 	a.awaitLog(t, "invalid_authorization")
 	if log := a.log.String(); strings.Contains(log, secret[5:30]) {
-		t.Errorf("the log holds a key: %s", log)
+		t.Errorf("a key is in the log: %s", log)
 	}
 }

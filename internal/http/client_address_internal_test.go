@@ -32,7 +32,7 @@ func TestClientAddress(t *testing.T) {
 		{"[2001:db8:1::5]:1", []string{"198.51.100.1"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"198.51.100.9, 198.51.100.1, 10.2.2.2"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"198.51.100.9", "198.51.100.1,10.2.2.2"}, "198.51.100.1"},
-		{"10.1.1.1:1", []string{"10.3.3.3, 10.2.2.2"}, "10.3.3.3"}, // a client within our own networks
+		{"10.1.1.1:1", []string{"10.3.3.3, 10.2.2.2"}, "10.3.3.3"}, // a client in a trusted network
 
 		{"10.1.1.1:1", []string{"198.51.100.1:5678"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"198.51.100.9:1, 198.51.100.1:5678, 10.2.2.2:443"}, "198.51.100.1"},
@@ -41,14 +41,14 @@ func TestClientAddress(t *testing.T) {
 		{"10.1.1.1:1", []string{"\"[2001:db8::1]:443\""}, "2001:db8::1"},
 		{"10.1.1.1:1", []string{"\"198.51.100.1:80\""}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"2001:DB8:0::1"}, "2001:db8::1"},
-		{"10.1.1.1:1", []string{"2001:db8::1:443"}, "2001:db8::1:443"}, // an address, not a port
+		{"10.1.1.1:1", []string{"2001:db8::1:443"}, "2001:db8::1:443"}, // without brackets, 443 is part of the address
 		{"10.1.1.1:1", []string{"198.51.100.1, [2001:db8:1::9]:443"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"[::ffff:198.51.100.1]:9"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"198.51.100.1, ::ffff:10.2.2.2"}, "198.51.100.1"},
 		{"10.1.1.1:1", []string{"fe80::1%eth0"}, "fe80::1"},
 
-		// An unreadable entry counts as the proxy that wrote it.
+		// If an entry is malformed, the client is the proxy that wrote it.
 		{"10.1.1.1:1", []string{"unknown"}, "10.1.1.1"},
 		{"10.1.1.1:1", []string{"198.51.100.1, _hidden"}, "10.1.1.1"},
 		{"10.1.1.1:1", []string{"198.51.100.1, unknown, 10.2.2.2"}, "10.2.2.2"},
@@ -66,7 +66,7 @@ func TestClientAddress(t *testing.T) {
 			t.Errorf("%s, X-Forwarded-For %q: %s, want %s", c.remote, c.forwarded, got, c.want)
 		}
 		if got := clientAddress(nil)(r); c.forwarded != nil && got == "198.51.100.1" {
-			t.Errorf("%q is believed without a trusted proxy", c.forwarded)
+			t.Errorf("without a trusted proxy, the address is taken from %q", c.forwarded)
 		}
 	}
 }

@@ -14,16 +14,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// crowd is an account that many clients change and read at the same time. What they saw
-// is recorded and compared with the audit trail afterwards: an organization's events in
-// the feed's order are its history, and every answer must match a moment of it during
-// its call.
+// crowd is an account that many clients change and read concurrently. All answers are
+// recorded, and compared with the audit trail at the end. The events of an organization,
+// in order, are its history. Each answer must match a state that the organization had
+// during the call.
 type crowd struct {
 	*api
 	t        *testing.T
 	account  *modelAccount
-	shared   []string // organizations that all clients change
-	resident map[string]bool
+	shared   []string        // organizations that all clients change
+	resident map[string]bool // members that no client removes
 	stable   map[string]bool // organizations that no client changes
 
 	mu      sync.Mutex
@@ -35,10 +35,10 @@ type crowd struct {
 type call struct {
 	change
 	answer
-	since, until int // the versions that the client read before and after it
+	since, until int // the versions that the client read before and after the call
 }
 
-// sighting is an organization as it was served. It has no tag if it was in a list.
+// sighting is an organization in an answer. tag is empty if the answer is a list.
 type sighting struct {
 	organization
 	tag string
@@ -58,7 +58,7 @@ func TestConcurrentClients(t *testing.T) {
 	c.compare()
 }
 
-// run makes all clients write and walk until all calls are made.
+// run makes the writes. Until they end, other clients walk the lists.
 func (c *crowd) run() {
 	finished := make(chan struct{})
 	var walkers sync.WaitGroup
@@ -75,7 +75,7 @@ func (c *crowd) run() {
 func newCrowd(t *testing.T) *crowd {
 	a := newAPI(t)
 	a.shapes = &shapes{}
-	m := newModel(a, t) // for its account with two clients, and a second account
+	m := newModel(a, t) // has an account with two clients, and a second account
 	c := &crowd{
 		api: a, t: t, account: m.accounts[0], resident: map[string]bool{}, stable: map[string]bool{},
 		calls: map[string]call{},
@@ -84,7 +84,7 @@ func newCrowd(t *testing.T) *crowd {
 	c.send(change{op: "create", by: m.clients[2], orgName: &foreign, requestID: "foreign"})
 	for i := range crowdStable + crowdShared {
 		name := fmt.Sprint("Stable ", i)
-		if i%crowdShared == 0 { // among the others in the list
+		if i%crowdShared == 0 { // so that the shared ones are spread over the list
 			name = fmt.Sprint("Shared ", i)
 		}
 		requestID := fmt.Sprint("made-", i)
@@ -110,8 +110,8 @@ func (c *crowd) send(ch change) answer {
 	return c.doAs(c.t, operations[ch.op].method, ch.path(), ch.body(c.t), ch.headers()...)
 }
 
-// write makes the calls in rounds. The calls of a round are concurrent and mostly
-// concern the same objects, because they would rarely conflict otherwise.
+// write makes the calls in rounds. The calls of a round are concurrent and mostly about
+// the same objects, because they would rarely conflict otherwise.
 func (c *crowd) write(r *rand.Rand) {
 	for round := range crowdRounds {
 		about := subjects[round%len(subjects)]
@@ -133,10 +133,10 @@ func (c *crowd) write(r *rand.Rand) {
 	}
 }
 
-// subject is what the calls of a round have in common.
+// subject is what the calls of a round are about.
 type subject struct {
 	ops          []string
-	names, users int // how many they choose from
+	names, users int // how many of each the calls choose from
 	orgID        string
 }
 
@@ -159,8 +159,8 @@ func (c *crowd) draw(r *rand.Rand, about subject) change {
 	switch ch.op {
 	case "create", "update":
 		name, metadata := fmt.Sprint("Restless ", r.IntN(about.names)), pick(r, append(modelMetadata, nil)...)
-		// Mostly one of the two fields, so that a change of one that affects the other
-		// shows.
+		// Usually set only one of the two fields, so that the comparison finds a change
+		// of one that affects the other.
 		if ch.op == "create" || r.IntN(3) > 0 {
 			ch.orgName = &name
 		}
@@ -171,14 +171,14 @@ func (c *crowd) draw(r *rand.Rand, about subject) change {
 		ch.userID = fmt.Sprintf("usr_%032x", 1+r.IntN(about.users))
 	}
 	if ch.op != "create" && ch.userID == "" && r.IntN(4) == 0 {
-		ch.match = "since" // the tag that is read before the call
+		ch.match = "since" // prepare replaces it by the tag that it reads
 	}
 	return ch
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// prepare reads the organization before the call.
+// prepare reads the organization before the call, and completes the call.
 func (c *crowd) prepare(ch change) call {
 	made := call{change: ch}
 	if ch.op != "create" {
@@ -190,7 +190,7 @@ func (c *crowd) prepare(ch change) call {
 	return made
 }
 
-// attempt makes the call, repeats it if it has an Idempotency-Key, and reads the
+// attempt makes the call, and repeats it if it has an Idempotency-Key. It then reads the
 // organization again.
 func (c *crowd) attempt(made call) {
 	made.answer = c.send(made.change)
@@ -207,7 +207,7 @@ func (c *crowd) attempt(made call) {
 	c.calls[made.requestID] = made
 }
 
-// version reads the organization as it is now.
+// version reads the organization and returns its current version.
 func (c *crowd) version(ch change) int {
 	got := c.call(c.t, http.MethodGet, "/v1/orgs/"+ch.orgID, "Authorization", "Bearer "+ch.by.key)
 	seen := sighting{organization: got.organization(c.t, 200), tag: got.header.Get("ETag")}
@@ -225,13 +225,13 @@ func (c *crowd) sight(seen ...sighting) {
 	c.sighted = append(c.sighted, seen...)
 }
 
-// walk walks over the organizations, and over the members of one, until the writes end.
-// Each entry that no client changes must come exactly once.
+// walk repeatedly walks the organizations and the members of one, until the writes end.
+// Each walk must see every entry that no client changes exactly once.
 func (c *crowd) walk(query, shared string, finished <-chan struct{}) {
 	for running := true; running; {
 		select {
 		case <-finished:
-			running = false // once more
+			running = false // the last walk
 		default:
 		}
 		entries := c.entries("/v1/orgs?"+query, readOrgs)
@@ -261,15 +261,15 @@ func (c *crowd) seesAll(entries []entry, untouched map[string]bool) {
 			c.t.Fatalf("%v came after %v", e.position, entries[i-1].position)
 		}
 		if untouched[e.id] {
-			seen++ // in a strict order nothing comes twice
+			seen++ // the strict order excludes duplicates
 		}
 	}
 	if seen != len(untouched) {
-		c.t.Fatalf("a walk saw %d of %d that nobody touched", seen, len(untouched))
+		c.t.Fatalf("a walk saw %d of the %d unchanged entries", seen, len(untouched))
 	}
 }
 
-// compare checks everything that was seen against the histories in the audit trail.
+// compare checks all recorded answers against the histories in the audit trail.
 func (c *crowd) compare() {
 	histories := map[string][]state{}
 	recorded := map[string]moment{}
@@ -277,7 +277,7 @@ func (c *crowd) compare() {
 		histories[id] = replay(c.t, id, events)
 		for i, e := range events {
 			if _, twice := recorded[e.RequestID]; twice || c.calls[e.RequestID].op == "" {
-				c.t.Errorf("%+v of %s: recorded twice, or for no call that was made", e.action, id)
+				c.t.Errorf("%+v of %s: recorded twice, or without a call", e.action, id)
 			}
 			recorded[e.RequestID] = moment{event: e, orgID: id, version: i + 1}
 		}
@@ -288,20 +288,21 @@ func (c *crowd) compare() {
 	}
 	for id, made := range c.calls {
 		if fault := made.fault(c.t, recorded[id], histories); fault != "" {
-			c.t.Errorf("%s %s %s, If-Match %s, %s: %d %s: %s; read were %d before and %d after", made.op, made.orgID, made.change.body(c.t), made.match, id,
+			c.t.Errorf("%s %s %s, If-Match %s, %s: %d %s: %s; the version was %d before the call and %d after it", made.op, made.orgID, made.change.body(c.t), made.match, id,
 				made.status, made.answer.body, fault, made.since, made.until)
 		}
 	}
 }
 
-// moment is an event and the version that it made.
+// moment is an event, its organization, and the version that the event made.
 type moment struct {
 	event
 	orgID   string
 	version int
 }
 
-// endsAs checks that the organization and its members are what the last event left.
+// endsAs checks that the organization and its members are now as the last event left
+// them.
 func (c *crowd) endsAs(id string, history []state) {
 	last := history[len(history)-1]
 	ch := change{orgID: id, by: c.account.clients[0]}
@@ -317,12 +318,12 @@ func (c *crowd) endsAs(id string, history []state) {
 	}
 }
 
-// isMoment checks that what was served equals the organization at some time, in every
-// field. updatedAt identifies the time: it rises with every change.
+// isMoment checks that the served organization equals a state of its history in every
+// field. updatedAt identifies the state, because it increases with every change.
 func (c *crowd) isMoment(seen sighting, history []state) {
 	at := slices.IndexFunc(history, func(s state) bool { return s.UpdatedAt == seen.UpdatedAt })
 	if at < 0 {
-		c.t.Errorf("it was served as %+v, a state that it never had", seen)
+		c.t.Errorf("an organization was served in a state that it never had: %+v", seen)
 		return
 	}
 	if diff := cmp.Diff(history[at].organization, seen.organization); diff != "" || seen.tag != "" && seen.tag != fmt.Sprintf(`"%d"`, at+1) {
@@ -330,20 +331,21 @@ func (c *crowd) isMoment(seen sighting, history []state) {
 	}
 }
 
-// fault is "" if the answer is right at a moment between the two reads, and its effect,
-// if any, is in the trail exactly once.
+// fault returns "" if the answer is right for some state between the two reads, and the
+// audit trail has the effect of the call, if any, exactly once. Otherwise it returns what
+// is wrong.
 func (m call) fault(t testing.TB, recorded moment, histories map[string][]state) string {
 	switch {
 	case recorded.version != 0 && m.status >= 300:
-		return "it was rejected but changed something"
+		return "the call was rejected but changed something"
 	case m.op == "create" && recorded.version != 1:
-		return "the audit trail does not have it as the organization's first event"
+		return "the call is not the organization's first event in the audit trail"
 	case m.op == "create":
 		return m.differs(t, histories[recorded.orgID], 1)
 	case recorded.version == 0:
 		return m.noEffect(t, histories[m.orgID])
 	case recorded.orgID != m.orgID || recorded.version <= m.since || recorded.version > m.until:
-		return fmt.Sprintf("the audit trail has it at another organization or time, version %d of %s", recorded.version, recorded.orgID)
+		return fmt.Sprintf("the audit trail has the call at another organization or time, version %d of %s", recorded.version, recorded.orgID)
 	}
 	history := histories[m.orgID]
 	o := history[recorded.version-2].model(recorded.version - 1)
@@ -351,13 +353,13 @@ func (m call) fault(t testing.TB, recorded moment, histories map[string][]state)
 	after := history[recorded.version-1]
 	o.UpdatedAt = after.UpdatedAt
 	if code != "" || o.version != recorded.version || !cmp.Equal(o.organization, after.organization) {
-		return fmt.Sprintf("it should have made %+v, or been rejected with %q; the audit trail has %+v", o.organization, code, after.organization)
+		return fmt.Sprintf("the call should have made %+v, or been rejected with %q; the audit trail has %+v", o.organization, code, after.organization)
 	}
 	return m.differs(t, history, recorded.version)
 }
 
-// noEffect looks for a moment at which the call changed nothing and its answer was
-// right.
+// noEffect returns "" if, in some state during the call, the call would have changed
+// nothing and its answer would have been right.
 func (m call) noEffect(t testing.TB, history []state) string {
 	want := ""
 	if m.status >= 300 {
@@ -369,10 +371,10 @@ func (m call) noEffect(t testing.TB, history []state) string {
 			return ""
 		}
 	}
-	return "it reported no change, but that was never right during the call"
+	return "the audit trail has no change, but the answer was not right for any state during the call"
 }
 
-// differs compares an answer that has the organization with one version of it.
+// differs compares an answer that contains the organization with one version of it.
 func (m call) differs(t testing.TB, history []state, version int) string {
 	if m.status >= 300 || m.userID != "" {
 		return ""
@@ -384,7 +386,7 @@ func (m call) differs(t testing.TB, history []state, version int) string {
 	return cmp.Diff(history[version-1].organization, served)
 }
 
-// model is the state as the model keeps an organization.
+// model converts the state into the form of the model.
 func (s state) model(version int) *modelOrg {
 	o := &modelOrg{organization: s.organization, version: version, members: map[string]time.Time{}, roles: map[string][]string{}}
 	for user, roles := range s.members {

@@ -27,7 +27,7 @@ func TestDeleteOrg(t *testing.T) {
 	}{
 		"another version":    {"", `"1"`, 412, "precondition_failed"},
 		"another revision":   {"?revision=1", "", 412, "precondition_failed"},
-		"no revision":        {"?revision=0", "", 400, "invalid_parameter"},
+		"revision 0":         {"?revision=0", "", 400, "invalid_parameter"},
 		"a signed revision":  {"?revision=%2B2", "", 400, "invalid_parameter"},
 		"two revisions":      {"?revision=2&revision=2", "", 400, "repeated_parameter"},
 		"another parameter":  {"?force=true", "", 400, "unknown_parameter"},
@@ -53,7 +53,7 @@ func TestDeleteOrg(t *testing.T) {
 	a.get(t, path).rejected(t, 404, "not_found")
 }
 
-// The results of calls about a deleted organization are not returned again.
+// Stored results of calls about an organization are not returned after its deletion.
 func TestRepeatsAfterADeletion(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -75,7 +75,7 @@ func TestRepeatsAfterADeletion(t *testing.T) {
 	}
 }
 
-// No route finds a deleted organization whose members are not erased yet.
+// Even before its members are erased, no route finds a deleted organization.
 func TestNoRouteFindsADeletedOrganization(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -99,8 +99,8 @@ func TestNoRouteFindsADeletedOrganization(t *testing.T) {
 	}
 }
 
-// The user is erased in the background, and the same call says when that is done. Every id
-// that a provider makes can be in the path.
+// The user is erased in the background. The answer to a repeated call tells when the
+// erasure is complete. The path can contain every id that an identity provider issues.
 func TestEraseUser(t *testing.T) {
 	t.Parallel()
 	for name, user := range map[string]string{
@@ -140,7 +140,7 @@ func TestEraseUser(t *testing.T) {
 				t.Errorf("ETag %s: %+v", got.header.Get("ETag"), o)
 			}
 			if strings.Contains(a.log.String(), user) {
-				t.Errorf("the log names the user: %s", a.log.String())
+				t.Errorf("the id of the user is in the log: %s", a.log.String())
 			}
 		})
 	}

@@ -2,7 +2,8 @@ package http
 
 import "testing"
 
-// The tags that real proxies make of "12", and tags that must not match it.
+// The tags that real proxies make of "12" have version 12. Tags that are not orgd's have
+// no version.
 func TestVersionOf(t *testing.T) {
 	t.Parallel()
 	for tag, version := range map[string]int64{
@@ -22,21 +23,21 @@ func TestVersionOf(t *testing.T) {
 		`"12:gzip"`:             12,
 		`"12.gz"`:               12,
 		`"12-x-gzip"`:           12,
-		`"12"-gzip`:             12, // old Apache
+		`"12"-gzip`:             12, // old versions of Apache
 		`W/"12-gzip"`:           12, // two proxies in a row
 		`W/"12-br-gzip"`:        12,
 		`W/"12"-gzip`:           12,
 		`W/"12-GZIP"`:           12,
 		`"9223372036854775807"`: 9223372036854775807,
 
-		`"12-1"`:                 0, // a mark that starts with a digit would look like another version
+		`"12-1"`:                 0, // a suffix that starts with a digit could be a version
 		`"12-3gzip"`:             0,
 		`"12gzip"`:               0,
 		`"12-gzip1"`:             0,
 		`"12-"`:                  0,
 		`"12-unknown"`:           0,
-		`W/"12-Xb2fK9"`:          0, // Express: the length and the digest of the answer
-		`"12-5f3a9c01b2d40"`:     0, // Apache: the length and the time of a file
+		`W/"12-Xb2fK9"`:          0, // Express appends the length and the digest of the body
+		`"12-5f3a9c01b2d40"`:     0, // Apache appends the size and the time of a file
 		`"gzip-12"`:              0,
 		`"012"`:                  0,
 		`"0"`:                    0,

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Route is a route as tests see it.
+// Route is a row of the route table.
 type Route struct{ Method, Path, Scope string }
 
-// Routes returns the table of routes.
+// Routes returns the route table.
 func (s *Server) Routes() []Route {
 	var all []Route
 	for _, r := range s.routes() {
@@ -22,7 +22,7 @@ func (s *Server) HTTPServers() (public, admin *http.Server) {
 	return s.newPublicServer(), s.newHTTPServer(s.adminHandler(http.NotFoundHandler()))
 }
 
-// Codes returns the closed list of problem codes.
+// Codes returns all problem codes.
 func Codes() []string {
 	var all []string
 	for c := range problems {
@@ -31,13 +31,13 @@ func Codes() []string {
 	return all
 }
 
-// Exported for the encoder tests.
+// AppendString and AppendPage are the JSON encoders.
 var (
 	AppendString = appendString
 	AppendPage   = appendPage
 )
 
-// Unobserved counts nothing.
+// Unobserved is an Observer that ignores everything.
 type Unobserved struct{}
 
 func (Unobserved) ObserveRequest(string, string, int, time.Duration) {}

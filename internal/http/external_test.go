@@ -11,20 +11,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// externalIDs are ids as other systems make them, and the longest ones.
+// externalIDs are valid external ids, in the forms that other systems use and of the
+// maximum length.
 var externalIDs = []string{
 	"42", "crm/4711", "a//b/", "50%", "%41", "a+b", "a b", "ä|ö", "😀", "x?y#z&w=1", "..", ".", ":externalId",
 	"0197f3a1-6b1e-7c52-8d0e-5a4b3c2d1e0f", `"quoted\"`, "e\u0301", "\u00e9", "\u200d", strings.Repeat("x", 255), runes(255),
 }
 
-// badExternalIDs break the rule of external ids, each with the code of the field.
+// badExternalIDs are invalid external ids, each with the error code of the field.
 var badExternalIDs = map[string]string{
 	" a": "invalid", "a\u2003": "invalid", "a\nb": "invalid", "a\u0085b": "invalid", " ": "required", strings.Repeat("x", 256): "too_long",
 }
 
 func externalPath(id string) string { return "/v1/orgs/external/" + url.PathEscape(id) }
 
-// named returns a body with a name and an external id, unless that is empty.
+// named returns a request body with a name and, unless it is empty, an external id.
 func named(t *testing.T, name, external string) string {
 	t.Helper()
 	body := map[string]string{"orgName": name}
@@ -55,13 +56,14 @@ func TestPutExternal(t *testing.T) {
 				t.Errorf("listed %v", page)
 			}
 			if p := a.do(t, http.MethodPost, "/v1/orgs", named(t, "Acme", id)).rejected(t, 409, "external_id_taken"); p.OrgID != made.OrgID {
-				t.Errorf("%s has it, not %s", made.OrgID, p.OrgID)
+				t.Errorf("%s has the external id, but the error names %s", made.OrgID, p.OrgID)
 			}
 		})
 	}
 }
 
-// An external id may be "users": this path is not the list of an organization's members.
+// The external id "users" is possible, although /v1/orgs/ID/users is the list of an
+// organization's members.
 func TestPutExternalOfUsers(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -110,11 +112,12 @@ func TestPutExternalIsRejected(t *testing.T) {
 	}
 	a.do(t, http.MethodPut, externalPath("one")+"?revision=1", `{"orgName":"Acme"}`).rejected(t, 400, "unknown_parameter")
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 0 {
-		t.Errorf("a rejected call made an organization: %v", page.Organizations)
+		t.Errorf("a rejected call created an organization: %v", page.Organizations)
 	}
 }
 
-// Of 50 workers with one external id, one makes the organization, and all get the same one.
+// If 50 workers put the same external id concurrently, one creates the organization and
+// all get that organization.
 func TestConcurrentPutExternal(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -182,7 +185,7 @@ func TestExternalIDOfAnOrganization(t *testing.T) {
 	}
 }
 
-// A cursor of another list is not valid with an external id.
+// A cursor of another list is rejected in a list with an external id.
 func TestExternalIDIsPartOfTheList(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

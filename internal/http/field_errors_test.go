@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// The text names everything that is wrong, up to a limit: some clients show nothing
-// else of an answer.
+// detail names every wrong field, up to a limit, because some clients show only detail.
 func TestDetailNamesEveryWrongField(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -36,7 +36,7 @@ type api struct {
 	account uuid.UUID
 	key     string
 	log     *logBuffer
-	shapes  *shapes // unless nil, only exchanges of a new shape are checked against the description
+	shapes  *shapes // if not nil, only exchanges of a new shape are checked against openapi.yaml
 }
 
 func newAPI(t testing.TB) *api {
@@ -45,7 +45,7 @@ func newAPI(t testing.TB) *api {
 	return newAPIWith(t, d, func(*orgdhttp.Config) {})
 }
 
-// newAPIWith lets a test change the server's configuration.
+// newAPIWith is newAPI with a changed configuration of the server.
 func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api {
 	t.Helper()
 	a := &api{DB: d, account: d.Account(t), log: &logBuffer{}}
@@ -70,7 +70,7 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 	return a
 }
 
-// logBuffer is what the server has logged, one JSON object a line.
+// logBuffer is the server's log: one JSON object per line.
 type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -95,14 +95,14 @@ type answer struct {
 	body   []byte
 }
 
-// get calls with the account's key.
+// get sends a GET with the account's key.
 func (a *api) get(t testing.TB, target string, headers ...string) answer {
 	t.Helper()
 	return a.call(t, http.MethodGet, target, append([]string{"Authorization", "Bearer " + a.key}, headers...)...)
 }
 
-// call sends a request with the headers, given as name and value in turn, and checks
-// the answer against the API description.
+// call sends a request and checks the answer against openapi.yaml. headers are pairs of a
+// name and a value.
 func (a *api) call(t testing.TB, method, target string, headers ...string) answer {
 	t.Helper()
 	return a.send(t, a.request(t, method, target, nil, headers...))
@@ -133,8 +133,8 @@ func (a *api) send(t testing.TB, request *http.Request) answer {
 	}
 	got := answer{status: response.StatusCode, header: response.Header, body: body}
 	if a.shapes == nil || a.shapes.isNew(request, got) {
-		// When a server answers early, the transport may still be reading the request
-		// body.
+		// The transport may still be reading the request body when the answer arrives, so
+		// check a copy.
 		sent := *request
 		if request.GetBody != nil {
 			if sent.Body, err = request.GetBody(); err != nil {
@@ -146,7 +146,7 @@ func (a *api) send(t testing.TB, request *http.Request) answer {
 	return got
 }
 
-// problem is the body of an error.
+// problem is the body of an error response.
 type problem struct {
 	Type, Title, Detail, Code, Message string
 	RequestID                          string `json:"requestId"`
@@ -179,7 +179,7 @@ func (g answer) page(t testing.TB) page {
 	return p
 }
 
-// read decodes the body of an answer, which must have this status.
+// read checks the status of an answer and decodes the body.
 func read[T any](t testing.TB, g answer, status int) (object T) {
 	t.Helper()
 	if g.status != status {
@@ -196,7 +196,7 @@ func (g answer) decode(t testing.TB, v any) {
 	}
 }
 
-// rejected checks that the answer is a problem of this status and code.
+// rejected checks that the answer is a problem with this status and code.
 func (g answer) rejected(t testing.TB, status int, code string) problem {
 	t.Helper()
 	if g.status != status {
@@ -211,8 +211,8 @@ func (g answer) rejected(t testing.TB, status int, code string) problem {
 
 func joined(values []string) string { return strings.Join(values, ", ") }
 
-// awaitLog waits until the log holds the text: the line is written after the
-// answer.
+// awaitLog waits until the log contains the text, because a request is logged after its
+// answer is sent.
 func (a *api) awaitLog(t testing.TB, text string) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -223,7 +223,7 @@ func (a *api) awaitLog(t testing.TB, text string) {
 	t.Fatalf("%s is not in the log: %s", text, a.log.String())
 }
 
-// raw sends bytes and returns the head of the answer.
+// raw sends a request as bytes and returns the status line and the headers of the answer.
 func (a *api) raw(t *testing.T, request string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
@@ -243,7 +243,7 @@ func (a *api) raw(t *testing.T, request string) string {
 	}
 }
 
-// Fakes that fail as configured.
+// fakeLister replaces List with a function.
 type fakeLister struct {
 	orgdhttp.Organizations
 	list func(context.Context) (orgs.Page, error)
@@ -258,7 +258,7 @@ func newAPIThatLists(t *testing.T, list func(context.Context) (orgs.Page, error)
 	return newAPIWith(t, dbtest.New(t), func(cfg *orgdhttp.Config) { cfg.Orgs = fakeLister{list: list} })
 }
 
-// do sends a body, "" for none, with the account's key and the headers.
+// do sends a request with the account's key, the headers, and a body unless it is empty.
 func (a *api) do(t testing.TB, method, target, body string, headers ...string) answer {
 	t.Helper()
 	headers = append([]string{"Authorization", "Bearer " + a.key}, headers...)
@@ -274,7 +274,7 @@ func (a *api) doAs(t testing.TB, method, target, body string, headers ...string)
 	return a.send(t, a.request(t, method, target, strings.NewReader(body), headers...))
 }
 
-// organization is the body of an answer that has one.
+// organization is an organization object in an answer.
 type organization struct {
 	CreatedAt         string            `json:"createdAt"`
 	IsActive          bool              `json:"isActive"`
@@ -290,19 +290,20 @@ type organization struct {
 	Membership        *membership       `json:"membership"`
 }
 
-// membership is that of the user in the query of a list.
+// membership is the membership object of an organization in a list. It belongs to the
+// user that the query names.
 type membership struct {
 	Roles   []string `json:"roles"`
 	AddedAt string   `json:"addedAt"`
 }
 
-// organization decodes the organization of an answer, which must have this status.
+// organization checks the status of an answer and decodes the organization in it.
 func (g answer) organization(t testing.TB, status int) organization {
 	t.Helper()
 	return read[organization](t, g, status)
 }
 
-// create makes an organization over HTTP and returns its path.
+// create creates an organization over HTTP and returns its path.
 func (a *api) create(t testing.TB, name string) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"orgName": name})

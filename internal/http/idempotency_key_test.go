@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Every POST and PATCH with a key runs once, and its repeat gets the first answer, byte
-// for byte.
+// Every POST and PATCH with an idempotency key runs once. A repeat gets the first answer,
+// byte for byte.
 func TestKeyedCallsAreReplayed(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -39,7 +39,7 @@ func TestKeyedCallsAreReplayed(t *testing.T) {
 				t.Errorf("%s %s: %d %s", call.method, call.target, first.status, first.body)
 			}
 			a.do(t, http.MethodPatch, path, `{"metadata":{"meanwhile":"`+first.header.Get("Date")+call.method+`"}}`)
-			// A quoted and a bare key are the same key.
+			// A key is the same with and without quotes.
 			for _, spelling := range []string{`"` + key + `"`, key} {
 				if strings.Contains(key, " ") && spelling == key {
 					continue
@@ -76,15 +76,15 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	// The same call, written differently.
 	again := a.do(t, http.MethodPatch, one, ` { "orgName" : "\u004fne 2" } `, key...)
 	if again.organization(t, 200); again.header.Get("Idempotency-Replayed") != "true" {
-		t.Error("other white space is another call")
+		t.Error("the same call with other white space is not a repeat")
 	}
-	// Another route may use the same key.
+	// On another route, the same key is a different key.
 	if got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"New"}`, key...); got.status != 201 || got.header.Get("Idempotency-Replayed") != "" {
 		t.Errorf("on another route: %d %s", got.status, got.body)
 	}
 }
 
-// An error from before the call ran is not stored: the key is still free.
+// An error from before the call runs is not stored, so the key can still be used.
 func TestKeyOfARejectedCallStaysFree(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -106,17 +106,17 @@ func TestMalformedKeys(t *testing.T) {
 		})
 	}
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 0 {
-		t.Errorf("%d organizations were made", len(page.Organizations))
+		t.Errorf("%d organizations were created, want none", len(page.Organizations))
 	}
 	for _, key := range []string{strings.Repeat("k", 255), `"` + strings.Repeat("k", 255) + `"`, `"a \" b \\ c"`, "stainless-node-retry-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"} {
 		t.Run(fmt.Sprintf("%.60q", key), func(t *testing.T) {
 			a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"A"}`, "Idempotency-Key", key)
 		})
 	}
-	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 3 { // the first two are one key
+	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 3 { // the first two keys are the same
 		t.Errorf("%d organizations", len(page.Organizations))
 	}
-	// A DELETE is safe to repeat as it is: the header is ignored.
+	// DELETE is idempotent without a key, so the header is ignored.
 	a.do(t, http.MethodDelete, a.create(t, "B")+"/users", member(userOne), "Idempotency-Key", "").ok(t)
 }
 
@@ -145,6 +145,6 @@ func TestParallelCallsWithOneKey(t *testing.T) {
 	}
 	calls.Wait()
 	if page := a.get(t, "/v1/orgs").page(t); fresh != 1 || len(made) != 1 || len(page.Organizations) != 1 {
-		t.Errorf("%d were made, %d answered, %d listed", fresh, len(made), len(page.Organizations))
+		t.Errorf("%d calls created an organization, the answers have %d organizations, the list has %d", fresh, len(made), len(page.Organizations))
 	}
 }

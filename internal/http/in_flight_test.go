@@ -18,7 +18,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// held is an Organizations whose List blocks until it is released.
+// held is a repository whose List blocks until release is closed. Each call of List sends
+// to begun.
 type held struct {
 	*orgs.Repository
 	begun   chan struct{}
@@ -31,7 +32,7 @@ func (h *held) List(context.Context, uuid.UUID, orgs.ListParams) (orgs.Page, err
 	return orgs.Page{}, nil
 }
 
-// Requests above the limit are rejected at once, and those in flight continue.
+// Requests above the limit are rejected immediately, and those in flight continue.
 func TestRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -72,7 +73,7 @@ func TestRequestsInFlight(t *testing.T) {
 	all.Wait()
 	for range 10 {
 		if got := a.get(t, "/v1/orgs/org_1"); got.status != 404 {
-			t.Errorf("after all: %d %s", got.status, got.body)
+			t.Errorf("after all requests have ended: %d %s", got.status, got.body)
 		}
 	}
 	if want := map[string]int{"in_flight_key": 1, "in_flight": 1}; !maps.Equal(seen.limited, want) {
@@ -80,7 +81,8 @@ func TestRequestsInFlight(t *testing.T) {
 	}
 }
 
-// However many requests some accounts have in flight, slots are left for the others.
+// However many requests some accounts have in flight, there are slots left for other
+// accounts.
 func TestRequestsInFlightPerAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -91,10 +93,10 @@ func TestRequestsInFlightPerAccount(t *testing.T) {
 	})
 	var all sync.WaitGroup
 	rejected := 0
-	for _, most := range []int{5, 3, 1, 1} { // half of what is left each time
+	for _, most := range []int{5, 3, 1, 1} { // each account can take half of the free slots
 		account := a.Account(t)
 		for range most {
-			key := a.Key(t, account) // a limit for each key does not help here
+			key := a.Key(t, account) // a limit per key would not stop an account with many keys
 			all.Go(func() {
 				if got := a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key); got.status != 200 {
 					t.Errorf("%d %s", got.status, got.body)
@@ -115,8 +117,8 @@ func TestRequestsInFlightPerAccount(t *testing.T) {
 	}
 }
 
-// beginSlowBody sends a call without its body, and returns when the call holds its slot:
-// only then does the server ask for the body.
+// beginSlowBody sends the headers of a call with a body, and returns when the call holds
+// a slot. The server sends 100 Continue only then.
 func (a *api) beginSlowBody(t *testing.T) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
@@ -133,14 +135,14 @@ func (a *api) beginSlowBody(t *testing.T) {
 	}
 }
 
-// Bodies that do not arrive hold separate slots: they do not block the account's other
-// calls or other accounts.
-func TestSlowBodiesHoldNoSlot(t *testing.T) {
+// While a body arrives, its call holds a slot of a separate kind. Slow bodies therefore
+// do not block the account's other calls, or other accounts.
+func TestSlowBodiesHoldSeparateSlots(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) {
 		c.Limits = orgdhttp.Limits{InFlight: 8, InFlightPerKey: 3}
 	})
-	// One account can hold half of these places.
+	// One account can hold half of the eight slots.
 	own := a.key
 	for _, key := range []string{a.Key(t, a.account), a.Key(t, a.account)} {
 		a.key = key

@@ -14,7 +14,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// nameList returns the names of the organizations that the query lists.
+// nameList returns the names of the organizations that the query lists, sorted.
 func (a *api) nameList(t testing.TB, query string) []string {
 	t.Helper()
 	names := []string{}
@@ -25,7 +25,8 @@ func (a *api) nameList(t testing.TB, query string) []string {
 	return names
 }
 
-// filtered has four organizations that differ in what filters test.
+// filtered returns an account with four organizations that differ in the properties that
+// filters select by.
 func filtered(t *testing.T) *api {
 	t.Helper()
 	a := newAPI(t)
@@ -78,8 +79,8 @@ func TestFiltersCombine(t *testing.T) {
 	}
 }
 
-// A cursor is valid for the filters that it was made with, in any order, and the Link
-// repeats them all.
+// A cursor is valid only with the filters of its list, in any order. The Link repeats all
+// filters.
 func TestFiltersInWalks(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -89,7 +90,7 @@ func TestFiltersInWalks(t *testing.T) {
 	}
 	query := "orgName=acme&isActive=true&metadata[a]=1&metadata%5Bb%2Cc%5D=2+%26&userId=" + userOne
 	if ids := a.walk(t, "limit=2&"+query); len(ids) != 5 {
-		t.Errorf("the walk saw %d", len(ids))
+		t.Errorf("the walk saw %d organizations, want 5", len(ids))
 	}
 	first := a.get(t, "/v1/orgs?limit=2&"+query)
 	cursor := first.page(t).Cursor
@@ -171,7 +172,7 @@ func TestNamesAreFoundAsPeopleTypeThem(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		typed []string
-		other []string // finds nothing
+		other []string // do not find the name
 	}{
 		{"Åkesson  &\u00a0Søn", []string{"akesson & son", "  ÅKESSON ", "ø"}, []string{"aakesson"}},
 		{"O’Neill – Co\u00adop “Nord”", []string{"o'neill - coop", `"nord"`, "O’NEILL", "—"}, []string{"oneill"}},
@@ -200,7 +201,7 @@ func TestNamesAreFoundAsPeopleTypeThem(t *testing.T) {
 	}
 }
 
-// A filter reveals nothing of another account or the members of its organizations.
+// A filter reveals nothing about another account's organizations or their members.
 func TestFiltersKeepTenantsApart(t *testing.T) {
 	t.Parallel()
 	a := filtered(t)
@@ -278,7 +279,7 @@ func TestInvalidListParametersAreRejected(t *testing.T) {
 		fields = append(fields, e.Field)
 	}
 	if !slices.Equal(fields, []string{"isActive", "limit", "zzz"}) {
-		t.Errorf("fields %v: every error must be reported at once", fields)
+		t.Errorf("errors for the fields %v, want one for each wrong parameter", fields)
 	}
 }
 
@@ -290,7 +291,7 @@ func TestForeignCursors(t *testing.T) {
 	}
 	cursor := a.get(t, "/v1/orgs?limit=1").page(t).Cursor
 	if again := a.get(t, "/v1/orgs?limit=2&cursor="+cursor).page(t); len(again.Organizations) != 2 {
-		t.Errorf("with another limit the walk continued with %d", len(again.Organizations))
+		t.Errorf("with another limit, the next page has %d organizations, want 2", len(again.Organizations))
 	}
 	rejected := []string{"x", cursor[1:], cursor[:len(cursor)-1], cursor + "A", cursor + "%3D", cursor + "%0A", "%ff", "%00", strings.Repeat("A", 44), strings.Repeat("A", 8000)}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)

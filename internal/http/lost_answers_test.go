@@ -17,8 +17,8 @@ func (a *api) retry(t *testing.T, count string, headers ...string) answer {
 	return a.do(t, http.MethodPost, "/v1/orgs", radiology, append(headers, "X-Stainless-Retry-Count", count)...)
 }
 
-// A retry of an answered call creates another organization, whatever its count: the
-// official clients count retries regardless of what happened to the first attempt.
+// A retry of an answered creation makes another organization, whatever its retry count:
+// the count does not tell whether the first attempt was answered.
 func TestRetryOfAnAnsweredCreation(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -27,13 +27,13 @@ func TestRetryOfAnAnsweredCreation(t *testing.T) {
 		got := a.retry(t, count)
 		o := got.organization(t, 201)
 		if seen[o.OrgID] || got.header.Get("Idempotency-Replayed") != "" {
-			t.Errorf("count %q: the answer is that of another call: %s", count, got.body)
+			t.Errorf("retry count %q: the call got an earlier answer: %s", count, got.body)
 		}
 		seen[o.OrgID] = true
 	}
 }
 
-// behind puts a handler before the server's own.
+// behind puts a handler in front of the server.
 func (a *api) behind(t *testing.T, before func(http.ResponseWriter, *http.Request) http.ResponseWriter) {
 	t.Helper()
 	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,8 +43,8 @@ func (a *api) behind(t *testing.T, before func(http.ResponseWriter, *http.Reques
 	a.url = listener.URL
 }
 
-// isReturnedOnce checks that the first retry gets the lost organization, and the next a new
-// one.
+// isReturnedOnce checks that the first retry gets the organization whose answer was lost,
+// and that the second retry creates a new one.
 func (a *api) isReturnedOnce(t *testing.T) {
 	t.Helper()
 	var made string
@@ -57,11 +57,11 @@ func (a *api) isReturnedOnce(t *testing.T) {
 		t.Errorf("the retry got %v %s, not %s", again.header, again.body, made)
 	}
 	if next := a.retry(t, "1"); next.organization(t, 201).OrgID == made || next.header.Get("Idempotency-Replayed") != "" {
-		t.Errorf("a second retry got the same: %s", next.body)
+		t.Errorf("the second retry got the same organization: %s", next.body)
 	}
 }
 
-// The client leaves before the answer is written.
+// The client disconnects before the answer is written.
 func TestRetryAfterTheClientLeft(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -89,7 +89,7 @@ func TestRetryAfterTheClientLeft(t *testing.T) {
 	a.isReturnedOnce(t)
 }
 
-// holdCreations makes every creation wait until proceed is called.
+// holdCreations blocks all creations until proceed is called.
 func (a *api) holdCreations(t *testing.T) (proceed func()) {
 	t.Helper()
 	a.Exec(t, `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$`)
@@ -106,10 +106,11 @@ func (a *api) holdCreations(t *testing.T) (proceed func()) {
 	return proceed
 }
 
-// unwritable is a connection that breaks before the answer is sent.
+// unwritable is a connection that breaks before the answer is sent. Writes go to a buffer
+// and succeed; flushing the buffer fails.
 type unwritable struct{ http.ResponseWriter }
 
-func (unwritable) Write(b []byte) (int, error) { return len(b), nil } // into a buffer
+func (unwritable) Write(b []byte) (int, error) { return len(b), nil }
 
 func (unwritable) FlushError() error { return io.ErrClosedPipe }
 
@@ -130,7 +131,7 @@ func TestRetryAfterTheAnswerCouldNotBeWritten(t *testing.T) {
 		"Authorization", "Bearer "+a.key, "Content-Type", "application/json", "X-Stainless-Retry-Count", "0")
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err == nil {
-		response.Body.Close() // it is empty
+		response.Body.Close() // the body is empty
 	}
 	a.isReturnedOnce(t)
 }

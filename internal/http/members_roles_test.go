@@ -12,26 +12,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The ids of identity providers reach orgd unchanged through path, query, header and body.
+// The ids of identity providers arrive unchanged in the path, the query, the header and
+// the body.
 func TestUserIDsEverywhere(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	path := a.create(t, "Acme")
 	for name, id := range map[string]string{
-		"orgd":           "usr_00000000000000000000000000000001",
-		"Clerk":          "user_2NNEqL2nrIRdJ194ndJqAHwEfxC",
-		"Auth0":          "auth0|0197f3a1",
-		"Firebase":       "piAFo4E5x6RWXeHFTnmJyMjgKhJ2",
-		"Zitadel":        "163840776835432705",
-		"a UUID":         "0B6A6B58-6F3C-4F0E-9D2A-54D3C3B6A1E7",
-		"an address":     "a+b@example.com",
-		"a slash":        "a/b/users/c",
-		"a percent sign": "100%25%",
-		"a question":     "a?b=c&d#e",
-		"dots":           "a..b",
-		"commas":         "a,b;c",
-		"emoji":          "👩‍👩‍👧 é",
-		"the longest":    strings.Repeat("😀", 255),
+		"orgd":            "usr_00000000000000000000000000000001",
+		"Clerk":           "user_2NNEqL2nrIRdJ194ndJqAHwEfxC",
+		"Auth0":           "auth0|0197f3a1",
+		"Firebase":        "piAFo4E5x6RWXeHFTnmJyMjgKhJ2",
+		"Zitadel":         "163840776835432705",
+		"a UUID":          "0B6A6B58-6F3C-4F0E-9D2A-54D3C3B6A1E7",
+		"an address":      "a+b@example.com",
+		"a slash":         "a/b/users/c",
+		"a percent sign":  "100%25%",
+		"a question mark": "a?b=c&d#e",
+		"dots":            "a..b",
+		"commas":          "a,b;c",
+		"emoji":           "👩‍👩‍👧 é",
+		"the longest":     strings.Repeat("😀", 255),
 	} {
 		t.Run(name, func(t *testing.T) {
 			one := path + "/users/" + url.PathEscape(id)
@@ -56,7 +57,7 @@ func TestUserIDsEverywhere(t *testing.T) {
 			a.get(t, one).rejected(t, 404, "not_found")
 		})
 	}
-	for name, segment := range map[string]string{"a space at the end": "u%20", "a line break": "a%0Ab", "no UTF-8": "%FF", "too long": strings.Repeat("u", 256)} {
+	for name, segment := range map[string]string{"a space at the end": "u%20", "a line break": "a%0Ab", "not UTF-8": "%FF", "too long": strings.Repeat("u", 256)} {
 		t.Run(name, func(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 				a.do(t, method, path+"/users/"+segment, "").rejected(t, 422, "invalid_field")
@@ -66,7 +67,7 @@ func TestUserIDsEverywhere(t *testing.T) {
 	a.get(t, path+"/users/a/b").rejected(t, 404, "not_found")
 	a.do(t, http.MethodPut, path+"/users/", "").rejected(t, 404, "not_found")
 	if log := a.log.String(); strings.Contains(log, "piAFo4E5x6RWXeHFTnmJyMjgKhJ2") {
-		t.Error("the log has a user id")
+		t.Error("a user id is in the log")
 	}
 }
 
@@ -181,7 +182,7 @@ func TestChangeMembers(t *testing.T) {
 			}
 		})
 	}
-	// A rejected change has no effect at all.
+	// A rejected change has no effect, not even a partial one.
 	change(`{"add":[{"userId":"z"}]}`, "If-Match", `"1"`).rejected(t, 412, "precondition_failed")
 	a.do(t, http.MethodPost, path+"/deactivate", "").organization(t, 200)
 	change(`{"add":[{"userId":"z"}],"remove":["c"]}`).rejected(t, 409, "org_inactive")
@@ -196,9 +197,9 @@ func TestChangeMembers(t *testing.T) {
 	change(`{"remove":["d"]}`, "Idempotency-Key", "k").rejected(t, 422, "idempotency_key_reused")
 }
 
-// A caller keeps the rule "the last owner stays" without a race: of two owners who demote
-// one another with the same tag, one gets 412.
-func TestOwnersWhoDemoteOneAnother(t *testing.T) {
+// A caller can enforce the rule that the last owner stays: if two owners demote each
+// other with the same tag in If-Match, one of the calls gets 412.
+func TestOwnersDemoteEachOther(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	for round := range 10 {
@@ -226,7 +227,8 @@ func TestOwnersWhoDemoteOneAnother(t *testing.T) {
 	}
 }
 
-// One call says whether a user may act in an organization, and in which roles.
+// One call tells whether a user is a member of an active organization, and with which
+// roles.
 func TestMayActIn(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -259,7 +261,7 @@ func TestMayActIn(t *testing.T) {
 	may("")
 }
 
-// The parameter orgId selects organizations; their order stays that of the list.
+// orgId selects organizations. It does not change their order.
 func TestOrgsByID(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -282,7 +284,7 @@ func TestOrgsByID(t *testing.T) {
 	unknown := "org_" + strings.Repeat("0", 32)
 	picked := url.Values{"orgId": {ids[1], unknown, ids[4], ids[1], ids[3]}}.Encode()
 	if got, _ := list(a.key, picked); !slices.Equal(got, []string{ids[4], ids[3], ids[1]}) {
-		t.Errorf("picked %v of %v", got, ids)
+		t.Errorf("listed %v of %v", got, ids)
 	}
 	if got, _ := list(other, picked); len(got) != 0 {
 		t.Errorf("another account sees %v", got)
@@ -305,7 +307,7 @@ func TestOrgsByID(t *testing.T) {
 		})
 	}
 	for name, query := range map[string]string{
-		"empty": "orgId=", "another form": "orgId=" + strings.ToUpper(ids[0]), "one of several": picked + "&orgId=x",
+		"empty": "orgId=", "uppercase": "orgId=" + strings.ToUpper(ids[0]), "one of several invalid": picked + "&orgId=x",
 		"too many": strings.Repeat("orgId="+unknown+"&", 101),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func TestMembers(t *testing.T) {
 	a.get(t, a.create(t, "Other")+"/users?cursor="+first.Cursor).rejected(t, 400, "invalid_cursor")
 }
 
-// memberList is the body of a list of members.
+// memberList is the body of a page of members.
 type memberList struct {
 	HasMore bool
 	Cursor  string
@@ -76,7 +76,8 @@ func (g answer) members(t testing.TB) memberList {
 	return m
 }
 
-// A deactivated organization takes no new member, and tells clients not to retry.
+// A deactivated organization accepts no new members, and the error tells clients not to
+// retry.
 func TestMembersOfADeactivatedOrganization(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

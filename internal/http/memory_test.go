@@ -16,7 +16,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// An account that has used its share waits and is rejected; another account is served.
+// If an account has used its share of the memory, its next request waits and is then
+// rejected. Other accounts are served.
 func TestMemoryPerAccount(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -24,7 +25,7 @@ func TestMemoryPerAccount(t *testing.T) {
 	seen := &counted{limited: map[string]int{}}
 	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
 		c.Orgs, c.Observer = h, seen
-		c.Limits = orgdhttp.Limits{Memory: 4 << 20} // one page is read for each account
+		c.Limits = orgdhttp.Limits{Memory: 4 << 20} // enough for one page per account at a time
 	})
 	other := a.Key(t, a.Account(t))
 	var all sync.WaitGroup
@@ -51,11 +52,12 @@ func TestMemoryPerAccount(t *testing.T) {
 	all.Wait()
 	go func() { <-h.begun }()
 	if got := a.get(t, "/v1/orgs"); got.status != http.StatusOK {
-		t.Errorf("after all: %d %s", got.status, got.body)
+		t.Errorf("after all requests have ended: %d %s", got.status, got.body)
 	}
 }
 
-// An answer that a client does not read is not held for long.
+// If a client does not read its answer, the server closes the connection after some
+// seconds.
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	large := orgs.Page{Bytes: 32 << 20, Orgs: []orgs.Org{{Metadata: orgs.Metadata(`{"a":"` + strings.Repeat("x", 32<<20) + `"}`)}}}
@@ -71,9 +73,9 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	}
 	a.awaitLog(t, "i/o timeout")
 	if took := time.Since(begun); took < 4*time.Second {
-		t.Errorf("cut off after %s", took)
+		t.Errorf("the server gave up after %s, want at least 4 s", took)
 	}
 	if got := a.get(t, "/v1/orgs/"+orgID(uuid.NewV7()), "Accept", "text/plain"); got.status != http.StatusNotAcceptable {
-		t.Errorf("afterwards: %d %s", got.status, got.body)
+		t.Errorf("the next request: %d %s", got.status, got.body)
 	}
 }

@@ -36,7 +36,7 @@ func TestPanicIsAProblem(t *testing.T) {
 	if log := a.log.String(); !strings.Contains(log, "a secret of the program") || !strings.Contains(log, "middleware_test.go") {
 		t.Errorf("the panic and its stack are not in the log: %s", log)
 	}
-	// The server keeps working.
+	// The server still works.
 	if got := a.call(t, http.MethodGet, "/livez"); got.status != http.StatusOK {
 		t.Errorf("after a panic: %d", got.status)
 	}

@@ -12,7 +12,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The actions of the model's clients, and what they draw.
+// This file has the actions of the model's clients, and the functions that draw random
+// values for them.
 
 const userThree = "ünïcode/%41+b@example.com"
 
@@ -24,7 +25,7 @@ var (
 	modelMetadata  = []map[string]string{{"plan": "pro"}, {"plan": "free", "region": "eu"}, {"Ключ": "", "n": "\n\""}}
 )
 
-// draw returns a new call of the operation, not a repeat.
+// draw returns a random new call of the operation. It is not a repeat.
 func (m *model) draw(t *rapid.T, op string) change {
 	clients := m.clients
 	if op == "erase" {
@@ -44,7 +45,7 @@ func (m *model) draw(t *rapid.T, op string) change {
 	return c
 }
 
-// drawRevision draws a revision where it is honoured.
+// drawRevision draws a revision, for a call that takes one.
 func (m *model) drawRevision(t *rapid.T, c change) int {
 	o := m.find(c.orgID)
 	if o == nil || strings.HasPrefix(operations[c.op].suffix, "/users") {
@@ -72,7 +73,7 @@ func (c *change) drawBody(t *rapid.T) {
 	case "update":
 		c.orgName = rapid.Ptr(rapid.SampledFrom(append(modelNames, " Acme\t")), true).Draw(t, "name")
 		values := append([]map[string]string{nil}, modelMetadata...)
-		if c.key == "" { // {} and null do the same; whether they say the same is left open
+		if c.key == "" { // {} and null have the same effect, but it is open whether one is a repeat of the other
 			values = append(values, map[string]string{})
 		}
 		c.metadata = rapid.Ptr(rapid.SampledFrom(values), true).Draw(t, "metadata")
@@ -96,12 +97,12 @@ func (c *change) drawBody(t *rapid.T) {
 }
 
 func drawAddition(t *rapid.T, user string) addition {
-	// The order of the roles is not part of what a repeat repeats.
+	// In a repeat, the roles may have another order.
 	return addition{UserID: user, Roles: rapid.Ptr(rapid.SampledFrom([][]string{{}, {"owner"}, {"owner", "billing:read"}}), true).Draw(t, "roles")}
 }
 
-// drawID returns mostly one of the account's own organizations, otherwise another
-// account's or an unknown one.
+// drawID usually returns the id of one of the account's own organizations, otherwise one
+// of another account or an unknown one.
 func (m *model) drawID(t *rapid.T, account *modelAccount) string {
 	whose := rapid.IntRange(0, 9).Draw(t, "whose")
 	of := account
@@ -114,7 +115,7 @@ func (m *model) drawID(t *rapid.T, account *modelAccount) string {
 	return rapid.SampledFrom(of.orgs).Draw(t, "org").OrgID
 }
 
-// drawMatch draws an If-Match where it is honoured.
+// drawMatch draws an If-Match header, for a call that takes one.
 func (m *model) drawMatch(t *rapid.T, c change) string {
 	o := m.find(c.orgID)
 	if o == nil {
@@ -122,19 +123,19 @@ func (m *model) drawMatch(t *rapid.T, c change) string {
 	}
 	stale := fmt.Sprintf(`"%d"`, rapid.IntRange(0, o.version-1).Draw(t, "old version"))
 	values := []string{"", "", "", o.tag(), stale}
-	if c.key == "" { // whether * says the same as no header is left open
+	if c.key == "" { // it is open whether a call with * is a repeat of one without the header
 		values = append(values, "*", stale+", "+o.tag(), marked(o.tag()), marked(stale))
 	}
 	return rapid.SampledFrom(values).Draw(t, "match")
 }
 
-// marked is a tag as a compressing proxy passes it on.
+// marked returns a tag as a compressing proxy changes it.
 func marked(tag string) string { return "W/" + strings.TrimSuffix(tag, `"`) + `-gzip"` }
 
 var unmarked = strings.NewReplacer("W/", "", "-gzip", "")
 
-// repeat sends a named call again, as it was or under the same name with
-// something else in it.
+// repeat sends an earlier call with an Idempotency-Key again: either the same call, or
+// another call with the same key.
 func (m *model) repeat(t *rapid.T) {
 	first := m.drawFirst(t, func(a *modelAccount) []change { return a.keyed })
 	c := first
@@ -165,8 +166,8 @@ func (m *model) repeat(t *rapid.T) {
 	m.send(c)
 }
 
-// retry repeats a creation without a name, as an official client does. The first try
-// was answered, so another organization is made.
+// retry repeats a creation without an Idempotency-Key, like an official client. The first
+// attempt was answered, so another organization is created.
 func (m *model) retry(t *rapid.T) {
 	c := m.drawFirst(t, func(a *modelAccount) []change { return a.made })
 	c.retries = rapid.SampledFrom([]string{"1", "2", "0"}).Draw(t, "retries")
@@ -194,8 +195,8 @@ func (m *model) drawFirst(t *rapid.T, of func(*modelAccount) []change) change {
 	return rapid.SampledFrom(all).Draw(t, "first")
 }
 
-// rejected makes calls that are rejected before they run: they change nothing and do not
-// use up the Idempotency-Key.
+// rejected makes calls that are rejected before they run. They change nothing, and the
+// Idempotency-Key can still be used.
 func (m *model) rejected(t *rapid.T) {
 	c := m.draw(t, rapid.SampledFrom([]string{"create", "update"}).Draw(t, "op"))
 	c.key = fmt.Sprint("free-", m.calls)
@@ -212,13 +213,13 @@ func (m *model) rejected(t *rapid.T) {
 	if method == http.MethodPatch {
 		bad(`{"orgName":"Stolen"}`, "If-Match", "7").rejected(m.t, 400, "invalid_request")
 	}
-	plain := m.clients[0] // may not act for a user
+	plain := m.clients[0] // does not have the scope act-as-user
 	m.doAs(m.t, method, c.path(), `{"orgName":"Stolen"}`, "Authorization", "Bearer "+plain.key,
 		"Idempotency-Key", c.key, "Orgd-User", userOne).rejected(m.t, 403, "insufficient_scope")
 	m.send(c)
 }
 
-// read is a GET, sometimes with If-None-Match.
+// read is a GET, with an If-None-Match if the organization exists.
 func (m *model) read(t *rapid.T) {
 	by := rapid.SampledFrom(m.clients).Draw(t, "client")
 	id := m.drawID(t, by.account)
@@ -257,14 +258,14 @@ func (m *model) beginMemberWalk(t *rapid.T) {
 		rapid.SampledFrom([][]string{nil, nil, {userOne}, {userThree, "unknown", userTwo}}).Draw(t, "users")))
 }
 
-// page continues a walk. Any client of the account may do so.
+// page reads the next page of a walk, with any client of the account.
 func (m *model) page(t *rapid.T) {
 	w := m.drawWalk(t, func(w *walk) bool { return !w.done })
 	by := rapid.SampledFrom(w.account.clients).Draw(t, "client")
 	w.page(m, by, rapid.IntRange(1, 3).Draw(t, "limit"))
 }
 
-// strayCursor checks that a cursor is valid only in its own list and account.
+// strayCursor checks that a cursor is rejected in another list or account.
 func (m *model) strayCursor(t *rapid.T) {
 	w := m.drawWalk(t, func(w *walk) bool { return w.path == "/v1/orgs" && w.cursor != "" })
 	for _, c := range m.clients {

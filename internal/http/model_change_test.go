@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// operations are the calls that make a change.
+// operations are the calls that change something, with the types of their events.
 var operations = map[string]struct{ method, suffix, event string }{
 	"create":     {http.MethodPost, "", "org.created"},
 	"put":        {http.MethodPut, "", "org.created"},
@@ -36,12 +36,12 @@ var operations = map[string]struct{ method, suffix, event string }{
 type change struct {
 	op        string
 	by        *modelClient
-	user      string // whom it acts for
-	orgID     string // "" to create, and to erase
+	user      string // the acting user, or ""
+	orgID     string // "" in a creation or an erasure
 	orgName   *string
-	metadata  *map[string]string // to nil is null
-	patch     map[string]*string // of the metadata
-	external  *string            // to "" is null
+	metadata  *map[string]string // a pointer to nil is sent as null
+	patch     map[string]*string // for the metadata
+	external  *string            // a pointer to "" is sent as null
 	revision  int                // 0 for none
 	userID    string
 	match     string // If-Match
@@ -49,9 +49,9 @@ type change struct {
 	retries   string // X-Stainless-Retry-Count
 	requestID string
 
-	additions []addition // of members
+	additions []addition // new members and new roles
 	removals  []string
-	did       membersDone // what the effect was
+	did       membersDone // the expected answer to a batch
 }
 
 type addition struct {
@@ -116,7 +116,7 @@ func (c change) body(t testing.TB) string {
 		t.Fatal(err)
 	}
 	if (c.op == "reactivate" || c.op == "delete" || c.op == "erase") && len(fields) == 0 {
-		return "" // as {} is
+		return "" // has the same effect as {}
 	}
 	return string(body)
 }
@@ -133,7 +133,8 @@ func (c change) headers() []string {
 	return headers
 }
 
-// name is the name under which the first result is stored, "" if it is not stored.
+// name returns the operation with the Idempotency-Key. The first result is stored under
+// this name. name returns "" if no result is stored.
 func (c change) name() string {
 	if c.key == "" || !takesKey(c.op) {
 		return ""
@@ -145,8 +146,8 @@ func takesKey(op string) bool {
 	return operations[op].method == http.MethodPost || operations[op].method == http.MethodPatch
 }
 
-// said is what the repeats of a named call must repeat. White space around a name is
-// not part of it, nor is the API key.
+// said returns what must be equal in a call with an Idempotency-Key and its repeats.
+// White space around a name, and the API key of the caller, may differ.
 func (c change) said(t testing.TB) string {
 	t.Helper()
 	if c.orgName != nil {
@@ -156,7 +157,7 @@ func (c change) said(t testing.TB) string {
 	return fmt.Sprintf("%s %s %s as %s if %s at %d", c.op, c.orgID, c.body(t), c.user, c.match, c.revision)
 }
 
-// remember stores the answer that a repeat of the call gets.
+// remember stores the answer that repeats of the call get.
 func (c change) remember(t testing.TB, got answer) {
 	t.Helper()
 	account := c.by.account
@@ -169,8 +170,8 @@ func (c change) remember(t testing.TB, got answer) {
 	}
 }
 
-// create adds the organization that the call created, with the values that the server
-// chose. It is the newest of its account.
+// create adds the created organization to the model, with the values that the server
+// chose. It must be the newest of its account.
 func (c change) create(t testing.TB, got answer) *modelOrg {
 	made := got.organization(t, 201)
 	o := &modelOrg{account: c.by.account, version: 1, members: map[string]time.Time{}, roles: map[string][]string{}, organization: organization{
@@ -186,7 +187,7 @@ func (c change) create(t testing.TB, got answer) *modelOrg {
 	return o
 }
 
-// apply changes the organization, or returns the error code.
+// apply makes the change to the organization, or returns an error code.
 func (c *change) apply(o *modelOrg) string {
 	if o == nil {
 		return "not_found"
@@ -228,7 +229,7 @@ func (c *change) apply(o *modelOrg) string {
 			}
 		}
 		if len(o.Metadata) == 0 {
-			o.Metadata = nil // left out when empty
+			o.Metadata = nil // omitted in JSON
 		}
 	default:
 		c.put(o)
@@ -244,7 +245,7 @@ func (c *change) apply(o *modelOrg) string {
 	return ""
 }
 
-// holder is the organization that has the external id of the call, or nil.
+// holder returns the organization that has the external id of the call, or nil.
 func (c change) holder() *modelOrg {
 	if c.external == nil || *c.external == "" {
 		return nil
@@ -257,7 +258,8 @@ func (c change) holder() *modelOrg {
 	return nil
 }
 
-// delete removes the organization from its account, and forgets what repeats returned of it.
+// delete removes the organization from its account, and forgets the stored results about
+// it.
 func (c change) delete(o *modelOrg) string {
 	if o.IsActive {
 		return "org_active"
@@ -276,7 +278,7 @@ func (c change) delete(o *modelOrg) string {
 	return ""
 }
 
-// applyMembers changes the organization's members, or returns the error code.
+// applyMembers changes the members of the organization, or returns an error code.
 func (c *change) applyMembers(o *modelOrg) string {
 	for _, a := range c.additions {
 		if _, isMember := o.members[a.UserID]; !isMember && !o.IsActive {
@@ -322,7 +324,7 @@ func (c *change) applyMembers(o *modelOrg) string {
 	return ""
 }
 
-// put sets the fields that the body gives.
+// put sets the fields that the body has.
 func (c change) put(o *modelOrg) {
 	if c.orgName != nil {
 		o.OrgName = strings.TrimSpace(*c.orgName)
@@ -330,7 +332,7 @@ func (c change) put(o *modelOrg) {
 	if c.metadata != nil {
 		o.Metadata = maps.Clone(*c.metadata)
 		if len(o.Metadata) == 0 {
-			o.Metadata = nil // left out when empty
+			o.Metadata = nil // omitted in JSON
 		}
 	}
 	if c.external != nil {

@@ -17,33 +17,33 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The model is an in-memory implementation of what the API promises, for two accounts.
-// Several clients make random sequences of calls. After each call the answer,
-// everything that can be read, and the walks in progress must agree with the model.
-// Only times and ids are chosen by the server: the model learns them when they are
-// first served, checks their bounds, and expects them not to change.
+// model is an in-memory implementation of the API, for two accounts. Several clients make
+// random sequences of calls. After each call the answer, everything that can be read, and
+// the walks in progress must agree with the model. Only times and ids are chosen by the
+// server: the model learns them when they are first served, checks that they are
+// plausible, and expects them not to change.
 type model struct {
 	*api
 	t        testing.TB
 	accounts []*modelAccount
 	clients  []*modelClient // of both accounts
 	walks    []*walk
-	touched  *modelOrg // what the last call named
+	touched  *modelOrg // the organization that the last call was about
 	calls    int
 }
 
 type modelAccount struct {
 	id       uuid.UUID
 	clients  []*modelClient
-	orgs     []*modelOrg // as they were made, the oldest first
+	orgs     []*modelOrg // the oldest first
 	deleted  []*modelOrg
-	erasures []string             // the request ids of those that erased something, in order
+	erasures []string             // request ids of the calls that erased something, in order
 	firsts   map[string]firstCall // by operation and Idempotency-Key
-	keyed    []change             // those of firsts, in order
+	keyed    []change             // the calls of firsts, in order
 	made     []change             // creations without a key, in order
 }
 
-// firstCall is the first call with an Idempotency-Key, and its answer.
+// firstCall is the first call with an Idempotency-Key and its answer.
 type firstCall struct {
 	said string
 	answer
@@ -53,16 +53,16 @@ type modelClient struct {
 	account *modelAccount
 	key     string
 	id      uuid.UUID
-	users   []string // whom it may act for; "" is nobody
+	users   []string // possible acting users; "" stands for none
 }
 
 type modelOrg struct {
-	organization // as it is served
+	organization // as the server returns it
 	account      *modelAccount
 	version      int
-	unread       bool                 // updatedAt is from before the last change
-	members      map[string]time.Time // when they were added; zero until served
-	roles        map[string][]string  // of those members that have some
+	unread       bool                 // updatedAt of the last change is not known yet
+	members      map[string]time.Time // time of addition; zero until the server has returned it
+	roles        map[string][]string  // of the members that have roles
 	trail        []action
 }
 
@@ -114,7 +114,7 @@ func (m *model) client(account *modelAccount, users []string, scopes ...apikeys.
 	m.clients = append(m.clients, c)
 }
 
-// rapidTB lets the harness, which wants a testing.TB, fail a rapid check.
+// rapidTB makes failures of the harness, which takes a testing.TB, fail the rapid check.
 type rapidTB struct {
 	testing.TB
 	rt *rapid.T
@@ -126,7 +126,7 @@ func (t rapidTB) Errorf(format string, args ...any) { t.rt.Errorf(format, args..
 func (t rapidTB) Fatal(args ...any)                 { t.rt.Fatal(args...) }
 func (t rapidTB) Fatalf(format string, args ...any) { t.rt.Fatalf(format, args...) }
 
-// send makes the call and holds its answer to the model, which it changes.
+// send makes the call, compares the answer with the model, and updates the model.
 func (m *model) send(c change) {
 	m.calls++
 	c.requestID = fmt.Sprint("call-", m.calls)
@@ -147,7 +147,8 @@ func (m *model) send(c change) {
 	}
 }
 
-// isReplay compares errors by their code, because they contain the request's id.
+// isReplay checks that an answer repeats that of the first call. Of errors it compares
+// only the code, because they contain the id of the request.
 func isReplay(t testing.TB, first firstCall, got answer) {
 	for _, name := range []string{"ETag", "Location", "Content-Type", "X-Should-Retry"} {
 		if got.header.Get(name) != first.header.Get(name) {
@@ -163,7 +164,7 @@ func isReplay(t testing.TB, first firstCall, got answer) {
 	}
 }
 
-// effect checks the effect of a call that is not a repeat.
+// effect checks the answer to a call that is not a repeat.
 func (m *model) effect(c change, got answer) {
 	if c.op == "create" || c.op == "put" {
 		m.creation(c, got)
@@ -194,8 +195,8 @@ func (m *model) effect(c change, got answer) {
 	}
 }
 
-// creation checks the effect of a call that makes an organization, unless another one has
-// its external id.
+// creation checks the answer to a call that creates an organization, or that finds one
+// with its external id.
 func (m *model) creation(c change, got answer) {
 	holder := c.holder()
 	switch {
@@ -217,7 +218,8 @@ func (m *model) isTaken(c change, got answer) {
 	}
 }
 
-// isDeleted checks the answer to a deletion, and that no call finds the organization.
+// isDeleted checks the answer to a deletion, and that the organization can no longer be
+// found.
 func (m *model) isDeleted(o *modelOrg, got answer) {
 	if m.touched = nil; got.status != 204 || len(got.body) > 0 {
 		m.t.Fatalf("%d %s", got.status, got.body)
@@ -228,11 +230,11 @@ func (m *model) isDeleted(o *modelOrg, got answer) {
 	for user := range o.members {
 		m.walkAll(o.account.walk(listFilter{user: user}))
 	}
-	// Walks over its members end.
+	// Walks over the members of the organization end.
 	m.walks = slices.DeleteFunc(m.walks, func(w *walk) bool { return w.path == o.path()+"/users" })
 }
 
-// isDone checks the answer to a change of memberships that succeeded.
+// isDone checks the answer to a change of members that succeeded.
 func (m *model) isDone(c change, o *modelOrg, got answer) {
 	switch c.op {
 	case "put member":
@@ -256,7 +258,7 @@ func (m *model) isDone(c change, o *modelOrg, got answer) {
 	}
 }
 
-// made checks the answer to a creation against the new organization.
+// made checks the answer to a creation.
 func (m *model) made(o *modelOrg, got answer) {
 	m.isServed(o, got, 201)
 	if location := got.header.Get("Location"); location != publicURL+o.path() || got.header.Get("Idempotency-Replayed") != "" {
@@ -264,12 +266,12 @@ func (m *model) made(o *modelOrg, got answer) {
 	}
 }
 
-// isServed compares an answer that has the organization with the model, field by field.
+// isServed compares an answer that contains the organization with the model.
 func (m *model) isServed(o *modelOrg, got answer, status int) {
 	served := got.organization(m.t, status)
 	if o.unread {
 		if at := served.UpdatedAt; !readTime(m.t, at).After(readTime(m.t, o.UpdatedAt)) {
-			m.t.Fatalf("a change made updatedAt %s of %s", at, o.UpdatedAt)
+			m.t.Fatalf("a change set updatedAt to %s, but it was %s before", at, o.UpdatedAt)
 		}
 		o.UpdatedAt, o.unread = served.UpdatedAt, false
 	}
@@ -278,7 +280,7 @@ func (m *model) isServed(o *modelOrg, got answer, status int) {
 	}
 }
 
-// check runs after every step: every read returns what was written.
+// check runs after every step. It checks that every read returns what was written.
 func (m *model) check(*rapid.T) {
 	o := m.touched
 	if m.touched = nil; o == nil {
@@ -299,7 +301,7 @@ func (m *model) check(*rapid.T) {
 	}
 }
 
-// isReadAlone reads the organization and its members.
+// isReadAlone checks the organization and the list of its members.
 func (m *model) isReadAlone(o *modelOrg) {
 	since := readTime(m.t, o.UpdatedAt)
 	by := o.account.clients[m.calls%len(o.account.clients)]
@@ -312,8 +314,8 @@ func (m *model) isReadAlone(o *modelOrg) {
 	}
 }
 
-// learnMembers takes the time of a new member from the list: it is after those of
-// earlier members, and not after the change.
+// learnMembers takes the times of new members from the list. A new member must be added
+// not before the last known change, and not after updatedAt.
 func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
 	for _, e := range served {
 		if known, isMember := o.members[e.id]; !isMember || !known.IsZero() {
@@ -321,13 +323,13 @@ func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
 		}
 		at := time.UnixMicro(e.at)
 		if at.Before(since) || at.After(readTime(m.t, o.UpdatedAt)) {
-			m.t.Fatalf("added at %s, but between %s and %s", at, since, o.UpdatedAt)
+			m.t.Fatalf("added at %s, want a time between %s and %s", at, since, o.UpdatedAt)
 		}
 		o.members[e.id] = at
 	}
 }
 
-// finish compares everything, including the audit trail.
+// finish compares all organizations and the audit trail with the model.
 func (m *model) finish() {
 	m.eraseAll()
 	for _, account := range m.accounts {
@@ -347,7 +349,8 @@ func (m *model) finish() {
 	}
 }
 
-// isRecorded checks that the audit trail records exactly what happened to the organization.
+// isRecorded checks that the audit trail records exactly what happened to the
+// organization.
 func (m *model) isRecorded(o *modelOrg, events []event) {
 	o.nameErased(events)
 	var recorded []action
@@ -367,15 +370,15 @@ func (m *model) isRecorded(o *modelOrg, events []event) {
 	}
 }
 
-// isErased checks that the audit trail of a deleted organization has only ids, times, keys
-// and the kinds of the changes.
+// isErased checks that the audit trail of a deleted organization contains only ids,
+// times, keys and the types of the events.
 func (m *model) isErased(o *modelOrg, events []event) {
 	if len(events) != o.version+1 || events[o.version].Type != "org.deleted" {
 		m.t.Fatalf("%d events of %s, which had version %d", len(events), o.OrgID, o.version)
 	}
 	for _, e := range events {
 		if e.User != "" || e.KeyID == "" || e.before != (image{}) || e.after != (image{}) {
-			m.t.Fatalf("of the deleted %s, %+v is left", o.OrgID, e)
+			m.t.Fatalf("after the deletion of %s, the event %+v is left", o.OrgID, e)
 		}
 	}
 }
@@ -410,7 +413,7 @@ func readTime(t testing.TB, s string) time.Time {
 	return at
 }
 
-// For rapid's report of what it drew.
+// rapid prints drawn values with GoString.
 func (o *modelOrg) GoString() string { return o.OrgID + " " + o.OrgName }
 
 func (c *modelClient) GoString() string { return c.id.String() }

@@ -18,22 +18,23 @@ import (
 	"orgd/internal/wire"
 )
 
-// A walk promises (docs/api.md), while others write:
+// walk is a walk through the pages of a list. While others write, a walk promises
+// (docs/api.md):
 //  1. no entry appears twice;
-//  2. each that was there before the first page, was not deleted and kept
-//     matching appears exactly once;
+//  2. an entry that exists before the first page, is not deleted and
+//     keeps matching appears exactly once;
 //  3. the order is strict;
-//  4. nothing of another account ever appears.
+//  4. no entry of another account appears.
 //
-// Over HTTP a new entry is always the newest, so what a page holds is known to
-// the last entry. The four promises are also checked separately.
+// Over HTTP a new entry is always the newest one, so the model can predict each page
+// exactly. The four promises are also checked separately.
 type walk struct {
 	account *modelAccount
 	path    string
 	query   url.Values
-	listed  func(testing.TB) []entry // what the model lists now
+	listed  func(testing.TB) []entry // returns what the list has according to the model
 	read    func(testing.TB, answer) ([]entry, string)
-	learn   func(served []entry) // what the server chose, unless nil
+	learn   func(served []entry) // if not nil, takes over the values that the server chose
 
 	begun, done bool
 	cursor      string
@@ -41,24 +42,24 @@ type walk struct {
 	seen, owed  map[position]bool
 }
 
-// entry is an entry of a list: an organization or a member.
+// entry is an organization or a member in a list.
 type entry struct {
 	position
 	org   organization // zero for a member
 	roles []string     // of a member
 }
 
-// position is an entry's place in the list, with its time in microseconds. A member who
-// is removed and added again is a new entry.
+// position is the place of an entry in its list. at is a time in microseconds. A member
+// who is removed and added again is a new entry.
 type position struct {
 	at int64
 	id string
 }
 
-// precedes reports whether p comes before q in a list.
+// precedes reports whether p comes before q in the list.
 func (p position) precedes(q position) bool { return p.at > q.at || p.at == q.at && p.id > q.id }
 
-// listFilter is the filters of a list of organizations.
+// listFilter is a set of filters for the list of organizations.
 type listFilter struct {
 	name     string
 	active   *bool
@@ -127,7 +128,7 @@ func (f listFilter) matches(o *modelOrg) bool {
 		(f.active == nil || *f.active == o.IsActive)
 }
 
-// walk begins one over the account's organizations.
+// walk returns a new walk through the account's organizations.
 func (a *modelAccount) walk(f listFilter) *walk {
 	return &walk{account: a, path: "/v1/orgs", query: f.query(), read: readOrgs, listed: func(t testing.TB) []entry {
 		var listed []entry
@@ -144,8 +145,8 @@ func (a *modelAccount) walk(f listFilter) *walk {
 	}}
 }
 
-// memberWalk begins one over the organization's members, by role and ids unless these are
-// empty.
+// memberWalk returns a new walk through the organization's members. It filters by role
+// and by user id unless these are empty.
 func (o *modelOrg) memberWalk(role string, users []string) *walk {
 	query := url.Values{}
 	if role != "" {
@@ -221,7 +222,7 @@ func (w *walk) pageQuery(limit int) url.Values {
 	return query
 }
 
-// page reads the next page and checks it against the model and the promises.
+// page reads the next page, and checks it against the model and the promises.
 func (w *walk) page(m *model, by *modelClient, limit int) {
 	answer := m.as(by, w.path+"?"+w.pageQuery(limit).Encode())
 	got, cursor := w.read(m.t, answer)
@@ -261,7 +262,8 @@ func (w *walk) pass(t testing.TB, e entry) {
 	w.seen[e.position], w.last = true, &e
 }
 
-// forgive drops the entries that stopped matching from those that must come.
+// forgive removes the entries that no longer match from those that the walk must still
+// return.
 func (w *walk) forgive(t testing.TB) {
 	listed := map[position]bool{}
 	for _, e := range w.listed(t) {
@@ -274,7 +276,7 @@ func (w *walk) forgive(t testing.TB) {
 	}
 }
 
-// walkAll reads all pages of a new walk.
+// walkAll reads all pages of a walk.
 func (m *model) walkAll(w *walk) {
 	for !w.done {
 		w.page(m, w.account.clients[0], 100)

@@ -30,7 +30,7 @@ import (
 
 var updateOpenAPI = flag.Bool("update-openapi", false, "write openapi.json from openapi.yaml")
 
-// description is openapi.yaml.
+// description is openapi.yaml, parsed and validated.
 var description = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(orgd.OpenAPIYAML)
 	if err != nil {
@@ -39,9 +39,9 @@ var description = sync.OnceValues(func() (*openapi3.T, error) {
 	return doc, doc.Validate(context.Background())
 })
 
-// closedDescription is openapi.yaml, prepared for checking exchanges. The published
-// answers allow more fields, because later releases may add some; the answers of this
-// release must have exactly the fields that it names.
+// closedDescription is openapi.yaml in a stricter form, for checking exchanges. In
+// openapi.yaml, answers may have more fields, because later releases may add some. The
+// answers of this release must have only the described fields.
 var closedDescription = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(orgd.OpenAPIYAML)
 	if err != nil {
@@ -53,11 +53,11 @@ var closedDescription = sync.OnceValues(func() (*openapi3.T, error) {
 			s.AdditionalProperties.Has = &closed
 		}
 	}
-	doc.Components.Schemas["Description"].Value.AdditionalProperties.Has = nil // only the top level of this document is described
+	doc.Components.Schemas["Description"].Value.AdditionalProperties.Has = nil // the schema has only the top-level fields of openapi.yaml
 	return doc, doc.Validate(context.Background())
 })
 
-// isOpen reports whether an object with described fields may also have others.
+// isOpen reports whether an object with described fields may have other fields too.
 func isOpen(s *openapi3.Schema) bool {
 	return len(s.Properties) > 0 && s.AdditionalProperties.Has == nil && s.AdditionalProperties.Schema == nil
 }
@@ -70,8 +70,8 @@ var descriptionRouter = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(doc)
 })
 
-// checkExchange checks a request and its answer against the description, and the answer
-// against the rules for every answer.
+// checkExchange checks a request and its answer against openapi.yaml, and the answer
+// against rules that apply to all answers.
 func checkExchange(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
 	checkCommonHeaders(t, request, got)
@@ -111,8 +111,8 @@ func checkExchange(t testing.TB, request *http.Request, got answer) {
 		if len(got.body) != 0 {
 			t.Errorf("HEAD %s has a body", request.URL)
 		}
-		// The validator accepts every HEAD. Checked as a GET, the headers are
-		// validated.
+		// The validator does not check answers to HEAD. Check the headers as those of a
+		// GET.
 		input.Request = request.Clone(context.Background())
 		input.Request.Method = http.MethodGet
 	}
@@ -145,16 +145,16 @@ func checkCommonHeaders(t testing.TB, request *http.Request, got answer) {
 		}
 	}
 	if got.header.Get("X-Request-Id") == "" {
-		t.Error("an answer without X-Request-Id")
+		t.Error("the answer has no X-Request-Id")
 	}
 }
 
-// checkProblem checks every error against RFC 9457 and what the official clients read,
-// and looks for text that must not leak.
+// checkProblem checks an error against RFC 9457 and what the official clients read, and
+// looks for internal texts.
 func checkProblem(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
 	if contentType := got.header.Get("Content-Type"); contentType != "application/problem+json" {
-		t.Errorf("an error of type %q", contentType)
+		t.Errorf("the error has the Content-Type %q", contentType)
 	}
 	if request.Method == http.MethodHead {
 		return
@@ -162,19 +162,19 @@ func checkProblem(t testing.TB, request *http.Request, got answer) {
 	p := got.problem(t)
 	switch {
 	case p.Status != got.status:
-		t.Errorf("status %d in the body of a %d", p.Status, got.status)
+		t.Errorf("the body has the status %d, the answer %d", p.Status, got.status)
 	case p.Type != "/problems/"+p.Code:
-		t.Errorf("type %s of code %s", p.Type, p.Code)
+		t.Errorf("the error has the type %s and the code %s", p.Type, p.Code)
 	case p.Message != p.Detail || p.Detail == "":
 		t.Errorf("message %q, detail %q", p.Message, p.Detail)
 	case p.RequestID != got.header.Get("X-Request-Id"):
 		t.Errorf("requestId %q, header %q", p.RequestID, got.header.Get("X-Request-Id"))
 	case !slices.Contains(orgdhttp.Codes(), p.Code):
-		t.Errorf("code %s is not in the list", p.Code)
+		t.Errorf("the code %s is unknown", p.Code)
 	}
 	for _, leak := range []string{"SELECT", "SQLSTATE", "pgx", "127.0.0.1", "*http", "strconv", "parsing", "goroutine", ".go:"} {
 		if bytes.Contains(got.body, []byte(leak)) {
-			t.Errorf("%q leaks in %s", leak, got.body)
+			t.Errorf("%q leaks into %s", leak, got.body)
 		}
 	}
 	if after := got.header.Get("Retry-After"); got.status == http.StatusServiceUnavailable {
@@ -184,8 +184,8 @@ func checkProblem(t testing.TB, request *http.Request, got answer) {
 	}
 }
 
-// checkUndescribed checks the answers that belong to no operation against their
-// components.
+// checkUndescribed checks an answer that belongs to no operation of openapi.yaml against
+// the component for its status.
 func checkUndescribed(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
 	component := map[int]string{404: "NotFound", 405: "MethodNotAllowed", 501: "NotImplemented", 413: "BodyTooLarge", 503: "Unavailable"}[got.status]
@@ -211,8 +211,8 @@ func checkUndescribed(t testing.TB, request *http.Request, got answer) {
 	}
 }
 
-// checkPaging checks what a schema cannot express: the order of the fields, and a Link
-// exactly when hasMore is true.
+// checkPaging checks what a schema cannot express: the order of the fields, and that
+// there is a Link exactly if hasMore is true and the query is not too long.
 func checkPaging(t testing.TB, request *http.Request, got answer) {
 	t.Helper()
 	if got.status != http.StatusOK || request.URL.Path != "/v1/orgs" || request.Method == http.MethodHead {
@@ -238,7 +238,7 @@ func checkPaging(t testing.TB, request *http.Request, got answer) {
 	}
 }
 
-// fieldNames returns an object's fields in their order.
+// fieldNames returns the names of an object's fields in their order.
 func fieldNames(t testing.TB, object []byte) []string {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(object))
@@ -260,7 +260,7 @@ func fieldNames(t testing.TB, object []byte) []string {
 	return names
 }
 
-// If the description accepted anything, the other checks would test nothing.
+// If openapi.yaml accepted everything, the checks against it would prove nothing.
 func TestDescriptionRejectsInvalidPages(t *testing.T) {
 	t.Parallel()
 	doc, err := closedDescription()
@@ -292,9 +292,9 @@ func TestDescriptionRejectsInvalidPages(t *testing.T) {
 	}
 }
 
-// Clients that are generated from the description accept fields that a later release
-// adds, tolerate a proxy that drops a static header, and have typed errors. Bodies
-// allow no other fields.
+// Generated clients accept fields that a later release adds to an answer, tolerate a
+// proxy that drops a static header, and have typed errors. Request bodies allow no other
+// fields.
 func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 	t.Parallel()
 	doc, err := description()
@@ -306,7 +306,7 @@ func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 	}
 	for name, schema := range doc.Components.Schemas {
 		if s := schema.Value; s.Type.Is("object") && len(s.Properties) > 0 && isOpen(s) != slices.Contains(answers, name) {
-			t.Errorf("%s: open %t", name, isOpen(s))
+			t.Errorf("%s may have other fields: %t", name, isOpen(s))
 		}
 	}
 	for _, name := range []string{"Cache-Control", "Cache-Control-Read", "X-Content-Type-Options", "Content-Security-Policy"} {
@@ -327,11 +327,11 @@ func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 		}
 	}
 	if problems < 15 {
-		t.Errorf("only %d responses were looked at", problems)
+		t.Errorf("only %d responses were checked", problems)
 	}
 }
 
-// Every served route is described, and every described route is served.
+// Every route is in openapi.yaml, and every operation of openapi.yaml is served.
 func TestDescriptionHasTheRoutes(t *testing.T) {
 	t.Parallel()
 	doc, err := description()
@@ -408,7 +408,7 @@ func TestOpenAPIJSONIsTheYAML(t *testing.T) {
 		return
 	}
 	if !bytes.Equal(orgd.OpenAPIJSON, want) {
-		t.Error("openapi.json is not openapi.yaml: run `make openapi`")
+		t.Error("openapi.json differs from openapi.yaml: run `make openapi`")
 	}
 }
 
@@ -417,7 +417,7 @@ func TestDescriptionIsServed(t *testing.T) {
 	a := newAPI(t)
 	for path, want := range map[string][]byte{"/openapi.yaml": orgd.OpenAPIYAML, "/openapi.json": orgd.OpenAPIJSON} {
 		if got := a.call(t, http.MethodGet, path); !bytes.Equal(got.body, want) {
-			t.Errorf("%s is not the document", path)
+			t.Errorf("%s does not serve the file", path)
 		}
 	}
 }

@@ -14,8 +14,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// wireOrg is the organization for encoding/json, with its fields in the contract's
-// order.
+// wireOrg is an organization for encoding/json, with the fields in the order of the API.
 type wireOrg struct {
 	CreatedAt         string          `json:"createdAt"`
 	IsActive          bool            `json:"isActive"`
@@ -97,7 +96,7 @@ func FuzzAppendPage(f *testing.F) {
 	f.Add("Acme", "pro", "cursor", int64(1_767_225_600_000_001), int64(1_767_225_600_000_000), int32(3), true, []byte("0123456789abcdef"))
 	f.Add("", "", "", int64(0), int64(0), int32(0), false, []byte{})
 	f.Fuzz(func(t *testing.T, name, value, cursor string, created, updated int64, users int32, active bool, ids []byte) {
-		// Years of four digits.
+		// Limit the years to four digits.
 		created, updated = abs(created)%253_402_300_799_999_999, abs(updated)%253_402_300_799_999_999
 		full := orgs.Org{
 			Name: name, IsActive: active, UserCount: users,

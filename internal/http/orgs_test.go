@@ -52,7 +52,8 @@ func TestListEmptyAccount(t *testing.T) {
 	}
 }
 
-// walk follows the cursors, as the official clients do.
+// walk follows the cursors, as the official clients do, and returns the ids of the
+// organizations.
 func (a *api) walk(t testing.TB, query string) []string {
 	t.Helper()
 	var ids []string
@@ -93,7 +94,7 @@ func TestWalkReturnsEachOrgOnce(t *testing.T) {
 		})
 	}
 	if p := a.get(t, "/v1/orgs").page(t); len(p.Organizations) != 20 {
-		t.Errorf("the default page has %d", len(p.Organizations))
+		t.Errorf("a page without limit has %d organizations, want 20", len(p.Organizations))
 	}
 }
 
@@ -173,11 +174,11 @@ func TestCreateInvalid(t *testing.T) {
 	}
 	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"`+runes(255)+`"}`).organization(t, 201)
 	if page := a.get(t, "/v1/orgs").page(t); len(page.Organizations) != 1 {
-		t.Errorf("a rejected creation made an organization: %v", page.Organizations)
+		t.Errorf("a rejected call created an organization: %v", page.Organizations)
 	}
 }
 
-// runes returns n code points of four bytes and two UTF-16 units each.
+// runes returns a text of n characters, each four bytes in UTF-8 and two units in UTF-16.
 func runes(n int) string { return strings.Repeat("😀", n) }
 
 func TestUpdate(t *testing.T) {
@@ -223,7 +224,7 @@ func TestUpdate(t *testing.T) {
 	}
 	a.do(t, http.MethodPatch, path, "").rejected(t, 400, "invalid_body")
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"8"` {
-		t.Errorf("a rejected change moved the ETag to %s", tag)
+		t.Errorf("a rejected change changed the ETag to %s", tag)
 	}
 }
 
@@ -253,6 +254,6 @@ func TestDeactivateAndReactivate(t *testing.T) {
 		t.Errorf("errors %+v", p.Errors)
 	}
 	if !a.get(t, path).organization(t, 200).IsActive {
-		t.Error("a rejected call deactivated it")
+		t.Error("a rejected call deactivated the organization")
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// largestOrg is as large in JSON as the field rules allow.
+// largestOrg returns an organization that is about as large in JSON as the field rules
+// allow.
 func largestOrg(t testing.TB, n int) orgs.Org {
 	t.Helper()
 	metadata := map[string]string{}
@@ -36,8 +37,7 @@ func largestOrg(t testing.TB, n int) orgs.Org {
 	}
 }
 
-// A page of large organizations ends before it exceeds 1 MiB, and the walk continues
-// after it.
+// The organizations of a page take at most 1 MiB. The walk continues with the next page.
 func TestPageOfLargeOrganizations(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -59,7 +59,7 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 			break
 		}
 		if len(page.Organizations) != 3 {
-			t.Errorf("a page has %d organizations, though 3 fit", len(page.Organizations))
+			t.Errorf("a page has %d organizations, but 3 fit", len(page.Organizations))
 		}
 		target = "/v1/orgs?limit=100&cursor=" + page.Cursor
 	}
@@ -68,7 +68,8 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 	}
 }
 
-// The size by which a page is cut is never below the written size.
+// Page.Bytes, which limits a page, is never less than the size of its organizations in
+// JSON.
 func TestPageSize(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -95,14 +96,14 @@ func TestPageSize(t *testing.T) {
 					t.Fatalf("%+v, %v", page, err)
 				}
 				if written := len(orgdhttp.AppendPage(nil, page)) - len(orgdhttp.AppendPage(nil, orgs.Page{})); written > page.Bytes {
-					t.Errorf("it takes %d bytes, not %d", written, page.Bytes)
+					t.Errorf("the JSON has %d bytes, Page.Bytes is %d", written, page.Bytes)
 				}
 			}
 		})
 	}
 }
 
-// The Link uses the configured address, whatever Host the request has, and leads to the
+// The Link has the configured public URL, whatever the Host header is, and leads to the
 // next page.
 func TestLinkLeadsToTheNextPage(t *testing.T) {
 	t.Parallel()
@@ -128,8 +129,9 @@ func TestLinkLeadsToTheNextPage(t *testing.T) {
 	}
 }
 
-// The Link repeats the query byte for byte, with the next cursor instead of the old
-// one, and escapes characters that would end it. A Link that is too long is left out.
+// The Link repeats the query byte for byte, with the next cursor instead of the old one.
+// It escapes characters that would end the link. If the Link would be too long, it is
+// omitted.
 func TestLinkRepeatsTheQuery(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -180,7 +182,7 @@ func TestLinkRepeatsTheQuery(t *testing.T) {
 		t.Run(fmt.Sprint(pairs, " filters"), func(t *testing.T) {
 			got := a.get(t, "/v1/orgs?limit=1&"+strings.Join(filters[:pairs], "&"))
 			if !got.page(t).HasMore {
-				t.Fatalf("%d filters: one page", pairs)
+				t.Fatalf("%d filters: there is only one page", pairs)
 			}
 			if link := got.header.Get("Link"); (link != "") != want || len(link) > 4096 {
 				t.Errorf("%d filters: a link of %d bytes", pairs, len(link))
@@ -189,7 +191,7 @@ func TestLinkRepeatsTheQuery(t *testing.T) {
 	}
 }
 
-// linkOf is the query of the Link of a page, without the value of its cursor.
+// linkOf returns the query in the Link of a page, without the value of the cursor.
 func (a *api) linkOf(t *testing.T, query string) string {
 	t.Helper()
 	got := a.get(t, "/v1/orgs?"+query)

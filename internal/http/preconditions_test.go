@@ -76,7 +76,7 @@ func TestConditionalChange(t *testing.T) {
 		})
 	}
 	if tag := a.get(t, path).header.Get("ETag"); tag != `"1"` {
-		t.Errorf("a rejected change made version %s", tag)
+		t.Errorf("a rejected change changed the ETag to %s", tag)
 	}
 	for i, value := range []string{`"1"`, `"7", "2"`, `W/"3"`, `"4-gzip"`, `W/"5--zstd"`, `"6"-gzip`, `*`} {
 		t.Run(value, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestConditionalChange(t *testing.T) {
 	a.do(t, http.MethodPost, none+"/users", member(userOne), "If-Match", `"1"`).rejected(t, 404, "not_found")
 }
 
-// Of twenty concurrent changes with the same tag, one is made.
+// Of twenty concurrent changes with the same tag, exactly one succeeds.
 func TestConcurrentChangesWithOneTag(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -25,8 +25,8 @@ func limited(t testing.TB, limits orgdhttp.Limits) *api {
 	return newAPIWith(t, d, func(c *orgdhttp.Config) { c.Limits = limits })
 }
 
-// rateLimit parses the two fields as any client would (RFC 9651), and checks them
-// against draft-ietf-httpapi-ratelimit-headers.
+// rateLimit parses the fields RateLimit-Policy and RateLimit like any client (RFC 9651),
+// and checks them against draft-ietf-httpapi-ratelimit-headers.
 func rateLimit(t testing.TB, policy string, h http.Header) (quota, window, remaining, reset int64) {
 	t.Helper()
 	read := func(name string, params ...string) (values []int64) {
@@ -58,8 +58,8 @@ func TestKeyRateLimit(t *testing.T) {
 	reader := a.Key(t, a.account, apikeys.OrgsRead)
 	allowed := 0
 	for {
-		// Requests that fail for other reasons count too, and their answers say how
-		// much is left.
+		// Requests that fail for other reasons count too, and their answers have the
+		// fields too.
 		targets := []string{"/v1/orgs?limit=1", "/v1/orgs?limit=0", "/v1/orgs/org_1"}
 		got := a.get(t, targets[allowed%len(targets)])
 		quota, window, remaining, reset := rateLimit(t, "key", got.header)
@@ -78,7 +78,7 @@ func TestKeyRateLimit(t *testing.T) {
 		}
 	}
 	if allowed < 5 {
-		t.Errorf("only %d were allowed", allowed)
+		t.Errorf("only %d requests were allowed", allowed)
 	}
 	other := a.doAs(t, http.MethodPost, "/v1/orgs", `{"orgName":"x"}`, "Authorization", "Bearer "+reader)
 	other.rejected(t, 403, "insufficient_scope")
@@ -109,8 +109,8 @@ func TestKeyWithOwnRate(t *testing.T) {
 	}
 }
 
-// The keys of an account also share its rate, and the fields describe the limit that is
-// nearer. Other accounts have their own.
+// The keys of an account share the account's rate. The RateLimit fields describe the
+// limit that has less left. Other accounts have their own rate.
 func TestAccountRateLimit(t *testing.T) {
 	t.Parallel()
 	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 6}, PerAccount: ratelimit.Rate{PerSecond: 1, Burst: 9}})
@@ -140,8 +140,8 @@ func TestAccountRateLimit(t *testing.T) {
 	}
 }
 
-// Keys whose own rate is above the account's share that rate; a key without a limit is
-// not limited.
+// Keys whose rate is above the account's rate share their own higher rate instead. A key
+// without a limit is not limited by the account either.
 func TestKeysFasterThanTheirAccount(t *testing.T) {
 	t.Parallel()
 	a := limited(t, orgdhttp.Limits{PerKey: ratelimit.Rate{PerSecond: 1, Burst: 2}, PerAccount: ratelimit.Rate{PerSecond: 1, Burst: 3}})
@@ -160,8 +160,8 @@ func TestKeysFasterThanTheirAccount(t *testing.T) {
 			t.Fatalf("%d %v", got.status, got.header)
 		}
 	}
-	if allowed < 10 || allowed > 60 { // 10 at once, and 5 a second
-		t.Errorf("%d were allowed", allowed)
+	if allowed < 10 || allowed > 60 { // a burst of 10, and 5 per second
+		t.Errorf("%d requests were allowed, want 10 to 60", allowed)
 	}
 }
 
@@ -175,7 +175,7 @@ func (a *api) rate(t testing.TB, key string, perSecond int) {
 	a.Exec(t, "UPDATE api_keys SET rate_limit = $1 WHERE digest = $2", perSecond, digest[:])
 }
 
-// counted counts the requests that limits rejected.
+// counted counts the rejected requests by limit.
 type counted struct {
 	orgdhttp.Unobserved
 	mu      sync.Mutex
@@ -188,14 +188,14 @@ func (c *counted) ObserveLimited(limit string) {
 	c.limited[limit]++
 }
 
-// forwarded sends a request with a key as a proxy would.
+// forwarded sends a request with a key, like a proxy that forwards it for client.
 func (a *api) forwarded(t testing.TB, key, client string) answer {
 	t.Helper()
 	return a.call(t, http.MethodGet, "/v1/orgs", "Authorization", "Bearer "+key, "X-Forwarded-For", client)
 }
 
-// A client that guesses keys is slowed down. Valid keys keep working from the same
-// address, cached or not.
+// A client that guesses keys is slowed down. Valid keys still work from the same address,
+// whether cached or not.
 func TestFailuresAreLimited(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -207,7 +207,7 @@ func TestFailuresAreLimited(t *testing.T) {
 	exhaust := func(client string) {
 		rejected := 0
 		for {
-			// A forged address is ignored.
+			// The server trusts no proxy, so it ignores X-Forwarded-For.
 			got := a.forwarded(t, apikeys.NewKey().Reveal(), client)
 			if got.status == http.StatusTooManyRequests {
 				got.rejected(t, 429, "rate_limited")
@@ -222,7 +222,7 @@ func TestFailuresAreLimited(t *testing.T) {
 			}
 		}
 		if rejected < 10 {
-			t.Errorf("only %d were answered", rejected)
+			t.Errorf("only %d requests got 401", rejected)
 		}
 	}
 	exhaust("192.0.2.1")
@@ -240,8 +240,8 @@ func TestFailuresAreLimited(t *testing.T) {
 	}
 }
 
-// Many clients that guess keys from one address do not block a valid key, with and
-// without a key cache.
+// Many clients that guess keys from one address do not block valid keys from that
+// address, with or without a key cache.
 func TestWrongKeysDoNotBlockValidKeys(t *testing.T) {
 	t.Parallel()
 	for name, ttl := range map[string]time.Duration{"cached": time.Minute, "not cached": 0} {
@@ -288,8 +288,8 @@ func TestWrongKeysDoNotBlockValidKeys(t *testing.T) {
 	}
 }
 
-// Behind trusted proxies each client is counted separately; what a client itself writes
-// into X-Forwarded-For is ignored.
+// Behind trusted proxies, clients are counted by their own addresses. What a client
+// itself writes into X-Forwarded-For is ignored.
 func TestClientsBehindProxies(t *testing.T) {
 	t.Parallel()
 	_, loopback, _ := net.ParseCIDR("127.0.0.0/8")
@@ -319,10 +319,10 @@ func TestClientsBehindProxies(t *testing.T) {
 		"one behind its own proxy":     func(i int) string { return fmt.Sprintf("10.9.9.%d, 192.0.2.5, 10.1.1.1", i) },
 	} {
 		if rejected := exhaust(client); rejected < 20 || rejected >= 200 {
-			t.Errorf("%s: %d were answered", name, rejected)
+			t.Errorf("%s: %d requests got 401", name, rejected)
 		}
 	}
 	if rejected := exhaust(func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }); rejected != 200 {
-		t.Errorf("200 clients: %d were answered", rejected)
+		t.Errorf("200 clients: %d requests got 401", rejected)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// The handlers that read bodies are tested over HTTP. Here each rule is tested alone,
-// behind the production middleware.
+// newBodyServer serves a handler behind the production middleware, to test each rule for
+// bodies alone. Other tests check the real handlers over HTTP.
 func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 	t.Helper()
 	s := New(Config{
@@ -30,7 +30,7 @@ func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 	return s.echo
 }
 
-// asNobody replaces authentication.
+// asNobody replaces authentication: it sets an empty caller.
 func asNobody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Set(callerKey, caller{})
@@ -56,13 +56,14 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// withDeadlines replaces a connection, whose deadlines can be set.
+// withDeadlines is a response writer that accepts read deadlines, like that of a
+// connection.
 type withDeadlines struct{ http.ResponseWriter }
 
 func (withDeadlines) SetReadDeadline(time.Time) error { return nil }
 
-// wantProblem checks that the answer is a problem of this status and code, without Go types
-// or messages.
+// wantProblem checks that the answer is a problem with this status and code, and that it
+// contains no texts of Go's packages.
 func wantProblem(t testing.TB, w *httptest.ResponseRecorder, status int, c code) problemDocument {
 	t.Helper()
 	var p problemDocument
@@ -70,11 +71,11 @@ func wantProblem(t testing.TB, w *httptest.ResponseRecorder, status int, c code)
 		t.Fatalf("%v in %d %s", err, w.Code, w.Body)
 	}
 	if w.Code != status || p.Status != status || p.Code != c || p.Detail == "" {
-		t.Errorf("answered %d %s, want %d %s", w.Code, w.Body, status, c)
+		t.Errorf("the answer is %d %s, want %d %s", w.Code, w.Body, status, c)
 	}
 	for _, leak := range []string{"json:", "map[", "RawMessage", "unmarshal", "invalid character", "mime:", "http:", "EOF"} {
 		if strings.Contains(w.Body.String(), leak) {
-			t.Errorf("%q leaks in %s", leak, w.Body)
+			t.Errorf("%q leaks into %s", leak, w.Body)
 		}
 	}
 	return p
@@ -104,7 +105,7 @@ type brokenReader struct{ err error }
 
 func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
 
-// A truncated body is the client's fault, not an internal error.
+// If a body is truncated, the error is the client's (400), not the server's (500).
 func TestTruncatedBody(t *testing.T) {
 	t.Parallel()
 	r := jsonRequest("{}")
@@ -112,12 +113,12 @@ func TestTruncatedBody(t *testing.T) {
 	w := serve(newBodyServer(t, echoObject(true)), r)
 	wantProblem(t, w, http.StatusBadRequest, codeInvalidBody)
 	if strings.Contains(w.Body.String(), "10.0.0.1") {
-		t.Errorf("the cause leaks in %s", w.Body)
+		t.Errorf("the cause leaks into %s", w.Body)
 	}
 }
 
-// A client that withholds its body is rejected by its headers, without asking for the
-// body first.
+// If the headers of a request are wrong, it is rejected before the server asks for the
+// body.
 func TestHeadersAreCheckedBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newBodyServer(t, echoObject(true)))
@@ -130,7 +131,7 @@ func TestHeadersAreCheckedBeforeTheBody(t *testing.T) {
 		"Content-Type: application/json\r\nContent-Length: 2\r\n":                           "HTTP/1.1 100",
 	} {
 		if got := firstLine(t, server.Listener.Addr(), "POST /body HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"+headers+"\r\n"); !strings.HasPrefix(got, want) {
-			t.Errorf("%q: answered %q, want %s", headers, got, want)
+			t.Errorf("%q: the answer is %q, want %s", headers, got, want)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// begin sends the head of a creation and the first part of its body.
+// begin sends the headers of a creation and the first part of its body.
 func (a *api) begin(t *testing.T, declared int, sent string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
@@ -31,7 +31,7 @@ func (a *api) begin(t *testing.T, declared int, sent string) net.Conn {
 	return conn
 }
 
-// readAnswer reads one answer to a POST.
+// readAnswer reads the answer to a POST.
 func readAnswer(t *testing.T, conn net.Conn) answer {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodPost})
@@ -61,7 +61,7 @@ func TestBodyTimeout(t *testing.T) {
 	}
 }
 
-// A body may arrive in pieces, and its connection can be reused afterwards.
+// A body may arrive in several packets. The connection can be reused afterwards.
 func TestBodyThatArrivesInPieces(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -95,21 +95,22 @@ func TestLargeBodyIsRejected(t *testing.T) {
 	}
 }
 
-// A client that waits for 100 Continue gets an answer without sending its body.
+// A client that waits for 100 Continue gets the answer without having sent the body.
 func TestWithheldBodyIsNotAwaited(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	head := a.raw(t, "GET /livez HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 	if !strings.HasPrefix(head, "HTTP/1.1 200") || !strings.Contains(head, "Connection: close") {
-		t.Errorf("answered: %s", head)
+		t.Errorf("the answer begins with %s", head)
 	}
 }
 
-// Everything that the field rules allow fits into a body, however it is escaped.
+// The largest values that the field rules allow fit into a body, even if every character
+// is escaped.
 func TestLargestBody(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	const emoji = `\ud83d\ude00` // as json.dumps of Python writes it
+	const emoji = `\ud83d\ude00` // as Python's json.dumps writes it
 	var pairs []string
 	for i := range 50 {
 		pairs = append(pairs, fmt.Sprintf(`"%02d%s": "%s"`, i, strings.Repeat(emoji, 98), strings.Repeat(emoji, 1000)))

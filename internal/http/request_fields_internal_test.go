@@ -11,8 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// decoded reads a body into the fields, and returns what is wrong as
-// "field code".
+// decoded decodes a body into the fields. It returns the errors as "field code".
 func decoded(t *testing.T, body string, fields ...field) []string {
 	t.Helper()
 	o, err := parseObject([]byte(body))
@@ -37,7 +36,7 @@ func decoded(t *testing.T, body string, fields ...field) []string {
 	return bad
 }
 
-// A change distinguishes a missing field, an empty one and null.
+// A change distinguishes fields that are missing, empty or null.
 func TestOptionalFields(t *testing.T) {
 	t.Parallel()
 	type change struct {
@@ -89,7 +88,7 @@ func TestAllWrongFieldsAreListed(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{"a unknown"}, decoded(t, `{"a":1}`)); diff != "" {
-		t.Errorf("where there is no field: %s", diff)
+		t.Errorf("without known fields: %s", diff)
 	}
 }
 
@@ -132,7 +131,7 @@ func TestMissingBodyHasNoFields(t *testing.T) {
 	wantProblem(t, serve(server, jsonRequest(`{"a":1}`)), http.StatusUnprocessableEntity, codeInvalidField)
 }
 
-// However many errors a body has, the answer stays small.
+// The number of listed errors and the length of a field name in an error are limited.
 func TestErrorsStaySmall(t *testing.T) {
 	t.Parallel()
 	var wrong []string

@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// echoObject answers with what was read.
+// echoObject returns a handler that answers with the object in the body.
 func echoObject(required bool) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		o, err := readObject(c, required)
@@ -102,7 +102,7 @@ func TestOptionalBody(t *testing.T) {
 	server := newBodyServer(t, echoObject(false))
 	for name, r := range map[string]*http.Request{
 		"none":                    request(http.MethodPost, ""),
-		"none, of another type":   request(http.MethodPost, "", "Content-Type", "text/plain"),
+		"none, with another type": request(http.MethodPost, "", "Content-Type", "text/plain"),
 		"none, of unknown length": unknownLength(jsonRequest("")),
 	} {
 		if w := serve(server, r); w.Code != http.StatusOK || w.Body.String() != "null" {
@@ -117,8 +117,8 @@ func TestOptionalBody(t *testing.T) {
 	wantProblem(t, serve(newBodyServer(t, echoObject(true)), unknownLength(jsonRequest(""))), http.StatusBadRequest, codeInvalidBody)
 }
 
-// The result equals that of encoding/json, survives encoding and decoding, and has no
-// character that the client did not send.
+// The result equals that of encoding/json, does not change when it is encoded and decoded
+// again, and has no replacement characters (U+FFFD) that the client did not send.
 func FuzzReadObject(f *testing.F) {
 	for _, body := range []string{
 		"{}", ` {"a" : 1} `, `{"a":{"b":[1,"x",null,true,1e999]}}`, `{"a":1,"\u0061":2}`, `{"a":"\ud83d\ude00\\ud800\n"}`, `{"a":"\ud800"}`,
@@ -136,7 +136,7 @@ func FuzzReadObject(f *testing.F) {
 		}
 		if len(body) == 0 {
 			if first != nil {
-				t.Fatalf("read %v out of nothing", first)
+				t.Fatalf("an empty body was read as %v", first)
 			}
 			return
 		}
@@ -167,7 +167,7 @@ func readBytes(body []byte) (object, error) {
 func decodeAny(t *testing.T, body []byte) map[string]any {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber() // 1e999 is a number in JSON
+	decoder.UseNumber() // 1e999 is valid JSON, but not a float64
 	var content map[string]any
 	if err := decoder.Decode(&content); err != nil {
 		t.Fatalf("encoding/json does not read %s: %v", body, err)
@@ -175,7 +175,7 @@ func decodeAny(t *testing.T, body []byte) map[string]any {
 	return content
 }
 
-// replacementsIn is an upper bound for how often a body contains U+FFFD, plain or
+// replacementsIn returns an upper bound for the number of U+FFFD in a body, plain or
 // escaped.
 func replacementsIn(body []byte) int {
 	return bytes.Count(body, []byte("\uFFFD")) + bytes.Count(bytes.ToLower(body), []byte(`\ufffd`))

@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A change for another revision is rejected, and a new member does not make one.
+// A change with another revision is rejected. Adding a member does not change the
+// revision.
 func TestChangeAtARevision(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -128,7 +129,7 @@ func TestPatchMetadata(t *testing.T) {
 	a.send(t, request).rejected(t, 415, "unsupported_media_type")
 }
 
-// pairsFrom returns a patch that sets n pairs.
+// pairsFrom returns a patch that sets n keys: "k" with the numbers from first on.
 func pairsFrom(first, n int) string {
 	var pairs []string
 	for i := range n {
@@ -137,7 +138,8 @@ func pairsFrom(first, n int) string {
 	return "{" + strings.Join(pairs, ",") + "}"
 }
 
-// A repeat of a patch, or of its error, gets the first answer.
+// A repeat of a patch with an idempotency key gets the first answer, also if that was an
+// error.
 func TestPatchMetadataOnce(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -153,7 +155,8 @@ func TestPatchMetadataOnce(t *testing.T) {
 	isReplay(t, firstCall{answer: tooMany}, a.do(t, http.MethodPatch, path, pairsFrom(0, 50), "Idempotency-Key", "k2"))
 }
 
-// Twenty editors of twenty keys need twenty calls, while members join.
+// Twenty concurrent patches of different keys all succeed at the first attempt, even
+// while members are added.
 func TestConcurrentPatchesOfMetadata(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -176,7 +179,7 @@ func TestConcurrentPatchesOfMetadata(t *testing.T) {
 	o := a.get(t, path).organization(t, 200)
 	for i := range editors {
 		if o.Metadata[fmt.Sprintf("key %d", i)] != fmt.Sprint(i) {
-			t.Errorf("the pair of editor %d is lost", i)
+			t.Errorf("the change of editor %d is lost", i)
 		}
 	}
 	if o.Revision != 1+editors || o.UserCount != editors {

@@ -76,15 +76,15 @@ func TestUnknownPaths(t *testing.T) {
 	for _, path := range []string{"/", "/v1", "/v1/", "/v1/orgs/org_00000000000000000000000000000000/members", "/V1/orgs", "/v1//orgs", "/v2/orgs", "/v1/orgs%2f", "/metrics", "/debug/pprof/"} {
 		t.Run(path, func(t *testing.T) {
 			a.get(t, path).rejected(t, http.StatusNotFound, "not_found")
-			// A client without a key learns no more.
+			// A client without a key gets the same error.
 			a.call(t, http.MethodGet, path).rejected(t, http.StatusNotFound, "not_found")
 		})
 	}
 	a.get(t, "/v1/orgs/").rejected(t, http.StatusNotFound, "not_found")
 }
 
-// Every route that needs a key rejects a request without one, and a key without its
-// scope.
+// Every route that requires a key rejects requests without a key, and keys without the
+// scope of the route.
 func TestEveryRouteRequiresAKey(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -109,12 +109,12 @@ func TestEveryRouteRequiresAKey(t *testing.T) {
 		}
 	}
 	if guarded == 0 {
-		t.Error("no route needs a key")
+		t.Error("no route requires a key")
 	}
 }
 
-// orgRoutes runs call for every route of one organization, with a valid body. The
-// routes come from the route table, so that the tests below cover new ones.
+// orgRoutes runs call for every route of an organization, with a valid body. The routes
+// come from the route table, so the tests include new routes.
 func (a *api) orgRoutes(t *testing.T, call func(t *testing.T, method, suffix, body string)) {
 	t.Helper()
 	bodies := map[string]string{
@@ -130,7 +130,7 @@ func (a *api) orgRoutes(t *testing.T, call func(t *testing.T, method, suffix, bo
 		}
 		body, ok := bodies[r.Method+" "+suffix]
 		if !ok && r.Method != http.MethodGet {
-			t.Errorf("%s %s has no body here", r.Method, r.Path)
+			t.Errorf("orgRoutes has no body for %s %s", r.Method, r.Path)
 		}
 		t.Run(r.Method+" "+r.Path, func(t *testing.T) { call(t, r.Method, suffix, body) })
 		called++
@@ -143,7 +143,7 @@ func (a *api) orgRoutes(t *testing.T, call func(t *testing.T, method, suffix, bo
 	}
 }
 
-// Another account's organization and a malformed id get the same answer as an unknown
+// An organization of another account and a malformed id get the same answer as an unknown
 // id, byte for byte.
 func TestMissingOrgsGetTheSameAnswer(t *testing.T) {
 	t.Parallel()
@@ -171,7 +171,7 @@ func TestMissingOrgsGetTheSameAnswer(t *testing.T) {
 		}
 	})
 	if o := a.get(t, "/v1/orgs/"+mine).organization(t, 200); o.OrgName != "Mine" || o.UserCount != 0 {
-		t.Errorf("mine: %+v", o)
+		t.Errorf("a rejected call changed the organization: %+v", o)
 	}
 }
 
@@ -181,7 +181,7 @@ func withoutDate(g answer) http.Header {
 	return h
 }
 
-// A key may do only what its scopes allow, on every route.
+// On every route, a key may do only what its scopes allow.
 func TestEveryScopeOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -209,8 +209,8 @@ func TestEveryScopeOnEveryRoute(t *testing.T) {
 	}
 }
 
-// Every route rejects query parameters that it does not take, an invalid acting user,
-// and an Accept that excludes JSON.
+// Every route rejects unknown query parameters, an invalid acting user, and an Accept
+// header that excludes JSON. Routes with a body reject other types and large bodies.
 func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -250,7 +250,7 @@ func TestEveryRouteReadsItsRequestStrictly(t *testing.T) {
 		a.send(t, large).rejected(t, 413, "body_too_large")
 	})
 	if o := a.get(t, path); o.header.Get("ETag") != `"1"` {
-		t.Errorf("a rejected call changed it: %s", o.body)
+		t.Errorf("a rejected call changed the organization: %s", o.body)
 	}
 }
 
@@ -265,7 +265,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	}
 }
 
-// Two accounts never see each other's data, on any route.
+// On every route, an account sees only its own data.
 func TestTenantIsolation(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

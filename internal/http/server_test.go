@@ -12,7 +12,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// Without timeouts a client could hold connections open forever.
+// Without timeouts, clients could hold connections open forever.
 func TestEveryLimitIsSet(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -16,29 +16,29 @@ import (
 	"orgd/internal/wire"
 )
 
-// action is who did what, according to the audit trail.
+// action is the type of an event and who caused it.
 type action struct {
 	Type, RequestID, KeyID, User string
-	Member                       string // whose membership changed, or ""
+	Member                       string // the user whose membership changed, or ""
 }
 
-// event is a row of the audit trail.
+// event is an event of the audit trail.
 type event struct {
 	action
 	before, after image
 	at            time.Time
 }
 
-// image is the part of an organization that an event records.
+// image is the part of an organization that an event records, before or after a change.
 type image struct {
 	OrgName    *string            `json:"orgName"`
 	Metadata   *map[string]string `json:"metadata"`
 	IsActive   *bool              `json:"isActive"`
-	ExternalID rawJSON            `json:"externalId"` // "" if the event does not have it
+	ExternalID rawJSON            `json:"externalId"` // "" if the event does not contain it
 	Roles      *[]string          `json:"roles"`      // of the event's user
 }
 
-// rawJSON is a value as it was sent, null too.
+// rawJSON is a JSON value as text, including null.
 type rawJSON string
 
 func (r *rawJSON) UnmarshalJSON(text []byte) error {
@@ -46,14 +46,13 @@ func (r *rawJSON) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// state is an organization as one version of it was.
+// state is an organization at one of its versions.
 type state struct {
 	organization
-	members map[string]string // their roles, joined
+	members map[string]string // the roles of each member, joined
 }
 
-// trails returns the audit trail of the account's organizations, by their ids and in
-// order.
+// trails returns the events of the account's organizations, by organization and in order.
 func (a *api) trails(t testing.TB, account uuid.UUID) map[string][]event {
 	t.Helper()
 	rows, err := a.Pool.Query(context.Background(), `
@@ -87,8 +86,8 @@ func readImage(t testing.TB, raw []byte) (i image) {
 	return i
 }
 
-// replay returns the organization's state after each event. An event that does not fit
-// the previous state is an error in the trail.
+// replay returns the state of the organization after each event. It fails if an event
+// does not fit the state before it.
 func replay(t testing.TB, id string, events []event) []state {
 	t.Helper()
 	var states []state
@@ -103,7 +102,7 @@ func replay(t testing.TB, id string, events []event) []state {
 	return states
 }
 
-// after is the state after the event.
+// after returns the state after the event.
 func (s state) after(e event) state {
 	s.UpdatedAt = string(wire.AppendTime(nil, e.at))
 	if e.Type == "org.created" {
@@ -116,7 +115,7 @@ func (s state) after(e event) state {
 		s.Metadata = *e.after.Metadata
 	}
 	if len(s.Metadata) == 0 {
-		s.Metadata = nil // left out when empty
+		s.Metadata = nil // omitted in JSON
 	}
 	if e.after.IsActive != nil {
 		s.IsActive = *e.after.IsActive
@@ -146,8 +145,8 @@ func (s state) after(e event) state {
 	return s
 }
 
-// fault is "" if the event has the right type and records exactly what changed from was
-// to is.
+// fault returns "" if the event has the right type and records exactly the difference
+// between was and is. Otherwise it returns what is wrong.
 func (e event) fault(was, is state) string {
 	before, after := images(was, is)
 	kind, user := "org.updated", ""
@@ -167,21 +166,21 @@ func (e event) fault(was, is state) string {
 	case was.OrgName == "":
 		kind, before = "org.created", image{}
 	case kind == "org.member_added" && !was.IsActive:
-		return "a member was added while it was deactivated"
-	case e.Type == "org.user_erased": // whoever it was, a member or not, is not recorded
+		return "a member was added while the organization was deactivated"
+	case e.Type == "org.user_erased": // the event does not record whether the user was a member
 		kind, user, before, after = e.Type, e.Member, image{}, image{}
 	case user != "":
 	case after.IsActive != nil && *after.IsActive:
 		kind = "org.reactivated"
 	case after.IsActive != nil:
 		kind = "org.deactivated"
-	case before == after: // both show nothing
+	case before == after: // no recorded field differs
 		return "nothing changed"
 	}
 	return gocmp.Diff(kind, e.Type) + gocmp.Diff(user, e.Member) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
 }
 
-// images are the differing parts of two states.
+// images returns the parts of two states in which they differ, except the members.
 func images(was, is state) (before, after image) {
 	if was.OrgName != is.OrgName {
 		before.OrgName, after.OrgName = &was.OrgName, &is.OrgName
@@ -202,10 +201,10 @@ func orNull(text string) rawJSON {
 	if text == "" {
 		return "null"
 	}
-	return rawJSON(`"` + text + `"`) // the tests' ids need no escapes
+	return rawJSON(`"` + text + `"`) // the external ids of the model need no escapes
 }
 
-// rolesOf returns the roles as an event shows them, nil for none.
+// rolesOf returns the roles in the form of an event. nil means no roles.
 func rolesOf(joined string) *[]string {
 	if joined == "" {
 		return nil

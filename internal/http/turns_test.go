@@ -14,14 +14,15 @@ import (
 	orgdhttp "orgd/internal/http"
 )
 
-// Changes of one organization take turns, also on several replicas. A change that
-// waited applies to what the others left, not to what it found on arrival.
+// Changes of an organization run one after the other, even on several replicas. A change
+// that had to wait is applied to the result of the changes before it, not to what it
+// found on arrival.
 func TestChangesThatWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	type step struct{ method, suffix, body string }
 	for name, test := range map[string]struct {
-		before, at []step // at: concurrently, in this order
+		before, at []step // at: concurrent, arriving in this order
 		name       string
 		active     bool
 		tag        string
@@ -59,12 +60,12 @@ func TestChangesThatWaitForTheirTurn(t *testing.T) {
 		}
 		got := a.get(t, path)
 		if o := got.organization(t, 200); o.OrgName != test.name || o.IsActive != test.active || got.header.Get("ETag") != test.tag {
-			t.Errorf("%s: finally %s %s", name, got.header.Get("ETag"), got.body)
+			t.Errorf("%s: in the end, ETag %s %s", name, got.header.Get("ETag"), got.body)
 		}
 	}
 }
 
-// replica is another server on the same database.
+// replica starts another server on the same database.
 func (a *api) replica(t *testing.T) *api {
 	t.Helper()
 	conns, err := db.Open(context.Background(), a.URL, db.Options{MaxConns: 2})
@@ -77,8 +78,8 @@ func (a *api) replica(t *testing.T) *api {
 	return b
 }
 
-// Calls that wait for one organization's turn, or for that of the account's keys, hold
-// one connection together: the account's other calls continue.
+// All calls that wait for their turn to change an organization, or the account's keys,
+// use one connection in total. The account's other calls continue.
 func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
 	t.Parallel()
 	const callers = 20
@@ -128,8 +129,8 @@ func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
 					t.Fatalf("a read while the calls wait: %d %s", got.status, got.body)
 				}
 			}
-			if n := a.Pool.Stat().AcquiredConns(); n > 2 { // of the waiting call, and of the lock that the test holds
-				t.Errorf("%d connections are in use", n)
+			if n := a.Pool.Stat().AcquiredConns(); n > 2 { // one for the waiting calls, and one that holds the lock for the test
+				t.Errorf("%d connections are in use, want at most 2", n)
 			}
 			release()
 			all.Wait()
@@ -142,8 +143,8 @@ const (
 	lockAccount = "SELECT FROM accounts WHERE id = $1 AND $2::text <> '' FOR NO KEY UPDATE"
 )
 
-// holdTurn makes the organization's changes wait until release is called: the
-// first for its row, the others for their turn.
+// holdTurn blocks the organization's changes until release is called. The first change
+// waits for the row, the others wait for their turn.
 func (a *api) holdTurn(t *testing.T, path string) (release func()) {
 	t.Helper()
 	return a.hold(t, lockOrg, path)
@@ -161,11 +162,11 @@ func (a *api) hold(t *testing.T, lock, path string) (release func()) {
 		t.Fatal(err)
 	}
 	release = func() { _ = tx.Rollback(ctx) } // a second call does nothing
-	t.Cleanup(release)                        // otherwise the pool's Close never returns
+	t.Cleanup(release)                        // without this, closing the pool would block forever
 	return release
 }
 
-// awaitWaiting waits until the given number of changes wait.
+// awaitWaiting waits until the given number of changes wait for a lock.
 func (a *api) awaitWaiting(t *testing.T, want int) {
 	t.Helper()
 	waiting := 0
@@ -173,7 +174,7 @@ func (a *api) awaitWaiting(t *testing.T, want int) {
 		err := a.Pool.QueryRow(context.Background(), `
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
 		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("%d wait, want %d (%v)", waiting, want, err)
+			t.Fatalf("%d changes wait for a lock, want %d (%v)", waiting, want, err)
 		}
 	}
 }
