@@ -29,7 +29,7 @@ var (
 func (m *model) draw(t *rapid.T, op string) change {
 	clients := m.clients
 	if op == "erase" {
-		clients = clients[1:] // the first one may not
+		clients = clients[1:] // the first client may not erase users
 	}
 	c := change{op: op, by: rapid.SampledFrom(clients).Draw(t, "client")}
 	c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")

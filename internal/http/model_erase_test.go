@@ -14,13 +14,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The erasure of a user in the model. The server erases in the background, and every other
-// call may run in between. Here the erasure is complete before the next call.
+// This file has the erasure of users in the model. A server erases in the background,
+// while other calls may run. In this test, the erasure is complete before the next call.
 
-// erased begins what the model calls a user after the erasure, in place of the id.
+// erased is the beginning of the name that replaces the id of an erased user in the
+// model.
 const erased = "erased by "
 
-// erase checks the effect of an erasure, and waits until it is complete.
+// erase completes an erasure, and checks its answers and its effect.
 func (m *model) erase(c change, got answer) {
 	account := c.by.account
 	if account.names(c.userID) {
@@ -30,35 +31,36 @@ func (m *model) erase(c change, got answer) {
 		m.eraseAll()
 		m.forget(c)
 		again := c
-		again.requestID += "-again" // not that of an event
+		again.requestID += "-again" // an event already has the request id of the first call
 		got = m.doAs(m.t, operations[c.op].method, c.path(), c.body(m.t), again.headers()...)
 	}
 	if got.status != 204 || got.header.Get("Retry-After") != "" || len(got.body) > 0 {
-		m.t.Fatalf("nothing is left of %s: %d %s", c.userID, got.status, got.body)
+		m.t.Fatalf("after the erasure of %s: %d %s", c.userID, got.status, got.body)
 	}
 	m.walkAll(account.walk(listFilter{user: c.userID}))
 }
 
-// eraseAll does what servers do in the background.
+// eraseAll makes the pending erasures, as servers do in the background.
 func (m *model) eraseAll() {
 	if _, err := m.orgs.Erase(context.Background()); err != nil {
 		m.t.Fatal(err)
 	}
 	for _, account := range m.accounts {
 		for _, o := range account.deleted {
-			o.trail = nil // isErased knows what is left
+			o.trail = nil // isErased checks what is left
 		}
 	}
 }
 
-// names reports whether anything that is stored names the user.
+// names reports whether any stored event names the user.
 func (a *modelAccount) names(user string) bool {
 	return slices.ContainsFunc(slices.Concat(a.orgs, a.deleted), func(o *modelOrg) bool {
 		return slices.ContainsFunc(o.trail, func(e action) bool { return e.User == user || e.Member == user })
 	})
 }
 
-// forget removes the user from the account, and checks the organizations that this changes.
+// forget removes the user from the account in the model, and checks the organizations
+// that this changes.
 func (m *model) forget(c change) {
 	account, user := c.by.account, c.userID
 	account.erasures = append(account.erasures, c.requestID)
@@ -77,13 +79,13 @@ func (m *model) forget(c change) {
 		}
 		o.version++
 		o.unread = true
-		c.user = "" // the event does not name whom the call acted for
+		c.user = "" // the event does not name the acting user
 		o.trail = append(o.trail, c.actionOn(erased+c.requestID, operations[c.op].event))
 		m.isReadAlone(o)
 	}
 }
 
-// forget gives the user another name in the audit trail.
+// forget replaces the user in the trail of the organization.
 func (o *modelOrg) forget(user, name string) {
 	for i := range o.trail {
 		if e := &o.trail[i]; e.User == user {
@@ -107,7 +109,8 @@ func (a *modelAccount) forgetCreator(t testing.TB, user string) {
 	}
 }
 
-// nameErased gives erased users their names in the model, where the audit trail has none.
+// nameErased sets the model's names of erased users in the events, where the audit trail
+// has none.
 func (o *modelOrg) nameErased(events []event) {
 	for i, known := range o.trail[:min(len(o.trail), len(events))] {
 		if strings.HasPrefix(known.Member, erased) && events[i].Member == "" {
@@ -116,7 +119,7 @@ func (o *modelOrg) nameErased(events []event) {
 	}
 }
 
-// areRecorded checks that the audit trail has one event of each erasure.
+// areRecorded checks that the audit trail has exactly one event of each erasure.
 func (m *model) areRecorded(account *modelAccount) {
 	rows, err := m.Pool.Query(context.Background(), `
 SELECT request_id
@@ -135,8 +138,8 @@ ORDER BY id`, account.id)
 	}
 }
 
-// forgetAndRepeat repeats a creation with an Idempotency-Key after the erasure of its
-// creator, or the deletion of the organization.
+// forgetAndRepeat repeats a creation with an Idempotency-Key after the creator was erased
+// or the organization was deleted.
 func (m *model) forgetAndRepeat(t *rapid.T) {
 	c := m.draw(t, "create")
 	c.by = rapid.SampledFrom(m.clients[1:]).Draw(t, "client")
