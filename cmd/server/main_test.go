@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"testing"
 
 	"orgd/internal/dbtest"
@@ -17,6 +19,11 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(serverVariable) != "" {
 		beServer()
+	}
+	if signal.Ignored(syscall.SIGHUP) { // by nohup
+		// Programs that a process starts inherit a signal that it ignores, but not one that it
+		// handles. The servers of the tests must not ignore it.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	dbtest.Main(m)
 }
