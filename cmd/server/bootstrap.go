@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"orgd/internal/accounts"
 	"orgd/internal/apikeys"
@@ -141,6 +142,8 @@ func (f *bootstrapFlags) run(ctx context.Context, pool *db.Pool, w io.Writer) er
 		fmt.Fprintln(w, "registered key", registered.APIKey.ID, "for account", account.ID)
 	case !registered.APIKey.RevokedAt.IsZero():
 		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "already exists. It was revoked, and stays revoked")
+	case !registered.APIKey.ExpiresAt.IsZero() && registered.APIKey.ExpiresAt.Before(time.Now()):
+		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "already exists. It expired at", formatTime(registered.APIKey.ExpiresAt)+", and stays expired")
 	case !registered.APIKey.ExpiresAt.IsZero():
 		fmt.Fprintln(w, "key", registered.APIKey.ID, "of account", account.ID, "already exists, and expires at", formatTime(registered.APIKey.ExpiresAt))
 	default:

@@ -106,6 +106,10 @@ func TestBootstrapChangesNoExistingKey(t *testing.T) {
 	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.Contains(again, "already exists, and expires at 20") {
 		t.Errorf("a key with an expiry: %s", again)
 	}
+	d.Exec(t, "UPDATE api_keys SET created_at = now() - interval '1 day', expires_at = now() - interval '1 hour'")
+	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.HasSuffix(again, "Z, and stays expired\n") {
+		t.Errorf("an expired key: %s", again)
+	}
 	succeed(t, "keys", "revoke", database, ids[1])
 	if again := mustBootstrap(t, d.URL, "Acme", file); !strings.HasSuffix(again, "It was revoked, and stays revoked\n") {
 		t.Errorf("a revoked key: %s", again)

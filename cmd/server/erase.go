@@ -40,7 +40,7 @@ func keepErasing(ctx context.Context, logger *slog.Logger, interval time.Duratio
 			backoff = firstEraseBackoff
 		}
 		if pieces > 0 {
-			logger.Info("erased deleted data", "pieces", pieces)
+			logger.Info("erased data of deleted organizations and users", "transactions", pieces)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval
 		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ended), usageLimit)
 		if err := usage.Flush(limited); err != nil {
-			logger.Warn("the last-use times of keys could not be saved; retrying later", "error", err)
+			logger.Warn("the last-use times of keys could not be saved", "error", err)
 		}
 		cancel()
 	}

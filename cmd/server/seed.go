@@ -16,7 +16,7 @@ type seedCommand struct {
 	databaseFlags `embed:""`
 	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account to fill."`
 	Orgs          int       `required:"" placeholder:"N" help:"Number of organizations."`
-	Members       int       `placeholder:"M" help:"Maximum number of members in each organization (default: none)."`
+	Members       int       `placeholder:"M" help:"Maximum number of members in each organization (default: 0)."`
 	Seed          uint64    `default:"1" placeholder:"S" help:"Seed of the random generator; the same seed creates the same organizations (default: ${default})."`
 }
 

@@ -116,7 +116,7 @@ func checkAtStart(ctx context.Context, cfg serveConfig, ready *readiness) error 
 	case errors.Is(err, db.ErrDenied):
 		cfg.logger.Warn("the database denies access; the server will be ready when access is granted", "error", err)
 	case errors.Is(err, db.ErrUnavailable):
-		cfg.logger.Warn("the database cannot be reached; the server will be ready when the database can be reached", "error", err)
+		cfg.logger.Warn("the database cannot be reached; the server will be ready once the database is reachable", "error", err)
 	case err != nil:
 		return err
 	case cfg.isPooled():

@@ -17,7 +17,7 @@ var (
 	// ErrExpiryPast means that the expiry is in the past, by the database's clock.
 	ErrExpiryPast = errors.New("apikeys: the expiry is in the past")
 	// ErrEnded means that the key is revoked or expired.
-	ErrEnded = errors.New("apikeys: the key has ended")
+	ErrEnded = errors.New("apikeys: the key is revoked or expired")
 	// ErrRotated means that a rotation has replaced the key, so only an operator can change
 	// its expiry.
 	ErrRotated = errors.New("apikeys: the key was rotated")

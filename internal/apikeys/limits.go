@@ -100,7 +100,9 @@ func (c Call) grants(ctx context.Context, q db.Querier) (g grants, err error) {
 // or change.
 type LacksScopeError struct{ Scope Scope }
 
-func (e LacksScopeError) Error() string { return "apikeys: the caller lacks " + string(e.Scope) }
+func (e LacksScopeError) Error() string {
+	return "apikeys: the caller's key lacks the scope " + string(e.Scope)
+}
 
 // checkScopes returns a LacksScopeError for the first scope that the caller lacks.
 func (g grants) checkScopes(scopes []Scope) error {

@@ -89,7 +89,7 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 			return true, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			if err := isStillRight(ctx, conn, cfg); err != nil {
-				return true, fmt.Errorf("the host does not answer or has the wrong role: %w", err)
+				return true, fmt.Errorf("the host does not answer, or does not match target_session_attrs: %w", err)
 			}
 		default:
 			return true, fmt.Errorf("wait: %w", err)

@@ -187,10 +187,10 @@ func (p *Pool) tryOne() error {
 	return p.prepare(limited, conn)
 }
 
-// mayRetry reports whether a caller that arrived at since and got no connection should
-// try again. It should if an open connection may become free, or if no attempt was made
-// since it arrived, because PostgreSQL may be back. mayRetry pauses before it returns
-// true.
+// mayRetry reports whether a caller that got no connection should try again; since is when
+// the caller arrived. It should if an open connection may become free, or if nobody has
+// tried to connect after that time, because PostgreSQL may be back. mayRetry pauses before
+// it returns true.
 func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	wait := retryPause
 	if !p.isScarce() {

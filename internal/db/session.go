@@ -44,7 +44,7 @@ const identify = `SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_star
 // PostgreSQL reports the encoding when a connection is opened.
 func checkEncoding(pg *pgconn.PgConn) error {
 	if encoding := pg.ParameterStatus("server_encoding"); encoding != "UTF8" && encoding != "" {
-		return fmt.Errorf("%w: the database's encoding is %s, and orgd needs UTF8: create it with `createdb --template=template0 --encoding=UTF8`", ErrMisconfigured, encoding)
+		return fmt.Errorf("%w: the database's encoding is %s, but orgd needs UTF8: create a new database with `createdb --template=template0 --encoding=UTF8`", ErrMisconfigured, encoding)
 	}
 	return nil
 }

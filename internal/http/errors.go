@@ -114,7 +114,7 @@ var known = []struct {
 	{orgs.ErrNotMember, codeNotFound, "The organization has no member with this userId."},
 	{orgs.ErrInactive, codeOrgInactive, "The organization is deactivated and takes no new members. Reactivate it first."},
 	{orgs.ErrActive, codeOrgActive, "The organization is active. Deactivate it first. Until you delete it, you can reactivate it."},
-	{orgs.ErrInProgress, codeInProgress, "An earlier identical call is still running. Wait for the number of seconds in the Retry-After header, then retry."},
+	{orgs.ErrInProgress, codeInProgress, "An identical call, or a call with the same Idempotency-Key, is still running. Wait for the number of seconds in the Retry-After header, then retry."},
 	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new Idempotency-Key."},
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},

@@ -13,7 +13,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 	a := newAPI(t)
 	for body, want := range map[string]string{
 		`{"orgName":7}`: "orgName: Must be a string.",
-		`{"orgName":"","metadata":{"a":1},"isActive":true}`: "isActive: Unknown field. This call takes externalId, metadata and orgName. " +
+		`{"orgName":"","metadata":{"a":1},"isActive":true}`: "isActive: Unknown field. Allowed here: externalId, metadata and orgName. " +
 			"metadata.a: Must be a string. orgName: Must not be empty or only white space.",
 	} {
 		t.Run(body, func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 		})
 	}
 	p := a.do(t, http.MethodPost, a.create(t, "Acme")+"/deactivate", `{"b":1,"a":1}`).rejected(t, 422, "invalid_field")
-	if want := "a: Unknown field. This call takes revision. b: Unknown field. This call takes revision."; p.Detail != want {
+	if want := "a: Unknown field. Allowed here: revision. b: Unknown field. Allowed here: revision."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 	p = a.get(t, "/v1/orgs?limit=0&isActive=x").rejected(t, 400, "invalid_parameter")

@@ -89,7 +89,7 @@ func (o object) unknown(fields []field) []fieldError {
 	for _, f := range fields {
 		names = append(names, f.name)
 	}
-	detail := "Unknown field. This call takes " + listOf(slices.Sorted(slices.Values(names))) + "."
+	detail := "Unknown field. Allowed here: " + listOf(slices.Sorted(slices.Values(names))) + "."
 	var bad []fieldError
 	for name := range o {
 		if !slices.Contains(names, name) {

@@ -110,7 +110,7 @@ func TestDecodeBody(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	p = wantProblem(t, serve(server, jsonRequest(`{"name":1,"orgName":"x"}`)), http.StatusUnprocessableEntity, codeInvalidField)
-	if p.Detail != "name: Unknown field. This call takes orgName." {
+	if p.Detail != "name: Unknown field. Allowed here: orgName." {
 		t.Errorf("%+v", p)
 	}
 }

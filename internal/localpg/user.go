@@ -63,6 +63,6 @@ func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) erro
 			closed = append(closed, "'"+strings.ReplaceAll(dir, "'", `'\''`)+"'")
 		}
 	}
-	return fmt.Errorf("PostgreSQL cannot run as root, so it runs as user %d, who may not enter the directory. Choose another directory, or run: chmod o+x %s",
+	return fmt.Errorf("PostgreSQL cannot run as root, so it runs as user %d, which has no permission to enter the directory. Choose another directory, or run: chmod o+x %s",
 		owner.Uid, strings.Join(closed, " "))
 }

@@ -100,8 +100,8 @@ func (u updateRequest) run(ctx context.Context, q db.Querier, c Call) (Org, erro
 	return stateFor(made.outcome, made.Org), made.outcome.err()
 }
 
-// stateFor returns the part of the organization that is stored with an outcome. With an
-// error, that is only what withState needs.
+// stateFor returns the part of the organization that is stored with an outcome. For an
+// outcome that is an error, this is only the part that withState reads.
 func stateFor(made outcome, o Org) Org {
 	switch made {
 	case outcomeChanged, outcomeUnchanged:

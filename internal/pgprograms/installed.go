@@ -23,7 +23,7 @@ const (
 
 // ErrNotInstalled is returned, wrapped with what was found instead, if no suitable
 // PostgreSQL server is installed.
-var ErrNotInstalled = errors.New("no suitable PostgreSQL server is installed (programs initdb and postgres)")
+var ErrNotInstalled = errors.New("no suitable PostgreSQL server (the programs initdb and postgres) is installed")
 
 // usualPlaces are the directories in which packages install PostgreSQL: Debian, Homebrew
 // on both kinds of Mac, PostgreSQL's packages for Red Hat, and Postgres.app.

@@ -59,7 +59,7 @@ func TestFindInstalled(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct{ path, want string }{
-		"nothing":         {"", "no suitable PostgreSQL server is installed (programs initdb and postgres): version 15 or newer is needed"},
+		"nothing":         {"", "no suitable PostgreSQL server (the programs initdb and postgres) is installed: version 15 or newer is needed"},
 		"only unsuitable": {old + ":" + broken, "found " + old + " (version 14), " + broken + ` (unknown version "devel`},
 	} {
 		t.Run(name, func(t *testing.T) {

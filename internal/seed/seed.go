@@ -35,7 +35,7 @@ type Options struct {
 	// From is the index of the first organization to make. To continue an earlier run,
 	// give the same Orgs: a different number makes different organizations.
 	From int
-	// Orgs is the total number of organizations. Run makes those from From to Orgs-1.
+	// Orgs is the total number of organizations. Run creates those from From to Orgs-1.
 	Orgs int
 	// Members is the maximum number of members of an organization, from 0 (none) to
 	// MaxMembers.
@@ -52,7 +52,7 @@ type Options struct {
 	Progress func(done int)
 }
 
-// Run makes the organizations of the options, with their members.
+// Run creates the organizations that the options describe, with their members.
 //
 // It adds them in blocks, and each block completely or not at all. A run that ended early
 // (ctx is done, the connection is lost) can be repeated: organizations that exist, even
