@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,9 +47,23 @@ func TestMigrationContinuesAfterAKill(t *testing.T) {
 		name := fmt.Sprint("replica-", i)
 		replicas[name] = startCommand(t, withParam(t, url, "application_name", name), "migrate", "up")
 	}
-	const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
-	await(t, "no replica migrates", func() bool { return one("SELECT count(*)::text "+waiting) == "1" })
-	working := one("SELECT application_name " + waiting)
+	blocked := fmt.Sprintf(`SELECT coalesce(string_agg(application_name, ', '), '')
+		FROM pg_stat_activity WHERE %d = ANY (pg_blocking_pids(pid))`, tx.Conn().PgConn().PID())
+	// The wait for the lock has a timeout, after which another replica may migrate. A
+	// stopped replica keeps its turn until it is killed.
+	var working string
+	await(t, "no replica migrates", func() bool {
+		working = one(blocked)
+		if replicas[working] == nil {
+			return false
+		}
+		send(t, replicas[working].Pid, syscall.SIGSTOP)
+		if one(blocked) == working {
+			return true
+		}
+		send(t, replicas[working].Pid, syscall.SIGCONT)
+		return false
+	})
 	replicas[working].kill()
 	killed := time.Now()
 	if err := tx.Rollback(ctx); err != nil {
