@@ -1,11 +1,16 @@
 package http_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"orgd/internal/dbtest"
 	orgdhttp "orgd/internal/http"
@@ -24,6 +29,43 @@ func TestEveryLimitIsSet(t *testing.T) {
 	}
 	if public.WriteTimeout <= 0 {
 		t.Error("the public server has no write timeout")
+	}
+}
+
+// The configured idle timeout ends an idle connection. The timeouts for reading a request
+// do not apply to it: here they are longer than the test.
+func TestIdleTimeout(t *testing.T) {
+	t.Parallel()
+	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) { c.IdleTimeout = time.Second })
+	public, _ := a.server.HTTPServers()
+	public.ReadTimeout, public.ReadHeaderTimeout = time.Hour, time.Hour
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = public
+	server.Start()
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	from := bufio.NewReader(conn)
+	for range 2 {
+		if _, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: orgd\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(from, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("%d, %v", response.StatusCode, err)
+		}
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the idle connection ended with %v, want io.EOF", err)
 	}
 }
 
