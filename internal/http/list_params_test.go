@@ -201,16 +201,45 @@ func TestNamesAreFoundAsPeopleTypeThem(t *testing.T) {
 	}
 }
 
-// A filter reveals nothing about another account's organizations or their members.
+// Each filter finds the account's own organizations, and nothing of another account that
+// has the same organizations and members.
 func TestFiltersKeepTenantsApart(t *testing.T) {
 	t.Parallel()
-	a := filtered(t)
-	theirs := a.Key(t, a.Account(t), apikeys.Scopes...)
-	for _, query := range []string{"userId=" + userOne, "metadata[region]=eu", "orgName=ac", "orgName=acme&metadata[region]=eu&userId=" + userOne} {
-		t.Run(query, func(t *testing.T) {
-			got := a.call(t, http.MethodGet, "/v1/orgs?"+query, "Authorization", "Bearer "+theirs)
-			if p := got.page(t); len(p.Organizations) != 0 {
-				t.Errorf("%s: %s", query, got.body)
+	a := newAPI(t)
+	other := &api{DB: a.DB, url: a.url, account: a.Account(t), log: a.log}
+	other.key = a.Key(t, other.account)
+	accounts := []*api{a, other}
+	acme, bare := map[*api]string{}, map[*api]string{}
+	for _, account := range accounts {
+		acme[account] = account.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Acme","metadata":{"region":"eu"},"externalId":"crm/1"}`).organization(t, 201).OrgID
+		account.do(t, http.MethodPost, "/v1/orgs/"+acme[account]+"/users", member(userOne)).ok(t)
+		account.do(t, http.MethodPost, "/v1/orgs/"+acme[account]+"/deactivate", "").organization(t, 200)
+		bare[account] = account.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Bare"}`).organization(t, 201).OrgID
+	}
+	both := "orgId=" + acme[a] + "&orgId=" + acme[other]
+	for _, c := range []struct {
+		query string
+		want  map[*api]string
+	}{
+		{both, acme},
+		{both + "&userId=" + userOne, acme},
+		{"orgName=ac", acme},
+		{"isActive=false", acme},
+		{"isActive=true", bare},
+		{"userId=" + userOne, acme},
+		{"userId=" + userOne + "&isActive=false", acme},
+		{"userId=" + userOne + "&orgName=ac", acme},
+		{"metadata[region]=eu", acme},
+		{"externalId=crm/1", acme},
+		{"externalId=crm/1&userId=" + userOne, acme},
+		{"orgName=acme&metadata[region]=eu&isActive=false&userId=" + userOne, acme},
+	} {
+		t.Run(c.query[:min(len(c.query), 60)], func(t *testing.T) {
+			for _, account := range accounts {
+				got := account.get(t, "/v1/orgs?"+c.query)
+				if p := got.page(t); len(p.Organizations) != 1 || p.Organizations[0]["orgId"] != c.want[account] {
+					t.Errorf("%s: %s, want only %s", c.query, got.body, c.want[account])
+				}
 			}
 		})
 	}
