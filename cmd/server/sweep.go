@@ -53,8 +53,11 @@ func (s sweeper) run(ctx context.Context, logger *slog.Logger) {
 	limited, cancel := context.WithTimeout(ctx, sweepLimit)
 	defer cancel()
 	deleted, err := s.sweep(limited)
-	if err != nil && ctx.Err() == nil {
-		logger.Warn("a sweep failed; the next one deletes the expired records", "records", s.records, "error", err)
+	if err != nil {
+		if ctx.Err() == nil {
+			logger.Warn("a sweep failed; the next one deletes the expired records", "records", s.records, "error", err)
+		}
+		return
 	}
 	logger.Debug("deleted expired records", "records", s.records, "deleted", deleted)
 }
