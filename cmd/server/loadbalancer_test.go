@@ -219,6 +219,7 @@ func TestErrorsOfHAProxy(t *testing.T) {
 		{"silent", "GET /silent HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n", 504, "unavailable"},
 		{"malformed request id", "GET /close HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\"b\r\n\r\n", 502, "unavailable"},
 		{"key as request id", "GET /close HTTP/1.1\r\nHost: x\r\nX-Request-Id: orgd_x\r\n\r\n", 502, "unavailable"},
+		{"operator's request id", "GET /close HTTP/1.1\r\nHost: x\r\nX-Request-Id: operator-1\r\n\r\n", 502, "unavailable"},
 		{"malformed request", "GET HTTP\r\n\r\n", 400, "invalid_request"},
 		{"headers too large", "GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("x", 20000) + "\r\n\r\n", 400, "invalid_request"},
 		{"slow headers", "GET / HTTP/1.1\r\nHost: x\r\n", 408, "request_timeout"},
@@ -232,7 +233,7 @@ func TestErrorsOfHAProxy(t *testing.T) {
 			}
 			checkFrontProblem(t, response, body, c.status, c.code)
 			id := response.Header.Get("X-Request-Id")
-			if mine := strings.Contains(c.request, "mine"); c.status >= 500 && (id == "" || mine != (id == "mine") || strings.Contains(id, "orgd_")) {
+			if mine := strings.Contains(c.request, "mine"); c.status >= 500 && (id == "" || mine != (id == "mine") || strings.Contains(id, "orgd_") || strings.HasPrefix(id, "operator-")) {
 				t.Errorf("request id %q", id)
 			}
 		})

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/idempotency"
 )
 
 // answer is the outermost middleware: it sets the headers of every response, renders
@@ -86,9 +88,11 @@ func rejectUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // requestID returns the client's X-Request-Id if it has 1 to 64 characters of
-// [A-Za-z0-9_-] and contains no API key. Otherwise it returns a new id.
+// [A-Za-z0-9_-], contains no API key and is not like an operator's. Otherwise it returns
+// a new id.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get(echo.HeaderXRequestID); isRequestID(id) && apikeys.Redact(id) == id {
+	id := r.Header.Get(echo.HeaderXRequestID)
+	if isRequestID(id) && apikeys.Redact(id) == id && !strings.HasPrefix(id, idempotency.OperatorPrefix) {
 		return id
 	}
 	var random [16]byte

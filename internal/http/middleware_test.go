@@ -13,12 +13,12 @@ import (
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for _, good := range []string{"a", "A-z_09", strings.Repeat("x", 64)} {
+	for _, good := range []string{"a", "A-z_09", "operator", "my-operator-1", strings.Repeat("x", 64)} {
 		if got := a.call(t, http.MethodGet, "/livez", "X-Request-Id", good).header.Get("X-Request-Id"); got != good {
 			t.Errorf("the id %q came back as %q", good, got)
 		}
 	}
-	for _, bad := range []string{"", strings.Repeat("x", 65), "a b", "a,b", "é", `"`} {
+	for _, bad := range []string{"", strings.Repeat("x", 65), "a b", "a,b", "é", `"`, "operator-", "operator-1"} {
 		if got := a.call(t, http.MethodGet, "/livez", "X-Request-Id", bad).header.Get("X-Request-Id"); got == bad || len(got) != 32 {
 			t.Errorf("the id %q came back as %q", bad, got)
 		}

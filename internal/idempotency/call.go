@@ -2,6 +2,10 @@ package idempotency
 
 import "orgd/internal/uuid"
 
+// OperatorPrefix begins the request ids of operators' changes. No client may choose such
+// an id.
+const OperatorPrefix = "operator-"
+
 // Call says who makes a change, and how a retry of the request is recognized.
 type Call struct {
 	AccountID uuid.UUID
