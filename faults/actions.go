@@ -222,7 +222,7 @@ func secondKeyRejected(ctx context.Context, e *episode) error {
 	return nil
 }
 
-// revocationReceived checks that the replicas receive changes of keys from the new
+// revocationReceived checks that the replicas receive changes to keys from the new
 // primary.
 func revocationReceived(ctx context.Context, e *episode) error {
 	if err := errors.Join(e.useSecondKey(ctx), e.revokeSecondKey(ctx)); err != nil {

@@ -18,7 +18,7 @@ type serverFlags struct {
 	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (default: no traces)."`
 	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
 	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (default: ${default})."`
-	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. Changes of keys normally take effect immediately; the TTL matters only if a change notification is lost. With 0s, every request looks up its key (default: ${default})."`
+	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. Changes to keys normally take effect immediately; the TTL matters only if a change notification is lost. With 0s, every request looks up its key (default: ${default})."`
 	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the stop signal, so that load balancers can stop sending requests (default: ${default})."`
 	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (default: ${default})."`
 }

@@ -46,7 +46,7 @@ func (w *keyWatch) run(ctx context.Context, url string, lock int64) error {
 			}
 			first = false
 			if !failing {
-				w.logger.Warn("not listening for key changes; a cached key is used until its TTL ends", "error", err)
+				w.logger.Warn("not listening for key changes; a cached key is used until its TTL expires", "error", err)
 			}
 			failing = true
 		},

@@ -43,7 +43,7 @@ func recordLost(ctx context.Context, logger *slog.Logger, repository *orgs.Repos
 	defer cancel()
 	err := repository.RecordLost(limited)
 	if err != nil {
-		logger.Warn("lost answers could not be recorded; until they are, a retry on another replica may create a duplicate organization", "error", err)
+		logger.Warn("it could not be recorded which clients got no response to a creation; until this succeeds, a retry on another replica may create a duplicate organization", "error", err)
 	}
 	return err == nil
 }

@@ -141,7 +141,7 @@ func (p *Pool) awaitTurn(ctx context.Context, lockID int64) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("wait for a turn: %w", ctx.Err())
+		return fmt.Errorf("wait for other calls that hold the same lock: %w", ctx.Err())
 	}
-	return fmt.Errorf("%w: other calls held the lock for %s", ErrUnavailable, turnLimit)
+	return fmt.Errorf("%w: other calls held the same lock for %s", ErrUnavailable, turnLimit)
 }

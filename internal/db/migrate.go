@@ -163,8 +163,9 @@ func (p *Pool) SchemaVersion(ctx context.Context) (int64, error) {
 }
 
 // SchemaFloor returns the schema version of the oldest release that can use the database.
-// It returns ErrMisconfigured if the version is missing although migrations are recorded:
-// the version table is then a copy, or somebody dropped orgd's tables.
+// Call it only if SchemaVersion is not 0. It returns ErrMisconfigured if the table
+// schema_floor does not exist: orgd_migrations was then copied from another database, or
+// somebody dropped orgd's other tables.
 func (p *Pool) SchemaFloor(ctx context.Context) (version int64, err error) {
 	err = p.Read(ctx, func(ctx context.Context, q Querier) error {
 		return q.QueryRow(ctx, "SELECT version FROM schema_floor").Scan(&version)

@@ -191,7 +191,7 @@ func (c *crowd) prepare(ch change) call {
 }
 
 // attempt makes the call, and repeats it if it has an Idempotency-Key. It then reads the
-// organization again.
+// organization again, unless the call creates one.
 func (c *crowd) attempt(made call) {
 	made.answer = c.send(made.change)
 	if made.key != "" {

@@ -123,7 +123,7 @@ var known = []struct {
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "The API key that you want to change has a higher rate limit than your own key. Use a key with at least the same rate limit."},
-	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would expire later than your own key. Set an expiresAt that is no later than your own key's expiry, or use a key that expires later."},
+	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would expire later than your own key. Use a key that expires later. If this call takes an expiresAt, you can also set one that is no later than your own key's expiry."},
 	{orgs.ErrUnavailable, codeUnavailable, temporarilyUnavailable}, // also apikeys.ErrUnavailable, which is the same error
 	{budget.ErrExhausted, codeUnavailable, temporarilyUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, temporarilyUnavailable},

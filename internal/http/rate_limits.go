@@ -109,6 +109,6 @@ func (s *Server) countFailure(c echo.Context, err error) error {
 
 func (s *Server) tooManyFailures() error {
 	s.cfg.Observer.ObserveLimited("failures")
-	return newError(codeRateLimited, "Too many requests from this address had no valid key. Fix the key. Wait for the number of seconds in the Retry-After header, then retry.").
+	return newError(codeRateLimited, "Too many requests from this address had no valid API key. Send a valid key. Without one, wait for the number of seconds in the Retry-After header before you retry.").
 		after(time.Second)
 }

@@ -472,7 +472,7 @@ END $$`)
 	lacks(t, b.dump(t), gone, later, "user_erasures ")
 }
 
-// User counts are right after an erasure that runs during removals, deletions and
+// User counts stay correct when an erasure runs during removals, deletions and
 // additions.
 func TestEraseUserAgainstOtherCalls(t *testing.T) {
 	t.Parallel()

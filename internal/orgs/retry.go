@@ -102,7 +102,7 @@ type openAnswer struct {
 	CallID  uuid.UUID
 	Owner   int64
 	Lost    bool
-	Trusted bool // the row is evidence that the answer was lost, see answersOpen
+	Trusted bool // the row is newer than PostgreSQL's last start or promotion (see answersOpen)
 }
 
 func (a *answers) takeOne(ctx context.Context, q db.Querier, c creation, all []openAnswer, seen *findings) error {

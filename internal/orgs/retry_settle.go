@@ -133,7 +133,7 @@ func (s *settles) write(ctx context.Context, batch []settling) (settled []int64,
 	}
 	settled, err = s.db.WriteEach(ctx, answerSettle, args)
 	if err != nil {
-		return nil, fmt.Errorf("settle: %w", err)
+		return nil, fmt.Errorf("settle the answers of creations: %w", err)
 	}
 	return settled, nil
 }

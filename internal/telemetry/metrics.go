@@ -101,7 +101,7 @@ func (m *Metrics) ObserveLimited(limit string) { m.limited.WithLabelValues(limit
 
 // WatchKeys adds metrics of the listener for key changes and of the key cache.
 func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fromDatabase uint64, remembered int)) {
-	m.gauge("orgd_key_listener_up", "1 while the server listens for changes of API keys. If 0, changes take effect after ORGD_KEY_CACHE_TTL.",
+	m.gauge("orgd_key_listener_up", "1 while the server listens for changes to API keys. If 0, changes take effect after ORGD_KEY_CACHE_TTL.",
 		func() float64 {
 			if listening() {
 				return 1
@@ -110,7 +110,7 @@ func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fro
 		})
 	m.gauge("orgd_keys_remembered", "API keys in the cache, valid or not.",
 		func() float64 { _, _, remembered := stats(); return float64(remembered) })
-	m.counter("orgd_keys_from_memory_total", "Verifications of API keys from the cache.",
+	m.counter("orgd_keys_from_memory_total", "Verifications of API keys answered from the cache.",
 		func() float64 { fromMemory, _, _ := stats(); return float64(fromMemory) })
 	m.counter("orgd_keys_from_database_total", "Verifications of API keys by a lookup in the database.",
 		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
