@@ -17,7 +17,7 @@ import (
 )
 
 // A consumer keeps a copy of an account up to date by the rules of docs/api.md. It knows
-// only the account's events, in order, unless it began with a walk over the lists.
+// only the account's events, in order, unless it began with the lists.
 type consumer struct {
 	read int64 // the last event that it has applied
 	orgs map[string]*heldOrg
@@ -112,9 +112,9 @@ func (c *consumer) applyToOrg(t testing.TB, e feedEvent) {
 			OrgID: e.OrgID, IsActive: true, CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorKeyID, CreatedByUserID: e.ActorUserID,
 		}}
 		c.orgs[e.OrgID] = o
-	case o == nil: // it was deleted since
+	case o == nil: // the organization was deleted since
 		return
-	case !readTime(t, e.OccurredAt).After(readTime(t, o.UpdatedAt)): // the walk has seen it
+	case !readTime(t, e.OccurredAt).After(readTime(t, o.UpdatedAt)): // begin has read the organization since
 		return
 	}
 	o.UpdatedAt = e.OccurredAt
@@ -175,26 +175,37 @@ func into(t testing.TB, object json.RawMessage, v any) {
 	}
 }
 
-// walk takes over everything that the API lists, as a consumer does that begins late. It
-// must have noted the position of the feed before.
-func (c *consumer) walk(t testing.TB, a *api, key string) {
+// begin takes over the organizations and keys that the API lists, as a program does that
+// begins late. It must have noted the position of the feed before. readMembers follows.
+func (c *consumer) begin(t testing.TB, a *api, key string) {
 	t.Helper()
 	c.orgs = map[string]*heldOrg{}
 	c.keys = a.listedKeys(t, key)
-	bearer := []string{"Authorization", "Bearer " + key}
 	for cursor := ""; ; {
-		entries, next := readOrgs(t, a.call(t, "GET", "/v1/orgs?limit=100"+cursor, bearer...))
+		entries, next := readOrgs(t, a.call(t, "GET", "/v1/orgs?limit=100"+cursor, "Authorization", "Bearer "+key))
 		for _, e := range entries {
-			o := &heldOrg{organization: e.org, members: map[string]listedMember{}}
-			for _, m := range a.call(t, "GET", "/v1/orgs/"+e.org.OrgID+"/users?limit=100", bearer...).members(t).Users {
-				o.members[m.AddedAt] = m
-			}
-			c.orgs[e.org.OrgID] = o
+			c.orgs[e.org.OrgID] = &heldOrg{organization: e.org, members: map[string]listedMember{}}
 		}
 		if next == "" {
 			return
 		}
 		cursor = "&cursor=" + next
+	}
+}
+
+// readMembers reads the members of the organizations of begin, which may have changed
+// since. It removes an organization that was deleted.
+func (c *consumer) readMembers(t testing.TB, a *api, key string) {
+	t.Helper()
+	for id, o := range c.orgs {
+		got := a.call(t, "GET", "/v1/orgs/"+id+"/users?limit=100", "Authorization", "Bearer "+key)
+		if got.status == 404 {
+			delete(c.orgs, id)
+			continue
+		}
+		for _, m := range got.members(t).Users {
+			o.members[m.AddedAt] = m
+		}
 	}
 }
 
@@ -235,7 +246,8 @@ func (c *consumer) isAt(t testing.TB, orgs map[string]*heldOrg, keys map[string]
 func (a *api) listed(t testing.TB, key string) (map[string]*heldOrg, map[string]apiKey) {
 	t.Helper()
 	c := newConsumer()
-	c.walk(t, a, key)
+	c.begin(t, a, key)
+	c.readMembers(t, a, key)
 	return c.orgs, c.keys
 }
 

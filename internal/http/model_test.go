@@ -425,4 +425,6 @@ func readTime(t testing.TB, s string) time.Time {
 // For rapid's report of what it drew.
 func (o *modelOrg) GoString() string { return o.OrgID + " " + o.OrgName }
 
+func (a *modelAccount) GoString() string { return a.id.String() }
+
 func (c *modelClient) GoString() string { return c.id.String() }
