@@ -31,11 +31,8 @@ func Codes() []string {
 	return all
 }
 
-// Exported for the encoder tests.
-var (
-	AppendString = appendString
-	AppendPage   = appendPage
-)
+// AppendPage is exported for the encoder tests.
+var AppendPage = appendPage
 
 // Unobserved counts nothing.
 type Unobserved struct{}
