@@ -18,10 +18,12 @@ import (
 var (
 	// ErrInvalidCursor means that the cursor is not from the account's feed.
 	ErrInvalidCursor = errors.New("events: invalid cursor")
-	// ErrCursorExpired means that the feed can no longer continue at the cursor: retention
-	// has deleted events after it, or the database is an older copy of the one that the
-	// cursor is from.
+	// ErrCursorExpired means that events after the cursor have been deleted because of
+	// their age.
 	ErrCursorExpired = errors.New("events: cursor expired")
+	// ErrCursorLost means that the event at the cursor does not exist: the database was
+	// restored to a state without it, or a standby without it was promoted.
+	ErrCursorLost = errors.New("events: event at the cursor is lost")
 	// ErrUnavailable means that the database is unavailable.
 	ErrUnavailable = db.ErrUnavailable
 )

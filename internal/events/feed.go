@@ -78,7 +78,7 @@ func parseCursor(accountID uuid.UUID, token string) (Place, error) {
 func scope(accountID uuid.UUID) []byte { return append([]byte("events\x00"), accountID[:]...) }
 
 // Read returns the events after a cursor. It gives positions to new events first. Errors:
-// ErrInvalidCursor, ErrCursorExpired, ErrUnavailable.
+// ErrInvalidCursor, ErrCursorExpired, ErrCursorLost, ErrUnavailable.
 func (r *Repository) Read(ctx context.Context, accountID uuid.UUID, p Params) (Page, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
 		return Page{}, fmt.Errorf("events: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
@@ -136,7 +136,7 @@ func (r *Repository) readOldest(ctx context.Context, accountID uuid.UUID, p Para
 		if err != nil {
 			return Page{}, err
 		}
-		if page, err = r.readAfter(ctx, accountID, at.removed, p); !errors.Is(err, ErrCursorExpired) {
+		if page, err = r.readAfter(ctx, accountID, at.removed, p); !errors.Is(err, ErrCursorExpired) && !errors.Is(err, ErrCursorLost) {
 			return page, err
 		}
 	}
@@ -163,6 +163,9 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 	})
 	if err != nil {
 		return Page{}, err
+	}
+	if page.Last == after && after.Position < last {
+		return Page{}, ErrCursorExpired // somebody has deleted rows by hand
 	}
 	page.HasMore = more || page.Last.Position < last
 	return page, nil
@@ -274,11 +277,14 @@ func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position in
 	return at, nil
 }
 
-// check returns ErrCursorExpired if the feed cannot continue at the place: events after
-// it are deleted, or another event is there.
+// check returns an error if the feed cannot continue at the place: events after it are
+// deleted, or another event is there.
 func (at feedState) check(after Place) error {
-	if at.place != after {
+	switch {
+	case at.place == after:
+		return nil
+	case after.Position < at.removed.Position:
 		return ErrCursorExpired
 	}
-	return nil
+	return ErrCursorLost
 }

@@ -14,6 +14,10 @@ type slots struct {
 	taken                   atomic.Int64
 }
 
+// newWaitingSlots returns the slots of the requests that wait. As with requests in flight,
+// an account gets at most half of them.
+func newWaitingSlots(l Limits) *slots { return &slots{all: int64(l.Waiting)} }
+
 func newSlots(l Limits) *slots {
 	return &slots{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
 }
@@ -75,6 +79,20 @@ func (s *Server) holdSlot(next echo.HandlerFunc) echo.HandlerFunc {
 		defer s.limits.inFlight.release(held)
 		return next(c)
 	}
+}
+
+// inFlight runs fn while the request holds a slot and the memory for an answer, like
+// holdSlot and reserve, for a handler that does not hold them all the time.
+func (s *Server) inFlight(c echo.Context, answer int64, fn func() error) error {
+	held := callerOf(c).buckets
+	if limit := s.limits.inFlight.acquire(held); limit != "" {
+		return s.tooManyInFlight(limit)
+	}
+	defer s.limits.inFlight.release(held)
+	if err := s.hold(c, answer); err != nil {
+		return err
+	}
+	return fn()
 }
 
 // acquireReceiving takes a slot for the time in which a body arrives. These slots are
