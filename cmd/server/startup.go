@@ -187,6 +187,7 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
 	})
+	s.metrics.WatchWaiting(s.http.Waiting)
 	return s
 }
 

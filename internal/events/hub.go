@@ -200,8 +200,8 @@ func (h *Hub) announce(ctx context.Context, accounts []uuid.UUID) error {
 }
 
 // Poll looks for new events of the accounts that have readers until ctx is done. It is for
-// changes of which no notification came. failed is called with each error.
-func (h *Hub) Poll(ctx context.Context, failed func(error)) {
+// changes of which no notification came. polled is called with the result of each poll.
+func (h *Hub) Poll(ctx context.Context, polled func(error)) {
 	every := time.NewTicker(pollEvery)
 	defer every.Stop()
 	for {
@@ -210,8 +210,8 @@ func (h *Hub) Poll(ctx context.Context, failed func(error)) {
 			return
 		case <-every.C:
 		}
-		if err := h.poll(ctx); err != nil && ctx.Err() == nil {
-			failed(err)
+		if err := h.poll(ctx); ctx.Err() == nil {
+			polled(err)
 		}
 	}
 }

@@ -143,6 +143,9 @@ func (s *Server) answerWoken(c echo.Context, w *waiting, account uuid.UUID, p ev
 	if err := s.stillAllowed(c); err != nil {
 		return false, err
 	}
+	if len(next.Events) > 0 {
+		s.cfg.Observer.ObserveFeedDelay(time.Since(next.Events[0].OccurredAt))
+	}
 	return true, s.writeEvents(c, next)
 }
 

@@ -29,9 +29,9 @@ type feedEvent struct {
 
 // feedPage is a page of the feed.
 type feedPage struct {
-	HasMore bool    `json:"hasMore"`
+	HasMore bool        `json:"hasMore"`
 	Events  []feedEvent `json:"events"`
-	Cursor  string  `json:"cursor"`
+	Cursor  string      `json:"cursor"`
 }
 
 // events returns a page of the feed. query starts with ? or is empty.

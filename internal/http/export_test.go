@@ -39,4 +39,5 @@ type Unobserved struct{}
 
 func (Unobserved) ObserveRequest(string, string, int, time.Duration) {}
 func (Unobserved) ObservePage(string, int)                           {}
+func (Unobserved) ObserveFeedDelay(time.Duration)                    {}
 func (Unobserved) ObserveLimited(string)                             {}

@@ -95,6 +95,9 @@ func (s *Server) inFlight(c echo.Context, answer int64, fn func() error) error {
 	return fn()
 }
 
+// Waiting returns how many requests wait for events.
+func (s *Server) Waiting() int64 { return s.limits.waiting.taken.Load() }
+
 // acquireReceiving takes a slot for the time in which a body arrives. These slots are
 // counted separately, so that slow senders do not take the slots of the account's other
 // requests.

@@ -98,6 +98,8 @@ type Observer interface {
 	ObserveRequest(route, method string, status int, took time.Duration)
 	// ObservePage records how many entries a page of a list has.
 	ObservePage(route string, entries int)
+	// ObserveFeedDelay records how long after a change a waiting request got its event.
+	ObserveFeedDelay(delay time.Duration)
 	// ObserveLimited counts a request that a limit rejected. limit is the limit's name.
 	ObserveLimited(limit string)
 }

@@ -46,10 +46,11 @@ func (s *Server) beginWait(c echo.Context) (*waiting, error) {
 }
 
 func (s *Server) tooManyWaiting(limit string) error {
-	s.cfg.Observer.ObserveLimited("waiting")
 	if limit == limitInFlight {
+		s.cfg.Observer.ObserveLimited("waiting")
 		return newError(codeUnavailable, temporarilyUnavailable)
 	}
+	s.cfg.Observer.ObserveLimited("waiting_account")
 	return newError(codeRateLimited, "This account has too many requests that wait for events. Use one for each reader, or send wait=0.").after(time.Second)
 }
 
