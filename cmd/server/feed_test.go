@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -85,5 +87,59 @@ func TestWaitHearsOfChanges(t *testing.T) {
 			!strings.Contains(string(metrics), "orgd_waiting_requests 0") {
 			t.Error("the metrics do not count the waits")
 		}
+	}
+}
+
+// A thousand readers of one account wait, and all get a change soon. They hold no
+// connection to the database and little memory. The test is not parallel: it measures
+// times.
+func TestThousandReaders(t *testing.T) { //nolint:paralleltest // see above
+	const readers = 1000
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	p := startProgram(t, buildServer(t), d.URL, "ORGD_RATE_LIMIT=0", "ORGD_ADMIN_ADDR=127.0.0.1:0")
+	r := &running{url: p.url}
+	cursor := r.feed(t, key, "?cursor=now").Cursor
+	before := residentMiB(t, p, "VmRSS")
+	request := fmt.Sprintf("GET /v1/events?wait=30&cursor=%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", cursor, key)
+	results := make(chan time.Time, readers)
+	for range readers {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			results <- time.Now()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			body, err := io.ReadAll(response.Body)
+			if err != nil || !strings.Contains(string(body), "org.created") {
+				t.Errorf("%s, %v", body, err)
+			}
+		}()
+		time.Sleep(2 * time.Millisecond) // the limits on requests in flight are for others
+	}
+	time.Sleep(2 * time.Second) // all have read the feed
+	more := residentMiB(t, p, "VmRSS") - before
+	r.createOrg(t, key)
+	changed := time.Now()
+	var delays []time.Duration
+	for range readers {
+		delays = append(delays, (<-results).Sub(changed))
+	}
+	slices.Sort(delays)
+	t.Logf("%.1f MiB more resident, median delay %s, p99 %s, last %s", more, delays[readers/2], delays[readers*99/100], delays[readers-1])
+	if more > 40 {
+		t.Errorf("%.1f MiB more resident", more)
+	}
+	if delays[readers-1] > 5*time.Second {
+		t.Errorf("the last delay is %s", delays[readers-1])
 	}
 }

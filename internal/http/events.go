@@ -101,52 +101,40 @@ func (s *Server) awaitEvents(c echo.Context, waiter *events.Waiter, account uuid
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	for {
-		woken := false
 		select {
 		case <-waiter.Woken(page.Last.Position):
-			woken = w.enter(timeout.C)
 		case <-timeout.C:
+			w.resume()
+			return s.writeEvents(c, page)
 		case <-s.stopped:
+			w.resume()
+			return s.writeEvents(c, page)
 		case <-w.gone():
 			return w.resume().Err()
 		}
-		if !woken {
-			w.resume()
-			return s.writeEvents(c, page)
-		}
 		p.Cursor = page.Cursor
-		sent, err := s.answerWoken(c, w, account, p, &page)
-		if sent || err != nil {
+		if page, err = s.cfg.Events.ReadTogether(w.resume(), account, p); err != nil {
 			return err
 		}
+		if isWorthSending(page) {
+			return s.writeAwaited(c, page)
+		}
+		w.pause()
 	}
 }
 
-// answerWoken reads the next page for a request that was woken, and sends it unless it is
-// empty.
-func (s *Server) answerWoken(c echo.Context, w *waiting, account uuid.UUID, p events.Params, page *events.Page) (sent bool, err error) {
-	defer w.leave()
-	ctx := w.resume()
-	if err := s.hold(c, eventPageAnswer); err != nil {
-		return false, err
-	}
-	next, err := s.cfg.Events.Read(ctx, account, p)
-	if err != nil {
-		return false, err
-	}
-	*page = next
-	if !isWorthSending(next) {
-		w.pause()
-		return false, nil
-	}
-	// The key may have been revoked during the wait.
+// writeAwaited writes a page after a wait, during which the key may have been revoked.
+func (s *Server) writeAwaited(c echo.Context, page events.Page) error {
 	if err := s.stillAllowed(c); err != nil {
-		return false, err
+		return err
 	}
-	if len(next.Events) > 0 {
-		s.cfg.Observer.ObserveFeedDelay(time.Since(next.Events[0].OccurredAt))
+	if err := s.hold(c, int64(page.Bytes+pageFrame)); err != nil {
+		return err
 	}
-	return true, s.writeEvents(c, next)
+	if len(page.Events) > 0 {
+		s.cfg.Observer.ObserveFeedDelay(time.Since(page.Events[0].OccurredAt))
+	}
+	return s.writeEvents(c, page)
 }
 
 // writeEvents writes a page of the feed.

@@ -260,7 +260,8 @@ func TestStopDuringTheWait(t *testing.T) {
 	w := a.wait(t, "?wait=30&cursor="+now)
 	begun := time.Now()
 	stop()
-	page, _ := w.page(t)
+	got := <-w.result
+	page := read[feedPage](t, got, http.StatusOK)
 	if took := time.Since(begun); len(page.Events) != 0 || page.Cursor != now || took > 5*time.Second {
 		t.Errorf("%+v after %s", page, took)
 	}

@@ -33,7 +33,6 @@ type limits struct {
 	receiving *slots
 	waiters   bucketsOf // requests that wait for events
 	waiting   *slots
-	woken     chan struct{}             // has an element for each request that is answered after a wait
 	memory    *budget.Budget[uuid.UUID] // shared among the accounts
 }
 
@@ -48,7 +47,6 @@ func newLimits(l Limits) *limits {
 		receiving: newSlots(l),
 		waiters:   newBuckets(),
 		waiting:   newWaitingSlots(l),
-		woken:     make(chan struct{}, wokenAtOnce),
 		memory:    budget.New[uuid.UUID](l.Memory, memoryWait),
 	}
 }

@@ -82,6 +82,7 @@ type Keys interface {
 // Events reads the events of every account. events.Repository documents each method.
 type Events interface {
 	Read(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error)
+	ReadTogether(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error)
 }
 
 // Authenticator verifies a key and returns whose it is. apikeys.Verifier documents the

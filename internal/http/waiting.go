@@ -11,10 +11,6 @@ import (
 	"orgd/internal/apikeys"
 )
 
-// wokenAtOnce is how many requests that were woken are answered at once. One change can
-// wake all that wait, and the connections and the memory are for other requests too.
-const wokenAtOnce = 8
-
 // waitedKey is the key of how long a request has waited.
 const waitedKey = "waited"
 
@@ -76,6 +72,9 @@ func (w *waiting) resume() context.Context {
 	w.cancel = cancel
 	w.c.SetRequest(w.c.Request().WithContext(ctx))
 	_ = http.NewResponseController(w.c.Response()).SetWriteDeadline(time.Now().Add(writeTimeout))
+	if w.server.stopping.Load() {
+		w.c.Response().Header().Set(echo.HeaderConnection, "close")
+	}
 	return ctx
 }
 
@@ -83,22 +82,6 @@ func (w *waiting) connection() context.Context { return w.c.Get(connectionKey).(
 
 // gone returns a channel that is closed when the client disconnects.
 func (w *waiting) gone() <-chan struct{} { return w.connection().Done() }
-
-// enter takes one of the places for requests that were woken. It returns false if the
-// wait ends first.
-func (w *waiting) enter(timeout <-chan time.Time) bool {
-	select {
-	case w.server.limits.woken <- struct{}{}:
-		return true
-	case <-timeout:
-	case <-w.server.stopped:
-	case <-w.gone():
-	}
-	return false
-}
-
-// leave returns the place of enter.
-func (w *waiting) leave() { <-w.server.limits.woken }
 
 func (w *waiting) end() {
 	w.cancel()
