@@ -29,7 +29,9 @@ DECLARE
     found bigint[];
 BEGIN
     more := false;
-    IF NOT EXISTS (SELECT FROM events WHERE account_id = account AND position IS NULL) THEN
+    -- With EXISTS, PostgreSQL would read the whole table if the statistics are from a time
+    -- before the events were numbered. ORDER BY makes it use events_unnumbered.
+    IF (SELECT id FROM events WHERE account_id = account AND position IS NULL ORDER BY id LIMIT 1) IS NULL THEN
         last_position := coalesce((SELECT f.last_position FROM feeds f WHERE f.account_id = account), 0);
         RETURN;
     END IF;

@@ -165,7 +165,7 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 		return Page{}, err
 	}
 	if page.Last == after && after.Position < last {
-		return Page{}, ErrCursorExpired // somebody has deleted rows by hand
+		return Page{}, ErrCursorExpired // all rows of the window were deleted by hand
 	}
 	page.HasMore = more || page.Last.Position < last
 	return page, nil
@@ -230,6 +230,9 @@ func (w window) read(ctx context.Context, q db.Querier, maxBytes int) (page Page
 		e, err := scan(rows)
 		if err != nil {
 			return Page{}, err
+		}
+		if !w.isFiltered() && e.Position != page.Last.Position+1 {
+			return Page{}, ErrCursorExpired // rows were deleted, by retention or by hand
 		}
 		if w.passes(&e) {
 			size := e.encodedSize()

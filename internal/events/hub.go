@@ -217,12 +217,13 @@ func (h *Hub) Poll(ctx context.Context, polled func(error)) {
 }
 
 // feedsMoved returns the accounts among $1 whose feed has, or will have, events after the
-// position in $2.
+// position in $2. PostgreSQL runs the subqueries for each account: with EXISTS, it could
+// read the events of all others first.
 const feedsMoved = `
 SELECT asked.account_id
 FROM unnest($1::uuid[], $2::bigint[]) AS asked (account_id, position)
-WHERE EXISTS (SELECT FROM events WHERE events.account_id = asked.account_id AND events.position IS NULL)
-   OR EXISTS (SELECT FROM feeds WHERE feeds.account_id = asked.account_id AND feeds.last_position <> asked.position)`
+WHERE (SELECT id FROM events WHERE events.account_id = asked.account_id AND events.position IS NULL ORDER BY id LIMIT 1) IS NOT NULL
+   OR (SELECT last_position FROM feeds WHERE feeds.account_id = asked.account_id) <> asked.position`
 
 func (h *Hub) poll(ctx context.Context) error {
 	accounts, positions := h.behind()
