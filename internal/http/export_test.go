@@ -31,15 +31,13 @@ func Codes() []string {
 	return all
 }
 
-// Exported for the encoder tests.
-var (
-	AppendString = appendString
-	AppendPage   = appendPage
-)
+// AppendPage is exported for the encoder tests.
+var AppendPage = appendPage
 
 // Unobserved counts nothing.
 type Unobserved struct{}
 
 func (Unobserved) ObserveRequest(string, string, int, time.Duration) {}
 func (Unobserved) ObservePage(string, int)                           {}
+func (Unobserved) ObserveFeedDelay(time.Duration)                    {}
 func (Unobserved) ObserveLimited(string)                             {}
