@@ -30,8 +30,8 @@ type heldOrg struct {
 	members map[string]listedMember // by addedAt; without a userId if the user was erased since
 }
 
-// feedEvent is an event as a consumer gets it.
-type feedEvent struct {
+// tableEvent is an event as a consumer gets it, and its place in the table.
+type tableEvent struct {
 	id                                                                 int64
 	Type, OrgID, UserID, APIKeyID, ActorKeyID, ActorUserID, OccurredAt string
 	Before, After                                                      json.RawMessage
@@ -41,8 +41,8 @@ func newConsumer() *consumer {
 	return &consumer{orgs: map[string]*heldOrg{}, keys: map[string]apiKey{}}
 }
 
-// events returns at most limit of the account's events after one, in order.
-func (a *api) events(t testing.TB, account uuid.UUID, after int64, limit int) []feedEvent {
+// tableEvents returns at most limit of the account's events after one, in order.
+func (a *api) tableEvents(t testing.TB, account uuid.UUID, after int64, limit int) []tableEvent {
 	t.Helper()
 	rows, err := a.Pool.Query(context.Background(), `
 SELECT id, type, coalesce('org_' || replace(org_id::text, '-', ''), ''), coalesce(user_id, ''), coalesce(api_key_id::text, ''),
@@ -54,7 +54,7 @@ LIMIT $3`, account, after, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e feedEvent, err error) {
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e tableEvent, err error) {
 		var at time.Time
 		err = row.Scan(&e.id, &e.Type, &e.OrgID, &e.UserID, &e.APIKeyID, &e.ActorKeyID, &e.ActorUserID, &at, &e.Before, &e.After)
 		e.OccurredAt = string(wire.AppendTime(nil, at))
@@ -72,13 +72,13 @@ const all = 1_000_000
 // follow applies at most limit further events.
 func (c *consumer) follow(t testing.TB, a *api, account uuid.UUID, limit int) {
 	t.Helper()
-	for _, e := range a.events(t, account, c.read, limit) {
+	for _, e := range a.tableEvents(t, account, c.read, limit) {
 		c.apply(t, e)
 		c.read = e.id
 	}
 }
 
-func (c *consumer) apply(t testing.TB, e feedEvent) {
+func (c *consumer) apply(t testing.TB, e tableEvent) {
 	t.Helper()
 	switch {
 	case e.OrgID != "":
@@ -97,7 +97,7 @@ type contents struct {
 	Roles      []string          `json:"roles"`
 }
 
-func (c *consumer) applyToOrg(t testing.TB, e feedEvent) {
+func (c *consumer) applyToOrg(t testing.TB, e tableEvent) {
 	t.Helper()
 	var before, after contents
 	into(t, e.Before, &before)
@@ -144,7 +144,7 @@ func (c *consumer) applyToOrg(t testing.TB, e feedEvent) {
 	o.UserCount = len(o.members)
 }
 
-func (c *consumer) applyToKey(t testing.TB, e feedEvent) {
+func (c *consumer) applyToKey(t testing.TB, e tableEvent) {
 	t.Helper()
 	k := c.keys[e.APIKeyID]
 	if e.Type == "api_key.created" {
@@ -276,7 +276,7 @@ func TestConsumerOfAnErasure(t *testing.T) {
 
 	// One consumer has stopped after each event.
 	var stopped []*consumer
-	for n := range len(a.events(t, a.account, 0, all)) + 1 {
+	for n := range len(a.tableEvents(t, a.account, 0, all)) + 1 {
 		c := newConsumer()
 		c.follow(t, a, a.account, n)
 		stopped = append(stopped, c)
@@ -301,7 +301,7 @@ func TestConsumerOfAnErasure(t *testing.T) {
 	if _, err := a.orgs.Erase(context.Background()); err != nil { // the deleted organization
 		t.Fatal(err)
 	}
-	for _, e := range a.events(t, a.account, 0, all) {
+	for _, e := range a.tableEvents(t, a.account, 0, all) {
 		if e.UserID == userOne || e.ActorUserID == userOne {
 			t.Errorf("%+v names the user", e)
 		}
@@ -317,7 +317,7 @@ func TestConsumerOfAnErasure(t *testing.T) {
 	// The number of members is right at every event, although one of them has no name.
 	c := newConsumer()
 	var counts []int
-	for _, e := range a.events(t, a.account, 0, all) {
+	for _, e := range a.tableEvents(t, a.account, 0, all) {
 		if c.apply(t, e); "/v1/orgs/"+e.OrgID == paths["again"] {
 			counts = append(counts, c.orgs[e.OrgID].UserCount)
 		}

@@ -91,7 +91,7 @@ func (m *model) areReplayed(account *modelAccount) {
 	}
 	c.laggard.isAt(m.t, account.held(), c.keys)
 	late := newConsumer()
-	events := m.events(m.t, account.id, 0, all)
+	events := m.tableEvents(m.t, account.id, 0, all)
 	for _, past := range c.past {
 		for len(events) > 0 && events[0].id <= past.read {
 			late.apply(m.t, events[0])
