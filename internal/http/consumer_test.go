@@ -6,22 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/jackc/pgx/v5"
-
-	"orgd/internal/uuid"
-	"orgd/internal/wire"
 )
 
 // A consumer keeps a copy of an account up to date by the rules of docs/api.md. It knows
-// only the account's events, in order, unless it began with the lists.
+// only GET /v1/events, unless it began with the lists.
 type consumer struct {
-	read int64 // the last event that it has applied
-	orgs map[string]*heldOrg
-	keys map[string]apiKey
+	cursor   string
+	position int // of the last event that it has applied
+	orgs     map[string]*heldOrg
+	keys     map[string]apiKey
 }
 
 // heldOrg is an organization as a consumer holds it. userCount is the number of members.
@@ -30,55 +26,49 @@ type heldOrg struct {
 	members map[string]listedMember // by addedAt; without a userId if the user was erased since
 }
 
-// tableEvent is an event as a consumer gets it, and its place in the table.
-type tableEvent struct {
-	id                                                                 int64
-	Type, OrgID, UserID, APIKeyID, ActorKeyID, ActorUserID, OccurredAt string
-	Before, After                                                      json.RawMessage
-}
-
 func newConsumer() *consumer {
 	return &consumer{orgs: map[string]*heldOrg{}, keys: map[string]apiKey{}}
-}
-
-// tableEvents returns at most limit of the account's events after one, in order.
-func (a *api) tableEvents(t testing.TB, account uuid.UUID, after int64, limit int) []tableEvent {
-	t.Helper()
-	rows, err := a.Pool.Query(context.Background(), `
-SELECT id, type, coalesce('org_' || replace(org_id::text, '-', ''), ''), coalesce(user_id, ''), coalesce(api_key_id::text, ''),
-  coalesce(actor_api_key_id::text, ''), coalesce(actor_user_id, ''), occurred_at, before, after
-FROM events
-WHERE account_id = $1 AND id > $2
-ORDER BY id
-LIMIT $3`, account, after, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e tableEvent, err error) {
-		var at time.Time
-		err = row.Scan(&e.id, &e.Type, &e.OrgID, &e.UserID, &e.APIKeyID, &e.ActorKeyID, &e.ActorUserID, &at, &e.Before, &e.After)
-		e.OccurredAt = string(wire.AppendTime(nil, at))
-		return e, err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }
 
 // all is more events than any test writes.
 const all = 1_000_000
 
 // follow applies at most limit further events.
-func (c *consumer) follow(t testing.TB, a *api, account uuid.UUID, limit int) {
+func (c *consumer) follow(t testing.TB, a *api, key string, limit int) {
 	t.Helper()
-	for _, e := range a.tableEvents(t, account, c.read, limit) {
-		c.apply(t, e)
-		c.read = e.id
+	for more := limit > 0; more; {
+		page := a.feed(t, key, c.cursor, min(limit, 100))
+		for _, e := range page.Events {
+			c.apply(t, e)
+			c.position = e.Position
+		}
+		c.cursor = page.Cursor
+		limit -= len(page.Events)
+		more = page.HasMore && limit > 0
 	}
 }
 
-func (c *consumer) apply(t testing.TB, e tableEvent) {
+// feed returns a page of the feed of the key's account. cursor is "" for the beginning.
+func (a *api) feed(t testing.TB, key, cursor string, limit int) feedPage {
+	t.Helper()
+	target := fmt.Sprint("/v1/events?limit=", limit)
+	if cursor != "" {
+		target += "&cursor=" + cursor
+	}
+	return read[feedPage](t, a.call(t, "GET", target, "Authorization", "Bearer "+key), 200)
+}
+
+// wholeFeed returns all events of the key's account.
+func (a *api) wholeFeed(t testing.TB, key string) (events []feedEvent) {
+	t.Helper()
+	for page := (feedPage{HasMore: true}); page.HasMore; {
+		page = a.feed(t, key, page.Cursor, 100)
+		events = append(events, page.Events...)
+	}
+	return events
+}
+
+func (c *consumer) apply(t testing.TB, e feedEvent) {
 	t.Helper()
 	switch {
 	case e.OrgID != "":
@@ -97,7 +87,7 @@ type contents struct {
 	Roles      []string          `json:"roles"`
 }
 
-func (c *consumer) applyToOrg(t testing.TB, e tableEvent) {
+func (c *consumer) applyToOrg(t testing.TB, e feedEvent) {
 	t.Helper()
 	var before, after contents
 	into(t, e.Before, &before)
@@ -109,7 +99,7 @@ func (c *consumer) applyToOrg(t testing.TB, e tableEvent) {
 		return
 	case e.Type == "org.created" && o == nil && after.OrgName != "":
 		o = &heldOrg{members: map[string]listedMember{}, organization: organization{
-			OrgID: e.OrgID, IsActive: true, CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorKeyID, CreatedByUserID: e.ActorUserID,
+			OrgID: e.OrgID, IsActive: true, CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorAPIKeyID, CreatedByUserID: e.ActorUserID,
 		}}
 		c.orgs[e.OrgID] = o
 	case o == nil: // the organization was deleted since
@@ -144,39 +134,36 @@ func (c *consumer) applyToOrg(t testing.TB, e tableEvent) {
 	o.UserCount = len(o.members)
 }
 
-func (c *consumer) applyToKey(t testing.TB, e tableEvent) {
+func (c *consumer) applyToKey(t testing.TB, e feedEvent) {
 	t.Helper()
 	k := c.keys[e.APIKeyID]
 	if e.Type == "api_key.created" {
-		k = apiKey{APIKeyID: e.APIKeyID, CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorKeyID}
+		k = apiKey{APIKeyID: e.APIKeyID, CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorAPIKeyID}
 	}
 	into(t, e.After, &k)
 	c.keys[e.APIKeyID] = k
 }
 
 // into sets the fields that the JSON object has. null removes a value.
-func into(t testing.TB, object json.RawMessage, v any) {
+func into(t testing.TB, object map[string]any, v any) {
 	t.Helper()
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(object, &fields); err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range fields {
-		if string(value) == "null" {
-			fields[name] = json.RawMessage(`""`) // every field that can be null is a string
+	fields := map[string]any{}
+	for name, value := range object {
+		if fields[name] = value; value == nil {
+			fields[name] = "" // every field that can be null is a string
 		}
 	}
-	object, err := json.Marshal(fields)
+	text, err := json.Marshal(fields)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(object, v); err != nil {
-		t.Fatalf("%v in %s", err, object)
+	if err := json.Unmarshal(text, v); err != nil {
+		t.Fatalf("%v in %s", err, text)
 	}
 }
 
 // begin takes over the organizations and keys that the API lists, as a program does that
-// begins late. It must have noted the position of the feed before. readMembers follows.
+// begins late. It must have taken the cursor of the feed before. readMembers follows.
 func (c *consumer) begin(t testing.TB, a *api, key string) {
 	t.Helper()
 	c.orgs = map[string]*heldOrg{}
@@ -235,10 +222,10 @@ func (a *api) listedKeys(t testing.TB, key string) map[string]apiKey {
 func (c *consumer) isAt(t testing.TB, orgs map[string]*heldOrg, keys map[string]apiKey) {
 	t.Helper()
 	if diff := cmp.Diff(orgs, c.orgs, cmp.AllowUnexported(heldOrg{}), cmpopts.EquateEmpty()); diff != "" {
-		t.Fatalf("at event %d, the consumer holds other organizations (-account +consumer):\n%s", c.read, diff)
+		t.Fatalf("at event %d, the consumer holds other organizations (-account +consumer):\n%s", c.position, diff)
 	}
 	if diff := cmp.Diff(keys, c.keys, cmpopts.EquateEmpty()); diff != "" {
-		t.Fatalf("at event %d, the consumer holds other keys (-account +consumer):\n%s", c.read, diff)
+		t.Fatalf("at event %d, the consumer holds other keys (-account +consumer):\n%s", c.position, diff)
 	}
 }
 
@@ -276,9 +263,9 @@ func TestConsumerOfAnErasure(t *testing.T) {
 
 	// One consumer has stopped after each event.
 	var stopped []*consumer
-	for n := range len(a.tableEvents(t, a.account, 0, all)) + 1 {
+	for n := range len(a.wholeFeed(t, a.key)) + 1 {
 		c := newConsumer()
-		c.follow(t, a, a.account, n)
+		c.follow(t, a, a.key, n)
 		stopped = append(stopped, c)
 	}
 	orgs, keys := a.listed(t, a.key)
@@ -291,23 +278,23 @@ func TestConsumerOfAnErasure(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n, c := range stopped {
-			c.follow(t, a, a.account, (n+pieces)%3)
+			c.follow(t, a, a.key, (n+pieces)%3)
 		}
 		c := newConsumer()
-		c.follow(t, a, a.account, all)
+		c.follow(t, a, a.key, all)
 		orgs, keys = a.listed(t, a.key)
 		c.isAt(t, orgs, keys)
 	}
 	if _, err := a.orgs.Erase(context.Background()); err != nil { // the deleted organization
 		t.Fatal(err)
 	}
-	for _, e := range a.tableEvents(t, a.account, 0, all) {
+	for _, e := range a.wholeFeed(t, a.key) {
 		if e.UserID == userOne || e.ActorUserID == userOne {
 			t.Errorf("%+v names the user", e)
 		}
 	}
 	for n, c := range stopped {
-		c.follow(t, a, a.account, all)
+		c.follow(t, a, a.key, all)
 		c.isAt(t, orgs, keys)
 		if t.Failed() {
 			t.Fatalf("stopped after %d events", n)
@@ -317,7 +304,7 @@ func TestConsumerOfAnErasure(t *testing.T) {
 	// The number of members is right at every event, although one of them has no name.
 	c := newConsumer()
 	var counts []int
-	for _, e := range a.tableEvents(t, a.account, 0, all) {
+	for _, e := range a.wholeFeed(t, a.key) {
 		if c.apply(t, e); "/v1/orgs/"+e.OrgID == paths["again"] {
 			counts = append(counts, c.orgs[e.OrgID].UserCount)
 		}
@@ -337,7 +324,7 @@ func TestConsumerOfKeys(t *testing.T) {
 	step := func(status int, method, target, body string) apiKey {
 		t.Helper()
 		k := a.do(t, method, target, body).apiKey(t, status)
-		c.follow(t, a, a.account, all)
+		c.follow(t, a, a.key, all)
 		orgs, keys := a.listed(t, a.key)
 		c.isAt(t, orgs, keys)
 		return k

@@ -22,9 +22,9 @@ type modelConsumers struct {
 
 // pastAccount is an account as it was when an event was its last.
 type pastAccount struct {
-	read int64
-	orgs map[string]*heldOrg
-	keys map[string]apiKey
+	position int
+	orgs     map[string]*heldOrg
+	keys     map[string]apiKey
 }
 
 func newModelConsumers() modelConsumers {
@@ -52,14 +52,14 @@ func (a *modelAccount) manager() *modelClient { return a.clients[len(a.clients)-
 func (m *model) areFollowed() {
 	for _, account := range m.accounts {
 		c := &account.consumers
-		before := c.follower.read
-		if c.follower.follow(m.t, m.api, account.id, all); c.keys == nil {
+		before := c.follower.position
+		if c.follower.follow(m.t, m.api, account.manager().key, all); c.keys == nil {
 			c.keys = m.listedKeys(m.t, account.manager().key)
 		}
 		held := account.held()
 		c.follower.isAt(m.t, held, c.keys)
-		if c.follower.read > before {
-			c.past = append(c.past, pastAccount{c.follower.read, held, c.keys})
+		if c.follower.position > before {
+			c.past = append(c.past, pastAccount{c.follower.position, held, c.keys})
 		}
 	}
 }
@@ -91,11 +91,11 @@ func (m *model) areReplayed(account *modelAccount) {
 	}
 	c.laggard.isAt(m.t, account.held(), c.keys)
 	late := newConsumer()
-	events := m.tableEvents(m.t, account.id, 0, all)
+	events := m.wholeFeed(m.t, account.manager().key)
 	for _, past := range c.past {
-		for len(events) > 0 && events[0].id <= past.read {
+		for len(events) > 0 && events[0].Position <= past.position {
 			late.apply(m.t, events[0])
-			late.read, events = events[0].id, events[1:]
+			late.position, events = events[0].Position, events[1:]
 		}
 		for _, o := range account.deleted {
 			delete(past.orgs, o.OrgID)
@@ -113,7 +113,7 @@ func (m *model) consume(t *rapid.T) {
 	}
 	c, key := &account.consumers, account.manager().key
 	c.laggard = newConsumer()
-	c.laggard.read = c.follower.read // the newest event
+	c.laggard.cursor = m.feed(m.t, key, "now", 1).Cursor
 	c.begins = []func(){
 		func() { c.laggard.begin(m.t, m.api, key) },
 		func() { c.laggard.readMembers(m.t, m.api, key) },
@@ -128,7 +128,7 @@ func (m *model) lag(account *modelAccount, limit int) {
 		c.begins = c.begins[1:]
 		return
 	}
-	c.laggard.follow(m.t, m.api, account.id, limit)
+	c.laggard.follow(m.t, m.api, account.manager().key, limit)
 }
 
 // changeKeys changes the keys of an account that no client uses. Which changes are allowed
