@@ -278,7 +278,9 @@ func TestConsumerOfAnErasure(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n, c := range stopped {
-			c.follow(t, a, a.key, (n+pieces)%3)
+			if (n+pieces)%4 == 0 {
+				c.follow(t, a, a.key, 3)
+			}
 		}
 		c := newConsumer()
 		c.follow(t, a, a.key, all)
