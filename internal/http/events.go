@@ -65,6 +65,9 @@ func (s *Server) listEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if prefersStream(c.Request().Header) {
+		return s.streamEvents(c, p)
+	}
 	account := callerOf(c).AccountID
 	var waiter *events.Waiter
 	if wait > 0 {

@@ -57,6 +57,13 @@ func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 	}
 }
 
+// release gives up what the request holds.
+func (s *Server) release(c echo.Context) {
+	if h, ok := c.Get(holdKey).(*hold); ok {
+		h.Set(0)
+	}
+}
+
 // hold makes the request hold at least the given number of bytes.
 func (s *Server) hold(c echo.Context, bytes int64) error {
 	h := c.Get(holdKey).(*hold)

@@ -29,7 +29,7 @@ type route struct {
 	scope   apikeys.Scope // the scope that a key needs, or open
 	answer  int64         // the size of the largest response, in bytes; 0 if the route is open
 	handler echo.HandlerFunc
-	// waits is true for a route whose requests may wait. Its handler takes the slot and
+	// waits is true for the feed, whose requests may wait. Its handler takes the slot and
 	// the memory itself, because a waiting request holds none.
 	waits bool
 }
@@ -81,10 +81,11 @@ func (s *Server) register() {
 			if r.method != http.MethodGet {
 				guards = append(guards, s.receive(r.answer))
 			}
-			if !r.waits {
-				guards = append(guards, s.holdSlot, s.reserve(r.answer))
+			if r.waits {
+				guards = append(guards, offerEvents)
+			} else {
+				guards = append(guards, s.holdSlot, s.reserve(r.answer), offerJSON)
 			}
-			guards = append(guards, offerJSON)
 		}
 		s.echo.Add(r.method, r.path, r.handler, guards...)
 		if r.method == http.MethodGet {

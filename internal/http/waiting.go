@@ -54,9 +54,7 @@ func (s *Server) tooManyWaiting(limit string) error {
 func (w *waiting) pause() {
 	w.since = time.Now()
 	w.cancel()
-	if h, ok := w.c.Get(holdKey).(*hold); ok {
-		h.Set(0)
-	}
+	w.server.release(w.c)
 	// net/http cancels a request whose read deadline passes. Both deadlines are absolute,
 	// from before the wait. A test's recorder has none.
 	connection := http.NewResponseController(w.c.Response())
