@@ -33,11 +33,12 @@ var mayImport = map[string][]string{
 	"internal/idempotency":       {"internal/db", "internal/uuid"},
 	"internal/apikeys":           {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/orgs":              {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
+	"internal/events":            {"internal/db", "internal/uuid", "internal/cursor"},
 	"internal/seed":              {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":         {},
 	"internal/budget":            {},
-	"internal/wire":              {"internal/accounts", "internal/apikeys", "internal/uuid"},
-	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/wire"},
+	"internal/wire":              {"internal/accounts", "internal/apikeys", "internal/events", "internal/uuid"},
+	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/events", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/wire"},
 }
 
 // onlyIn lists the only packages that may import a library. An upgrade of the library

@@ -2,9 +2,8 @@
 -- The audit trail: one row for each change, written in the same transaction.
 --
 -- Each change of an organization locks the organization's row first, so the ids of its
--- events have the order of its changes. position is reserved for a future feed of an
--- account's events, and is NULL until that exists. It is to be assigned only to committed
--- events, so that no event appears later with a smaller position.
+-- events have the order of its changes. position is the event's place in the feed of its
+-- account. It is NULL until somebody reads the feed; see events_number_1.
 CREATE TABLE events (
     account_id       uuid        NOT NULL,
     id               bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -32,6 +31,7 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_by_position ON events (account_id, position) WHERE position IS NOT NULL;
 CREATE INDEX events_by_org ON events (account_id, org_id, id);
 CREATE INDEX events_by_api_key ON events (account_id, api_key_id, id) WHERE api_key_id IS NOT NULL;
+CREATE INDEX events_unnumbered ON events (account_id, id) WHERE position IS NULL;
 -- The next two indexes find the events that name a user, to erase the user.
 CREATE INDEX events_by_user ON events (account_id, user_id, id) WHERE user_id IS NOT NULL;
 CREATE INDEX events_by_actor_user ON events (account_id, actor_user_id, id) WHERE actor_user_id IS NOT NULL;

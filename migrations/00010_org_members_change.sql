@@ -1,4 +1,9 @@
 -- +goose Up
+-- Returns a time in the API's format, for the contents of an event.
+CREATE FUNCTION api_time(moment timestamptz) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN replace(to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z');
+
 -- Adds members, each with a different added_at, sets the roles of members, and removes
 -- members. Users who are already in the requested state are left unchanged. No user may
 -- be given twice.
@@ -8,7 +13,9 @@
 -- outcome other than changed leaves everything as it was.
 --
 -- The version rises by one for each user who is added, updated or removed, because each
--- of them has an event.
+-- of them has an event. The event of a new member happens at the member's added_at. All
+-- later events of the membership repeat it. They name the membership by it when the user
+-- has been erased from the events.
 -- +goose StatementBegin
 CREATE FUNCTION org_members_change_1(
     account uuid, org uuid, versions bigint[],
@@ -28,6 +35,7 @@ DECLARE
     kept   record;
     held   text[] := '{}'; -- the current roles of each of add_users; NULL for a user who is not a member
     moment timestamptz;
+    since  timestamptz; -- the added_at of a member who is removed
     one    text;
 BEGIN
     SELECT version, is_active, user_count, created_at, updated_at INTO kept
@@ -62,13 +70,14 @@ BEGIN
     moment := greatest(clock_timestamp(), kept.updated_at);
     FOREACH one IN ARRAY coalesce(remove_users, '{}') LOOP
         DELETE FROM org_members WHERE account_id = account AND org_id = org AND user_id = one
-        RETURNING roles INTO member_roles;
+        RETURNING roles, added_at INTO member_roles, since;
         CONTINUE WHEN NOT FOUND;
         removed := removed + 1;
         moment := moment + interval '1 microsecond';
         INSERT INTO events (account_id, type, org_id, user_id, before, actor_api_key_id, actor_user_id, request_id, occurred_at)
         VALUES (account, 'org.member_removed', org, one,
-            CASE WHEN member_roles = '{}' THEN '{}' ELSE jsonb_build_object('roles', member_roles) END,
+            CASE WHEN member_roles = '{}' THEN jsonb_build_object('addedAt', api_time(since))
+                ELSE jsonb_build_object('addedAt', api_time(since), 'roles', member_roles) END,
             actor_key, actor_user, request, moment);
     END LOOP;
     users := kept.user_count - removed + added;
@@ -92,7 +101,8 @@ BEGIN
             RETURNING added_at INTO member_added_at;
             INSERT INTO events (account_id, type, org_id, user_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
             VALUES (account, 'org.member_updated', org, one,
-                jsonb_build_object('roles', string_to_array(held[place], ',')), jsonb_build_object('roles', member_roles),
+                jsonb_build_object('addedAt', api_time(member_added_at), 'roles', string_to_array(held[place], ',')),
+                jsonb_build_object('roles', member_roles),
                 actor_key, actor_user, request, moment);
         ELSIF place = cardinality(held) THEN
             SELECT added_at INTO member_added_at FROM org_members
@@ -117,3 +127,4 @@ $$;
 
 -- +goose Down
 DROP FUNCTION org_members_change_1(uuid, uuid, bigint[], text[], text[], text[], uuid, text, text);
+DROP FUNCTION api_time(timestamptz);

@@ -43,7 +43,9 @@ $$;
 -- is true when nothing is left.
 --
 -- Each organization that the user was a member of or had created gets one event,
--- org.user_erased, which does not name the user.
+-- org.user_erased, which does not name the user. A reader of the events that holds the
+-- user needs to know what to remove: before has the added_at of the membership that
+-- ended, and after says if the creator was removed.
 -- +goose StatementBegin
 CREATE FUNCTION user_erase_1(account uuid, erased text, most integer, OUT done boolean)
     LANGUAGE plpgsql AS $$
@@ -51,6 +53,8 @@ DECLARE
     wanted  user_erasures;
     found_in uuid[];
     left_by  uuid[];
+    since    timestamptz[]; -- the added_at of the user in each of left_by
+    made_by  uuid[];
     changed  uuid[];
     marked   bigint[];
     moment   timestamptz;
@@ -71,11 +75,11 @@ BEGIN
         -- The organizations may have changed before they were locked, so they are read
         -- again.
         PERFORM FROM orgs WHERE account_id = account AND org_id = ANY (found_in) ORDER BY org_id FOR NO KEY UPDATE;
-        left_by := ARRAY(
-            SELECT org_id FROM org_members WHERE account_id = account AND org_id = ANY (found_in) AND user_id = erased);
-        changed := ARRAY(
-            SELECT org_id FROM orgs
-            WHERE account_id = account AND org_id = ANY (found_in) AND (org_id = ANY (left_by) OR created_by_user_id = erased));
+        SELECT coalesce(array_agg(org_id), '{}'), array_agg(added_at) INTO left_by, since
+        FROM org_members WHERE account_id = account AND org_id = ANY (found_in) AND user_id = erased;
+        made_by := ARRAY(
+            SELECT org_id FROM orgs WHERE account_id = account AND org_id = ANY (found_in) AND created_by_user_id = erased);
+        changed := left_by || made_by;
         moment := clock_timestamp();
         DELETE FROM org_members WHERE account_id = account AND org_id = ANY (left_by) AND user_id = erased;
         UPDATE orgs
@@ -90,8 +94,12 @@ BEGIN
         ORDER BY created_at, key_digest FOR UPDATE;
         UPDATE idempotency_keys SET result = jsonb_set(result, '{Result,CreatedByUserID}', '""')
         WHERE account_id = account AND org_id = ANY (changed) AND result #>> '{Result,CreatedByUserID}' = erased;
-        INSERT INTO events (account_id, type, org_id, actor_api_key_id, request_id, occurred_at)
-        SELECT account, 'org.user_erased', org_id, wanted.actor_key, wanted.request_id, updated_at
+        INSERT INTO events (account_id, type, org_id, before, after, actor_api_key_id, request_id, occurred_at)
+        SELECT account, 'org.user_erased', org_id,
+            CASE WHEN org_id = ANY (left_by) THEN jsonb_build_object('addedAt', api_time(since[array_position(left_by, org_id)]))
+                ELSE '{}' END,
+            CASE WHEN org_id = ANY (made_by) THEN jsonb_build_object('createdByUserId', NULL) ELSE '{}' END,
+            wanted.actor_key, wanted.request_id, updated_at
         FROM orgs WHERE account_id = account AND org_id = ANY (changed)
         ORDER BY org_id;
         RETURN;

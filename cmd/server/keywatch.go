@@ -9,11 +9,14 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/db"
+	"orgd/internal/events"
 )
 
-// keyWatch keeps the key cache up to date with the database.
+// keyWatch keeps the key cache up to date with the database, and wakes the readers of the
+// feed when another server has changed something.
 type keyWatch struct {
 	keys      *apikeys.Verifier
+	hub       *events.Hub
 	logger    *slog.Logger
 	listening atomic.Bool
 }
@@ -28,16 +31,19 @@ func (w *keyWatch) run(ctx context.Context, url string, lock int64) error {
 	defer giveUp(nil)
 	first, failing := true, false // failing: the loss was already logged
 	err := db.Listener{
-		URL:     url,
-		Channel: apikeys.ChangesChannel,
-		Lock:    lock,
+		URL: url,
+		Heard: map[string]func(string){
+			apikeys.ChangesChannel: w.keys.Forget,
+			events.Channel:         w.hub.Heard,
+		},
+		Lock: lock,
 		Began: func() {
 			w.keys.ForgetAll()
+			w.hub.WakeAll()
 			w.listening.Store(true)
 			first, failing = false, false
 			w.logger.Info("listening for key changes")
 		},
-		Heard: w.keys.Forget,
 		Lost: func(err error) {
 			w.listening.Store(false)
 			if first && errors.Is(err, db.ErrMisconfigured) {

@@ -15,6 +15,7 @@ type limitFlags struct {
 	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; requests beyond the limit get 503; 0 for no limit (default: ${default})."`
 	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight per account; requests beyond the limit get 429; 0 for no fixed limit. An account also gets at most half of the part of ORGD_MAX_IN_FLIGHT that other accounts do not use (default: ${default})."`
 	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight per key; requests beyond the limit get 429; 0 for no limit (default: ${default})."`
+	MaxWaiting            int       `env:"ORGD_MAX_WAITING" default:"2000" placeholder:"N" help:"Maximum number of requests that wait for events; requests beyond the limit get 503; 0 for no limit. An account gets at most half of the part that other accounts do not use, and 429 beyond that (default: ${default})."`
 	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys per account; requests to create more get 409; 0 for no limit (default: ${default})."`
 	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies; one account gets at most half of it. Requests beyond the limit get 503; 0 for no limit (default: ${default})."`
 	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (default: none)."`
@@ -24,6 +25,9 @@ type limitFlags struct {
 func (f limitFlags) Validate() error {
 	if f.MaxInFlight < 0 || f.MaxInFlightPerAccount < 0 || f.MaxInFlightPerKey < 0 {
 		return errors.New("ORGD_MAX_IN_FLIGHT, ORGD_MAX_IN_FLIGHT_PER_ACCOUNT and ORGD_MAX_IN_FLIGHT_PER_KEY must be 0 or more")
+	}
+	if f.MaxWaiting < 0 {
+		return fmt.Errorf("ORGD_MAX_WAITING is %d; it must be 0 or more", f.MaxWaiting)
 	}
 	if f.MaxKeysPerAccount < 0 {
 		return fmt.Errorf("ORGD_MAX_KEYS_PER_ACCOUNT is %d; it must be 0 or more", f.MaxKeysPerAccount)
@@ -74,6 +78,7 @@ func (f limitFlags) limits(rates rateFlags) orgdhttp.Limits {
 		InFlight:           f.MaxInFlight,
 		InFlightPerAccount: f.MaxInFlightPerAccount,
 		InFlightPerKey:     f.MaxInFlightPerKey,
+		Waiting:            f.MaxWaiting,
 		Failures:           failures,
 		Memory:             int64(f.MemoryBudget),
 	}

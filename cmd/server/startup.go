@@ -13,6 +13,7 @@ import (
 	"orgd"
 	"orgd/internal/apikeys"
 	"orgd/internal/db"
+	"orgd/internal/events"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/telemetry"
@@ -146,6 +147,7 @@ type service struct {
 	bound         listeners
 	metrics       *telemetry.Metrics
 	organizations *orgs.Repository
+	hub           *events.Hub
 	usage         *apikeys.Usage
 	watch         *keyWatch
 	http          *orgdhttp.Server
@@ -156,17 +158,24 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 	pool := ready.pool
 	usage := apikeys.NewUsage(pool)
 	keys := apikeys.NewRepository(pool).WithLimits(apikeys.Limits{KeysPerAccount: cfg.maxKeys, RateLimit: int32(cfg.limits.PerKey.PerSecond)})
+	hub := events.NewHub(pool)
+	organizations := orgs.NewRepository(pool)
+	organizations.OnChange(hub.Changed)
+	keys.OnChange(hub.Changed)
 	s := &service{
 		cfg: cfg, pool: pool, bound: bound,
-		organizations: orgs.NewRepository(pool),
+		organizations: organizations,
+		hub:           hub,
 		usage:         usage,
-		watch:         &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), logger: cfg.logger},
+		watch:         &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), hub: hub, logger: cfg.logger},
 		apiURL:        publicURL(cfg.publicURL, bound.public.Addr()),
 	}
 	s.metrics = s.newMetrics(ready)
 	s.http = orgdhttp.New(orgdhttp.Config{
 		Orgs:        s.organizations,
 		Keys:        keys,
+		Events:      events.NewRepository(pool),
+		Hub:         hub,
 		Auth:        s.watch.keys,
 		Limits:      cfg.limits,
 		Proxies:     cfg.proxies,
@@ -180,6 +189,7 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
 	})
+	s.metrics.WatchWaiting(s.http.Waiting)
 	return s
 }
 
@@ -218,6 +228,14 @@ func (s *service) start(ctx context.Context) *errgroup.Group {
 	workers.Go(func() error { return s.http.ServeAdmin(lastCtx, s.bound.admin, s.metrics.Handler()) })
 	workers.Go(func() error {
 		return s.watch.run(lastCtx, cmp.Or(cfg.directURL, cfg.databaseURL), s.organizations.Owner())
+	})
+	workers.Go(func() error {
+		s.hub.Announce(lastCtx)
+		return nil
+	})
+	workers.Go(func() error {
+		keepPolling(lastCtx, cfg.logger, s.hub)
+		return nil
 	})
 	workers.Go(func() error {
 		keepRecordingLost(lastCtx, cfg.logger, s.organizations)

@@ -216,7 +216,7 @@ func listenOnce(t *testing.T, url string) (err error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	failed := db.Listener{URL: url, Channel: "test", Began: cancel, Lost: func(lost error) { err = lost; cancel() }}.Run(ctx)
+	failed := db.Listener{URL: url, Began: cancel, Lost: func(lost error) { err = lost; cancel() }}.Run(ctx)
 	if failed != nil {
 		t.Fatal(failed)
 	}

@@ -68,8 +68,9 @@ BEGIN
             -- account_id, org_id and created_at never change.
             ('orgs',             'SELECT, INSERT, DELETE, UPDATE (org_name, org_name_folded, is_active, metadata, external_id, user_count, updated_at, version, revision, created_by_user_id)'),
             ('org_members',      'SELECT, INSERT, DELETE, UPDATE (roles, org_activity)'),
-            -- The server erases contents, but cannot read them.
-            ('events',           'INSERT, SELECT (account_id, id, org_id, user_id, actor_user_id), UPDATE (before, after, user_id, actor_user_id)'),
+            -- The feed gives events their positions. Erasures overwrite contents.
+            ('events',           'SELECT, INSERT, UPDATE (position, before, after, user_id, actor_user_id)'),
+            ('feeds',            'SELECT, INSERT, UPDATE (last_position)'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE'),
             ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE'),
             -- FOR UPDATE requires UPDATE on some column.

@@ -25,6 +25,7 @@ var owned = []struct{ table, key string }{
 	{"org_members", "org_id, user_id"},
 	{"orgs", "org_id"},
 	{"events", "id"},
+	{"feeds", "account_id"},
 	{"api_keys", "id"},
 }
 

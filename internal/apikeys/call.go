@@ -60,7 +60,7 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, reque
 		}
 		return key, err
 	}
-	share := r.db.For(c.AccountID).InTurn(turnOf(c.AccountID))
+	share := r.db.For(c.AccountID).AfterWrite(func() { r.changed(c.AccountID) }).InTurn(turnOf(c.AccountID))
 	if c.IdempotencyKey == "" {
 		err = share.WriteTx(ctx, func(ctx context.Context, q db.Querier) (err error) {
 			changed.APIKey, err = inTurn(ctx, q)

@@ -17,7 +17,8 @@ const (
 )
 
 // writeEvent records a change of a key in the transaction of the change. from is zero for
-// a new key. An update that changes nothing is not recorded.
+// a new key, whose event happens at its CreatedAt. An update that changes nothing is not
+// recorded.
 func (c Call) writeEvent(ctx context.Context, q db.Querier, kind string, from, to APIKey) error {
 	before, after, err := differences(from, to)
 	if err != nil {
@@ -26,12 +27,18 @@ func (c Call) writeEvent(ctx context.Context, q db.Querier, kind string, from, t
 	if kind == eventUpdated && string(before) == string(after) { // both are empty
 		return nil
 	}
-	_, err = q.Exec(ctx, apiKeyEvent, c.AccountID, kind, to.ID, string(before), string(after), db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID)
+	var at time.Time // zero for the time of the statement
+	if kind == eventCreated {
+		at = to.CreatedAt
+	}
+	_, err = q.Exec(ctx, apiKeyEvent, c.AccountID, kind, to.ID, string(before), string(after),
+		db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID, db.OrNull(at))
 	return err
 }
 
 // differences returns the fields in which two records differ, as JSON under their names
-// in the API. Like the API, it omits fields without a value.
+// in the API. A field that had or has no value is null. For a new key, before is empty,
+// and after omits fields without a value.
 func differences(from, to APIKey) (before, after []byte, err error) {
 	was, err := eventFields(from)
 	if err != nil {
@@ -47,6 +54,10 @@ func differences(from, to APIKey) (before, after []byte, err error) {
 			delete(is, name)
 		}
 	}
+	if from.ID == to.ID {
+		addMissing(is, was)
+		addMissing(was, is)
+	}
 	if before, err = json.Marshal(was); err != nil {
 		return nil, nil, err
 	}
@@ -54,16 +65,26 @@ func differences(from, to APIKey) (before, after []byte, err error) {
 	return before, after, err
 }
 
+// addMissing adds a null for each field that only the other record has.
+func addMissing(fields, other map[string]json.RawMessage) {
+	for name := range other {
+		if _, ok := fields[name]; !ok {
+			fields[name] = json.RawMessage("null")
+		}
+	}
+}
+
 // eventFields returns the fields that a caller can set or that can change, except those
 // without a value.
 func eventFields(k APIKey) (fields map[string]json.RawMessage, err error) {
 	text, err := json.Marshal(struct {
 		Description string    `json:"description,omitzero"`
+		Hint        string    `json:"hint,omitzero"`
 		Scopes      []Scope   `json:"scopes,omitempty"`
 		RateLimit   *int32    `json:"rateLimit,omitzero"`
 		ExpiresAt   eventTime `json:"expiresAt,omitzero"`
 		RevokedAt   eventTime `json:"revokedAt,omitzero"`
-	}{k.Description, k.Scopes, k.RateLimit, eventTime(k.ExpiresAt), eventTime(k.RevokedAt)})
+	}{k.Description, k.Hint, k.Scopes, k.RateLimit, eventTime(k.ExpiresAt), eventTime(k.RevokedAt)})
 	if err != nil {
 		return nil, err
 	}

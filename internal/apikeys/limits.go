@@ -18,7 +18,9 @@ type Limits struct {
 }
 
 // WithLimits returns a repository with limits.
-func (r *Repository) WithLimits(l Limits) *Repository { return &Repository{db: r.db, limits: l} }
+func (r *Repository) WithLimits(l Limits) *Repository {
+	return &Repository{db: r.db, limits: l, changed: r.changed}
+}
 
 // checkKeyLimit returns ErrTooMany if the account has the maximum number of active keys.
 // The count is exact, because it is read in the account's turn.

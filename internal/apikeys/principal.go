@@ -17,11 +17,12 @@ const (
 	MembersWrite Scope = "members:write"
 	UsersErase   Scope = "users:erase"
 	KeysManage   Scope = "keys:manage"
+	EventsRead   Scope = "events:read"
 	ActAsUser    Scope = "act-as-user"
 )
 
 // Scopes lists every scope.
-var Scopes = []Scope{OrgsRead, OrgsWrite, OrgsDelete, MembersWrite, UsersErase, KeysManage, ActAsUser}
+var Scopes = []Scope{OrgsRead, OrgsWrite, OrgsDelete, MembersWrite, UsersErase, KeysManage, EventsRead, ActAsUser}
 
 // Principal is the identity of a request. It can access only what belongs to AccountID.
 type Principal struct {

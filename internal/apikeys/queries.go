@@ -145,10 +145,10 @@ FROM api_keys
 WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isActive
 
 // apiKeyEvent runs in the account's turn, so the ids of a key's events have the order of
-// its changes.
+// its changes. $9 is NULL for the time of the statement.
 const apiKeyEvent = `
 INSERT INTO events (account_id, type, api_key_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, statement_timestamp())`
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, statement_timestamp()))`
 
 const apiKeyRevoke = `
 UPDATE api_keys

@@ -15,12 +15,19 @@ import (
 
 // Repository stores keys in PostgreSQL.
 type Repository struct {
-	db     *db.Pool
-	limits Limits
+	db      *db.Pool
+	limits  Limits
+	changed func(accountID uuid.UUID)
 }
 
 // NewRepository returns a repository on the pool, without limits.
-func NewRepository(pool *db.Pool) *Repository { return &Repository{db: pool} }
+func NewRepository(pool *db.Pool) *Repository {
+	return &Repository{db: pool, changed: func(uuid.UUID) {}}
+}
+
+// OnChange sets the function that is called after each change of an account's keys. Call
+// it before the repository is used.
+func (r *Repository) OnChange(changed func(accountID uuid.UUID)) { r.changed = changed }
 
 // ListParams select a page of an account's keys.
 type ListParams struct {

@@ -265,7 +265,7 @@ func TestNothingListens(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var listenErr error
-	listener := db.Listener{URL: u.String(), Channel: "c", Lost: func(err error) { listenErr = err; cancel() }}
+	listener := db.Listener{URL: u.String(), Lost: func(err error) { listenErr = err; cancel() }}
 	if err := listener.Run(ctx); err != nil {
 		t.Fatal(err)
 	}

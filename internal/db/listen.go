@@ -21,18 +21,18 @@ const (
 	longestWait  = 3 * time.Second
 )
 
-// Listener receives the notifications of one channel, on its own connection.
+// Listener receives the notifications of channels, on its own connection.
 type Listener struct {
-	URL     string
-	Channel string // without quotes
+	URL string
+	// Heard has, for each channel, the function that is called with the payload of each
+	// notification. The names of channels are without quotes.
+	Heard map[string]func(payload string)
 	// Lock is the id of an advisory lock. The connection holds it in shared mode while it
 	// listens, to show other sessions that this process is alive. 0 means no lock.
 	Lock int64
 	// Began is called when a connection starts to listen, before its first notification.
 	// Notifications that were sent earlier may be lost.
 	Began func()
-	// Heard is called for each notification.
-	Heard func(payload string)
 	// Lost is called when the connection is lost or cannot be made.
 	Lost func(error)
 }
@@ -73,8 +73,10 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 		return false, cannotConnect("connect: ", err)
 	}
 	defer hangUp(conn)
-	if err := probe(ctx, conn, "LISTEN "+pgx.Identifier{l.Channel}.Sanitize()); err != nil {
-		return false, fmt.Errorf("listen: %w", err)
+	for channel := range l.Heard {
+		if err := probe(ctx, conn, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+			return false, fmt.Errorf("listen: %w", err)
+		}
 	}
 	if err := l.lock(ctx, conn); err != nil {
 		return false, fmt.Errorf("lock: %w", err)
@@ -84,7 +86,7 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 		heard, err := wait(ctx, conn)
 		switch {
 		case err == nil:
-			l.Heard(heard.Payload)
+			l.Heard[heard.Channel](heard.Payload)
 		case ctx.Err() != nil:
 			return true, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):

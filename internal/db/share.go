@@ -13,6 +13,8 @@ type Share struct {
 	owner  [16]byte
 	inTurn bool
 	lockID int64 // used only if inTurn is true
+
+	written func() // nil for none
 }
 
 // For returns an account's share. The methods of Pool are for work that no account
@@ -24,6 +26,13 @@ func (p *Pool) For(account [16]byte) Share { return Share{pool: p, owner: accoun
 // connection, so at most one call of this process waits in the database. See LockID.
 func (s Share) InTurn(lockID int64) Share {
 	s.inTurn, s.lockID = true, lockID
+	return s
+}
+
+// AfterWrite returns the share that calls fn after each Write and WriteTx that succeeded,
+// when the connection is free again.
+func (s Share) AfterWrite(fn func()) Share {
+	s.written = fn
 	return s
 }
 
@@ -50,13 +59,20 @@ func (s Share) Read(ctx context.Context, fn func(context.Context, Querier) error
 // Write runs fn once on a connection. After an error, it is unknown whether the
 // statements of fn took effect, unless PostgreSQL itself reported the error.
 func (s Share) Write(ctx context.Context, fn func(context.Context, Querier) error) error {
-	return s.with(ctx, fn)
+	return s.afterWrite(s.with(ctx, fn))
 }
 
 // WriteTx is Write with fn's statements in one transaction (READ COMMITTED),
 // which is rolled back if fn returns an error.
 func (s Share) WriteTx(ctx context.Context, fn func(context.Context, Querier) error) error {
-	return s.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return inTx(ctx, conn, fn) })
+	return s.afterWrite(s.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return inTx(ctx, conn, fn) }))
+}
+
+func (s Share) afterWrite(err error) error {
+	if err == nil && s.written != nil {
+		s.written()
+	}
+	return err
 }
 
 func (s Share) with(ctx context.Context, fn func(context.Context, Querier) error) error {

@@ -19,13 +19,13 @@ import (
 // response. It is never sent.
 const statusClientClosed = 499
 
-func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Duration) {
+func (s *Server) record(c echo.Context, r *http.Request, err error, took, waited time.Duration) {
 	status := c.Response().Status
 	route, method := routeLabel(c), methodLabel(r.Method)
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		status = statusClientClosed
 	}
-	s.cfg.Observer.ObserveRequest(route, method, status, took)
+	s.cfg.Observer.ObserveRequest(route, method, status, took-waited)
 	var traceID, spanID string
 	if s.cfg.Tracer != nil {
 		traceID, spanID = s.cfg.Tracer.Route(r.Context(), method, route)
@@ -37,7 +37,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	if !s.cfg.Logger.Enabled(r.Context(), level) || status < http.StatusBadRequest && isUnlogged(s.cfg.Unlogged, traceID) {
 		return
 	}
-	fields := make([]slog.Attr, 0, 14)
+	fields := make([]slog.Attr, 0, 15)
 	fields = append(fields,
 		slog.String("requestId", c.Response().Header().Get(echo.HeaderXRequestID)),
 		slog.String("method", method),
@@ -50,6 +50,9 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took time.Du
 	)
 	if who, ok := knownCaller(c); ok {
 		fields = append(fields, slog.String("accountId", who.AccountID.String()), slog.String("apiKeyId", who.KeyID.String()))
+	}
+	if waited > 0 {
+		fields = append(fields, slog.Float64("waitedMilliseconds", float64(waited.Microseconds())/1000))
 	}
 	if traceID != "" {
 		fields = append(fields, slog.String("traceId", traceID))

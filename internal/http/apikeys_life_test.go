@@ -279,17 +279,17 @@ func TestEachChangeOfAKeyIsAudited(t *testing.T) {
 	got := a.keyEvents(t, made.APIKeyID)
 	first := a.keyEvents(t, self.APIKeyID)[0].Actor // the id of the account's first key
 	want := []keyEvent{
-		by(0, "api_key.created", `{}`, `{"scopes": ["orgs:read"], "expiresAt": `+own+`, "description": "CI"}`),
-		by(4, "api_key.updated", `{"expiresAt": `+own+`, "description": "CI"}`, `{"description": "Nightly"}`),
-		by(5, "api_key.rotated", `{}`, `{"expiresAt": "`+ending.ExpiresAt+`"}`),
-		by(6, "api_key.revoked", `{}`, `{"revokedAt": "`+revoked.RevokedAt+`"}`),
+		by(0, "api_key.created", `{}`, `{"hint": "`+made.Hint+`", "scopes": ["orgs:read"], "expiresAt": `+own+`, "description": "CI"}`),
+		by(4, "api_key.updated", `{"expiresAt": `+own+`, "description": "CI"}`, `{"expiresAt": null, "description": "Nightly"}`),
+		by(5, "api_key.rotated", `{"expiresAt": null}`, `{"expiresAt": "`+ending.ExpiresAt+`"}`),
+		by(6, "api_key.revoked", `{"revokedAt": null}`, `{"revokedAt": "`+revoked.RevokedAt+`"}`),
 		{"api_key.updated", `{"description": "Nightly"}`, `{"description": "Gone"}`, first, nil, ""},
 	}
 	got[len(got)-1].RequestID = ""
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	replacement := []keyEvent{by(5, "api_key.created", `{}`, `{"scopes": ["orgs:read"], "description": "Nightly"}`)}
+	replacement := []keyEvent{by(5, "api_key.created", `{}`, `{"hint": "`+next.Hint+`", "scopes": ["orgs:read"], "description": "Nightly"}`)}
 	if diff := cmp.Diff(replacement, a.keyEvents(t, next.APIKeyID)); diff != "" {
 		t.Errorf("events of the replacement (-want +got):\n%s", diff)
 	}

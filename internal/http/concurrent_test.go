@@ -29,6 +29,8 @@ type crowd struct {
 	mu      sync.Mutex
 	calls   map[string]call // by request id
 	sighted []sighting
+
+	consumers []*consumer
 }
 
 // call is a change and its answer.
@@ -56,6 +58,11 @@ func TestConcurrentClients(t *testing.T) {
 	c := newCrowd(t)
 	c.run()
 	c.compare()
+	for _, consumer := range c.consumers {
+		consumer.follow(t, c.api, c.account.manager().key, all)
+		orgs, keys := c.listed(t, c.account.manager().key)
+		consumer.isAt(t, orgs, keys)
+	}
 }
 
 // run makes the writes. Until they end, other clients walk the lists.
@@ -65,11 +72,37 @@ func (c *crowd) run() {
 	for n, query := range []string{"limit=4", "limit=7&orgName=STABLE", "limit=5&isActive=true"} {
 		walkers.Go(func() { c.walk(query, c.shared[n], finished) })
 	}
+	for n := range 4 {
+		consumer := newConsumer()
+		c.consumers = append(c.consumers, consumer)
+		walkers.Go(func() { c.consume(consumer, n, finished) })
+	}
 	defer walkers.Wait()
 	defer close(finished)
 	seed := rand.Uint64()
 	c.t.Logf("seed %d", seed)
 	c.write(rand.New(rand.NewPCG(seed, 0)))
+}
+
+// consume reads the feed until the calls are made: from the beginning, or from the lists
+// as they are after some calls.
+func (c *crowd) consume(consumer *consumer, n int, finished <-chan struct{}) {
+	key := c.account.manager().key
+	if n > 0 {
+		time.Sleep(time.Duration(n) * 300 * time.Millisecond)
+		consumer.cursor = c.feed(c.t, key, "now", 1).Cursor
+		consumer.begin(c.t, c.api, key)
+		consumer.readMembers(c.t, c.api, key)
+	}
+	for {
+		select {
+		case <-finished:
+			return
+		default:
+			consumer.follow(c.t, c.api, key, 5*(1+n))
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
 }
 
 func newCrowd(t *testing.T) *crowd {

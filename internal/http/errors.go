@@ -10,6 +10,7 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/budget"
+	"orgd/internal/events"
 	"orgd/internal/orgs"
 )
 
@@ -42,6 +43,7 @@ const (
 	codeLastManagingKey      code = "last_managing_key"
 	codeTooManyKeys          code = "too_many_keys"
 	codeInProgress           code = "idempotency_in_progress"
+	codeCursorExpired        code = "cursor_expired"
 	codePreconditionFailed   code = "precondition_failed"
 	codeBodyTooLarge         code = "body_too_large"
 	codeUnsupportedMediaType code = "unsupported_media_type"
@@ -82,6 +84,7 @@ var problems = map[code]struct {
 	codeLastManagingKey:      {http.StatusConflict, "Last key with keys:manage"},
 	codeTooManyKeys:          {http.StatusConflict, "Too many API keys"},
 	codeInProgress:           {http.StatusConflict, "Call in progress"},
+	codeCursorExpired:        {http.StatusGone, "Cursor expired"},
 	codePreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
 	codeBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large"},
 	codeUnsupportedMediaType: {http.StatusUnsupportedMediaType, "Unsupported media type"},
@@ -97,6 +100,7 @@ var problems = map[code]struct {
 const (
 	bodyTooLarge           = "The body is too large. The limit is 1 MiB."
 	temporarilyUnavailable = "The service is temporarily unavailable. Wait for the number of seconds in the Retry-After header, then retry."
+	beginAgain             = "Take a new cursor with cursor=now, then read the lists again, then continue with the new cursor."
 	internalError          = "An internal error occurred. Report it with the requestId."
 )
 
@@ -116,6 +120,9 @@ var known = []struct {
 	{orgs.ErrActive, codeOrgActive, "The organization is active. Deactivate it first. Until you delete it, you can reactivate it."},
 	{orgs.ErrInProgress, codeInProgress, "An identical call, or a call with the same Idempotency-Key, is still running. Wait for the number of seconds in the Retry-After header, then retry."},
 	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new Idempotency-Key."},
+	{events.ErrInvalidCursor, codeInvalidCursor, "The cursor is not one of this feed. Send the previous page's cursor unchanged, with a key of the same account, or cursor=now, or start again without a cursor."},
+	{events.ErrCursorExpired, codeCursorExpired, "Events after this cursor have been deleted because of their age. " + beginAgain},
+	{events.ErrCursorLost, codeCursorExpired, "The event at this cursor no longer exists, because the service was restored to an earlier state. " + beginAgain},
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},

@@ -31,15 +31,13 @@ func Codes() []string {
 	return all
 }
 
-// AppendString and AppendPage are the JSON encoders.
-var (
-	AppendString = appendString
-	AppendPage   = appendPage
-)
+// AppendPage is exported for the tests of the encoder.
+var AppendPage = appendPage
 
 // Unobserved is an Observer that ignores everything.
 type Unobserved struct{}
 
 func (Unobserved) ObserveRequest(string, string, int, time.Duration) {}
 func (Unobserved) ObservePage(string, int)                           {}
+func (Unobserved) ObserveFeedDelay(time.Duration)                    {}
 func (Unobserved) ObserveLimited(string)                             {}

@@ -18,6 +18,7 @@ import (
 	"orgd"
 	"orgd/internal/apikeys"
 	"orgd/internal/dbtest"
+	"orgd/internal/events"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
@@ -32,6 +33,7 @@ type api struct {
 	*dbtest.DB
 	server  *orgdhttp.Server
 	orgs    *orgs.Repository
+	hub     *events.Hub
 	url     string
 	account uuid.UUID
 	key     string
@@ -50,10 +52,15 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 	t.Helper()
 	a := &api{DB: d, account: d.Account(t), log: &logBuffer{}}
 	a.key = d.Key(t, a.account)
-	a.orgs = orgs.NewRepository(d.Conns)
+	a.orgs, a.hub = orgs.NewRepository(d.Conns), events.NewHub(d.Conns)
+	keys := apikeys.NewRepository(d.Conns)
+	a.orgs.OnChange(a.hub.Changed)
+	keys.OnChange(a.hub.Changed)
 	cfg := orgdhttp.Config{
 		Orgs:        a.orgs,
-		Keys:        apikeys.NewRepository(d.Conns),
+		Keys:        keys,
+		Events:      events.NewRepository(d.Conns),
+		Hub:         a.hub,
 		Auth:        apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 0, nil),
 		Ready:       d.Pool.Ping,
 		PublicURL:   publicURL,

@@ -14,6 +14,10 @@ type slots struct {
 	taken                   atomic.Int64
 }
 
+// newWaitingSlots returns the slots of the requests that wait. As with requests in flight,
+// an account gets at most half of them.
+func newWaitingSlots(l Limits) *slots { return &slots{all: int64(l.Waiting)} }
+
 func newSlots(l Limits) *slots {
 	return &slots{all: int64(l.InFlight), perAccount: int64(l.InFlightPerAccount), perKey: int64(l.InFlightPerKey)}
 }
@@ -76,6 +80,23 @@ func (s *Server) holdSlot(next echo.HandlerFunc) echo.HandlerFunc {
 		return next(c)
 	}
 }
+
+// inFlight runs fn while the request holds a slot and the memory for an answer, like
+// holdSlot and reserve, for a handler that does not hold them all the time.
+func (s *Server) inFlight(c echo.Context, answer int64, fn func() error) error {
+	held := callerOf(c).buckets
+	if limit := s.limits.inFlight.acquire(held); limit != "" {
+		return s.tooManyInFlight(limit)
+	}
+	defer s.limits.inFlight.release(held)
+	if err := s.hold(c, answer); err != nil {
+		return err
+	}
+	return fn()
+}
+
+// Waiting returns how many requests wait for events.
+func (s *Server) Waiting() int64 { return s.limits.waiting.taken.Load() }
 
 // acquireReceiving takes a slot for the time in which a body arrives. These slots are
 // counted separately, so that slow senders do not take the slots of the account's other

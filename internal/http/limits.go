@@ -17,6 +17,7 @@ type Limits struct {
 	InFlight           int            // requests in flight
 	InFlightPerAccount int            // requests in flight per account; with InFlight, also at most as many as are left for others
 	InFlightPerKey     int            // requests in flight per key
+	Waiting            int            // requests that wait for events; an account gets at most as many as are left for others
 	Failures           ratelimit.Rate // failed authentications per second from one client address
 	Memory             int64          // bytes that bodies and responses hold at once; an account holds at most half
 }
@@ -30,6 +31,8 @@ type limits struct {
 	inFlight  *slots
 	receivers bucketsOf // requests whose body is still arriving
 	receiving *slots
+	waiters   bucketsOf // requests that wait for events
+	waiting   *slots
 	memory    *budget.Budget[uuid.UUID] // shared among the accounts
 }
 
@@ -42,6 +45,8 @@ func newLimits(l Limits) *limits {
 		inFlight:  newSlots(l),
 		receivers: newBuckets(),
 		receiving: newSlots(l),
+		waiters:   newBuckets(),
+		waiting:   newWaitingSlots(l),
 		memory:    budget.New[uuid.UUID](l.Memory, memoryWait),
 	}
 }

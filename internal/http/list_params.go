@@ -3,6 +3,7 @@ package http
 import (
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"orgd/internal/cursor"
@@ -18,6 +19,8 @@ type params struct {
 	orgs.ListParams
 	role    string
 	userIDs []string
+	types   []string // of events
+	wait    time.Duration
 }
 
 // listParameters are the parameters of the list of organizations: the page and the

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/budget"
+	"orgd/internal/events"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -21,6 +22,7 @@ const (
 	orgAnswer        = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
 	keyPageAnswer    = 192 << 10 // 100 descriptions of 255 characters
 	memberPageAnswer = 256 << 10 // 100 ids of 255 characters that take 6 bytes each, and their roles
+	eventPageAnswer  = events.MaxPageBytes + smallAnswer
 	orgPageAnswer    = orgs.MaxPageBytes + smallAnswer
 )
 
@@ -52,6 +54,13 @@ func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 			}
 			return next(c)
 		}
+	}
+}
+
+// release gives up what the request holds.
+func (s *Server) release(c echo.Context) {
+	if h, ok := c.Get(holdKey).(*hold); ok {
+		h.Set(0)
 	}
 }
 

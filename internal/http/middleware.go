@@ -30,7 +30,8 @@ func (s *Server) answer(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			s.renderError(err, c)
 		}
-		s.record(c, received, err, time.Since(start))
+		waited, _ := c.Get(waitedKey).(time.Duration)
+		s.record(c, received, err, time.Since(start), waited)
 		return nil
 	}
 }
@@ -67,6 +68,7 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 
 func setDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		c.Set(connectionKey, c.Request().Context())
 		ctx, cancel := context.WithTimeout(c.Request().Context(), requestDeadline)
 		defer cancel()
 		c.SetRequest(c.Request().WithContext(ctx))

@@ -65,6 +65,7 @@ func (m *model) forget(c change) {
 	account, user := c.by.account, c.userID
 	account.erasures = append(account.erasures, c.requestID)
 	account.forgetCreator(m.t, user)
+	account.forgetPast(user)
 	for _, o := range account.orgs {
 		o.forget(user, erased+c.requestID)
 		_, isMember := o.members[user]

@@ -15,6 +15,7 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 // model is an in-memory implementation of the API, for two accounts. Several clients make
@@ -41,6 +42,8 @@ type modelAccount struct {
 	firsts   map[string]firstCall // by operation and Idempotency-Key
 	keyed    []change             // the calls of firsts, in order
 	made     []change             // creations without a key, in order
+
+	consumers modelConsumers
 }
 
 // firstCall is the first call with an Idempotency-Key and its answer.
@@ -83,6 +86,7 @@ func TestModel(t *testing.T) {
 		actions := map[string]func(*rapid.T){
 			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "forget and repeat": m.forgetAndRepeat, "rejected": m.rejected, "read": m.read,
 			"walk": m.beginWalk, "walk members": m.beginMemberWalk, "page": m.page, "page more": m.page, "stray cursor": m.strayCursor,
+			"keys": m.changeKeys, "consume": m.consume, "consume more": m.consume,
 		}
 		for op := range operations {
 			actions[op] = func(rt *rapid.T) { m.send(m.draw(rt, op)) }
@@ -95,7 +99,7 @@ func TestModel(t *testing.T) {
 func newModel(a *api, t testing.TB) *model {
 	m := &model{api: a, t: t}
 	for range 2 {
-		m.accounts = append(m.accounts, &modelAccount{id: a.Account(t), firsts: map[string]firstCall{}})
+		m.accounts = append(m.accounts, &modelAccount{id: a.Account(t), firsts: map[string]firstCall{}, consumers: newModelConsumers()})
 	}
 	m.client(m.accounts[0], []string{""}, apikeys.OrgsRead, apikeys.OrgsWrite, apikeys.OrgsDelete, apikeys.MembersWrite)
 	m.client(m.accounts[0], []string{"", userOne, userTwo}, apikeys.Scopes...)
@@ -280,8 +284,14 @@ func (m *model) isServed(o *modelOrg, got answer, status int) {
 	}
 }
 
-// check runs after every step. It checks that every read returns what was written.
+// check runs after every step. It checks that every read returns what was written, and
+// that a consumer of the events has it.
 func (m *model) check(*rapid.T) {
+	m.isRead()
+	m.areFollowed()
+}
+
+func (m *model) isRead() {
 	o := m.touched
 	if m.touched = nil; o == nil {
 		return
@@ -334,6 +344,7 @@ func (m *model) finish() {
 	m.eraseAll()
 	for _, account := range m.accounts {
 		m.areRecorded(account)
+		m.areReplayed(account)
 		m.walkAll(account.walk(listFilter{}))
 		trails := m.trails(m.t, account.id)
 		if len(trails) != len(account.orgs)+len(account.deleted) {
@@ -360,9 +371,10 @@ func (m *model) isRecorded(o *modelOrg, events []event) {
 	if diff := cmp.Diff(o.trail, recorded); diff != "" {
 		m.t.Fatalf("audit trail of %s (-want +got):\n%s", o.OrgID, diff)
 	}
-	want := state{organization: o.organization, members: map[string]string{}}
-	for user := range o.members {
+	want := state{organization: o.organization, members: map[string]string{}, addedAt: map[string]string{}}
+	for user, at := range o.members {
 		want.members[user] = strings.Join(o.roles[user], ",")
+		want.addedAt[user] = string(wire.AppendTime(nil, at))
 	}
 	states := replay(m.t, o.OrgID, events)
 	if diff := cmp.Diff(want, states[len(states)-1], cmp.AllowUnexported(state{})); diff != "" || len(states) != o.version {
@@ -415,5 +427,7 @@ func readTime(t testing.TB, s string) time.Time {
 
 // rapid prints drawn values with GoString.
 func (o *modelOrg) GoString() string { return o.OrgID + " " + o.OrgName }
+
+func (a *modelAccount) GoString() string { return a.id.String() }
 
 func (c *modelClient) GoString() string { return c.id.String() }

@@ -3,7 +3,6 @@ package http
 import (
 	"encoding/hex"
 	"strconv"
-	"unicode/utf8"
 
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
@@ -34,7 +33,7 @@ func appendPage(b []byte, page orgs.Page) []byte {
 	b = append(b, ']')
 	if page.Cursor != "" {
 		b = append(b, `,"cursor":`...)
-		b = appendString(b, page.Cursor)
+		b = wire.AppendString(b, page.Cursor)
 	}
 	return append(b, '}')
 }
@@ -49,7 +48,7 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 	b = append(b, `,"orgId":"org_`...)
 	b = hex.AppendEncode(b, o.ID[:])
 	b = append(b, `","orgName":`...)
-	b = appendString(b, o.Name)
+	b = wire.AppendString(b, o.Name)
 	b = append(b, `,"updatedAt":"`...)
 	b = wire.AppendTime(b, o.UpdatedAt)
 	b = append(b, `","userCount":`...)
@@ -61,7 +60,7 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 	}
 	if o.CreatedByUserID != "" {
 		b = append(b, `,"createdByUserId":`...)
-		b = appendString(b, o.CreatedByUserID)
+		b = wire.AppendString(b, o.CreatedByUserID)
 	}
 	if o.Metadata != "{}" {
 		b = append(b, `,"metadata":`...)
@@ -69,7 +68,7 @@ func appendOrg(b []byte, o *orgs.Org) []byte {
 	}
 	if o.ExternalID != "" {
 		b = append(b, `,"externalId":`...)
-		b = appendString(b, o.ExternalID)
+		b = wire.AppendString(b, o.ExternalID)
 	}
 	b = append(b, `,"revision":`...)
 	b = strconv.AppendInt(b, o.Revision, 10)
@@ -97,58 +96,3 @@ func appendMembership(b []byte, m orgs.Membership) []byte {
 }
 
 const hexDigits = "0123456789abcdef"
-
-// appendString appends s as a JSON string. The result is the same as that of
-// encoding/json without HTML escapes: U+2028 and U+2029 are escaped, and invalid UTF-8 is
-// replaced.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' {
-				i++
-				continue
-			}
-			b = append(b, s[start:i]...)
-			b = appendEscape(b, c)
-			i++
-			start = i
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			b = append(b, s[start:i]...)
-			b = append(b, `\ufffd`...)
-			start = i + size
-		case r == '\u2028' || r == '\u2029':
-			b = append(b, s[start:i]...)
-			b = append(b, `\u202`...)
-			b = append(b, hexDigits[r&0xf])
-			start = i + size
-		}
-		i += size
-	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
-}
-
-func appendEscape(b []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(b, '\\', c)
-	case '\b':
-		return append(b, `\b`...)
-	case '\f':
-		return append(b, `\f`...)
-	case '\n':
-		return append(b, `\n`...)
-	case '\r':
-		return append(b, `\r`...)
-	case '\t':
-		return append(b, `\t`...)
-	}
-	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
-}

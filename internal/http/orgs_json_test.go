@@ -81,17 +81,6 @@ func encodingJSON(t testing.TB, v any) []byte {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-func FuzzAppendString(f *testing.F) {
-	for _, s := range []string{"", "plain", "quote\" back\\", "\x00\x01\b\f\n\r\t\x1f\x7f", "é東\u2028\u2029\U0001F600", "\xff\xc0\x80\xed\xa0\x80", "<>&"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if got, want := orgdhttp.AppendString(nil, s), encodingJSON(t, s); !bytes.Equal(got, want) {
-			t.Errorf("appendString(%q) = %s, want %s", s, got, want)
-		}
-	})
-}
-
 func FuzzAppendPage(f *testing.F) {
 	f.Add("Acme", "pro", "cursor", int64(1_767_225_600_000_001), int64(1_767_225_600_000_000), int32(3), true, []byte("0123456789abcdef"))
 	f.Add("", "", "", int64(0), int64(0), int32(0), false, []byte{})

@@ -11,6 +11,9 @@ import (
 // metadataPath is the route whose body is a merge patch of the metadata.
 const metadataPath = "/v1/orgs/:orgId/metadata"
 
+// eventsPath is the route of the feed.
+const eventsPath = "/v1/events"
+
 // open marks a route that needs no key.
 const open apikeys.Scope = ""
 
@@ -26,40 +29,45 @@ type route struct {
 	scope   apikeys.Scope // the scope that a key needs, or open
 	answer  int64         // the size of the largest response, in bytes; 0 if the route is open
 	handler echo.HandlerFunc
+	// waits is true for the feed, whose requests may wait. Its handler takes the slot and
+	// the memory itself, because a waiting request holds none.
+	waits bool
 }
 
 // routes lists every route. register adds a HEAD for each GET (RFC 9110 section 9.3.2).
 func (s *Server) routes() []route {
 	return []route{
-		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, orgPageAnswer, s.listOrgs},
-		{http.MethodPost, "/v1/orgs", apikeys.OrgsWrite, orgAnswer, s.createOrg},
-		{http.MethodPut, "/v1/orgs/external/:externalId", apikeys.OrgsWrite, orgAnswer, s.putOrg},
-		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, orgAnswer, s.getOrg},
-		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, orgAnswer, s.updateOrg},
-		{http.MethodPatch, metadataPath, apikeys.OrgsWrite, orgAnswer, s.patchMetadata},
-		{http.MethodDelete, "/v1/orgs/:orgId", apikeys.OrgsDelete, smallAnswer, s.deleteOrg},
-		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(false)},
-		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(true)},
-		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, memberPageAnswer, s.listMembers},
-		{http.MethodPost, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.addMember},
-		{http.MethodDelete, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.removeMember},
-		{http.MethodPatch, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.changeMembers},
-		{http.MethodGet, "/v1/orgs/:orgId/users/:userId", apikeys.OrgsRead, smallAnswer, s.getMember},
-		{http.MethodPut, "/v1/orgs/:orgId/users/:userId", apikeys.MembersWrite, smallAnswer, s.putMember},
-		{http.MethodDelete, "/v1/orgs/:orgId/users/:userId", apikeys.MembersWrite, smallAnswer, s.deleteMember},
-		{http.MethodDelete, "/v1/users/:userId", apikeys.UsersErase, smallAnswer, s.eraseUser},
+		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, orgPageAnswer, s.listOrgs, false},
+		{http.MethodPost, "/v1/orgs", apikeys.OrgsWrite, orgAnswer, s.createOrg, false},
+		{http.MethodPut, "/v1/orgs/external/:externalId", apikeys.OrgsWrite, orgAnswer, s.putOrg, false},
+		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, orgAnswer, s.getOrg, false},
+		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, orgAnswer, s.updateOrg, false},
+		{http.MethodPatch, metadataPath, apikeys.OrgsWrite, orgAnswer, s.patchMetadata, false},
+		{http.MethodDelete, "/v1/orgs/:orgId", apikeys.OrgsDelete, smallAnswer, s.deleteOrg, false},
+		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(false), false},
+		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(true), false},
+		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, memberPageAnswer, s.listMembers, false},
+		{http.MethodPost, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.addMember, false},
+		{http.MethodDelete, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.removeMember, false},
+		{http.MethodPatch, "/v1/orgs/:orgId/users", apikeys.MembersWrite, smallAnswer, s.changeMembers, false},
+		{http.MethodGet, "/v1/orgs/:orgId/users/:userId", apikeys.OrgsRead, smallAnswer, s.getMember, false},
+		{http.MethodPut, "/v1/orgs/:orgId/users/:userId", apikeys.MembersWrite, smallAnswer, s.putMember, false},
+		{http.MethodDelete, "/v1/orgs/:orgId/users/:userId", apikeys.MembersWrite, smallAnswer, s.deleteMember, false},
+		{http.MethodDelete, "/v1/users/:userId", apikeys.UsersErase, smallAnswer, s.eraseUser, false},
 
-		{http.MethodGet, "/v1/api-keys", apikeys.KeysManage, keyPageAnswer, s.listAPIKeys},
-		{http.MethodPost, "/v1/api-keys", apikeys.KeysManage, smallAnswer, s.createAPIKey},
-		{http.MethodGet, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.getAPIKey},
-		{http.MethodPatch, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.updateAPIKey},
-		{http.MethodPost, "/v1/api-keys/:apiKeyId/revoke", apikeys.KeysManage, smallAnswer, s.revokeAPIKey},
-		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, smallAnswer, s.rotateAPIKey},
+		{http.MethodGet, eventsPath, apikeys.EventsRead, eventPageAnswer, s.listEvents, true},
 
-		{http.MethodGet, livePath, open, 0, s.live},
-		{http.MethodGet, readyPath, open, 0, s.ready},
-		{http.MethodGet, "/openapi.json", open, 0, s.describe("application/json", s.cfg.OpenAPIJSON)},
-		{http.MethodGet, "/openapi.yaml", open, 0, s.describe("application/yaml", s.cfg.OpenAPIYAML)},
+		{http.MethodGet, "/v1/api-keys", apikeys.KeysManage, keyPageAnswer, s.listAPIKeys, false},
+		{http.MethodPost, "/v1/api-keys", apikeys.KeysManage, smallAnswer, s.createAPIKey, false},
+		{http.MethodGet, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.getAPIKey, false},
+		{http.MethodPatch, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.updateAPIKey, false},
+		{http.MethodPost, "/v1/api-keys/:apiKeyId/revoke", apikeys.KeysManage, smallAnswer, s.revokeAPIKey, false},
+		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, smallAnswer, s.rotateAPIKey, false},
+
+		{http.MethodGet, livePath, open, 0, s.live, false},
+		{http.MethodGet, readyPath, open, 0, s.ready, false},
+		{http.MethodGet, "/openapi.json", open, 0, s.describe("application/json", s.cfg.OpenAPIJSON), false},
+		{http.MethodGet, "/openapi.yaml", open, 0, s.describe("application/yaml", s.cfg.OpenAPIYAML), false},
 	}
 }
 
@@ -73,7 +81,11 @@ func (s *Server) register() {
 			if r.method != http.MethodGet {
 				guards = append(guards, s.receive(r.answer))
 			}
-			guards = append(guards, s.holdSlot, s.reserve(r.answer), offerJSON)
+			if r.waits {
+				guards = append(guards, offerEvents)
+			} else {
+				guards = append(guards, s.holdSlot, s.reserve(r.answer), offerJSON)
+			}
 		}
 		s.echo.Add(r.method, r.path, r.handler, guards...)
 		if r.method == http.MethodGet {

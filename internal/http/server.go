@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/events"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -78,6 +79,12 @@ type Keys interface {
 	Rotate(ctx context.Context, c apikeys.Call, id uuid.UUID, overlap time.Duration) (apikeys.Changed, error)
 }
 
+// Events reads the events of every account. events.Repository documents each method.
+type Events interface {
+	Read(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error)
+	ReadTogether(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error)
+}
+
 // Authenticator verifies a key and returns whose it is. apikeys.Verifier documents the
 // errors.
 type Authenticator interface {
@@ -92,6 +99,8 @@ type Observer interface {
 	ObserveRequest(route, method string, status int, took time.Duration)
 	// ObservePage records how many entries a page of a list has.
 	ObservePage(route string, entries int)
+	// ObserveFeedDelay records how long after a change a waiting request got its event.
+	ObserveFeedDelay(delay time.Duration)
 	// ObserveLimited counts a request that a limit rejected. limit is the limit's name.
 	ObserveLimited(limit string)
 }
@@ -109,6 +118,8 @@ type Tracer interface {
 type Config struct {
 	Orgs      Organizations
 	Keys      Keys
+	Events    Events
+	Hub       *events.Hub
 	Auth      Authenticator
 	Limits    Limits
 	Proxies   []*net.IPNet                // proxies whose X-Forwarded-For is trusted
@@ -132,12 +143,13 @@ type Server struct {
 	echo      *echo.Echo
 	limits    *limits
 	readiness readiness
-	stopping  atomic.Bool // if true, the readiness probe fails, and each response closes its connection
+	stopping  atomic.Bool   // if true, the readiness probe fails, and each response closes its connection
+	stopped   chan struct{} // closed when stopping becomes true: no request waits any longer
 }
 
 // New returns a server with every route registered.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits)}
+	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits), stopped: make(chan struct{})}
 	s.echo.IPExtractor = clientAddress(cfg.Proxies)
 	s.readiness.check, s.readiness.logger = cfg.Ready, cfg.Logger
 	s.echo.HTTPErrorHandler = s.renderError
@@ -168,6 +180,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, drainDelay time.Dur
 	// Unlike SetKeepAlivesEnabled(false), this closes no idle connections: a client may
 	// be sending a request on one.
 	s.stopping.Store(true)
+	close(s.stopped)
 	select {
 	case err := <-failed:
 		return err

@@ -36,6 +36,8 @@ type image struct {
 	IsActive   *bool              `json:"isActive"`
 	ExternalID rawJSON            `json:"externalId"` // "" if the event does not contain it
 	Roles      *[]string          `json:"roles"`      // of the event's user
+	AddedAt    string             `json:"addedAt"`    // of the membership
+	CreatedBy  rawJSON            `json:"createdByUserId"`
 }
 
 // rawJSON is a JSON value as text, including null.
@@ -50,6 +52,7 @@ func (r *rawJSON) UnmarshalJSON(text []byte) error {
 type state struct {
 	organization
 	members map[string]string // the roles of each member, joined
+	addedAt map[string]string // of each member
 }
 
 // trails returns the events of the account's organizations, by organization and in order.
@@ -129,17 +132,21 @@ func (s state) after(e event) state {
 	if e.Member == "" {
 		s.Revision++
 	}
-	s.members = maps.Clone(s.members)
+	s.members, s.addedAt = maps.Clone(s.members), maps.Clone(s.addedAt)
 	if s.members == nil {
-		s.members = map[string]string{}
+		s.members, s.addedAt = map[string]string{}, map[string]string{}
 	}
 	switch {
 	case e.Type == "org.member_removed", e.Type == "org.user_erased":
 		delete(s.members, e.Member)
+		delete(s.addedAt, e.Member)
 	case e.Member != "" && e.after.Roles != nil:
 		s.members[e.Member] = strings.Join(*e.after.Roles, ",")
 	case e.Member != "":
 		s.members[e.Member] = ""
+	}
+	if e.Type == "org.member_added" {
+		s.addedAt[e.Member] = s.UpdatedAt
 	}
 	s.UserCount = len(s.members)
 	return s
@@ -152,9 +159,10 @@ func (e event) fault(was, is state) string {
 	kind, user := "org.updated", ""
 	for id := range was.members {
 		if roles, isMember := is.members[id]; !isMember {
-			kind, user, before.Roles = "org.member_removed", id, rolesOf(was.members[id])
+			kind, user, before.Roles, before.AddedAt = "org.member_removed", id, rolesOf(was.members[id]), was.addedAt[id]
 		} else if roles != was.members[id] {
-			kind, user, before.Roles, after.Roles = "org.member_updated", id, orNone(rolesOf(was.members[id])), orNone(rolesOf(roles))
+			kind, user, before.AddedAt = "org.member_updated", id, was.addedAt[id]
+			before.Roles, after.Roles = orNone(rolesOf(was.members[id])), orNone(rolesOf(roles))
 		}
 	}
 	for id := range is.members {
@@ -167,8 +175,11 @@ func (e event) fault(was, is state) string {
 		kind, before = "org.created", image{}
 	case kind == "org.member_added" && !was.IsActive:
 		return "a member was added while the organization was deactivated"
-	case e.Type == "org.user_erased": // the event does not record whether the user was a member
-		kind, user, before, after = e.Type, e.Member, image{}, image{}
+	case e.Type == "org.user_erased": // the event does not record who it was
+		kind, user, before, after = e.Type, e.Member, image{AddedAt: was.addedAt[e.Member]}, image{}
+		if after.CreatedBy = e.after.CreatedBy; after.CreatedBy != "" {
+			after.CreatedBy = "null"
+		}
 	case user != "":
 	case after.IsActive != nil && *after.IsActive:
 		kind = "org.reactivated"

@@ -97,7 +97,7 @@ func once[T any](ctx context.Context, share db.Share, c Call, operation string, 
 // inTurn returns the account's share for changes of the organization, which take turns in
 // this process.
 func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
-	return r.db.For(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
+	return r.share(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
 }
 
 // turnOf returns the lock id for db.Share.InTurn. Changes by different processes take

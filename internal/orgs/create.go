@@ -61,7 +61,7 @@ func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isN
 // createShare returns the account's share of the pool. Creations with the same external
 // id take turns, so that they do not hold connections while they wait for each other.
 func (r *Repository) createShare(c creation) db.Share {
-	share := r.db.For(c.AccountID)
+	share := r.share(c.AccountID)
 	if c.externalID == "" {
 		return share
 	}

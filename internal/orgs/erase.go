@@ -196,6 +196,9 @@ func (r *Repository) erasePiece(ctx context.Context, e erasure, p *progress) (lo
 		return locked, fmt.Errorf("erase: %w", err)
 	}
 	*p = next
+	if locked {
+		r.changed(e.AccountID)
+	}
 	return locked, nil
 }
 

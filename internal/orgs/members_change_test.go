@@ -45,9 +45,10 @@ func TestMembersChangesAreAudited(t *testing.T) {
 	}
 	want := []string{
 		`added a {} {}`, `added b {} {"roles": ["owner", "x"]}`, `added c {} {}`,
-		`updated b {"roles": ["owner", "x"]} {"roles": []}`, `updated c {"roles": []} {"roles": ["y"]}`,
-		`removed b {} {}`, `removed a {} {}`, `added d {} {}`,
-		`removed c {"roles": ["y"]} {}`,
+		`updated b {"roles": ["owner", "x"], "addedAt": "event 2"} {"roles": []}`,
+		`updated c {"roles": [], "addedAt": "event 3"} {"roles": ["y"]}`,
+		`removed b {"addedAt": "event 2"} {}`, `removed a {"addedAt": "event 1"} {}`, `added d {} {}`,
+		`removed c {"roles": ["y"], "addedAt": "event 3"} {}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

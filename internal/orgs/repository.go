@@ -19,11 +19,21 @@ type Repository struct {
 	answers *answers
 
 	erasures *erasures
+	changed  func(accountID uuid.UUID)
 }
 
 // NewRepository returns a repository that uses the pool.
 func NewRepository(pool *db.Pool) *Repository {
-	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes, answers: newAnswers(pool), erasures: newErasures()}
+	return &Repository{db: pool, nearby: usualNearby, page: MaxPageBytes, answers: newAnswers(pool), erasures: newErasures(), changed: func(uuid.UUID) {}}
+}
+
+// OnChange sets the function that is called after each change of an account. Call it
+// before the repository is used.
+func (r *Repository) OnChange(changed func(accountID uuid.UUID)) { r.changed = changed }
+
+// share returns the account's share of the pool, for changes.
+func (r *Repository) share(accountID uuid.UUID) db.Share {
+	return r.db.For(accountID).AfterWrite(func() { r.changed(accountID) })
 }
 
 // Get returns the organization. Errors: ErrNotFound, ErrUnavailable.

@@ -19,6 +19,7 @@ type Metrics struct {
 	requests *prometheus.HistogramVec
 	pages    *prometheus.HistogramVec
 	limited  *prometheus.CounterVec
+	delays   prometheus.Histogram
 }
 
 // NewMetrics returns metrics that include those of the Go runtime and the process.
@@ -37,14 +38,19 @@ func NewMetrics() *Metrics {
 		}, []string{"route"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orgd_limited_requests_total",
-			Help: "Requests rejected by a limit. Limits of a key: rate, in_flight_key. Of an account: rate_account, in_flight_account, memory. Of the server: in_flight. Of a client address: failures.",
+			Help: "Requests rejected by a limit. Limits of a key: rate, in_flight_key. Of an account: rate_account, in_flight_account, waiting_account, memory. Of the server: in_flight, waiting. Of a client address: failures.",
 		}, []string{"limit"}),
+		delays: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "orgd_feed_delay_seconds",
+			Help:    "Time from a change to the response to a request that waited for it.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
 	}
 	// PromQL's rate() needs each series to exist from the start.
-	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "memory", "in_flight", "failures"} {
+	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "memory", "in_flight", "waiting_account", "waiting", "failures"} {
 		m.limited.WithLabelValues(limit)
 	}
-	m.registry.MustRegister(m.requests, m.pages, m.limited,
+	m.registry.MustRegister(m.requests, m.pages, m.limited, m.delays,
 		collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -114,6 +120,15 @@ func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fro
 		func() float64 { fromMemory, _, _ := stats(); return float64(fromMemory) })
 	m.counter("orgd_keys_from_database_total", "Verifications of API keys by a lookup in the database.",
 		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
+}
+
+// ObserveFeedDelay records how long after a change a waiting request got its event.
+func (m *Metrics) ObserveFeedDelay(delay time.Duration) { m.delays.Observe(delay.Seconds()) }
+
+// WatchWaiting adds the number of requests that wait for events.
+func (m *Metrics) WatchWaiting(waiting func() int64) {
+	m.gauge("orgd_waiting_requests", "Requests that wait for events, and open event streams.",
+		func() float64 { return float64(waiting()) })
 }
 
 // WatchErasures adds gauges for the number of deletions whose data is not fully erased,

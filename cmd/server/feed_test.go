@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"orgd/internal/dbtest"
+)
+
+// feedPage is a page of the feed.
+type feedPage struct {
+	Events []struct{ Type string }
+	Cursor string
+}
+
+func (r *running) feed(t *testing.T, key, query string) (page feedPage) {
+	t.Helper()
+	status, _, body := get(t, r.url+"/v1/events"+query, key)
+	if err := json.Unmarshal(body, &page); err != nil || status != http.StatusOK {
+		t.Fatalf("%d %s: %v", status, body, err)
+	}
+	return page
+}
+
+func (r *running) createOrg(t *testing.T, key string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/v1/orgs", strings.NewReader(`{"orgName":"Acme"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %s %v", response.StatusCode, body, err)
+	}
+}
+
+// A request that waits is answered soon after a change, on the server that makes the
+// change and on another one.
+func TestWaitHearsOfChanges(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	here, there := start(t, remembering(d.URL)), start(t, remembering(d.URL))
+	here.awaitLog(t, hearing, 1)
+	there.awaitLog(t, hearing, 1)
+	for _, reader := range []*running{here, there} {
+		name := map[*running]string{here: "the same server", there: "another server"}[reader]
+		var delays []time.Duration
+		cursor := reader.feed(t, key, "?cursor=now").Cursor
+		for range 100 {
+			began := make(chan time.Time, 1)
+			go func() {
+				time.Sleep(5 * time.Millisecond)
+				here.createOrg(t, key)
+				began <- time.Now()
+			}()
+			page := reader.feed(t, key, "?wait=30&cursor="+cursor)
+			delays = append(delays, time.Since(<-began))
+			if len(page.Events) != 1 {
+				t.Fatalf("%s: %+v", name, page)
+			}
+			cursor = page.Cursor
+		}
+		slices.Sort(delays)
+		t.Logf("%s: median %s, p99 %s after the response to the change", name, delays[50], delays[98])
+		// The poll alone would take 500 ms in the median.
+		if delays[50] > 100*time.Millisecond {
+			t.Errorf("%s: the median is %s", name, delays[50])
+		}
+	}
+	for _, r := range []*running{here, there} {
+		if _, _, metrics := get(t, r.adminURL+"/metrics", ""); !strings.Contains(string(metrics), "orgd_feed_delay_seconds_count "+fmt.Sprint(100)) ||
+			!strings.Contains(string(metrics), "orgd_waiting_requests 0") {
+			t.Error("the metrics do not count the waits")
+		}
+	}
+}
+
+// A thousand readers of one account wait, and all get a change soon. They hold no
+// connection to the database and little memory. The test is not parallel: it measures
+// times.
+func TestThousandReaders(t *testing.T) { //nolint:paralleltest // see above
+	const readers = 1000
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	p := startProgram(t, buildServer(t), d.URL, "ORGD_RATE_LIMIT=0", "ORGD_ADMIN_ADDR=127.0.0.1:0")
+	r := &running{url: p.url}
+	cursor := r.feed(t, key, "?cursor=now").Cursor
+	before := residentMiB(t, p, "VmRSS")
+	request := fmt.Sprintf("GET /v1/events?wait=30&cursor=%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", cursor, key)
+	results := make(chan time.Time, readers)
+	for range readers {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			results <- time.Now()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			body, err := io.ReadAll(response.Body)
+			if err != nil || !strings.Contains(string(body), "org.created") {
+				t.Errorf("%s, %v", body, err)
+			}
+		}()
+		time.Sleep(2 * time.Millisecond) // the limits on requests in flight are for others
+	}
+	time.Sleep(2 * time.Second) // all have read the feed
+	more := residentMiB(t, p, "VmRSS") - before
+	r.createOrg(t, key)
+	changed := time.Now()
+	var delays []time.Duration
+	for range readers {
+		delays = append(delays, (<-results).Sub(changed))
+	}
+	slices.Sort(delays)
+	t.Logf("%.1f MiB more resident, median delay %s, p99 %s, last %s", more, delays[readers/2], delays[readers*99/100], delays[readers-1])
+	if more > 40 {
+		t.Errorf("%.1f MiB more resident", more)
+	}
+	if delays[readers-1] > 5*time.Second {
+		t.Errorf("the last delay is %s", delays[readers-1])
+	}
+}

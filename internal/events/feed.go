@@ -1,0 +1,293 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"orgd/internal/cursor"
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+const (
+	// MaxPageBytes is the maximum size of a page in JSON. A page has at least one event,
+	// however large it is.
+	MaxPageBytes = 1 << 20
+	// MaxTypes is the maximum number of types in a filter.
+	MaxTypes = 50
+	// maxScan is how many events a call with a filter looks at, so that a filter that
+	// matches nothing is not expensive.
+	maxScan = 5000
+)
+
+// Now is the cursor of the present: the feed continues with the next event.
+const Now = "now"
+
+// Params select a part of an account's feed.
+type Params struct {
+	Limit int // 1 to cursor.MaxLimit
+
+	// Cursor is the Page.Cursor of the previous page, or Now. If it is empty, the feed
+	// begins with the oldest event that is kept.
+	Cursor string
+	// After is used instead of Cursor, by readers that store a Place.
+	After *Place
+
+	Types []string  // only events of these types; empty for all
+	OrgID uuid.UUID // only events about this organization; zero for all
+}
+
+// Place is a place in an account's feed: after the event at the position. The id detects
+// a database that was restored to a state without that event. The zero Place is the
+// beginning of the feed, before any event was deleted.
+type Place struct {
+	Position int64
+	ID       ID
+}
+
+// Page is a part of an account's feed, oldest first.
+type Page struct {
+	Events  []Event
+	Last    Place  // everything up to here was seen, or does not pass the filter
+	Cursor  string // of Last
+	HasMore bool   // there are events after Last; a filter may leave them out
+	Bytes   int    // an upper bound of the size of the events in JSON
+}
+
+// CursorAt returns the cursor of a place in the account's feed.
+func CursorAt(accountID uuid.UUID, p Place) string {
+	return cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(p.Position), ID: p.ID}, scope(accountID))
+}
+
+// At returns the place after the event.
+func (e *Event) At() Place { return Place{Position: e.Position, ID: e.ID} }
+
+func parseCursor(accountID uuid.UUID, token string) (Place, error) {
+	at, err := cursor.Decode(token, scope(accountID))
+	if err != nil || at.CreatedAt.UnixMicro() < 0 {
+		return Place{}, ErrInvalidCursor
+	}
+	return Place{Position: at.CreatedAt.UnixMicro(), ID: at.ID}, nil
+}
+
+// scope does not contain the filters: a cursor is a place in the whole feed, whichever
+// events were left out before it.
+func scope(accountID uuid.UUID) []byte { return append([]byte("events\x00"), accountID[:]...) }
+
+// Read returns the events after a cursor. It gives positions to new events first. Errors:
+// ErrInvalidCursor, ErrCursorExpired, ErrCursorLost, ErrUnavailable.
+func (r *Repository) Read(ctx context.Context, accountID uuid.UUID, p Params) (Page, error) {
+	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
+		return Page{}, fmt.Errorf("events: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+	}
+	page, err := r.read(ctx, accountID, p)
+	if err != nil {
+		return Page{}, fmt.Errorf("read events: %w", err)
+	}
+	page.Cursor = CursorAt(accountID, page.Last)
+	return page, nil
+}
+
+func (r *Repository) read(ctx context.Context, accountID uuid.UUID, p Params) (Page, error) {
+	switch {
+	case p.After != nil:
+		return r.readAfter(ctx, accountID, *p.After, p)
+	case p.Cursor == Now:
+		return r.present(ctx, accountID)
+	case p.Cursor == "":
+		return r.readOldest(ctx, accountID, p)
+	}
+	after, err := parseCursor(accountID, p.Cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	return r.readAfter(ctx, accountID, after, p)
+}
+
+// present returns an empty page at the end of the feed.
+func (r *Repository) present(ctx context.Context, accountID uuid.UUID) (Page, error) {
+	last, err := r.NumberAll(ctx, accountID)
+	if err != nil {
+		return Page{}, err
+	}
+	var at feedState
+	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		at, err = stateAt(ctx, q, accountID, last)
+		return err
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	return Page{Last: at.place}, nil
+}
+
+// readOldest reads from the oldest event that is kept. If that event is deleted during
+// the call, it tries again.
+func (r *Repository) readOldest(ctx context.Context, accountID uuid.UUID, p Params) (page Page, err error) {
+	for range 3 {
+		var at feedState
+		err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+			at, err = stateAt(ctx, q, accountID, 0)
+			return err
+		})
+		if err != nil {
+			return Page{}, err
+		}
+		if page, err = r.readAfter(ctx, accountID, at.removed, p); !errors.Is(err, ErrCursorExpired) && !errors.Is(err, ErrCursorLost) {
+			return page, err
+		}
+	}
+	return page, err
+}
+
+func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after Place, p Params) (page Page, err error) {
+	last, more, err := r.Number(ctx, accountID)
+	if err != nil {
+		return Page{}, err
+	}
+	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) error {
+		w := window{Params: p, accountID: accountID, after: after, end: r.windowEnd(after, last, p)}
+		if page, err = w.read(ctx, q, r.page); err != nil {
+			return err
+		}
+		// The check follows the page: if nothing after the place is deleted now, nothing
+		// was missing in the page.
+		at, err := stateAt(ctx, q, accountID, after.Position)
+		if err != nil {
+			return err
+		}
+		return at.check(after)
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	if page.Last == after && after.Position < last {
+		return Page{}, ErrCursorExpired // all rows of the window were deleted by hand
+	}
+	page.HasMore = more || page.Last.Position < last
+	return page, nil
+}
+
+// windowEnd returns the last position that a call looks at.
+func (r *Repository) windowEnd(after Place, last int64, p Params) int64 {
+	size := p.Limit
+	if p.isFiltered() {
+		size = r.scan
+	}
+	return min(last, after.Position+int64(size))
+}
+
+func (p Params) isFiltered() bool { return len(p.Types) > 0 || p.OrgID != (uuid.UUID{}) }
+
+func (p Params) passes(e *Event) bool {
+	return (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == (uuid.UUID{}) || p.OrgID == e.OrgID)
+}
+
+// window is the part of the feed that a call looks at: the positions after after, to end.
+type window struct {
+	Params
+	accountID uuid.UUID
+	after     Place
+	end       int64
+}
+
+// eventWindow reads the events that pass the filter, and the last of the window, at which
+// the next call continues. With the LIMIT inside, PostgreSQL finds the window by position,
+// and cannot look for rare events through another index, for which it would have to read
+// all of the organization's.
+const eventWindow = `
+SELECT ` + eventColumns + `
+FROM (
+    SELECT ` + eventColumns + `
+    FROM events
+    WHERE account_id = $1 AND position > $2 AND position <= $3
+    ORDER BY position
+    LIMIT $3::bigint - $2::bigint
+) AS seen
+WHERE (cardinality($4::text[]) = 0 OR type = ANY ($4)) AND ($5::uuid IS NULL OR org_id = $5) OR position = $3
+ORDER BY position
+LIMIT $6`
+
+func (w window) read(ctx context.Context, q db.Querier, maxBytes int) (page Page, err error) {
+	page.Last = w.after
+	if w.end <= w.after.Position {
+		return page, nil
+	}
+	types := w.Types
+	if types == nil {
+		types = []string{}
+	}
+	rows, err := q.Query(ctx, eventWindow, w.accountID, w.after.Position, w.end, types, db.OrNull(w.OrgID), w.Limit+1)
+	if err != nil {
+		return Page{}, err
+	}
+	defer rows.Close()
+	scan := scanEvent(w.accountID)
+	for rows.Next() {
+		e, err := scan(rows)
+		if err != nil {
+			return Page{}, err
+		}
+		if !w.isFiltered() && e.Position != page.Last.Position+1 {
+			return Page{}, ErrCursorExpired // rows were deleted, by retention or by hand
+		}
+		if w.passes(&e) {
+			size := e.encodedSize()
+			if len(page.Events) == w.Limit || len(page.Events) > 0 && page.Bytes+size > maxBytes {
+				break
+			}
+			page.Bytes += size
+			page.Events = append(page.Events, e)
+		}
+		page.Last = e.At()
+	}
+	rows.Close() // reads the remaining rows, which may report an error
+	return page, rows.Err()
+}
+
+// feedState is an account's feed, as a call with a cursor needs it.
+type feedState struct {
+	last    int64
+	removed Place // the newest event that retention has deleted
+	place   Place // the event at the position of the cursor; zero if there is none
+}
+
+// feedAt is one row, also for an account whose events have no positions yet.
+const feedAt = `
+SELECT coalesce(last_position, 0), coalesce(removed_position, 0), removed_mark, id, occurred_at
+FROM (SELECT $1::uuid AS account_id) AS asked
+LEFT JOIN feeds USING (account_id)
+LEFT JOIN (SELECT account_id, id, occurred_at FROM events WHERE account_id = $1 AND position = $2) AS found USING (account_id)`
+
+func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position int64) (at feedState, err error) {
+	var mark []byte
+	var row *int64
+	var occurredAt *time.Time
+	err = q.QueryRow(ctx, feedAt, accountID, position).Scan(&at.last, &at.removed.Position, &mark, &row, &occurredAt)
+	if err != nil {
+		return feedState{}, err
+	}
+	copy(at.removed.ID[:], mark)
+	switch {
+	case row != nil:
+		at.place = Place{Position: position, ID: newID(accountID, *row, *occurredAt)}
+	case position == at.removed.Position:
+		at.place = at.removed
+	}
+	return at, nil
+}
+
+// check returns an error if the feed cannot continue at the place: events after it are
+// deleted, or another event is there.
+func (at feedState) check(after Place) error {
+	switch {
+	case at.place == after:
+		return nil
+	case after.Position < at.removed.Position:
+		return ErrCursorExpired
+	}
+	return ErrCursorLost
+}

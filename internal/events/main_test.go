@@ -1,0 +1,64 @@
+package events_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"orgd/internal/dbtest"
+	"orgd/internal/events"
+	"orgd/internal/uuid"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// bundle has everything that a test of the repository needs.
+type bundle struct {
+	*dbtest.DB
+	repository *events.Repository
+	account    uuid.UUID
+}
+
+func setup(t testing.TB) bundle {
+	t.Helper()
+	d := dbtest.New(t)
+	return bundle{DB: d, repository: events.NewRepository(d.Conns), account: d.Account(t)}
+}
+
+// write writes n events of an organization.
+func (b bundle) write(t testing.TB, org byte, kind string, n int) {
+	t.Helper()
+	b.Exec(t, `
+INSERT INTO events (account_id, type, org_id, after, request_id)
+SELECT $1, $2, $3, jsonb_build_object('n', n), 'request-1' FROM generate_series(1, $4) AS n`, b.account, kind, uuid.UUID{15: org}, n)
+}
+
+func (b bundle) read(t testing.TB, p events.Params) events.Page {
+	t.Helper()
+	page, err := b.repository.Read(context.Background(), b.account, p)
+	if err != nil {
+		t.Fatalf("Read(%+v): %v", p, err)
+	}
+	return page
+}
+
+// walk reads page after page until there is no more.
+func (b bundle) walk(t testing.TB, p events.Params) (seen []events.Event, last events.Page) {
+	t.Helper()
+	for {
+		page := b.read(t, p)
+		seen = append(seen, page.Events...)
+		if !page.HasMore {
+			return seen, page
+		}
+		p.Cursor = page.Cursor
+	}
+}
+
+func positions(seen []events.Event) string {
+	text := ""
+	for _, e := range seen {
+		text += fmt.Sprintf("%d ", e.Position)
+	}
+	return text
+}

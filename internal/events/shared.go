@@ -1,0 +1,111 @@
+package events
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"orgd/internal/uuid"
+)
+
+const (
+	// sharedAtOnce is how many shared reads run at once. One change can wake all readers
+	// that wait, and the connections are for others too.
+	sharedAtOnce = 8
+	// sharedLimit is the time limit of a shared read. It is longer than the statement
+	// timeout and shorter than a request's deadline.
+	sharedLimit = 9 * time.Second
+)
+
+// ReadTogether is Read for readers that were woken. Those of one account that are at the
+// same place and ask for the same share one read. None gets a result of a read that began
+// before it asked, because that may be older than the change that woke it. The readers
+// must not change the page.
+func (r *Repository) ReadTogether(ctx context.Context, accountID uuid.UUID, p Params) (Page, error) {
+	key := readKey{accountID: accountID, limit: p.Limit, cursor: p.Cursor, types: strings.Join(p.Types, " "), orgID: p.OrgID}
+	return r.shared.do(ctx, key, func(ctx context.Context) (Page, error) { return r.Read(ctx, accountID, p) })
+}
+
+// readKey identifies equal reads.
+type readKey struct {
+	accountID, orgID uuid.UUID
+	limit            int
+	cursor, types    string
+}
+
+// sharedReads runs equal reads once.
+type sharedReads struct {
+	slots chan struct{}
+
+	mu      sync.Mutex
+	next    map[readKey]*sharedRead // the reads that have not begun
+	running map[readKey]bool
+}
+
+// sharedRead is one read, for all that asked for it before it began.
+type sharedRead struct {
+	read func(context.Context) (Page, error)
+	done chan struct{} // closed when page and err are set
+	page Page
+	err  error
+}
+
+func newSharedReads() *sharedReads {
+	return &sharedReads{slots: make(chan struct{}, sharedAtOnce), next: map[readKey]*sharedRead{}, running: map[readKey]bool{}}
+}
+
+func (s *sharedReads) do(ctx context.Context, key readKey, read func(context.Context) (Page, error)) (Page, error) {
+	one := s.join(ctx, key, read)
+	select {
+	case <-one.done:
+		return one.page, one.err
+	case <-ctx.Done():
+		return Page{}, ctx.Err()
+	}
+}
+
+func (s *sharedReads) join(ctx context.Context, key readKey, read func(context.Context) (Page, error)) *sharedRead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one := s.next[key]; one != nil {
+		return one
+	}
+	one := &sharedRead{read: read, done: make(chan struct{})}
+	s.next[key] = one
+	if !s.running[key] {
+		s.running[key] = true
+		go s.run(context.WithoutCancel(ctx), key) // the first reader may disconnect while others wait
+	}
+	return one
+}
+
+// run runs the reads for a key, one after the other, until there are none.
+func (s *sharedReads) run(ctx context.Context, key readKey) {
+	for {
+		s.slots <- struct{}{}
+		one := s.begin(key)
+		if one != nil {
+			limited, cancel := context.WithTimeout(ctx, sharedLimit)
+			one.page, one.err = one.read(limited)
+			cancel()
+			close(one.done)
+		}
+		<-s.slots
+		if one == nil {
+			return
+		}
+	}
+}
+
+// begin returns the next read for a key, or nil if there is none.
+func (s *sharedReads) begin(key readKey) *sharedRead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.next[key]
+	delete(s.next, key)
+	if one == nil {
+		delete(s.running, key)
+	}
+	return one
+}

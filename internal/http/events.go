@@ -1,0 +1,171 @@
+package http
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/events"
+	"orgd/internal/uuid"
+	"orgd/internal/wire"
+)
+
+// maxWait is the longest time that a request can wait for events, in seconds. Most load
+// balancers close a connection on which nothing arrives for 60 s.
+const maxWait = 30
+
+// eventParameters are the parameters of the feed.
+var eventParameters = parameters{
+	named: map[string]parser{
+		"limit":  parseLimit,
+		"cursor": parseCursor,
+		"type":   parseEventType,
+		"orgId":  parseListedOrg,
+		"wait":   parseWait,
+	},
+	repeated: "type",
+}
+
+// eventParams reads the query of the feed.
+func eventParams(rawQuery string) (p events.Params, wait time.Duration, err error) {
+	q, err := eventParameters.parse(rawQuery)
+	p = events.Params{Limit: q.Limit, Cursor: q.Cursor, Types: q.types}
+	if len(q.OrgIDs) > 0 {
+		p.OrgID = q.OrgIDs[0]
+	}
+	return p, q.wait, err
+}
+
+// parseEventType rejects a type that does not exist: the feed would otherwise never
+// contain anything.
+func parseEventType(value string, p *params) *fieldError {
+	if !slices.Contains(events.Types, value) {
+		return &fieldError{Code: fieldInvalid, Detail: "Unknown type. The types are " + listOf(events.Types) + "."}
+	}
+	p.types = append(p.types, value)
+	return nil
+}
+
+func parseWait(value string, p *params) *fieldError {
+	seconds, err := strconv.ParseUint(value, 10, 8)
+	if err != nil || seconds > maxWait {
+		return &fieldError{Code: fieldOutOfRange, Detail: "Must be a whole number from 0 to 30."}
+	}
+	p.wait = time.Duration(seconds) * time.Second
+	return nil
+}
+
+// listEvents returns a page of the account's feed. If the page is empty, it waits for
+// events as long as the client wants.
+func (s *Server) listEvents(c echo.Context) error {
+	p, wait, err := eventParams(c.Request().URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	if prefersStream(c.Request().Header) {
+		return s.streamEvents(c, p)
+	}
+	account := callerOf(c).AccountID
+	var waiter *events.Waiter
+	if wait > 0 {
+		waiter = s.cfg.Hub.Wait(account)
+		defer waiter.Close()
+	}
+	var page events.Page
+	answered := false
+	err = s.inFlight(c, eventPageAnswer, func() (err error) {
+		page, err = s.cfg.Events.Read(c.Request().Context(), account, p)
+		if answered = err == nil && (wait == 0 || isWorthSending(page)); answered {
+			err = s.writeEvents(c, page)
+		}
+		return err
+	})
+	if err != nil || answered {
+		return err
+	}
+	return s.awaitEvents(c, waiter, account, p, page, wait)
+}
+
+// isWorthSending reports whether a client that waits should get the page: it has events,
+// or the client can continue at once.
+func isWorthSending(page events.Page) bool { return len(page.Events) > 0 || page.HasMore }
+
+// awaitEvents waits for the first page after the given one, which is empty. At the end of
+// the wait it sends an empty page.
+func (s *Server) awaitEvents(c echo.Context, waiter *events.Waiter, account uuid.UUID, p events.Params, page events.Page, wait time.Duration) error {
+	w, err := s.beginWait(c)
+	if err != nil {
+		return err
+	}
+	defer w.end()
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	for {
+		select {
+		case <-waiter.Woken(page.Last.Position):
+		case <-timeout.C:
+			w.resume()
+			return s.writeEvents(c, page)
+		case <-s.stopped:
+			w.resume()
+			return s.writeEvents(c, page)
+		case <-w.gone():
+			return w.resume().Err()
+		}
+		p.Cursor = page.Cursor
+		if page, err = s.cfg.Events.ReadTogether(w.resume(), account, p); err != nil {
+			return err
+		}
+		if isWorthSending(page) {
+			return s.writeAwaited(c, page)
+		}
+		w.pause()
+	}
+}
+
+// writeAwaited writes a page after a wait, during which the key may have been revoked.
+func (s *Server) writeAwaited(c echo.Context, page events.Page) error {
+	if err := s.stillAllowed(c); err != nil {
+		return err
+	}
+	if err := s.hold(c, int64(page.Bytes+pageFrame)); err != nil {
+		return err
+	}
+	if len(page.Events) > 0 {
+		s.cfg.Observer.ObserveFeedDelay(time.Since(page.Events[0].OccurredAt))
+	}
+	return s.writeEvents(c, page)
+}
+
+// writeEvents writes a page of the feed.
+func (s *Server) writeEvents(c echo.Context, page events.Page) error {
+	next := ""
+	if page.HasMore {
+		next = page.Cursor
+	}
+	s.beginPage(c, len(page.Events), next)
+	body := bodies.get(page.Bytes + pageFrame)
+	defer bodies.put(body)
+	*body = appendEventPage(*body, page)
+	return writeJSON(c, http.StatusOK, *body)
+}
+
+// appendEventPage appends the JSON object of a page of events. It always has a cursor:
+// the next request continues there, even if there is no event yet.
+func appendEventPage(b []byte, page events.Page) []byte {
+	b = append(b, `{"hasMore":`...)
+	b = strconv.AppendBool(b, page.HasMore)
+	b = append(b, `,"events":[`...)
+	for i := range page.Events {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = wire.AppendEvent(b, &page.Events[i])
+	}
+	b = append(b, `],"cursor":`...)
+	b = wire.AppendString(b, page.Cursor)
+	return append(b, '}')
+}

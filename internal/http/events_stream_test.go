@@ -1,0 +1,261 @@
+package http_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orgd/internal/dbtest"
+	"orgd/internal/events"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/uuid"
+)
+
+// eventStream is an open event stream.
+type eventStream struct {
+	response *http.Response
+	lines    *bufio.Reader
+	close    func()
+}
+
+// message is what a client of an event stream gets at once.
+type message struct{ id, kind, data string }
+
+func (a *api) stream(t *testing.T, query string, headers ...string) eventStream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	request := a.request(t, http.MethodGet, "/v1/events"+query, nil, append([]string{
+		"Authorization", "Bearer " + a.key, "Accept", "text/event-stream",
+	}, headers...)...)
+	response, err := http.DefaultTransport.RoundTrip(request.WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := eventStream{response: response, lines: bufio.NewReader(response.Body), close: func() { cancel(); response.Body.Close() }}
+	t.Cleanup(s.close)
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%d %v", response.StatusCode, response.Header)
+	}
+	return s
+}
+
+// next returns the next message, or false at the end of the stream.
+func (s eventStream) next(t *testing.T) (m message, ok bool) {
+	t.Helper()
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			return m, false
+		}
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch name {
+		case "id":
+			m.id = value
+		case "event":
+			m.kind = value
+		case "data":
+			m.data = value
+		case "":
+			return m, true
+		}
+	}
+}
+
+func (s eventStream) event(t *testing.T) (e feedEvent, id string) {
+	t.Helper()
+	m, ok := s.next(t)
+	if !ok {
+		t.Fatal("the stream has ended")
+	}
+	if err := json.Unmarshal([]byte(m.data), &e); err != nil || m.kind != e.Type {
+		t.Fatalf("%+v: %v", m, err)
+	}
+	return e, m.id
+}
+
+// A stream has the events that exist and those that come, with cursors as their ids.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.create(t, "Before")
+	s := a.stream(t, "")
+	a.awaitReaders(t, 1)
+	a.create(t, "After")
+	var last string
+	for i, want := range []string{"api_key.created", "org.created", "org.created"} {
+		e, id := s.event(t)
+		if e.Type != want || e.Position != i+1 {
+			t.Errorf("%+v, want %s", e, want)
+		}
+		last = id
+	}
+	if page := a.events(t, ""); page.Cursor != last {
+		t.Errorf("the last id %s is not the cursor %s", last, page.Cursor)
+	}
+	s.close()
+	a.awaitReaders(t, 0)
+	a.create(t, "While away")
+	again := a.stream(t, "?cursor=now", "Last-Event-ID", last)
+	if e, _ := again.event(t); e.Position != 4 {
+		t.Errorf("after a reconnect: %+v", e)
+	}
+}
+
+// The first message of a stream without events has a cursor, so that a client that
+// reconnects misses nothing.
+func TestStreamFromNow(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	s := a.stream(t, "?cursor=now&type=org.created")
+	m, _ := s.next(t)
+	if m.data != "" || m.id != a.events(t, "?cursor=now").Cursor {
+		t.Errorf("%+v", m)
+	}
+	path := a.create(t, "One")
+	a.do(t, http.MethodPost, path+"/deactivate", "")
+	a.create(t, "Two")
+	for _, want := range []int{2, 4} {
+		if e, _ := s.event(t); e.Position != want {
+			t.Errorf("%+v, want %d", e, want)
+		}
+	}
+}
+
+// A long feed is sent page after page.
+func TestStreamOfALongFeed(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.Exec(t, "INSERT INTO events (account_id, type, request_id) SELECT $1, 'account.resumed', 'r' FROM generate_series(1, 1499)", a.account)
+	s := a.stream(t, "?limit=1")
+	for i := range 1500 {
+		if e, _ := s.event(t); e.Position != i+1 {
+			t.Fatalf("position %d after %d", e.Position, i)
+		}
+	}
+}
+
+// Errors before the stream are like those of other requests.
+func TestErrorsOfStreams(t *testing.T) {
+	t.Parallel()
+	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) { c.Limits.Waiting = 2 })
+	accept := []string{"Accept", "text/event-stream"}
+	a.get(t, "/v1/events?cursor=AAAA", accept...).rejected(t, 400, "invalid_cursor")
+	a.get(t, "/v1/events", append(accept, "Last-Event-ID", "AAAA")...).rejected(t, 400, "invalid_cursor")
+	lost := events.CursorAt(a.account, events.Place{Position: 7})
+	a.get(t, "/v1/events?cursor="+lost, accept...).rejected(t, 410, "cursor_expired")
+	a.get(t, "/v1/events", "Accept", "text/html").rejected(t, 406, "not_acceptable")
+	a.get(t, "/v1/orgs", accept...).rejected(t, 406, "not_acceptable")
+	a.stream(t, "")
+	a.awaitReaders(t, 1)
+	a.get(t, "/v1/events", accept...).rejected(t, 429, "rate_limited")
+	if got := a.get(t, "/v1/events", "Accept", "application/json, text/event-stream"); got.header.Get("Content-Type") != "application/json" {
+		t.Errorf("JSON or a stream: %v", got.header)
+	}
+	head := a.call(t, http.MethodHead, "/v1/events", "Authorization", "Bearer "+a.Key(t, a.Account(t)), "Accept", "text/event-stream")
+	if head.status != 200 || head.header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("HEAD: %d %v", head.status, head.header)
+	}
+}
+
+// A stream ends cleanly when the server stops.
+func TestStreamEndsWhenTheServerStops(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	stop := a.serve(t)
+	s := a.stream(t, "")
+	s.event(t)
+	a.awaitReaders(t, 1)
+	begun := time.Now()
+	stop()
+	if m, ok := s.next(t); ok || time.Since(begun) > 5*time.Second {
+		t.Errorf("%+v after %s", m, time.Since(begun))
+	}
+	a.awaitLog(t, `"status":200`)
+}
+
+// A stream ends when its key is revoked, before it sends another event.
+func TestStreamEndsWithItsKey(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	revoked := *a
+	revoked.key = a.Key(t, a.account)
+	s := revoked.stream(t, "?cursor=now")
+	s.next(t)
+	key := a.events(t, "").Events[1].APIKeyID
+	if got := a.do(t, http.MethodPost, "/v1/api-keys/"+key+"/revoke", ""); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	a.create(t, "Secret")
+	if m, ok := s.next(t); ok {
+		t.Errorf("%+v", m)
+	}
+	a.awaitReaders(t, 0)
+}
+
+// A stream outlives an outage of the database.
+func TestStreamOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	flaky := &flakyEvents{Repository: events.NewRepository(d.Conns)}
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) { c.Events = flaky })
+	s := a.stream(t, "?cursor=now")
+	s.next(t)
+	flaky.failures.Store(2)
+	a.create(t, "Acme")
+	if e, _ := s.event(t); e.After["orgName"] != "Acme" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Something is sent on an idle stream. If filters have left out events, it is their
+// cursor.
+func TestIdleStream(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.serve(t)
+	s, filtered := a.stream(t, "?cursor=now"), a.stream(t, "?cursor=now&type=org.deleted")
+	s.next(t)
+	filtered.next(t)
+	a.create(t, "Acme")
+	s.event(t)
+	beat, ok := s.next(t)
+	mark, marked := filtered.next(t)
+	if !ok || beat != (message{}) || !marked || mark.data != "" || mark.id != a.events(t, "").Cursor {
+		t.Errorf("%+v, %+v", beat, mark)
+	}
+}
+
+// A stream whose client does not read ends, and gives up its memory and its place.
+func TestStreamThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.Exec(t, `
+INSERT INTO events (account_id, type, after, request_id)
+SELECT $1, 'account.resumed', jsonb_build_object('a', repeat('a', 100000)), 'r' FROM generate_series(1, 300)`, a.account)
+	s := a.stream(t, "")
+	a.awaitReaders(t, 1)
+	time.Sleep(stallTimeout)
+	a.awaitReaders(t, 0)
+	s.close()
+}
+
+// stallTimeout is how long a client may stop reading.
+const stallTimeout = 5 * time.Second
+
+// flakyEvents fails some times.
+type flakyEvents struct {
+	*events.Repository
+	failures atomic.Int64
+}
+
+func (f *flakyEvents) ReadTogether(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error) {
+	if f.failures.Add(-1) >= 0 {
+		return events.Page{}, events.ErrUnavailable
+	}
+	return f.Repository.ReadTogether(ctx, accountID, p)
+}
