@@ -94,7 +94,7 @@ kustomize: ## render the Kubernetes manifests
 fuzz: ## run each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZ) $(SHRINK) ./internal/cursor
 	$(GO) test -run '^$$' -fuzz FuzzFoldIsStable -fuzztime $(FUZZ) $(SHRINK) ./internal/orgs
-	$(GO) test -run '^$$' -fuzz FuzzAppendString -fuzztime $(FUZZ) $(SHRINK) ./internal/http
+	$(GO) test -run '^$$' -fuzz FuzzAppendString -fuzztime $(FUZZ) $(SHRINK) ./internal/wire
 	$(GO) test -run '^$$' -fuzz FuzzAppendPage -fuzztime $(FUZZ) $(SHRINK) ./internal/http
 	$(GO) test -run '^$$' -fuzz FuzzReadObject -fuzztime $(FUZZ) $(SHRINK) ./internal/http
 
