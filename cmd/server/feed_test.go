@@ -90,6 +90,25 @@ func TestWaitHearsOfChanges(t *testing.T) {
 	}
 }
 
+// HAProxy does not end a wait that is longer than its timeouts.
+func TestWaitBehindHAProxy(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	r := start(t, remembering(d.URL))
+	url := startLoadBalancer(t, "haproxy", haproxy(t, strings.TrimPrefix(r.url, "http://"),
+		"timeout server 20s", "timeout server 1s", "timeout client 20s", "timeout client 1s"), "-f", "%CONFIG%")
+	if url == "" {
+		return
+	}
+	awaitStatus(t, url+"/livez", http.StatusOK)
+	begun := time.Now()
+	page := (&running{url: url}).feed(t, key, "?cursor=now&wait=3")
+	if took := time.Since(begun); len(page.Events) != 0 || took < 3*time.Second {
+		t.Errorf("%+v after %s", page, took)
+	}
+}
+
 // A thousand readers of one account wait, and all get a change soon. They hold no
 // connection to the database and little memory. The test is not parallel: it measures
 // times.

@@ -43,9 +43,17 @@ func TestSharedReads(t *testing.T) {
 	<-begun
 	release <- struct{}{}
 	group.Wait()
-	if len(s.next) != 0 || len(s.running) != 0 {
-		t.Errorf("left: %v %v", s.next, s.running)
+	for deadline := time.Now().Add(10 * time.Second); s.isBusy(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a read is left")
+		}
 	}
+}
+
+func (s *sharedReads) isBusy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.next)+len(s.running) > 0
 }
 
 // A reader that leaves does not end the read of the others.

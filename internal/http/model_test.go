@@ -42,6 +42,7 @@ type modelAccount struct {
 	firsts   map[string]firstCall // by operation and Idempotency-Key
 	keyed    []change             // the calls of firsts, in order
 	made     []change             // creations without a key, in order
+	feed     *feedReader
 
 	consumers modelConsumers
 }
@@ -84,7 +85,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newModel(a, rapidTB{TB: t, rt: rt})
 		actions := map[string]func(*rapid.T){
-			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "forget and repeat": m.forgetAndRepeat, "rejected": m.rejected, "read": m.read,
+			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "forget and repeat": m.forgetAndRepeat, "rejected": m.rejected, "read": m.read, "feed": m.readFeed,
 			"walk": m.beginWalk, "walk members": m.beginMemberWalk, "page": m.page, "page more": m.page, "stray cursor": m.strayCursor,
 			"keys": m.changeKeys, "consume": m.consume, "consume more": m.consume,
 		}
@@ -104,6 +105,9 @@ func newModel(a *api, t testing.TB) *model {
 	m.client(m.accounts[0], []string{""}, apikeys.OrgsRead, apikeys.OrgsWrite, apikeys.OrgsDelete, apikeys.MembersWrite)
 	m.client(m.accounts[0], []string{"", userOne, userTwo}, apikeys.Scopes...)
 	m.client(m.accounts[1], []string{"", userOne}, apikeys.Scopes...)
+	for _, account := range m.accounts {
+		account.feed = m.newFeedReader(account)
+	}
 	return m
 }
 
@@ -345,6 +349,7 @@ func (m *model) finish() {
 	for _, account := range m.accounts {
 		m.areRecorded(account)
 		m.areReplayed(account)
+		m.isFed(account)
 		m.walkAll(account.walk(listFilter{}))
 		trails := m.trails(m.t, account.id)
 		if len(trails) != len(account.orgs)+len(account.deleted) {

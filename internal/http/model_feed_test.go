@@ -1,0 +1,76 @@
+package http_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"pgregory.net/rapid"
+
+	"orgd/internal/apikeys"
+	"orgd/internal/cursor"
+)
+
+// The feed in the model: each account has a reader, which reads a page now and then. At
+// the end it has exactly the rows of the audit trail, in their order.
+
+// feedReader is what a reader of an account's feed has got.
+type feedReader struct {
+	key    string
+	cursor string
+	seen   []feedEvent
+}
+
+func (m *model) newFeedReader(account *modelAccount) *feedReader {
+	return &feedReader{key: m.Key(m.t, account.id, apikeys.EventsRead)}
+}
+
+// readFeed reads a page of one of the feeds.
+func (m *model) readFeed(t *rapid.T) {
+	r := rapid.SampledFrom(m.accounts).Draw(t, "account").feed
+	m.nextPage(r, rapid.IntRange(1, cursor.MaxLimit).Draw(t, "limit"))
+}
+
+func (m *model) nextPage(r *feedReader, limit int) (more bool) {
+	query := fmt.Sprint("?limit=", limit)
+	if r.cursor != "" {
+		query += "&cursor=" + r.cursor
+	}
+	page := read[feedPage](m.t, m.call(m.t, http.MethodGet, "/v1/events"+query, "Authorization", "Bearer "+r.key), http.StatusOK)
+	if len(page.Events) > limit || page.HasMore && len(page.Events) < limit {
+		m.t.Fatalf("%d events for a limit of %d, more %t", len(page.Events), limit, page.HasMore)
+	}
+	r.seen, r.cursor = append(r.seen, page.Events...), page.Cursor
+	return page.HasMore
+}
+
+// isFed checks that the account's reader has everything that was recorded.
+func (m *model) isFed(account *modelAccount) {
+	for m.nextPage(account.feed, cursor.MaxLimit) {
+	}
+	rows, err := m.Pool.Query(context.Background(), `
+SELECT type, coalesce('org_' || replace(org_id::text, '-', ''), ''), coalesce(api_key_id::text, ''), coalesce(actor_api_key_id::text, ''), request_id
+FROM events WHERE account_id = $1 ORDER BY id`, account.id)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	recorded, err := pgx.CollectRows(rows, pgx.RowToStructByPos[recordedEvent])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var fed []recordedEvent
+	for i, e := range account.feed.seen {
+		if e.Position != i+1 {
+			m.t.Fatalf("position %d after %d", e.Position, i)
+		}
+		fed = append(fed, recordedEvent{e.Type, e.OrgID, e.APIKeyID, e.ActorAPIKeyID, e.RequestID})
+	}
+	if diff := cmp.Diff(recorded, fed); diff != "" {
+		m.t.Fatalf("the feed (-recorded +fed):\n%s", diff)
+	}
+}
+
+// recordedEvent is the part of an event that no erasure changes.
+type recordedEvent struct{ Type, OrgID, APIKeyID, ActorAPIKeyID, RequestID string }
