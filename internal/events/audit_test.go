@@ -3,15 +3,11 @@ package events_test
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/cursor"
 	"orgd/internal/events"
@@ -103,7 +99,6 @@ func TestCursorsHideRows(t *testing.T) {
 func TestListPlansSeekAtAnyDepth(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ctx := context.Background()
 	const large, small = 20_000, 300
 	insert := `
 INSERT INTO events (account_id, id, type, org_id, api_key_id, request_id) OVERRIDING SYSTEM VALUE
@@ -112,53 +107,18 @@ SELECT $1, $2 + n, 'org.updated', $3, $3, 'r' FROM generate_series(1, $4) AS n`
 	b.Exec(t, "VACUUM ANALYZE events")
 	b.Exec(t, insert, b.account, 0, orgOf(2), small)
 	b.Exec(t, insert, b.account, 1000, orgOf(3), small)
-	conn, err := b.Pool.Acquire(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
-		if _, err := conn.Exec(ctx, "SET plan_cache_mode = "+mode); err != nil {
-			t.Fatal(err)
-		}
+	for _, mode := range planModes {
+		conn := connWithPlans(t, b.DB, mode)
 		for _, c := range []struct {
 			org    byte
 			before int64
 		}{{1, math.MaxInt64}, {1, 1_019_000}, {1, 1_000_150}, {2, math.MaxInt64}, {2, 250}, {2, 2}} {
 			for index, sql := range map[string]string{"events_by_org": events.OrgEventList, "events_by_api_key": events.APIKeyEventList} {
-				plan, buffers := explainList(t, conn.Conn(), sql, b.account, orgOf(c.org), c.before)
-				if !strings.Contains(plan, `"`+index+`"`) || strings.Contains(plan, `"Sort"`) || !strings.Contains(plan, "id) < ROW(") || strings.Contains(plan, `"Filter"`) || buffers > 120 {
-					t.Errorf("%s, organization %d before %d: %d buffers\n%s", mode, c.org, c.before, buffers, plan)
+				plan := explain(t, conn, sql, b.account, orgOf(c.org), c.before, 101)
+				if !strings.Contains(plan.text, `"`+index+`"`) || strings.Contains(plan.text, `"Sort"`) || !strings.Contains(plan.text, "id) < ROW(") || strings.Contains(plan.text, `"Filter"`) || plan.buffers > 120 {
+					t.Errorf("%s, organization %d before %d: %d buffers\n%s", mode, c.org, c.before, plan.buffers, plan.text)
 				}
 			}
 		}
 	}
-}
-
-// explainList returns the plan of a list's statement, and how many buffers it read.
-func explainList(t *testing.T, conn *pgx.Conn, sql string, account, id uuid.UUID, before int64) (plan string, buffers int) {
-	t.Helper()
-	ctx := context.Background()
-	for _, statement := range []string{
-		"DEALLOCATE ALL",
-		"PREPARE list (uuid, uuid, bigint, bigint) AS " + sql,
-	} {
-		if _, err := conn.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {
-			t.Fatal(err)
-		}
-	}
-	execute := fmt.Sprintf("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE list ('%s', '%s', %d, 101)", account, id, before)
-	if err := conn.QueryRow(ctx, execute, pgx.QueryExecModeSimpleProtocol).Scan(&plan); err != nil {
-		t.Fatal(err)
-	}
-	var explained []struct {
-		Plan struct {
-			Hit  int `json:"Shared Hit Blocks"`
-			Read int `json:"Shared Read Blocks"`
-		}
-	}
-	if err := json.Unmarshal([]byte(plan), &explained); err != nil {
-		t.Fatal(err)
-	}
-	return plan, explained[0].Plan.Hit + explained[0].Plan.Read
 }

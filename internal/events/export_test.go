@@ -21,7 +21,16 @@ func (r *Repository) WithLimits(page, scan int) *Repository {
 const (
 	OrgEventList    = orgEventList
 	APIKeyEventList = apiKeyEventList
+
+	OldestOfAccounts = oldestOfAccounts
+	EventsFrom       = eventsFrom
 )
+
+// WithTurns returns the Retention with another length of an account's turn.
+func (t *Retention) WithTurns(n int) *Retention {
+	t.turns = n
+	return t
+}
 
 // SealRow and OpenRow are exported for the tests of cursors.
 func SealRow(account uuid.UUID, row int64, scope string) string {
