@@ -131,6 +131,8 @@ func TestServingRoleServes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	succeed(t, "events", "export", "--database-url="+r.as(t, r.server), "--account="+account.String())
+
 	// Also after a later migration, which roles.sql does not know.
 	if _, err := db.MigrateUp(context.Background(), d.URL, later(t)); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
 -- Creates orgd's two roles, for the current database:
 --
 --   orgd_owner  owns the database and its schema: for `server migrate`, `accounts`, `seed`
---   orgd        owns nothing, and has only the rights that serving needs: for `server serve`, `keys`
+--   orgd        owns nothing, and has only the rights that serving needs: for `server serve`, `keys`, `events`
 --
 -- Run it before the first `server migrate up` and after each one, as a superuser, or as
 -- the database's owner with CREATEROLE and CREATEDB:
