@@ -283,3 +283,46 @@ func TestRetentionPlans(t *testing.T) {
 	b.Exec(t, "VACUUM ANALYZE")
 	check("new statistics")
 }
+
+// Erasures overwrite events while they are numbered and deleted.
+func TestRetentionDuringErasures(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const users, count = 5, 8000
+	b.Exec(t, `
+INSERT INTO events (account_id, type, org_id, user_id, request_id, occurred_at)
+SELECT $1, 'org.member_added', $2, 'u' || n % $3, 'r', now() - make_interval(days => $4) FROM generate_series(1, $5::int) AS n`,
+		b.account, orgOf(1), users, keepDays+1, count)
+	var workers sync.WaitGroup
+	workers.Go(func() { b.erase(t, users) })
+	deleted := int64(0)
+	workers.Go(func() { deleted = retain(tb{t}, events.NewRetention(b.Conns, keep)) })
+	workers.Wait()
+	if deleted != count {
+		t.Errorf("deleted %d", deleted)
+	}
+}
+
+// erase erases users and then an organization, as one server at a time does.
+func (b bundle) erase(t *testing.T, users int) {
+	t.Helper()
+	ctx := context.Background()
+	for user := range users {
+		name := fmt.Sprintf("u%d", user)
+		b.Exec(tb{t}, "INSERT INTO user_erasures (account_id, user_id, request_id) VALUES ($1, $2, 'r')", b.account, name)
+		for done := false; !done; {
+			if err := b.Pool.QueryRow(ctx, "SELECT done FROM user_erase_1($1, $2, 50)", b.account, name).Scan(&done); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}
+	b.Exec(tb{t}, "INSERT INTO org_erasures (account_id, org_id) VALUES ($1, $2)", b.account, orgOf(1))
+	for done, after := false, int64(0); !done; {
+		err := b.Pool.QueryRow(ctx, "SELECT next_event, done FROM org_erase_1($1, $2, '', $3, 300)", b.account, orgOf(1), after).Scan(&after, &done)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
