@@ -104,12 +104,17 @@ BEGIN
         ORDER BY org_id;
         RETURN;
     END IF;
-    marked := ARRAY(SELECT id FROM events WHERE account_id = account AND user_id = erased ORDER BY id LIMIT 4 * most);
+    -- Whoever changes or deletes events locks them in this order.
+    marked := ARRAY(
+        SELECT id FROM events WHERE account_id = account AND user_id = erased
+        ORDER BY id LIMIT 4 * most FOR NO KEY UPDATE);
     IF marked <> '{}' THEN
         UPDATE events SET user_id = NULL WHERE account_id = account AND id = ANY (marked);
         RETURN;
     END IF;
-    marked := ARRAY(SELECT id FROM events WHERE account_id = account AND actor_user_id = erased ORDER BY id LIMIT 4 * most);
+    marked := ARRAY(
+        SELECT id FROM events WHERE account_id = account AND actor_user_id = erased
+        ORDER BY id LIMIT 4 * most FOR NO KEY UPDATE);
     IF marked <> '{}' THEN
         UPDATE events SET actor_user_id = NULL WHERE account_id = account AND id = ANY (marked);
         RETURN;

@@ -37,12 +37,14 @@ BEGIN
     END IF;
     INSERT INTO feeds (account_id) VALUES (account) ON CONFLICT (account_id) DO NOTHING;
     SELECT f.last_position INTO last_position FROM feeds f WHERE f.account_id = account FOR NO KEY UPDATE;
-    found := ARRAY(SELECT id FROM events WHERE account_id = account AND position IS NULL ORDER BY id LIMIT most);
+    -- Whoever changes or deletes events locks them in this order.
+    found := ARRAY(
+        SELECT id FROM events WHERE account_id = account AND position IS NULL
+        ORDER BY id LIMIT most FOR NO KEY UPDATE);
     IF found = '{}' THEN
         RETURN;
     END IF;
-    -- width_bucket returns the place of id in found. Like this, rows are locked in the
-    -- order of their ids, as in the erasures.
+    -- width_bucket returns the place of id in found.
     UPDATE events SET position = events_number_1.last_position + width_bucket(id, found)
     WHERE account_id = account AND id = ANY (found);
     last_position := last_position + cardinality(found);

@@ -19,6 +19,7 @@ type commandLine struct {
 	Migrate     migrateCommand     `cmd:"" help:"Migrate the database schema, or show its state."`
 	Accounts    accountsCommand    `cmd:"" help:"Manage accounts."`
 	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
+	Events      eventsCommand      `cmd:"" help:"Export the events of an account."`
 	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Check that the server on this machine is ready, for container health checks."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

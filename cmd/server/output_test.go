@@ -38,6 +38,7 @@ func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string)
 		"keys create json":     {"keys", "create", database, "--account=" + account, "--description=d", "--scope=orgs:read", "--json"},
 		"keys list":            {"keys", "list", database},
 		"keys list json":       {"keys", "list", database, "--json"},
+		"events export":        {"events", "export", database, "--account=" + account},
 		"keys rotate":          {"keys", "rotate", database, key.APIKeyID, "--overlap=0s"},
 	}
 	return d, effects, results

@@ -132,6 +132,8 @@ func TestServingRoleServes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	succeed(t, "events", "export", "--database-url="+r.as(t, r.server), "--account="+account.String())
+
 	// The role can also use a table that a later migration creates, which roles.sql does
 	// not name.
 	if _, err := db.MigrateUp(context.Background(), d.URL, later(t)); err != nil {
@@ -140,11 +142,16 @@ func TestServingRoleServes(t *testing.T) {
 	mustExec(t, r.as(t, r.server), "INSERT INTO later DEFAULT VALUES; UPDATE later SET n = 2 WHERE later_twice(n) = 2; DELETE FROM later; SELECT * FROM later")
 	d.Exec(t, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
 	d.Exec(t, "UPDATE unanswered_creations SET created_at = now() - interval '25 hours'")
-	s = start(t, func(c *serveConfig) { c.databaseURL, c.sweepEvery = r.as(t, r.server), 10*time.Millisecond })
+	d.Exec(t, "UPDATE events SET occurred_at = occurred_at - interval '25 hours' WHERE position <= 3")
+	s = start(t, func(c *serveConfig) {
+		c.databaseURL, c.sweepEvery = r.as(t, r.server), 10*time.Millisecond
+		c.eventsKeep, c.removeEvery = day, 10*time.Millisecond
+	})
 	awaitStatus(t, s.url+"/readyz", http.StatusOK)
 	await(t, "old records are not swept", func() bool {
 		return count(t, d, "SELECT (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM unanswered_creations)") == 0
 	})
+	await(t, "old events are not deleted", func() bool { return count(t, d, "SELECT removed_position FROM feeds") == 3 })
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +247,7 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	})
 	ask(200, "POST", org+"/deactivate", "")
 	ask(204, "DELETE", org, "")
+	ask(200, "GET", org+"/events", "")
 	await(t, "the organization is not erased", func() bool { return count(t, d, "SELECT count(*) FROM org_erasures") == 0 })
 
 	ask(200, "GET", "/v1/events?limit=100", "")
@@ -248,6 +256,7 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	apiKey := "/v1/api-keys/" + field(t, made, "apiKeyId")
 	ask(200, "GET", "/v1/api-keys", "")
 	ask(200, "GET", apiKey, "")
+	ask(200, "GET", apiKey+"/events", "")
 	ask(200, "PATCH", apiKey, `{"description":"Hourly"}`)
 	ask(201, "POST", apiKey+"/rotate", `{"overlapSeconds":60}`)
 	if !r.opens(t, field(t, made, "key")) {
@@ -335,7 +344,8 @@ func TestServingRoleHasNoOtherPrivileges(t *testing.T) {
 		"DROP TABLE orgs", "ALTER TABLE orgs ADD COLUMN mine int", "ALTER TABLE orgs DISABLE TRIGGER ALL", "TRUNCATE orgs",
 		"CREATE INDEX ON orgs (org_name)", "DROP FUNCTION org_name_grams(text)",
 		"UPDATE org_members SET added_at = now()",
-		"UPDATE events SET type = 'x'", "DELETE FROM events", "DELETE FROM feeds", "UPDATE feeds SET account_id = gen_random_uuid()",
+		"UPDATE events SET type = 'x'", "UPDATE events SET occurred_at = now()", "UPDATE events SET api_key_id = NULL",
+		"DELETE FROM feeds", "UPDATE feeds SET account_id = gen_random_uuid()",
 		"DELETE FROM api_keys", "SELECT name FROM accounts", "INSERT INTO accounts (id, name) VALUES (gen_random_uuid(), 'x')",
 		"UPDATE accounts SET name = 'x'", "DELETE FROM accounts", "UPDATE orgs SET created_at = now()", "UPDATE orgs SET org_id = gen_random_uuid()",
 		"INSERT INTO orgd_migrations (version_id, is_applied) VALUES (12, true)", "DELETE FROM orgd_migrations",

@@ -41,6 +41,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		drainDelay:  c.DrainDelay,
 		idleTimeout: c.IdleTimeout,
 		keyTTL:      c.KeyCacheTTL,
+		eventsKeep:  time.Duration(c.EventsKeep),
 		limits:      c.limits(c.rateFlags),
 		maxKeys:     c.MaxKeysPerAccount,
 		proxies:     c.proxies(),

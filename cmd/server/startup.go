@@ -53,6 +53,8 @@ type serveConfig struct {
 	sweepEvery  time.Duration // 0: sweepInterval
 	flushEvery  time.Duration // 0: usageInterval
 	eraseEvery  time.Duration // 0: eraseInterval
+	eventsKeep  time.Duration // how long events are kept; 0 means for ever
+	removeEvery time.Duration // 0: removeInterval
 	logger      *slog.Logger
 	linesLost   func() int64 // number of log lines that could not be written
 }
@@ -148,6 +150,7 @@ type service struct {
 	metrics       *telemetry.Metrics
 	organizations *orgs.Repository
 	hub           *events.Hub
+	retention     *events.Retention
 	usage         *apikeys.Usage
 	watch         *keyWatch
 	http          *orgdhttp.Server
@@ -166,6 +169,7 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 		cfg: cfg, pool: pool, bound: bound,
 		organizations: organizations,
 		hub:           hub,
+		retention:     events.NewRetention(pool, cfg.eventsKeep),
 		usage:         usage,
 		watch:         &keyWatch{keys: apikeys.NewVerifier(keys, cfg.keyTTL, usage), hub: hub, logger: cfg.logger},
 		apiURL:        publicURL(cfg.publicURL, bound.public.Addr()),
@@ -204,6 +208,7 @@ func (s *service) newMetrics(ready *readiness) *telemetry.Metrics {
 	metrics.WatchLog(s.cfg.linesLost)
 	metrics.WatchKeys(s.watch.listening.Load, s.watch.keys.Stats)
 	metrics.WatchErasures(s.organizations.PendingErasures)
+	metrics.WatchRetention(s.cfg.eventsKeep, s.retention.Removed, s.retention.OldestAge)
 	metrics.WatchReadiness(ready.isReady.Load)
 	metrics.WatchSchema(ready.schemaVersion.Load, migrations.Latest())
 	return metrics
@@ -253,6 +258,12 @@ func (s *service) start(ctx context.Context) *errgroup.Group {
 		keepErasing(ctx, cfg.logger, cmp.Or(cfg.eraseEvery, eraseInterval), s.organizations)
 		return nil
 	})
+	if cfg.eventsKeep > 0 {
+		workers.Go(func() error {
+			keepRemoving(ctx, cfg.logger, cmp.Or(cfg.removeEvery, removeInterval), s.retention)
+			return nil
+		})
+	}
 	release, revision := build()
 	cfg.logger.Info("serving", "version", release, "commit", revision, "addr", s.bound.public.Addr().String(), "adminAddr", s.bound.admin.Addr().String(), "publicUrl", s.apiURL)
 	return workers

@@ -1,7 +1,7 @@
 -- Creates orgd's two roles, for the current database:
 --
 --   orgd_owner  owns the database and its schema: for `server migrate`, `accounts`, `seed`
---   orgd        owns nothing, and has only the rights that serving needs: for `server serve`, `keys`
+--   orgd        owns nothing, and has only the rights that serving needs: for `server serve`, `keys`, `events`
 --
 -- Run it before the first `server migrate up` and after each one, as a superuser, or as
 -- the database's owner with CREATEROLE and CREATEDB:
@@ -68,9 +68,10 @@ BEGIN
             -- account_id, org_id and created_at never change.
             ('orgs',             'SELECT, INSERT, DELETE, UPDATE (org_name, org_name_folded, is_active, metadata, external_id, user_count, updated_at, version, revision, created_by_user_id)'),
             ('org_members',      'SELECT, INSERT, DELETE, UPDATE (roles, org_activity)'),
-            -- The feed gives events their positions. Erasures overwrite contents.
-            ('events',           'SELECT, INSERT, UPDATE (position, before, after, user_id, actor_user_id)'),
-            ('feeds',            'SELECT, INSERT, UPDATE (last_position)'),
+            -- The feed gives events their positions. Erasures overwrite contents. Old events
+            -- are deleted.
+            ('events',           'SELECT, INSERT, DELETE, UPDATE (position, before, after, user_id, actor_user_id)'),
+            ('feeds',            'SELECT, INSERT, UPDATE (last_position, removed_position, removed_mark)'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE'),
             ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE'),
             -- FOR UPDATE requires UPDATE on some column.

@@ -1,5 +1,7 @@
 package events
 
+import "orgd/internal/uuid"
+
 // The statements, for the tests of their plans.
 const (
 	EventWindow  = eventWindow
@@ -13,4 +15,28 @@ const (
 func (r *Repository) WithLimits(page, scan int) *Repository {
 	r.page, r.scan = page, scan
 	return r
+}
+
+// The statements of the lists, for the tests of their plans.
+const (
+	OrgEventList    = orgEventList
+	APIKeyEventList = apiKeyEventList
+
+	OldestOfAccounts = oldestOfAccounts
+	EventsFrom       = eventsFrom
+)
+
+// WithTurns returns the Retention with another length of an account's turn.
+func (t *Retention) WithTurns(n int) *Retention {
+	t.turns = n
+	return t
+}
+
+// SealRow and OpenRow are exported for the tests of cursors.
+func SealRow(account uuid.UUID, row int64, scope string) string {
+	return sealRow(account, row, []byte(scope))
+}
+
+func OpenRow(account uuid.UUID, token, scope string) (int64, error) {
+	return openRow(account, token, []byte(scope))
 }

@@ -281,13 +281,13 @@ func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position in
 }
 
 // check returns an error if the feed cannot continue at the place: events after it are
-// deleted, or another event is there.
+// deleted, or another event is there. At position 0 there is no event to compare.
 func (at feedState) check(after Place) error {
 	switch {
-	case at.place == after:
-		return nil
 	case after.Position < at.removed.Position:
 		return ErrCursorExpired
+	case at.place == after:
+		return nil
 	}
 	return ErrCursorLost
 }

@@ -20,7 +20,16 @@ const numberPiece = 1000
 // transaction has not committed yet is not seen, so it gets a later position. Errors:
 // ErrUnavailable.
 func (r *Repository) Number(ctx context.Context, accountID uuid.UUID) (last int64, more bool, err error) {
-	err = r.db.For(accountID).Write(ctx, func(ctx context.Context, q db.Querier) error {
+	return number(ctx, r.db.For(accountID), accountID)
+}
+
+// writer is an account's share of the pool, or the pool itself.
+type writer interface {
+	Write(ctx context.Context, fn func(context.Context, db.Querier) error) error
+}
+
+func number(ctx context.Context, through writer, accountID uuid.UUID) (last int64, more bool, err error) {
+	err = through.Write(ctx, func(ctx context.Context, q db.Querier) error {
 		return q.QueryRow(ctx, eventsNumber, accountID, numberPiece).Scan(&last, &more)
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -132,13 +133,19 @@ type plan struct {
 	buffers int
 }
 
-// explain runs the statement as a prepared one, and returns its plan.
+// explain prepares the statement, runs it, and returns its plan. A plain EXPLAIN of the
+// statement would see its arguments as constants.
 func explain(t *testing.T, conn *pgx.Conn, sql string, args ...any) plan {
 	t.Helper()
-	var text []byte
-	err := conn.QueryRow(context.Background(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+sql, args...).Scan(&text)
-	if err != nil {
-		t.Fatal(err)
+	ctx := context.Background()
+	name := "explained_" + rand.Text()
+	if _, err := conn.Prepare(ctx, name, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	execute := fmt.Sprintf("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE %q (%s)", name, literals(t, args))
+	var text string
+	if err := conn.QueryRow(ctx, execute, pgx.QueryExecModeSimpleProtocol).Scan(&text); err != nil {
+		t.Fatalf("%s: %v", execute, err)
 	}
 	var explained []struct {
 		Plan struct {
@@ -146,8 +153,28 @@ func explain(t *testing.T, conn *pgx.Conn, sql string, args ...any) plan {
 			Read int `json:"Shared Read Blocks"`
 		}
 	}
-	if err := json.Unmarshal(text, &explained); err != nil {
+	if err := json.Unmarshal([]byte(text), &explained); err != nil {
 		t.Fatal(err)
 	}
-	return plan{text: string(text), buffers: explained[0].Plan.Hit + explained[0].Plan.Read}
+	return plan{text: text, buffers: explained[0].Plan.Hit + explained[0].Plan.Read}
+}
+
+func literals(t *testing.T, args []any) string {
+	t.Helper()
+	texts := make([]string, len(args))
+	for i, arg := range args {
+		text, err := json.Marshal(arg) // ids are written as text
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch value := string(text); value[0] {
+		case '[':
+			texts[i] = "'{" + strings.Trim(value, "[]") + "}'"
+		case '"':
+			texts[i] = "'" + strings.Trim(value, `"`) + "'"
+		default: // a number or null
+			texts[i] = value
+		}
+	}
+	return strings.Join(texts, ", ")
 }

@@ -101,6 +101,7 @@ const (
 	bodyTooLarge           = "The body is too large. The limit is 1 MiB."
 	temporarilyUnavailable = "The service is temporarily unavailable. Wait for the number of seconds in the Retry-After header, then retry."
 	beginAgain             = "Take a new cursor with cursor=now, then read the lists again, then continue with the new cursor."
+	invalidPageCursor      = "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."
 	internalError          = "An internal error occurred. Report it with the requestId."
 )
 
@@ -123,7 +124,7 @@ var known = []struct {
 	{events.ErrInvalidCursor, codeInvalidCursor, "The cursor is not one of this feed. Send the previous page's cursor unchanged, with a key of the same account, or cursor=now, or start again without a cursor."},
 	{events.ErrCursorExpired, codeCursorExpired, "Events after this cursor have been deleted because of their age. " + beginAgain},
 	{events.ErrCursorLost, codeCursorExpired, "The event at this cursor no longer exists, because the service was restored to an earlier state. " + beginAgain},
-	{apikeys.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
+	{apikeys.ErrInvalidCursor, codeInvalidCursor, invalidPageCursor},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},
 	{apikeys.ErrRotated, codeAPIKeyRotated, "The API key was rotated, so its expiry can no longer be changed. To stop it sooner, revoke it. To keep access, use the key that replaced it."},

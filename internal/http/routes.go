@@ -54,6 +54,7 @@ func (s *Server) routes() []route {
 		{http.MethodPut, "/v1/orgs/:orgId/users/:userId", apikeys.MembersWrite, smallAnswer, s.putMember, false},
 		{http.MethodDelete, "/v1/orgs/:orgId/users/:userId", apikeys.MembersWrite, smallAnswer, s.deleteMember, false},
 		{http.MethodDelete, "/v1/users/:userId", apikeys.UsersErase, smallAnswer, s.eraseUser, false},
+		{http.MethodGet, "/v1/orgs/:orgId/events", apikeys.EventsRead, eventPageAnswer, s.listOrgEvents, false},
 
 		{http.MethodGet, eventsPath, apikeys.EventsRead, eventPageAnswer, s.listEvents, true},
 
@@ -63,6 +64,7 @@ func (s *Server) routes() []route {
 		{http.MethodPatch, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.updateAPIKey, false},
 		{http.MethodPost, "/v1/api-keys/:apiKeyId/revoke", apikeys.KeysManage, smallAnswer, s.revokeAPIKey, false},
 		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, smallAnswer, s.rotateAPIKey, false},
+		{http.MethodGet, "/v1/api-keys/:apiKeyId/events", apikeys.EventsRead, eventPageAnswer, s.listAPIKeyEvents, false},
 
 		{http.MethodGet, livePath, open, 0, s.live, false},
 		{http.MethodGet, readyPath, open, 0, s.ready, false},

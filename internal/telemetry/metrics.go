@@ -140,6 +140,17 @@ func (m *Metrics) WatchErasures(pending func() (count int64, waited time.Duratio
 		func() float64 { _, waited := pending(); return waited.Seconds() })
 }
 
+// WatchRetention adds how long events are kept, how many this server has deleted, and the
+// age of the oldest one.
+func (m *Metrics) WatchRetention(keep time.Duration, removed func() int64, oldestAge func() time.Duration) {
+	m.gauge("orgd_events_keep_seconds", "How long events are kept (ORGD_EVENTS_KEEP); 0 for ever.",
+		func() float64 { return keep.Seconds() })
+	m.counter("orgd_events_removed_total", "Events that this server deleted because of their age.",
+		func() float64 { return float64(removed()) })
+	m.gauge("orgd_events_oldest_age_seconds", "Age of the oldest event when this server last looked; 0 if there was none, or if events are kept for ever.",
+		func() float64 { return oldestAge().Seconds() })
+}
+
 // WatchReadiness adds a gauge that shows whether the last probe found the server ready.
 func (m *Metrics) WatchReadiness(ready func() bool) {
 	m.gauge("orgd_ready", "1 if the last probe found the server ready for requests, else 0.", func() float64 {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"orgd/internal/accounts"
+	"orgd/internal/cursor"
+	"orgd/internal/db"
+	"orgd/internal/events"
+	"orgd/internal/uuid"
+	"orgd/internal/wire"
+)
+
+type eventsCommand struct {
+	Export eventsExport `cmd:"" help:"Write the events of an account as NDJSON, oldest first."`
+}
+
+type eventsExport struct {
+	databaseFlags `embed:""`
+	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account of the events."`
+	After         *int64    `placeholder:"POSITION" help:"Only events after this position, such as that of the last line of an earlier export (default: all that are kept)."`
+	Types         []string  `placeholder:"TYPE,…" help:"Only events of these types, such as org.created,org.deleted (default: all)."`
+}
+
+// Validate rejects a position and types that no event has.
+func (c *eventsExport) Validate() error {
+	if c.After != nil && *c.After < 0 {
+		return fmt.Errorf("--after is %d; it must be 0 or more", *c.After)
+	}
+	for _, one := range c.Types {
+		if !slices.Contains(events.Types, one) {
+			return fmt.Errorf("--types has the unknown type %q; the types are %s", one, strings.Join(events.Types, ", "))
+		}
+	}
+	return c.databaseFlags.Validate()
+}
+
+// Run writes the events that are kept, page by page, up to the end of the feed.
+func (c *eventsExport) Run(ctx context.Context, std streams) error {
+	if err := std.out.mustBeOpen(); err != nil {
+		return err
+	}
+	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
+		exists, err := accounts.NewRepository(pool).Exists(ctx, c.Account)
+		switch {
+		case err != nil:
+			return err
+		case !exists:
+			return fmt.Errorf("there is no account %s; see accounts list", c.Account)
+		}
+		repository := events.NewRepository(pool)
+		at, kept, err := repository.PlaceAt(ctx, c.Account, c.After)
+		switch {
+		case errors.Is(err, events.ErrCursorExpired):
+			return expiredError(kept)
+		case errors.Is(err, events.ErrCursorLost):
+			return fmt.Errorf("no event has the position %d: the feed ends at position %d. Is this another account, or was the database restored?", *c.After, kept.Last)
+		case err != nil:
+			return err
+		}
+		return c.write(ctx, repository, at, std)
+	})
+}
+
+func expiredError(kept events.Kept) error {
+	return fmt.Errorf("the events up to position %[1]d were deleted because of their age. To export those that are kept, use --after %[1]d", kept.Removed)
+}
+
+// write writes whole lines. If it fails, it reports how far they go.
+func (c *eventsExport) write(ctx context.Context, repository *events.Repository, at events.Place, std streams) error {
+	var lines []byte
+	for {
+		page, err := repository.Read(ctx, c.Account, events.Params{Limit: cursor.MaxLimit, After: &at, Types: c.Types})
+		if errors.Is(err, events.ErrCursorExpired) { // they were deleted during the export
+			if _, kept, err := repository.PlaceAt(ctx, c.Account, nil); err == nil {
+				return expiredError(kept)
+			}
+		}
+		if err != nil {
+			fmt.Fprintf(std.err, "Exported up to position %[1]d. To continue, use --after %[1]d.\n", at.Position)
+			return err
+		}
+		lines = lines[:0]
+		for i := range page.Events {
+			lines = append(wire.AppendEvent(lines, &page.Events[i]), '\n')
+		}
+		if _, err := std.out.Write(lines); err != nil {
+			return fmt.Errorf("the output cannot be written: %w", err)
+		}
+		if at = page.Last; !page.HasMore {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"orgd/internal/cursor"
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// ErrNotFound means that the account has no organization or API key with this id, and no
+// event about one.
+var ErrNotFound = errors.New("events: no such organization or API key")
+
+// ListParams select a page of the events about one organization or API key.
+type ListParams struct {
+	Limit  int    // 1 to cursor.MaxLimit
+	Cursor string // ListPage.Cursor of the previous page; empty for the first page
+}
+
+// ListPage is one page of the events about an organization or an API key, newest first.
+type ListPage struct {
+	Events []Event
+	Cursor string // for the next page; empty on the last page
+	Bytes  int    // an upper bound of the size of the events in JSON
+}
+
+// ListOfOrg returns a page of the events about an organization, also of a deleted one as
+// long as any of its events are kept. Their positions are 0 if nobody has read the feed
+// since they were written. Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
+func (r *Repository) ListOfOrg(ctx context.Context, accountID, orgID uuid.UUID, p ListParams) (ListPage, error) {
+	return r.list(ctx, subject{accountID, orgID, "org_events\x00", orgEventList, orgExists}, p)
+}
+
+// ListOfAPIKey is ListOfOrg for the events about an API key. The events that the key has
+// caused are not among them.
+func (r *Repository) ListOfAPIKey(ctx context.Context, accountID, keyID uuid.UUID, p ListParams) (ListPage, error) {
+	return r.list(ctx, subject{accountID, keyID, "api_key_events\x00", apiKeyEventList, apiKeyExists}, p)
+}
+
+// subject is the organization or the API key that a list is about.
+type subject struct {
+	accountID, id uuid.UUID
+	name          string
+	list, exists  string // statements
+}
+
+func (s subject) scope() []byte {
+	return append(append([]byte(s.name), s.accountID[:]...), s.id[:]...)
+}
+
+// The conditions on the id of the organization or the key are those of one id, but with
+// them, only the index that begins with it has the order of the list. With an equality,
+// the primary key would have it too: the planner could walk all events of the account.
+const (
+	orgEventList = `
+SELECT ` + eventColumns + `
+FROM events
+WHERE account_id = $1 AND org_id >= $2 AND (org_id, id) < ($2, $3)
+ORDER BY org_id DESC, id DESC
+LIMIT $4`
+
+	apiKeyEventList = `
+SELECT ` + eventColumns + `
+FROM events
+WHERE account_id = $1 AND api_key_id >= $2 AND (api_key_id, id) < ($2, $3)
+ORDER BY api_key_id DESC, id DESC
+LIMIT $4`
+
+	orgExists = `
+SELECT EXISTS (SELECT FROM orgs WHERE account_id = $1 AND org_id = $2)`
+
+	apiKeyExists = `
+SELECT EXISTS (SELECT FROM api_keys WHERE account_id = $1 AND id = $2)`
+)
+
+// list returns the page after the cursor. Events of one organization or key get ascending
+// rows in the order of their commits, because its changes take turns. So a new event is
+// before the first page, and never between two pages.
+func (r *Repository) list(ctx context.Context, s subject, p ListParams) (page ListPage, err error) {
+	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
+		return ListPage{}, fmt.Errorf("events: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+	}
+	before := int64(math.MaxInt64)
+	if p.Cursor != "" {
+		if before, err = openRow(s.accountID, p.Cursor, s.scope()); err != nil {
+			return ListPage{}, err
+		}
+	}
+	more := false
+	err = r.db.For(s.accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		if page, more, err = s.read(ctx, q, before, p.Limit, r.page); err != nil {
+			return err
+		}
+		if len(page.Events) == 0 && p.Cursor == "" {
+			return s.find(ctx, q)
+		}
+		return nil
+	})
+	if err != nil {
+		return ListPage{}, fmt.Errorf("list events: %w", err)
+	}
+	if more {
+		page.Cursor = sealRow(s.accountID, page.Events[len(page.Events)-1].Row, s.scope())
+	}
+	return page, nil
+}
+
+func (s subject) read(ctx context.Context, q db.Querier, before int64, limit, maxBytes int) (page ListPage, more bool, err error) {
+	rows, err := q.Query(ctx, s.list, s.accountID, s.id, before, limit+1)
+	if err != nil {
+		return ListPage{}, false, err
+	}
+	defer rows.Close()
+	scan := scanEvent(s.accountID)
+	for rows.Next() {
+		e, err := scan(rows)
+		if err != nil {
+			return ListPage{}, false, err
+		}
+		size := e.encodedSize()
+		if more = len(page.Events) == limit || len(page.Events) > 0 && page.Bytes+size > maxBytes; more {
+			break
+		}
+		page.Bytes += size
+		page.Events = append(page.Events, e)
+	}
+	rows.Close() // reads the remaining rows, which may report an error
+	return page, more, rows.Err()
+}
+
+// find returns ErrNotFound if the organization or the key does not exist.
+func (s subject) find(ctx context.Context, q db.Querier) error {
+	exists := false
+	err := q.QueryRow(ctx, s.exists, s.accountID, s.id).Scan(&exists)
+	if err == nil && !exists {
+		err = ErrNotFound
+	}
+	return err
+}

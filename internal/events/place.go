@@ -1,0 +1,38 @@
+package events
+
+import (
+	"context"
+	"fmt"
+
+	"orgd/internal/db"
+	"orgd/internal/uuid"
+)
+
+// Kept says which events of a feed are kept: those after the position Removed, up to Last.
+type Kept struct{ Removed, Last int64 }
+
+// PlaceAt returns the place after the event at the position, for readers that have stored
+// only a position. They do not notice if the database was restored. Without a position it
+// returns the beginning of what is kept. Errors: ErrCursorExpired if events after the
+// position are deleted, ErrCursorLost if no event has the position, ErrUnavailable. The
+// first two come with what is kept.
+func (r *Repository) PlaceAt(ctx context.Context, accountID uuid.UUID, position *int64) (p Place, k Kept, err error) {
+	var at feedState
+	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		at, err = stateAt(ctx, q, accountID, db.OrZero(position))
+		return err
+	})
+	if err != nil {
+		return Place{}, Kept{}, fmt.Errorf("find position: %w", err)
+	}
+	k = Kept{Removed: at.removed.Position, Last: at.last}
+	switch {
+	case position == nil:
+		return at.removed, k, nil
+	case *position < k.Removed:
+		return Place{}, k, ErrCursorExpired
+	case at.place.Position != *position:
+		return Place{}, k, ErrCursorLost
+	}
+	return at.place, k, nil
+}
