@@ -74,6 +74,7 @@ func TestDeleteAccount(t *testing.T) {
 		succeed(t, "keys", "create", database, "--account="+account, "--description=CI", "--scope=orgs:read")
 		d.Exec(t, "INSERT INTO org_erasures (account_id, org_id) VALUES ($1, gen_random_uuid())", account)
 		d.Exec(t, "INSERT INTO user_erasures (account_id, user_id, request_id) VALUES ($1, 'auth0|1', 'r')", account)
+		d.Exec(t, "INSERT INTO feeds (account_id) VALUES ($1)", account)
 		d.Exec(t, "INSERT INTO idempotency_keys (account_id, key_digest, call_digest, result) VALUES ($1, sha256('1'), sha256('2'), '{}')", account)
 		d.Exec(t, "INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner) VALUES ($1, sha256('1'), gen_random_uuid(), gen_random_uuid(), 1)", account)
 	}
