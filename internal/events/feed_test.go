@@ -285,3 +285,54 @@ func TestErasedEventsKeepTheirIDs(t *testing.T) {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 }
+
+// While old events are deleted, a reader gets the next event or an error, and never skips
+// one in silence.
+func TestDeletionDuringReads(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const all = 4000
+	b.write(t, 1, "org.created", all)
+	if _, err := b.repository.NumberAll(context.Background(), b.account); err != nil {
+		t.Fatal(err)
+	}
+	deleted := make(chan struct{})
+	go func() {
+		defer close(deleted)
+		for last := 5; last < all; last += 5 {
+			b.Exec(tb{t}, `
+WITH mark AS (SELECT $2::bigint AS position),
+gone AS (DELETE FROM events WHERE account_id = $1 AND position <= $2 RETURNING position)
+UPDATE feeds SET removed_position = $2, removed_mark = decode(md5($2::text), 'hex')
+FROM mark WHERE account_id = $1`, b.account, last)
+		}
+	}()
+	restarts, at := 0, int64(0)
+	p := events.Params{Limit: 7, Types: []string{"org.created"}}
+	for {
+		page, err := b.repository.Read(context.Background(), b.account, p)
+		switch {
+		case errors.Is(err, events.ErrCursorExpired), errors.Is(err, events.ErrCursorLost):
+			p.Cursor, at = "", 0
+			restarts++
+			continue
+		case err != nil:
+			t.Fatal(err)
+		}
+		for _, e := range page.Events {
+			if at > 0 && e.Position != at+1 {
+				t.Fatalf("position %d after %d", e.Position, at)
+			}
+			at = e.Position
+		}
+		p.Cursor = page.Cursor
+		if !page.HasMore {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	<-deleted
+	if restarts == 0 {
+		t.Log("no cursor expired")
+	}
+}
