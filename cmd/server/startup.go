@@ -53,6 +53,7 @@ type serveConfig struct {
 	sweepEvery  time.Duration // 0: sweepInterval
 	flushEvery  time.Duration // 0: usageInterval
 	eraseEvery  time.Duration // 0: eraseInterval
+	pollEvery   time.Duration // 0: events.PollEvery
 	eventsKeep  time.Duration // how long events are kept; 0 means for ever
 	removeEvery time.Duration // 0: removeInterval
 	logger      *slog.Logger
@@ -239,7 +240,7 @@ func (s *service) start(ctx context.Context) *errgroup.Group {
 		return nil
 	})
 	workers.Go(func() error {
-		keepPolling(lastCtx, cfg.logger, s.hub)
+		keepPolling(lastCtx, cfg.logger, cmp.Or(cfg.pollEvery, events.PollEvery), s.hub)
 		return nil
 	})
 	workers.Go(func() error {

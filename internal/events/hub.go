@@ -28,9 +28,9 @@ const (
 	announceEvery = 20 * time.Millisecond
 	// accountsPerNotice is how many ids fit into the payload, which is less than 8000 bytes.
 	accountsPerNotice = 200
-	// pollEvery is how often the database is asked about accounts with waiting readers, in
+	// PollEvery is how often the database is asked about accounts with waiting readers, in
 	// case a notification was lost or a change was made by hand.
-	pollEvery = time.Second
+	PollEvery = time.Second
 )
 
 // Hub wakes the readers that wait at the end of an account's feed. It learns of new events
@@ -199,10 +199,10 @@ func (h *Hub) announce(ctx context.Context, accounts []uuid.UUID) error {
 	})
 }
 
-// Poll looks for new events of the accounts that have readers until ctx is done. It is for
-// changes of which no notification came. polled is called with the result of each poll.
-func (h *Hub) Poll(ctx context.Context, polled func(error)) {
-	every := time.NewTicker(pollEvery)
+// Poll looks at each interval for new events of the accounts that have readers, until ctx
+// is done. It is for changes of which no notification came. polled is called with the result of each poll.
+func (h *Hub) Poll(ctx context.Context, interval time.Duration, polled func(error)) {
+	every := time.NewTicker(interval)
 	defer every.Stop()
 	for {
 		select {
