@@ -52,6 +52,7 @@ function apply(orgs: Copy['orgs'], e: any) {
   else if (e.type === 'org.deleted') delete orgs[e.orgId];
   else Object.assign(org, e.after);
   if (e.type === 'org.member_removed' || e.type === 'org.user_erased') delete org.members[e.before.addedAt];
+  org.userCount = Object.keys(org.members).length;
 }
 
 let copy: Copy = existsSync('copy.json') ? JSON.parse(readFileSync('copy.json', 'utf8')) : await begin();

@@ -23,7 +23,7 @@ type org struct {
 	ExternalID, CreatedByUserID       *string         // null removes them
 	Metadata                          json.RawMessage // always the whole map
 	IsActive                          bool
-	Revision                          int
+	Revision, UserCount               int
 	CreatedAt, UpdatedAt              time.Time
 	Members                           map[time.Time]*member // by AddedAt
 }
@@ -136,6 +136,7 @@ func (a account) apply(e event) {
 	case "org.deleted":
 		delete(a.Orgs, e.OrgID)
 	}
+	o.UserCount = len(o.Members)
 }
 
 func pages(path string) func(yield func(page) bool) {
