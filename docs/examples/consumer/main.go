@@ -108,8 +108,10 @@ func begin() account {
 func (a account) apply(e event) {
 	o := a.Orgs[e.OrgID]
 	if o == nil && e.Type == "org.created" {
-		o = &org{OrgID: e.OrgID, IsActive: true, CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorAPIKeyID,
-			CreatedByUserID: e.ActorUserID, Members: map[time.Time]*member{}}
+		o = &org{
+			OrgID: e.OrgID, IsActive: true, Members: map[time.Time]*member{},
+			CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorAPIKeyID, CreatedByUserID: e.ActorUserID,
+		}
 		must(json.Unmarshal(e.After, o))
 		if o.OrgName != "" { // without a name: it was deleted since
 			a.Orgs[e.OrgID] = o
@@ -154,7 +156,7 @@ var client = http.Client{Timeout: time.Minute}
 // callers, who then get an empty page.
 func get(path string) (p page, status int) {
 	for ; ; time.Sleep(time.Second) {
-		request, err := http.NewRequest("GET", os.Getenv("ORGD_URL")+path, nil)
+		request, err := http.NewRequest(http.MethodGet, os.Getenv("ORGD_URL")+path, nil)
 		must(err)
 		request.Header.Set("Authorization", "Bearer "+os.Getenv("ORGD_API_KEY"))
 		response, err := client.Do(request)
