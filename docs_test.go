@@ -63,6 +63,24 @@ func document(t *testing.T, file string) string {
 	return fenced.ReplaceAllString(string(text), "")
 }
 
+// The programs in docs/keep-in-step.md are the files that the tests run.
+func TestExamplesAreThoseInTheDocumentation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/keep-in-step.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for language, file := range map[string]string{"ts": "docs/examples/consumer.mts", "go": "docs/examples/consumer/main.go"} {
+		program, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(page), "\n```"+language+"\n"+string(program)+"```\n") {
+			t.Errorf("docs/keep-in-step.md does not contain %s as it is", file)
+		}
+	}
+}
+
 // hasHeading reports whether the text has a heading for which GitHub makes this anchor.
 func hasHeading(text, anchor string) bool {
 	for _, m := range heading.FindAllStringSubmatch(text, -1) {
