@@ -43,7 +43,7 @@ func addScope(into *[]apikeys.Scope, value *string) *fieldError {
 	scope := apikeys.Scope(*value)
 	switch {
 	case !slices.Contains(apikeys.Scopes, scope):
-		return &fieldError{Code: fieldInvalid, Detail: "Must be one of orgs:read, orgs:write, orgs:delete, members:write, users:erase, keys:manage, events:read or act-as-user."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be one of orgs:read, orgs:write, orgs:delete, members:write, users:erase, keys:manage, events:read, webhooks:manage or act-as-user."}
 	case slices.Contains(*into, scope):
 		return &fieldError{Code: fieldRepeated, Detail: "Duplicate scope. List each scope once."}
 	}
