@@ -134,6 +134,7 @@ BEGIN
         kept.failures := 0;
         kept.failing_since := NULL;
     END IF;
+    kept.due_at := NULL;
     IF kept.disabled_at IS NOT NULL OR EXISTS (SELECT FROM accounts WHERE id = account AND suspended_at IS NOT NULL) THEN
         outcome := 'stopped';
         kept.worker := NULL;

@@ -18,4 +18,11 @@ var Types = []string{
 	"org.updated",
 	"org.user_erased",
 	"user.erased",
+	"webhook.created",
+	"webhook.deleted",
+	"webhook.disabled",
+	"webhook.enabled",
+	"webhook.replayed",
+	"webhook.secret_rotated",
+	"webhook.updated",
 }
