@@ -287,10 +287,10 @@ func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position in
 // deleted, or another event is there.
 func (at feedState) check(after Place) error {
 	switch {
+	case after.Position < at.removed.Position: // first, because position 0 has no event to miss
+		return ErrCursorExpired
 	case at.place == after:
 		return nil
-	case after.Position < at.removed.Position:
-		return ErrCursorExpired
 	}
 	return ErrCursorLost
 }
