@@ -43,6 +43,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		keyTTL:      c.KeyCacheTTL,
 		limits:      c.limits(c.rateFlags),
 		maxKeys:     c.MaxKeysPerAccount,
+		webhooks:    c.webhooks(),
 		proxies:     c.proxies(),
 		tracesURL:   c.TracesURL,
 		unlogged:    1 - c.LogSample,

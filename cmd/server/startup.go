@@ -17,6 +17,7 @@ import (
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/telemetry"
+	"orgd/internal/webhooks"
 	"orgd/migrations"
 )
 
@@ -46,6 +47,7 @@ type serveConfig struct {
 	keyTTL      time.Duration // how long a key may be cached; 0 means not at all
 	limits      orgdhttp.Limits
 	maxKeys     int // active keys of an account; 0 means no limit
+	webhooks    webhookConfig
 	proxies     []*net.IPNet
 	tracesURL   string        // empty: no traces
 	unlogged    float64       // share of successful requests that are not logged
@@ -146,6 +148,7 @@ type service struct {
 	metrics       *telemetry.Metrics
 	organizations *orgs.Repository
 	hub           *events.Hub
+	deliveries    *webhooks.Worker // nil if this server does not deliver
 	usage         *apikeys.Usage
 	watch         *keyWatch
 	http          *orgdhttp.Server
@@ -169,11 +172,15 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 		apiURL:        publicURL(cfg.publicURL, bound.public.Addr()),
 	}
 	s.metrics = s.newMetrics(ready)
+	feed := events.NewRepository(pool)
+	hooks, worker := newWebhooks(cfg, pool, feed, hub, s.metrics)
+	s.deliveries = worker
 	s.http = orgdhttp.New(orgdhttp.Config{
 		Orgs:        s.organizations,
 		Keys:        keys,
-		Events:      events.NewRepository(pool),
+		Events:      feed,
 		Hub:         hub,
+		Webhooks:    hooks,
 		Auth:        s.watch.keys,
 		Limits:      cfg.limits,
 		Proxies:     cfg.proxies,
@@ -250,6 +257,12 @@ func (s *service) start(ctx context.Context) *errgroup.Group {
 		keepErasing(ctx, cfg.logger, cmp.Or(cfg.eraseEvery, eraseInterval), s.organizations)
 		return nil
 	})
+	if s.deliveries != nil {
+		workers.Go(func() error {
+			s.deliveries.Run(ctx)
+			return nil
+		})
+	}
 	release, revision := build()
 	cfg.logger.Info("serving", "version", release, "commit", revision, "addr", s.bound.public.Addr().String(), "adminAddr", s.bound.admin.Addr().String(), "publicUrl", s.apiURL)
 	return workers
