@@ -32,7 +32,7 @@ CREATE TABLE webhooks (
     term             bigint      NOT NULL DEFAULT 0,
     due_at           timestamptz,
     attempts         bigint      NOT NULL DEFAULT 0, -- so far
-    failures         integer     NOT NULL DEFAULT 0, -- since the last delivery
+    failures         bigint      NOT NULL DEFAULT 0, -- since the last delivery
     failing_since    timestamptz,
 
     CONSTRAINT webhooks_pkey PRIMARY KEY (account_id, id),
@@ -63,8 +63,8 @@ CREATE TABLE webhook_attempts (
     mark         bytea       NOT NULL, -- the event's id
     position     bigint,               -- NULL for a test
     type         text        NOT NULL,
-    status       integer,              -- NULL without a response
-    milliseconds integer     NOT NULL,
+    status       smallint,             -- NULL without a response
+    milliseconds bigint      NOT NULL,
     error        text,                 -- NULL for a delivery
 
     CONSTRAINT webhook_attempts_pkey PRIMARY KEY (account_id, webhook_id, slot),
@@ -102,7 +102,7 @@ CREATE TABLE webhook_workers (
 CREATE FUNCTION webhook_progress_1(
     account uuid, webhook uuid, holder uuid, held_term bigint, held_generation bigint,
     reached bigint, reached_mark bytea, delivered boolean,
-    times timestamptz[], marks bytea[], positions bigint[], kinds text[], statuses integer[], took integer[], errors text[],
+    times timestamptz[], marks bytea[], positions bigint[], kinds text[], statuses smallint[], took bigint[], errors text[],
     step text, wait double precision, give_up double precision, reason text, request text,
     OUT outcome text, OUT kept_version bigint
 )
@@ -183,7 +183,7 @@ $$;
 
 -- +goose Down
 DROP FUNCTION webhook_progress_1(uuid, uuid, uuid, bigint, bigint, bigint, bytea, boolean,
-    timestamptz[], bytea[], bigint[], text[], integer[], integer[], text[], text, double precision, double precision, text, text);
+    timestamptz[], bytea[], bigint[], text[], smallint[], bigint[], text[], text, double precision, double precision, text, text);
 DROP TABLE webhook_workers;
 DROP TABLE webhook_attempts;
 DROP TABLE webhooks;

@@ -1,11 +1,17 @@
 package webhooks_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,11 +84,11 @@ func TestTypes(t *testing.T) {
 func TestReceiverIsDown(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
-		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"404": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"404": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
 		"redirect": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://169.254.169.254/")
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 		},
 		"hangs":       func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"breaks":      func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
@@ -115,7 +121,8 @@ func TestGiveUp(t *testing.T) {
 	b := setup(t)
 	made := b.hook(t, "https://"+unused(t))
 	cfg := quick()
-	cfg.GiveUp = time.Second
+	var seen counts
+	cfg.GiveUp, cfg.Observer = time.Second, &seen
 	b.work(t, cfg)
 	await(t, "the endpoint fails", func() bool { return b.get(t, made.Webhook.ID).Failures > 1 })
 	if found := b.get(t, made.Webhook.ID); found.FailingSince.IsZero() || found.NextAttemptAt.IsZero() && found.DisabledAt.IsZero() || found.Position != 0 {
@@ -129,6 +136,9 @@ func TestGiveUp(t *testing.T) {
 	attempts, err := b.store.Attempts(context.Background(), b.account, made.Webhook.ID)
 	if err != nil || len(attempts) != found.Failures || attempts[0].Failure != webhooks.FailedConnection || attempts[0].Status != 0 {
 		t.Errorf("attempts %+v, %v", attempts, err)
+	}
+	if n := seen.of("connection"); n != found.Failures {
+		t.Errorf("%d attempts were counted, want %d", n, found.Failures)
 	}
 	if n := b.count(t, "webhook.disabled"); n != 1 {
 		t.Errorf("%d events webhook.disabled", n)
@@ -414,4 +424,129 @@ func TestDeletedEvents(t *testing.T) {
 	}
 	await(t, "the kept events arrive", func() bool { return v.count() > 4 })
 	checkOrder(t, v.positions(), 4, v.last())
+}
+
+// Endpoints that hang use up neither the places of other accounts nor those of endpoints
+// that work.
+func TestFairness(t *testing.T) {
+	t.Parallel()
+	b := setupWith(t, webhooks.SenderConfig{Targets: local, Timeout: 3 * time.Second})
+	hang := receive(t, func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	hang.parallel = true
+	for range 10 {
+		b.hook(t, hang.URL)
+	}
+	other := b
+	other.account = b.Account(t)
+	fast := receive(t, nil)
+	other.hook(t, fast.URL)
+	cfg := quick()
+	cfg.Concurrency = 4
+	b.work(t, cfg)
+	b.hub.Changed(b.account)
+	await(t, "the endpoints hang", func() bool { hang.mu.Lock(); defer hang.mu.Unlock(); return hang.busy > 0 })
+	for i := range 20 {
+		begun := time.Now()
+		other.write(t, "org.created", 1)
+		await(t, "an event arrives", func() bool { return fast.last() == int64(2+i) })
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("event %d took %s", i, took)
+		}
+		time.Sleep(150 * time.Millisecond) // longer than the worker keeps the endpoint
+	}
+	hang.mu.Lock()
+	defer hang.mu.Unlock()
+	if hang.most > 2 {
+		t.Errorf("the account had %d of 4 places", hang.most)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	total := time.Duration(0)
+	for failures := 1; failures <= 400; failures++ {
+		want := min(5*time.Second<<min(failures-1, 20), 15*time.Minute)
+		got := webhooks.Backoff(failures)
+		if got > want || got < want*3/4 {
+			t.Errorf("after %d failures: %s, want up to %s", failures, got, want)
+		}
+		total += got
+	}
+	if total < 3*24*time.Hour {
+		t.Errorf("400 attempts take only %s", total)
+	}
+}
+
+// An endpoint decides with Retry-After when it is tried again.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n == 1 {
+			w.Header().Set("Retry-After", "2")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	})
+	begun := time.Now()
+	b.hook(t, v.URL)
+	b.work(t, quick())
+	await(t, "the event arrives", func() bool { return v.last() == 1 })
+	if took := time.Since(begun); took < 2*time.Second || took > 5*time.Second {
+		t.Errorf("the event arrived after %s", took)
+	}
+}
+
+// The receiver in docs/webhooks.md works.
+func TestGoExample(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(text), "```go\n")
+	code, _, _ = strings.Cut(code, "```\n")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "receiver.go"), []byte(code), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", dir+"/receiver", dir+"/receiver.go").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b := setupWith(t, webhooks.SenderConfig{Targets: webhooks.Targets{PlainLoopback: true}})
+	address := unused(t)
+	_, port, _ := net.SplitHostPort(address)
+	made := b.hook(t, "http://"+address)
+	var out lockedBuffer
+	receiver := exec.Command(dir + "/receiver")
+	receiver.Env = append(os.Environ(), "PORT="+port, "WEBHOOK_SECRET="+made.Secret.Reveal())
+	receiver.Stdout = &out
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = receiver.Process.Kill()
+		_ = receiver.Wait()
+	})
+	b.work(t, quick())
+	b.write(t, "org.created", 2)
+	want := "1 webhook.created \n2 org.created org_" + strings.Repeat("0", 31) + "1\n3 org.created org_" + strings.Repeat("0", 31) + "1\n"
+	await(t, "the receiver prints the events", func() bool { return out.String() == want })
+}
+
+// lockedBuffer is a buffer for the output of a program.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }

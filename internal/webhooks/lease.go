@@ -39,10 +39,10 @@ LIMIT $1`
 
 	// webhooksLeft returns the endpoints of workers that are no longer alive.
 	webhooksLeft = `
-SELECT account_id, webhooks.id, term, failures
+SELECT account_id, id, term, failures
 FROM webhooks
-JOIN webhook_workers ON webhook_workers.id = worker
-WHERE disabled_at IS NULL AND alive_until <= now()
+WHERE worker IS NOT NULL AND disabled_at IS NULL
+  AND NOT EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = worker AND alive_until > now())
 LIMIT $1`
 
 	// webhooksOf returns the endpoints of accounts with new events.

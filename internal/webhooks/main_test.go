@@ -186,7 +186,9 @@ type receiver struct {
 	types    []string
 	bodies   []string
 	at       []time.Time
-	busy     int
+	busy     int  // requests in progress
+	most     int  // the most that busy has been
+	parallel bool // several endpoints use the receiver
 	faults   []string
 }
 
@@ -253,7 +255,9 @@ func (v *receiver) serve(w http.ResponseWriter, r *http.Request) {
 	if got.Type != got.Data.Type || got.Timestamp != got.Data.OccurredAt || got.Data.EventID != r.Header.Get("webhook-id") {
 		v.faults = append(v.faults, "the message does not match its event: "+string(body))
 	}
-	if v.busy++; v.busy > 1 {
+	v.busy++
+	v.most = max(v.most, v.busy)
+	if v.busy > 1 && !v.parallel {
 		v.faults = append(v.faults, "two requests at once")
 	}
 	v.mu.Unlock()

@@ -71,19 +71,25 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 		},
 		"disable": {
 			stored: kept,
-			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) { return r.Disable(ctx, c, id) },
+			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) {
+				return r.Disable(ctx, c, id)
+			},
 			random: "{DisabledAt}",
 			want:   off,
 		},
 		"enable": {
 			stored: off,
-			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) { return r.Enable(ctx, c, id) },
-			want:   kept,
+			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) {
+				return r.Enable(ctx, c, id)
+			},
+			want: kept,
 		},
 		"replay": {
 			stored: kept,
-			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) { return r.Replay(ctx, c, id, 1) },
-			want:   kept,
+			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) {
+				return r.Replay(ctx, c, id, 1)
+			},
+			want: kept,
 		},
 		"replay from the future": {
 			stored: kept,
@@ -93,8 +99,10 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 			err: webhooks.ErrPositionAhead,
 		},
 		"unknown webhook": {
-			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) { return r.Enable(ctx, c, id) },
-			err:    webhooks.ErrNotFound,
+			change: func(r *webhooks.Repository, c idempotency.Call) (webhooks.Changed, error) {
+				return r.Enable(ctx, c, id)
+			},
+			err: webhooks.ErrNotFound,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

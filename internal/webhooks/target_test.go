@@ -232,10 +232,10 @@ func TestFailures(t *testing.T) {
 		"no TLS":       {url: "https://" + plain.Addr().String(), failure: webhooks.FailedTLS},
 		"no such name": {url: "https://nowhere.invalid/", failure: webhooks.FailedName},
 		"not allowed":  {url: "https://[::1]:1/", failure: webhooks.FailedAddress},
-		"status 500":   {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, failure: webhooks.FailedStatus, status: 500},
-		"status 410":   {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, failure: webhooks.FailedGone, status: 410},
+		"status 500":   {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, failure: webhooks.FailedStatus, status: 500},
+		"status 410":   {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, failure: webhooks.FailedGone, status: 410},
 		"redirect": {answer: func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://169.254.169.254/latest", 302)
+			http.Redirect(w, r, "http://169.254.169.254/latest", http.StatusFound)
 		}, failure: webhooks.FailedRedirect, status: 302},
 		"hang":         {answer: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, failure: webhooks.FailedTimeout},
 		"large header": {answer: func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 80<<10)) }, failure: webhooks.FailedResponse},
@@ -269,6 +269,8 @@ func TestFailures(t *testing.T) {
 }
 
 // No proxy of the environment is used, because it could reach what the server must not.
+//
+//nolint:paralleltest // it sets variables
 func TestNoProxy(t *testing.T) {
 	var asked atomic.Int32
 	proxy, err := net.Listen("tcp", "127.0.0.1:0")

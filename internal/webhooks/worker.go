@@ -33,7 +33,7 @@ const (
 	lookAtOnce = 500
 	// collectEvery is the shortest time between two statements that look for endpoints of
 	// accounts with new events.
-	collectEvery = 20 * time.Millisecond
+	collectEvery = 50 * time.Millisecond
 	// statsEvery is the time between two reads of the figures for the metrics.
 	statsEvery = 15 * time.Second
 	// storeLimit bounds a statement of the worker.
