@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/apikeys":           {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/orgs":              {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/events":            {"internal/db", "internal/uuid", "internal/cursor"},
-	"internal/webhooks":         {"internal/cursor", "internal/db", "internal/events", "internal/idempotency", "internal/text", "internal/uuid", "internal/wire"},
+	"internal/webhooks":          {"internal/cursor", "internal/db", "internal/events", "internal/idempotency", "internal/text", "internal/uuid", "internal/wire"},
 	"internal/seed":              {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":         {},
 	"internal/budget":            {},
