@@ -11,7 +11,7 @@ FUZZ  ?= 30s
 # Minimize inputs only briefly: a run fails if it ends during a minimization.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
+.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ vulnerabilities: ## check the dependencies for known vulnerabilities (needs the 
 
 smoke: build ## start `server dev`, walk all pages with the printed key, stop
 	scripts/smoke.sh bin/server
+
+webhooks: build ## verify webhooks with the JavaScript library of Standard Webhooks (needs curl and npm)
+	scripts/webhooks.sh bin/server
 
 pgbouncer: build ## test serving through PgBouncer in transaction mode (needs pgbouncer, psql and curl)
 	$(GO) run ./internal/dbtest/withdb scripts/pgbouncer.sh bin/server

@@ -34,11 +34,12 @@ var mayImport = map[string][]string{
 	"internal/apikeys":           {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/orgs":              {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/events":            {"internal/db", "internal/uuid", "internal/cursor"},
+	"internal/webhooks":          {"internal/cursor", "internal/db", "internal/events", "internal/idempotency", "internal/text", "internal/uuid", "internal/wire"},
 	"internal/seed":              {"internal/db", "internal/orgs", "internal/uuid"},
 	"internal/ratelimit":         {},
 	"internal/budget":            {},
 	"internal/wire":              {"internal/accounts", "internal/apikeys", "internal/events", "internal/uuid"},
-	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/events", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/wire"},
+	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/events", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/webhooks", "internal/wire"},
 }
 
 // onlyIn lists the only packages that may import a library. An upgrade of the library

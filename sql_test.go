@@ -15,7 +15,7 @@ import (
 
 // growing matches the use of a table that grows with the accounts. The primary keys of
 // these tables begin with account_id, so that they can be distributed by account.
-var growing = regexp.MustCompile(`\b(?:FROM|JOIN|INTO|UPDATE|USING)\s+(orgs|org_members|events|feeds|idempotency_keys|unanswered_creations)\b`)
+var growing = regexp.MustCompile(`\b(?:FROM|JOIN|INTO|UPDATE|USING)\s+(orgs|org_members|events|feeds|webhooks|webhook_attempts|idempotency_keys|unanswered_creations)\b`)
 
 var (
 	writes   = regexp.MustCompile(`\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)`)
@@ -105,7 +105,7 @@ func allStatements(t *testing.T) map[string]string {
 			}
 		}
 	}
-	for _, file := range slices.Concat(glob(t, "internal/orgs/*.go"), glob(t, "internal/events/*.go"), glob(t, "internal/idempotency/*.go")) {
+	for _, file := range slices.Concat(glob(t, "internal/orgs/*.go"), glob(t, "internal/events/*.go"), glob(t, "internal/webhooks/*.go"), glob(t, "internal/idempotency/*.go")) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}

@@ -30,7 +30,7 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_rate_limit_range CHECK (rate_limit BETWEEN 0 AND 1000000),
     CONSTRAINT api_keys_scopes_known CHECK (
         cardinality(scopes) > 0
-        AND scopes <@ ARRAY['orgs:read', 'orgs:write', 'orgs:delete', 'members:write', 'users:erase', 'keys:manage', 'events:read', 'act-as-user']
+        AND scopes <@ ARRAY['orgs:read', 'orgs:write', 'orgs:delete', 'members:write', 'users:erase', 'keys:manage', 'events:read', 'webhooks:manage', 'act-as-user']
     ),
     CONSTRAINT api_keys_times_finite CHECK (
         isfinite(created_at) AND isfinite(expires_at) AND isfinite(revoked_at) AND isfinite(last_used_at)

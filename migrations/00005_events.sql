@@ -13,6 +13,7 @@ CREATE TABLE events (
     org_id           uuid,
     user_id          text COLLATE "C",
     api_key_id       uuid,
+    webhook_id       uuid,
     -- Only the changed fields, under their names in the API.
     before           jsonb       NOT NULL DEFAULT '{}',
     after            jsonb       NOT NULL DEFAULT '{}',

@@ -97,6 +97,8 @@ func TestDeleteAccount(t *testing.T) {
 		d.Exec(t, "INSERT INTO org_erasures (account_id, org_id) VALUES ($1, gen_random_uuid())", account)
 		d.Exec(t, "INSERT INTO user_erasures (account_id, user_id, request_id) VALUES ($1, 'auth0|1', 'r')", account)
 		d.Exec(t, "INSERT INTO feeds (account_id) VALUES ($1)", account)
+		d.Exec(t, "INSERT INTO webhooks (account_id, id, url, description, types, secret, position, mark) VALUES ($1, gen_random_uuid(), 'https://a.example', 'CI', '{}', sha256(''), 0, decode(repeat('00', 16), 'hex'))", account)
+		d.Exec(t, "INSERT INTO webhook_attempts (account_id, webhook_id, slot, number, attempted_at, mark, type, milliseconds) VALUES ($1, gen_random_uuid(), 1, 1, now(), decode(repeat('00', 16), 'hex'), 'org.created', 1)", account)
 		d.Exec(t, "INSERT INTO idempotency_keys (account_id, key_digest, call_digest, result) VALUES ($1, sha256('1'), sha256('2'), '{}')", account)
 		d.Exec(t, "INSERT INTO unanswered_creations (account_id, call_digest, call_id, org_id, owner) VALUES ($1, sha256('1'), gen_random_uuid(), gen_random_uuid(), 1)", account)
 	}

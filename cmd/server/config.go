@@ -11,17 +11,18 @@ import (
 )
 
 type serverFlags struct {
-	limitFlags  `embed:""`
-	AdminAddr   string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles. Keep it private (default: ${default})."`
-	PublicURL   string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"Base URL of the API for clients, used in links (default: the address of the server)."`
-	LogSample   float64       `env:"ORGD_LOG_SAMPLE" default:"1" placeholder:"SHARE" help:"Share of successful requests that are logged, 0 to 1 (default: ${default})."`
-	TracesURL   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (default: no traces)."`
-	LogLevel    string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
-	DBMaxConns  int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (default: ${default})."`
-	KeyCacheTTL time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. Changes to keys normally take effect immediately; the TTL matters only if a change notification is lost. With 0s, every request looks up its key (default: ${default})."`
-	EventsKeep  age           `env:"ORGD_EVENTS_KEEP" default:"400d" placeholder:"AGE" help:"How long events are kept, in days (400d) or as a duration (36h), at least 1d; 0 for ever (default: ${default})."`
-	DrainDelay  time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the stop signal, so that load balancers can stop sending requests (default: ${default})."`
-	IdleTimeout time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (default: ${default})."`
+	limitFlags   `embed:""`
+	webhookFlags `embed:""`
+	AdminAddr    string        `env:"ORGD_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of the probes, metrics and profiles. Keep it private (default: ${default})."`
+	PublicURL    string        `env:"ORGD_PUBLIC_URL" placeholder:"URL" help:"Base URL of the API for clients, used in links (default: the address of the server)."`
+	LogSample    float64       `env:"ORGD_LOG_SAMPLE" default:"1" placeholder:"SHARE" help:"Share of successful requests that are logged, 0 to 1 (default: ${default})."`
+	TracesURL    string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (default: no traces)."`
+	LogLevel     string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
+	DBMaxConns   int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (default: ${default})."`
+	KeyCacheTTL  time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. Changes to keys normally take effect immediately; the TTL matters only if a change notification is lost. With 0s, every request looks up its key (default: ${default})."`
+	EventsKeep   age           `env:"ORGD_EVENTS_KEEP" default:"400d" placeholder:"AGE" help:"How long events are kept, in days (400d) or as a duration (36h), at least 1d; 0 for ever (default: ${default})."`
+	DrainDelay   time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the stop signal, so that load balancers can stop sending requests (default: ${default})."`
+	IdleTimeout  time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (default: ${default})."`
 }
 
 // Validate rejects values that the command-line parser accepts but the server does not
@@ -48,7 +49,7 @@ func (f serverFlags) Validate() error {
 	if !(f.LogSample >= 0 && f.LogSample <= 1) {
 		return fmt.Errorf("ORGD_LOG_SAMPLE is %v; it must be from 0 to 1", f.LogSample)
 	}
-	return firstError(f.limitFlags.Validate(), validKeep(f.EventsKeep), validURL("ORGD_PUBLIC_URL", f.PublicURL, "https://orgs.example.com"),
+	return firstError(f.limitFlags.Validate(), f.webhookFlags.Validate(), validKeep(f.EventsKeep), validURL("ORGD_PUBLIC_URL", f.PublicURL, "https://orgs.example.com"),
 		validURL("OTEL_EXPORTER_OTLP_ENDPOINT", f.TracesURL, "http://localhost:4318"))
 }
 

@@ -14,6 +14,7 @@ import (
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/ratelimit"
 	"orgd/internal/telemetry"
+	"orgd/internal/webhooks"
 	"orgd/migrations"
 )
 
@@ -97,6 +98,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 			maxConns:    10,
 			keyTTL:      30 * time.Second,
 			limits:      orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},
+			webhooks:    webhookConfig{targets: webhooks.Targets{PlainLoopback: true}, concurrency: 16},
 			listen:      func() (listeners, error) { return bound, nil },
 			logger:      log.Logger,
 			linesLost:   log.Lost,

@@ -42,7 +42,7 @@ type keysCreate struct {
 	databaseFlags `embed:""`
 	Account       uuid.UUID       `required:"" placeholder:"ID" help:"Account of the key."`
 	Description   string          `required:"" help:"Purpose of the key."`
-	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,members:write,users:erase,keys:manage,events:read,act-as-user" help:"Scopes of the key, separated by commas: ${enum}."`
+	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,members:write,users:erase,keys:manage,events:read,webhooks:manage,act-as-user" help:"Scopes of the key, separated by commas: ${enum}."`
 	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"Time until the key expires, such as 720h (default: never)."`
 	RateLimit     *int32          `placeholder:"N" help:"Sustained requests per second; 0 for no limit (default: the server's ORGD_RATE_LIMIT)."`
 	JSON          bool            `help:"Print the key as JSON."`

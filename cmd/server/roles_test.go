@@ -8,10 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 
 	"orgd/internal/db"
 	"orgd/internal/dbtest"
+	"orgd/internal/webhooks"
 	"orgd/migrations"
 )
 
@@ -124,6 +127,7 @@ func TestServingRoleServes(t *testing.T) {
 	s := start(t, func(c *serveConfig) {
 		remembering(r.as(t, r.server))(c)
 		c.flushEvery, c.sweepEvery = 10*time.Millisecond, time.Hour
+		c.webhooks = webhookConfig{targets: webhooks.Targets{PlainLoopback: true}, concurrency: 4}
 	})
 	s.awaitLog(t, hearing, 1)
 	s.liveThrough(t, d, key)
@@ -251,6 +255,7 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	await(t, "the organization is not erased", func() bool { return count(t, d, "SELECT count(*) FROM org_erasures") == 0 })
 
 	ask(200, "GET", "/v1/events?limit=100", "")
+	r.liveWithWebhooks(t, d, ask)
 
 	made := ask(201, "POST", "/v1/api-keys", `{"description":"Sync","scopes":["orgs:read"]}`)
 	apiKey := "/v1/api-keys/" + field(t, made, "apiKeyId")
@@ -265,6 +270,47 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	ask(200, "POST", apiKey+"/revoke", "")
 	await(t, "a revoked key works", func() bool { return !r.opens(t, field(t, made, "key")) })
 	awaitStatus(t, r.url+"/readyz", http.StatusOK)
+}
+
+// liveWithWebhooks drives the operations of webhooks, until attempts overwrite older ones.
+func (r *running) liveWithWebhooks(t *testing.T, d *dbtest.DB, ask func(want int, method, path, body string, header ...string) string) {
+	t.Helper()
+	var received atomic.Int32
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if received.Add(1) == 3 {
+			w.WriteHeader(http.StatusGone)
+		}
+	}))
+	t.Cleanup(receiver.Close)
+	hook := "/v1/webhooks/" + field(t, ask(201, "POST", "/v1/webhooks", fmt.Sprintf(`{"url":%q,"description":"Test"}`, receiver.URL)), "webhookId")
+	ask(200, "GET", "/v1/webhooks", "")
+	ask(200, "GET", hook, "")
+	ask(200, "POST", hook+"/test", "")
+	ask(200, "PATCH", hook, `{"description":"Changed"}`)
+	await(t, "410 does not disable the webhook", func() bool { return strings.Contains(ask(200, "GET", hook, ""), `"disabledReason":"gone"`) })
+	ask(200, "POST", hook+"/enable", "")
+	ask(200, "POST", hook+"/rotate-secret", "")
+	ask(200, "POST", hook+"/disable", "")
+	ask(200, "POST", hook+"/enable", "")
+	for round := int32(1); count(t, d, "SELECT count(*) FROM webhook_attempts WHERE number > 100") == 0; round++ {
+		ask(200, "POST", hook+"/replay", `{"fromPosition":1}`)
+		await(t, "the events are not sent again", func() bool { return received.Load() > 25*round })
+	}
+	ask(200, "GET", hook+"/attempts", "")
+	first := text(t, d, "SELECT max(alive_until)::text FROM webhook_workers")
+	await(t, "the worker does not stay alive", func() bool {
+		ask(200, "POST", hook+"/replay", `{"fromPosition":1}`)
+		return text(t, d, "SELECT max(alive_until)::text FROM webhook_workers") != first
+	})
+	ask(204, "DELETE", hook, "")
+}
+
+func text(t *testing.T, d *dbtest.DB, sql string) (s string) {
+	t.Helper()
+	if err := d.Pool.QueryRow(context.Background(), sql).Scan(&s); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func (r *running) ask(t *testing.T, key, method, path, body string, header ...string) (int, string) {

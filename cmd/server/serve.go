@@ -44,6 +44,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		eventsKeep:  time.Duration(c.EventsKeep),
 		limits:      c.limits(c.rateFlags),
 		maxKeys:     c.MaxKeysPerAccount,
+		webhooks:    c.webhooks(),
 		proxies:     c.proxies(),
 		tracesURL:   c.TracesURL,
 		unlogged:    1 - c.LogSample,

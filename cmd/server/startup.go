@@ -17,6 +17,7 @@ import (
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/telemetry"
+	"orgd/internal/webhooks"
 	"orgd/migrations"
 )
 
@@ -47,6 +48,7 @@ type serveConfig struct {
 	keyTTL      time.Duration // how long a key may be cached; 0 means not at all
 	limits      orgdhttp.Limits
 	maxKeys     int // active keys of an account; 0 means no limit
+	webhooks    webhookConfig
 	proxies     []*net.IPNet
 	tracesURL   string        // empty: no traces
 	unlogged    float64       // share of successful requests that are not logged
@@ -152,6 +154,7 @@ type service struct {
 	organizations *orgs.Repository
 	hub           *events.Hub
 	retention     *events.Retention
+	deliveries    *webhooks.Worker // nil if this server does not deliver
 	usage         *apikeys.Usage
 	watch         *keyWatch
 	http          *orgdhttp.Server
@@ -176,11 +179,15 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 		apiURL:        publicURL(cfg.publicURL, bound.public.Addr()),
 	}
 	s.metrics = s.newMetrics(ready)
+	feed := events.NewRepository(pool)
+	hooks, worker := newWebhooks(cfg, pool, feed, hub, s.metrics)
+	s.deliveries = worker
 	s.http = orgdhttp.New(orgdhttp.Config{
 		Orgs:        s.organizations,
 		Keys:        keys,
-		Events:      events.NewRepository(pool),
+		Events:      feed,
 		Hub:         hub,
+		Webhooks:    hooks,
 		Auth:        s.watch.keys,
 		Limits:      cfg.limits,
 		Proxies:     cfg.proxies,
@@ -262,6 +269,12 @@ func (s *service) start(ctx context.Context) *errgroup.Group {
 	if cfg.eventsKeep > 0 {
 		workers.Go(func() error {
 			keepRemoving(ctx, cfg.logger, cmp.Or(cfg.removeEvery, removeInterval), s.retention)
+			return nil
+		})
+	}
+	if s.deliveries != nil {
+		workers.Go(func() error {
+			s.deliveries.Run(ctx)
 			return nil
 		})
 	}

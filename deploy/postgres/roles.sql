@@ -72,6 +72,10 @@ BEGIN
             -- are deleted.
             ('events',           'SELECT, INSERT, DELETE, UPDATE (position, before, after, user_id, actor_user_id)'),
             ('feeds',            'SELECT, INSERT, UPDATE (last_position, removed_position, removed_mark)'),
+            -- account_id, id and created_at never change.
+            ('webhooks',         'SELECT, INSERT, DELETE, UPDATE (url, description, types, secret, old_secret, old_secret_until, disabled_at, disabled_reason, version, position, mark, generation, worker, term, due_at, attempts, failures, failing_since)'),
+            ('webhook_attempts', 'SELECT, INSERT, DELETE, UPDATE (number, attempted_at, mark, position, type, status, milliseconds, error)'),
+            ('webhook_workers',  'SELECT, INSERT, DELETE, UPDATE (alive_until)'),
             ('idempotency_keys', 'SELECT, INSERT, UPDATE, DELETE'),
             ('unanswered_creations', 'SELECT, INSERT, UPDATE, DELETE'),
             -- FOR UPDATE requires UPDATE on some column.

@@ -22,6 +22,8 @@ var owned = []struct{ table, key string }{
 	{"user_erasures", "user_id"},
 	{"unanswered_creations", "call_digest, call_id"},
 	{"idempotency_keys", "key_digest"},
+	{"webhooks", "id"},
+	{"webhook_attempts", "webhook_id, slot"},
 	{"org_members", "org_id, user_id"},
 	{"orgs", "org_id"},
 	{"events", "id"},

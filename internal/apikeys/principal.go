@@ -11,18 +11,19 @@ type Scope string
 
 // The scopes, with their names in the API and in the schema.
 const (
-	OrgsRead     Scope = "orgs:read"
-	OrgsWrite    Scope = "orgs:write"
-	OrgsDelete   Scope = "orgs:delete"
-	MembersWrite Scope = "members:write"
-	UsersErase   Scope = "users:erase"
-	KeysManage   Scope = "keys:manage"
-	EventsRead   Scope = "events:read"
-	ActAsUser    Scope = "act-as-user"
+	OrgsRead       Scope = "orgs:read"
+	OrgsWrite      Scope = "orgs:write"
+	OrgsDelete     Scope = "orgs:delete"
+	MembersWrite   Scope = "members:write"
+	UsersErase     Scope = "users:erase"
+	KeysManage     Scope = "keys:manage"
+	EventsRead     Scope = "events:read"
+	WebhooksManage Scope = "webhooks:manage"
+	ActAsUser      Scope = "act-as-user"
 )
 
 // Scopes lists every scope.
-var Scopes = []Scope{OrgsRead, OrgsWrite, OrgsDelete, MembersWrite, UsersErase, KeysManage, EventsRead, ActAsUser}
+var Scopes = []Scope{OrgsRead, OrgsWrite, OrgsDelete, MembersWrite, UsersErase, KeysManage, EventsRead, WebhooksManage, ActAsUser}
 
 // Principal is the identity of a request. It can access only what belongs to AccountID.
 type Principal struct {

@@ -35,9 +35,10 @@ type Event struct {
 	Type     string // such as org.created
 
 	// What the event is about.
-	OrgID    uuid.UUID
-	UserID   string
-	APIKeyID uuid.UUID
+	OrgID     uuid.UUID
+	UserID    string
+	APIKeyID  uuid.UUID
+	WebhookID uuid.UUID
 
 	OccurredAt    time.Time
 	ActorAPIKeyID uuid.UUID // zero if an operator made the change
@@ -71,19 +72,19 @@ func newID(accountID uuid.UUID, row int64, occurredAt time.Time) ID {
 }
 
 // eventColumns are the columns that scanEvent reads.
-const eventColumns = `id, position, type, org_id, user_id, api_key_id, occurred_at, ` +
+const eventColumns = `id, position, type, org_id, user_id, api_key_id, webhook_id, occurred_at, ` +
 	`actor_api_key_id, actor_user_id, request_id, before, after`
 
 // scanEvent returns the function that reads eventColumns of an account's row.
 func scanEvent(accountID uuid.UUID) pgx.RowToFunc[Event] {
 	return func(row pgx.CollectableRow) (e Event, err error) {
 		var position *int64
-		var orgID, keyID, actorKeyID *uuid.UUID
+		var orgID, keyID, webhookID, actorKeyID *uuid.UUID
 		var userID, actorUserID *string
-		err = row.Scan(&e.Row, &position, &e.Type, &orgID, &userID, &keyID, &e.OccurredAt,
+		err = row.Scan(&e.Row, &position, &e.Type, &orgID, &userID, &keyID, &webhookID, &e.OccurredAt,
 			&actorKeyID, &actorUserID, &e.RequestID, &e.Before, &e.After)
 		e.Position = db.OrZero(position)
-		e.OrgID, e.UserID, e.APIKeyID = db.OrZero(orgID), db.OrZero(userID), db.OrZero(keyID)
+		e.OrgID, e.UserID, e.APIKeyID, e.WebhookID = db.OrZero(orgID), db.OrZero(userID), db.OrZero(keyID), db.OrZero(webhookID)
 		e.ActorAPIKeyID, e.ActorUserID = db.OrZero(actorKeyID), db.OrZero(actorUserID)
 		e.ID = newID(accountID, e.Row, e.OccurredAt)
 		return e, err

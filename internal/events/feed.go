@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type Params struct {
 
 	Types []string  // only events of these types; empty for all
 	OrgID uuid.UUID // only events about this organization; zero for all
+
+	MaxBytes int // the maximum size of the page in JSON; 0 for MaxPageBytes
 }
 
 // Place is a place in an account's feed: after the event at the position. The id detects
@@ -150,7 +153,7 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 	}
 	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) error {
 		w := window{Params: p, accountID: accountID, after: after, end: r.windowEnd(after, last, p)}
-		if page, err = w.read(ctx, q, r.page); err != nil {
+		if page, err = w.read(ctx, q, cmp.Or(p.MaxBytes, r.page)); err != nil {
 			return err
 		}
 		// The check follows the page: if nothing after the place is deleted now, nothing
@@ -284,7 +287,7 @@ func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position in
 // deleted, or another event is there. At position 0 there is no event to compare.
 func (at feedState) check(after Place) error {
 	switch {
-	case after.Position < at.removed.Position:
+	case after.Position < at.removed.Position: // first, because position 0 has no event to miss
 		return ErrCursorExpired
 	case at.place == after:
 		return nil

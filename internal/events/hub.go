@@ -41,6 +41,7 @@ type Hub struct {
 
 	mu      sync.Mutex
 	waiting map[uuid.UUID]map[*Waiter]bool
+	follow  func(accountID uuid.UUID)
 	changed map[uuid.UUID]bool // to be announced
 	news    chan struct{}      // has a message if changed is not empty
 }
@@ -51,7 +52,7 @@ func NewHub(pool *db.Pool) *Hub {
 	rand.Read(random[:]) // never returns an error: it ends the program instead
 	return &Hub{
 		db: pool, name: hex.EncodeToString(random[:]),
-		waiting: map[uuid.UUID]map[*Waiter]bool{}, changed: map[uuid.UUID]bool{}, news: make(chan struct{}, 1),
+		waiting: map[uuid.UUID]map[*Waiter]bool{}, follow: func(uuid.UUID) {}, changed: map[uuid.UUID]bool{}, news: make(chan struct{}, 1),
 	}
 }
 
@@ -148,7 +149,12 @@ func (h *Hub) WakeAll() {
 	}
 }
 
+// Follow sets the function that is called with each account that has new events. It must
+// not block. Call it before the hub is used.
+func (h *Hub) Follow(changed func(accountID uuid.UUID)) { h.follow = changed }
+
 func (h *Hub) wake(accountID uuid.UUID) {
+	h.follow(accountID)
 	for w := range h.waiting[accountID] {
 		w.wake()
 	}

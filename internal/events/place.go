@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"orgd/internal/db"
@@ -35,4 +36,27 @@ func (r *Repository) PlaceAt(ctx context.Context, accountID uuid.UUID, position 
 		return Place{}, k, ErrCursorLost
 	}
 	return at.place, k, nil
+}
+
+// ErrAhead means that the feed has not reached the position.
+var ErrAhead = errors.New("events: position is after the end of the feed")
+
+// PlaceReached is PlaceAt for a position that an event may get only now. It gives positions
+// to new events first. 0 is the place before the first event. Errors: ErrAhead,
+// ErrCursorExpired, ErrUnavailable.
+func (r *Repository) PlaceReached(ctx context.Context, accountID uuid.UUID, position int64) (place Place, err error) {
+	var last int64
+	for more := true; more && last < position; {
+		if last, more, err = r.Number(ctx, accountID); err != nil {
+			return Place{}, err
+		}
+	}
+	if last < position {
+		return Place{}, ErrAhead
+	}
+	place, _, err = r.PlaceAt(ctx, accountID, &position)
+	if errors.Is(err, ErrCursorLost) {
+		err = ErrCursorExpired
+	}
+	return place, err
 }

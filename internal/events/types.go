@@ -2,6 +2,7 @@ package events
 
 // Types lists the type of every event that this release writes.
 var Types = []string{
+	"account.created",
 	"account.resumed",
 	"account.suspended",
 	"api_key.created",
@@ -18,4 +19,11 @@ var Types = []string{
 	"org.updated",
 	"org.user_erased",
 	"user.erased",
+	"webhook.created",
+	"webhook.deleted",
+	"webhook.disabled",
+	"webhook.enabled",
+	"webhook.replayed",
+	"webhook.secret_rotated",
+	"webhook.updated",
 }

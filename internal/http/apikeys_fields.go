@@ -43,7 +43,7 @@ func addScope(into *[]apikeys.Scope, value *string) *fieldError {
 	scope := apikeys.Scope(*value)
 	switch {
 	case !slices.Contains(apikeys.Scopes, scope):
-		return &fieldError{Code: fieldInvalid, Detail: "Must be one of orgs:read, orgs:write, orgs:delete, members:write, users:erase, keys:manage, events:read or act-as-user."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be one of orgs:read, orgs:write, orgs:delete, members:write, users:erase, keys:manage, events:read, webhooks:manage or act-as-user."}
 	case slices.Contains(*into, scope):
 		return &fieldError{Code: fieldRepeated, Detail: "Duplicate scope. List each scope once."}
 	}
@@ -80,15 +80,5 @@ func clearableExpiryField(into *apikeys.Expiry) field {
 
 // overlapField reads how long a rotated key stays valid, in whole seconds.
 func overlapField(into *time.Duration) field {
-	return field{name: "overlapSeconds", read: func(raw json.RawMessage) []fieldError {
-		var seconds *float64 // null leaves it nil
-		if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil {
-			return []fieldError{{Code: fieldWrongType, Detail: "Must be a number."}}
-		}
-		if *seconds < 0 || *seconds > apikeys.MaxOverlap.Seconds() || *seconds != float64(int64(*seconds)) {
-			return []fieldError{{Code: fieldOutOfRange, Detail: "Must be a whole number from 0 to 2592000."}}
-		}
-		*into = time.Duration(*seconds) * time.Second
-		return nil
-	}}
+	return secondsField("overlapSeconds", apikeys.MaxOverlap, into)
 }

@@ -12,6 +12,7 @@ import (
 	"orgd/internal/budget"
 	"orgd/internal/events"
 	"orgd/internal/orgs"
+	"orgd/internal/webhooks"
 )
 
 // code identifies a kind of problem. Codes never change, because clients depend on them.
@@ -42,6 +43,7 @@ const (
 	codeAPIKeyRotated        code = "api_key_rotated"
 	codeLastManagingKey      code = "last_managing_key"
 	codeTooManyKeys          code = "too_many_keys"
+	codeTooManyWebhooks      code = "too_many_webhooks"
 	codeInProgress           code = "idempotency_in_progress"
 	codeCursorExpired        code = "cursor_expired"
 	codePreconditionFailed   code = "precondition_failed"
@@ -83,6 +85,7 @@ var problems = map[code]struct {
 	codeAPIKeyRotated:        {http.StatusConflict, "API key rotated"},
 	codeLastManagingKey:      {http.StatusConflict, "Last key with keys:manage"},
 	codeTooManyKeys:          {http.StatusConflict, "Too many API keys"},
+	codeTooManyWebhooks:      {http.StatusConflict, "Too many webhooks"},
 	codeInProgress:           {http.StatusConflict, "Call in progress"},
 	codeCursorExpired:        {http.StatusGone, "Cursor expired"},
 	codePreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
@@ -132,6 +135,10 @@ var known = []struct {
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "The API key that you want to change has a higher rate limit than your own key. Use a key with at least the same rate limit."},
 	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would expire later than your own key. Use a key that expires later. If this call takes an expiresAt, you can also set one that is no later than your own key's expiry."},
+	{webhooks.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
+	{webhooks.ErrNotFound, codeNotFound, "This account has no webhook with this webhookId. Check the webhookId, and that your key belongs to the right account."},
+	{webhooks.ErrTooMany, codeTooManyWebhooks, "The account has reached its limit of webhooks. Delete unused webhooks, then retry."},
+	{webhooks.ErrEventsDeleted, codeCursorExpired, "Events at this position have been deleted because of their age. Read the lists again, then call replay with the position of an event that /v1/events still returns."},
 	{orgs.ErrUnavailable, codeUnavailable, temporarilyUnavailable}, // also apikeys.ErrUnavailable, which is the same error
 	{budget.ErrExhausted, codeUnavailable, temporarilyUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, temporarilyUnavailable},

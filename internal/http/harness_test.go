@@ -22,6 +22,7 @@ import (
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
+	"orgd/internal/webhooks"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -34,6 +35,7 @@ type api struct {
 	server  *orgdhttp.Server
 	orgs    *orgs.Repository
 	hub     *events.Hub
+	hooks   *webhooks.Repository
 	url     string
 	account uuid.UUID
 	key     string
@@ -54,6 +56,8 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 	a.key = d.Key(t, a.account)
 	a.orgs, a.hub = orgs.NewRepository(d.Conns), events.NewHub(d.Conns)
 	keys := apikeys.NewRepository(d.Conns)
+	a.hooks = webhooks.NewRepository(d.Conns, events.NewRepository(d.Conns), webhooks.NewSender(webhooks.SenderConfig{Targets: webhooks.Targets{PlainLoopback: true}}))
+	a.hooks.OnChange(a.hub.Changed)
 	a.orgs.OnChange(a.hub.Changed)
 	keys.OnChange(a.hub.Changed)
 	cfg := orgdhttp.Config{
@@ -61,6 +65,7 @@ func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api 
 		Keys:        keys,
 		Events:      events.NewRepository(d.Conns),
 		Hub:         a.hub,
+		Webhooks:    a.hooks,
 		Auth:        apikeys.NewVerifier(apikeys.NewRepository(d.Conns), 0, nil),
 		Ready:       d.Pool.Ping,
 		PublicURL:   publicURL,

@@ -10,6 +10,7 @@ import (
 	"orgd/internal/apikeys"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
+	"orgd/internal/webhooks"
 )
 
 // parseOrgID parses an organization's id. It accepts only the form that responses use.
@@ -61,6 +62,16 @@ func pathText(c echo.Context, name string, valid func(string) error) (string, er
 	if err := textFault(valid(id)); err != nil {
 		err.Field = name
 		return "", invalidFields(codeInvalidField, []fieldError{*err})
+	}
+	return id, nil
+}
+
+// pathWebhookID returns the endpoint's id in the path. A malformed id gets the same error
+// as an unknown one.
+func pathWebhookID(c echo.Context) (uuid.UUID, error) {
+	id, ok := parseID("wh_", c.Param("webhookId"))
+	if !ok {
+		return uuid.UUID{}, webhooks.ErrNotFound
 	}
 	return id, nil
 }

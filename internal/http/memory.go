@@ -18,12 +18,14 @@ const memoryWait = 2 * time.Second
 // The sizes of the largest responses, in bytes. A request reserves that much before it
 // queries the database, because the size of its response is not known yet.
 const (
-	smallAnswer      = 16 << 10  // also covers a request's buffers
-	orgAnswer        = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
-	keyPageAnswer    = 192 << 10 // 100 descriptions of 255 characters
-	memberPageAnswer = 256 << 10 // 100 ids of 255 characters that take 6 bytes each, and their roles
-	eventPageAnswer  = events.MaxPageBytes + smallAnswer
-	orgPageAnswer    = orgs.MaxPageBytes + smallAnswer
+	smallAnswer       = 16 << 10  // also covers a request's buffers
+	orgAnswer         = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
+	keyPageAnswer     = 192 << 10 // 100 descriptions of 255 characters
+	webhookPageAnswer = 768 << 10 // 100 webhooks with a URL of 2048 bytes, a description of 255 characters and 50 types
+	attemptsAnswer    = 32 << 10  // 100 attempts
+	memberPageAnswer  = 256 << 10 // 100 ids of 255 characters that take 6 bytes each, and their roles
+	eventPageAnswer   = events.MaxPageBytes + smallAnswer
+	orgPageAnswer     = orgs.MaxPageBytes + smallAnswer
 )
 
 const holdKey = "hold"

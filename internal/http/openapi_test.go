@@ -302,7 +302,7 @@ func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := []string{
-		"Organization", "OrganizationMembership", "Page", "Event", "EventPage", "AuditPage", "Member", "MemberPage", "MembersChanged", "Success", "ApiKey", "ApiKeyPage", "Health", "Description", "Problem", "FieldError",
+		"Organization", "OrganizationMembership", "Page", "Event", "EventPage", "AuditPage", "Member", "MemberPage", "MembersChanged", "Success", "ApiKey", "ApiKeyPage", "Webhook", "WebhookPage", "Attempt", "AttemptList", "WebhookMessage", "Health", "Description", "Problem", "FieldError",
 	}
 	for name, schema := range doc.Components.Schemas {
 		if s := schema.Value; s.Type.Is("object") && len(s.Properties) > 0 && isOpen(s) != slices.Contains(answers, name) {
@@ -340,7 +340,7 @@ func TestDescriptionHasTheRoutes(t *testing.T) {
 	}
 	var served, described []string
 	for _, r := range newAPI(t).server.Routes() {
-		path := strings.NewReplacer(":orgId", "{orgId}", ":externalId", "{externalId}", ":userId", "{userId}", ":apiKeyId", "{apiKeyId}").Replace(r.Path)
+		path := strings.NewReplacer(":orgId", "{orgId}", ":externalId", "{externalId}", ":userId", "{userId}", ":apiKeyId", "{apiKeyId}", ":webhookId", "{webhookId}").Replace(r.Path)
 		served = append(served, r.Method+" "+path)
 		if r.Method == http.MethodGet {
 			served = append(served, http.MethodHead+" "+path)

@@ -66,6 +66,18 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, smallAnswer, s.rotateAPIKey, false},
 		{http.MethodGet, "/v1/api-keys/:apiKeyId/events", apikeys.EventsRead, eventPageAnswer, s.listAPIKeyEvents, false},
 
+		{http.MethodGet, "/v1/webhooks", apikeys.WebhooksManage, webhookPageAnswer, s.listWebhooks, false},
+		{http.MethodPost, "/v1/webhooks", apikeys.WebhooksManage, smallAnswer, s.createWebhook, false},
+		{http.MethodGet, "/v1/webhooks/:webhookId", apikeys.WebhooksManage, smallAnswer, s.getWebhook, false},
+		{http.MethodPatch, "/v1/webhooks/:webhookId", apikeys.WebhooksManage, smallAnswer, s.updateWebhook, false},
+		{http.MethodDelete, "/v1/webhooks/:webhookId", apikeys.WebhooksManage, smallAnswer, s.deleteWebhook, false},
+		{http.MethodPost, "/v1/webhooks/:webhookId/rotate-secret", apikeys.WebhooksManage, smallAnswer, s.rotateWebhookSecret, false},
+		{http.MethodPost, "/v1/webhooks/:webhookId/enable", apikeys.WebhooksManage, smallAnswer, s.enableWebhook, false},
+		{http.MethodPost, "/v1/webhooks/:webhookId/disable", apikeys.WebhooksManage, smallAnswer, s.disableWebhook, false},
+		{http.MethodPost, "/v1/webhooks/:webhookId/replay", apikeys.WebhooksManage, smallAnswer, s.replayWebhook, false},
+		{http.MethodPost, "/v1/webhooks/:webhookId/test", apikeys.WebhooksManage, smallAnswer, s.testWebhook, false},
+		{http.MethodGet, "/v1/webhooks/:webhookId/attempts", apikeys.WebhooksManage, attemptsAnswer, s.listAttempts, false},
+
 		{http.MethodGet, livePath, open, 0, s.live, false},
 		{http.MethodGet, readyPath, open, 0, s.ready, false},
 		{http.MethodGet, "/openapi.json", open, 0, s.describe("application/json", s.cfg.OpenAPIJSON), false},

@@ -30,19 +30,20 @@ func TestEveryMethodOfEveryPath(t *testing.T) {
 	for path, allowed := range served {
 		key := a.do(t, http.MethodPost, "/v1/api-keys", managing).apiKey(t, 201).APIKeyID
 		for _, method := range methods {
+			hook := a.webhook(t, `{"url":"http://127.0.0.1:9","description":"x"}`).WebhookID
 			made := a.Org(t, a.account, orgs.Org{UserCount: 1})
 			a.Member(t, a.account, made, "member")
 			org := orgID(made.ID)
-			target := strings.NewReplacer(":orgId/users/:userId", org+"/users/member", ":orgId", org, ":userId", "auth0%7C1", ":apiKeyId", key).Replace(path)
+			target := strings.NewReplacer(":orgId/users/:userId", org+"/users/member", ":orgId", org, ":userId", "auth0%7C1", ":apiKeyId", key, ":webhookId", hook).Replace(path)
 			want := http.StatusMethodNotAllowed
 			switch {
 			case method == http.MethodGet && slices.Contains(allowed, method), method == http.MethodHead && slices.Contains(allowed, method):
 				want = http.StatusOK
-			case (strings.HasSuffix(path, "activate") || strings.HasSuffix(path, "/revoke")) && method == http.MethodPost:
+			case (strings.HasSuffix(path, "activate") || strings.HasSuffix(path, "/revoke") || slices.Contains([]string{"enable", "disable", "rotate-secret", "test"}, strings.TrimPrefix(path, "/v1/webhooks/:webhookId/"))) && method == http.MethodPost:
 				want = http.StatusOK
 			case path == "/v1/orgs/:orgId/users/:userId" && method == http.MethodPut:
 				want = http.StatusOK
-			case slices.Contains([]string{"/v1/orgs/:orgId", "/v1/orgs/:orgId/users/:userId", "/v1/users/:userId"}, path) && method == http.MethodDelete:
+			case slices.Contains([]string{"/v1/orgs/:orgId", "/v1/orgs/:orgId/users/:userId", "/v1/users/:userId", "/v1/webhooks/:webhookId"}, path) && method == http.MethodDelete:
 				want = http.StatusNoContent
 			case strings.HasSuffix(path, "/rotate") && method == http.MethodPost:
 				want = http.StatusCreated

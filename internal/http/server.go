@@ -16,8 +16,10 @@ import (
 
 	"orgd/internal/apikeys"
 	"orgd/internal/events"
+	"orgd/internal/idempotency"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
+	"orgd/internal/webhooks"
 )
 
 // Limits of a request. A database statement times out before requestDeadline, and
@@ -87,6 +89,23 @@ type Events interface {
 	ListOfAPIKey(ctx context.Context, accountID, keyID uuid.UUID, p events.ListParams) (events.ListPage, error)
 }
 
+// Webhooks stores the endpoints of every account. webhooks.Repository documents each
+// method.
+type Webhooks interface {
+	CheckURL(url string) error
+	List(ctx context.Context, accountID uuid.UUID, p webhooks.ListParams) (webhooks.Page, error)
+	Get(ctx context.Context, accountID, id uuid.UUID) (webhooks.Webhook, error)
+	Create(ctx context.Context, c idempotency.Call, n webhooks.NewWebhook) (webhooks.Changed, error)
+	Update(ctx context.Context, c idempotency.Call, id uuid.UUID, changes webhooks.Changes) (webhooks.Changed, error)
+	RotateSecret(ctx context.Context, c idempotency.Call, id uuid.UUID, overlap time.Duration) (webhooks.Changed, error)
+	Enable(ctx context.Context, c idempotency.Call, id uuid.UUID) (webhooks.Changed, error)
+	Disable(ctx context.Context, c idempotency.Call, id uuid.UUID) (webhooks.Changed, error)
+	Replay(ctx context.Context, c idempotency.Call, id uuid.UUID, position int64) (webhooks.Changed, error)
+	Delete(ctx context.Context, c idempotency.Call, id uuid.UUID) error
+	Test(ctx context.Context, c idempotency.Call, id uuid.UUID, limit time.Duration) (webhooks.Attempt, error)
+	Attempts(ctx context.Context, accountID, id uuid.UUID) ([]webhooks.Attempt, error)
+}
+
 // Authenticator verifies a key and returns whose it is. apikeys.Verifier documents the
 // errors.
 type Authenticator interface {
@@ -122,6 +141,7 @@ type Config struct {
 	Keys      Keys
 	Events    Events
 	Hub       *events.Hub
+	Webhooks  Webhooks
 	Auth      Authenticator
 	Limits    Limits
 	Proxies   []*net.IPNet                // proxies whose X-Forwarded-For is trusted

@@ -19,6 +19,7 @@ type Metrics struct {
 	requests *prometheus.HistogramVec
 	pages    *prometheus.HistogramVec
 	limited  *prometheus.CounterVec
+	attempts *prometheus.HistogramVec
 	delays   prometheus.Histogram
 }
 
@@ -26,6 +27,7 @@ type Metrics struct {
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
+		attempts: newAttempts(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "orgd_http_request_duration_seconds",
 			Help:    "Time from reading the first byte of a request to writing the response, by route template.",
@@ -50,7 +52,7 @@ func NewMetrics() *Metrics {
 	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "memory", "in_flight", "waiting_account", "waiting", "failures"} {
 		m.limited.WithLabelValues(limit)
 	}
-	m.registry.MustRegister(m.requests, m.pages, m.limited, m.delays,
+	m.registry.MustRegister(m.requests, m.pages, m.limited, m.attempts, m.delays,
 		collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -29,9 +29,9 @@ func NewAPIKey(k apikeys.APIKey) APIKey {
 		Hint:        k.Hint,
 		Scopes:      k.Scopes,
 		CreatedAt:   Time(k.CreatedAt),
-		ExpiresAt:   optionalTime(k.ExpiresAt),
-		LastUsedAt:  optionalTime(k.LastUsedAt),
-		RevokedAt:   optionalTime(k.RevokedAt),
+		ExpiresAt:   OptionalTime(k.ExpiresAt),
+		LastUsedAt:  OptionalTime(k.LastUsedAt),
+		RevokedAt:   OptionalTime(k.RevokedAt),
 
 		CreatedByAPIKeyID: k.CreatedByAPIKeyID,
 	}

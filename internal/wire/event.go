@@ -27,6 +27,11 @@ func AppendEvent(b []byte, e *events.Event) []byte {
 	}
 	b = appendOptional(b, `,"userId":`, e.UserID)
 	b = appendOptionalID(b, `,"apiKeyId":"`, e.APIKeyID)
+	if e.WebhookID != (uuid.UUID{}) {
+		b = append(b, `,"webhookId":"wh_`...)
+		b = hex.AppendEncode(b, e.WebhookID[:])
+		b = append(b, '"')
+	}
 	b = append(b, `,"occurredAt":"`...)
 	b = AppendTime(b, e.OccurredAt)
 	b = append(b, '"')

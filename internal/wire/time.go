@@ -9,7 +9,8 @@ type Time time.Time
 // MarshalText returns the time in the format of AppendTime.
 func (t Time) MarshalText() ([]byte, error) { return AppendTime(nil, time.Time(t)), nil }
 
-func optionalTime(t time.Time) *Time {
+// OptionalTime returns nil for the zero time.
+func OptionalTime(t time.Time) *Time {
 	if t.IsZero() {
 		return nil
 	}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+
+	"orgd/internal/db"
+	"orgd/internal/events"
+	"orgd/internal/telemetry"
+	"orgd/internal/webhooks"
+)
+
+type webhookFlags struct {
+	WebhooksAllow         []network `env:"ORGD_WEBHOOKS_ALLOW" placeholder:"CIDR,…" help:"Private or other special addresses to which webhooks may go, such as 10.1.2.0/24 (default: none)."`
+	WebhooksConcurrency   int       `env:"ORGD_WEBHOOKS_CONCURRENCY" default:"256" placeholder:"N" help:"Number of webhooks to which this server delivers at once; 0 leaves all deliveries to other servers (default: ${default})."`
+	MaxWebhooksPerAccount int       `env:"ORGD_MAX_WEBHOOKS_PER_ACCOUNT" default:"20" placeholder:"N" help:"Maximum number of webhooks per account; further creations get 409; 0 for no limit (default: ${default})."`
+}
+
+// Validate rejects the values that Kong accepts and the server does not.
+func (f webhookFlags) Validate() error {
+	if f.WebhooksConcurrency < 0 || f.WebhooksConcurrency > 10_000 {
+		return fmt.Errorf("ORGD_WEBHOOKS_CONCURRENCY is %d; it must be from 0 to 10000", f.WebhooksConcurrency)
+	}
+	if f.MaxWebhooksPerAccount < 0 {
+		return fmt.Errorf("ORGD_MAX_WEBHOOKS_PER_ACCOUNT is %d; it must be 0 or more", f.MaxWebhooksPerAccount)
+	}
+	return nil
+}
+
+// webhookConfig is how a server delivers webhooks.
+type webhookConfig struct {
+	targets     webhooks.Targets
+	concurrency int // 0: it does not deliver
+	perAccount  int // webhooks of an account; 0 means no limit
+}
+
+func (f webhookFlags) webhooks() webhookConfig {
+	cfg := webhookConfig{concurrency: f.WebhooksConcurrency, perAccount: f.MaxWebhooksPerAccount}
+	for _, n := range f.WebhooksAllow {
+		address, _ := netip.AddrFromSlice(n.IP)
+		bits, _ := n.Mask.Size()
+		cfg.targets.Allowed = append(cfg.targets.Allowed, netip.PrefixFrom(address, bits))
+	}
+	return cfg
+}
+
+// newWebhooks returns the repository of webhooks, and the worker, which is nil if this
+// server does not deliver.
+func newWebhooks(cfg serveConfig, pool *db.Pool, feed *events.Repository, hub *events.Hub, metrics *telemetry.Metrics) (*webhooks.Repository, *webhooks.Worker) {
+	version, _ := build()
+	sender := webhooks.NewSender(webhooks.SenderConfig{Targets: cfg.webhooks.targets, UserAgent: "orgd/" + version})
+	store := webhooks.NewRepository(pool, feed, sender).WithLimit(cfg.webhooks.perAccount)
+	store.OnChange(hub.Changed)
+	if cfg.webhooks.concurrency == 0 {
+		metrics.WatchWebhooks(func() telemetry.Webhooks { return telemetry.Webhooks{} })
+		return store, nil
+	}
+	worker := webhooks.NewWorker(store, hub, webhooks.WorkerConfig{Logger: cfg.logger, Observer: metrics, Concurrency: cfg.webhooks.concurrency})
+	hub.Follow(worker.Wake)
+	metrics.WatchWebhooks(func() telemetry.Webhooks {
+		s := worker.Stats()
+		return telemetry.Webhooks{
+			Enabled: s.Enabled, Failing: s.Failing, Disabled: s.Disabled, GivenUp: s.GivenUp,
+			Behind: s.Behind, FailingBehind: s.FailingBehind, Running: worker.Running(),
+		}
+	})
+	return store, worker
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/dbtest"
+)
+
+// hookReceiver records the positions of the events that it gets.
+type hookReceiver struct {
+	*httptest.Server
+	delay time.Duration
+
+	mu   sync.Mutex
+	got  []int64
+	last time.Time
+	gap  time.Duration // the longest time between two events
+	busy int
+}
+
+func (v *hookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var message struct{ Data struct{ Position int64 } }
+	if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	v.mu.Lock()
+	v.busy++
+	if v.busy > 1 {
+		w.WriteHeader(http.StatusConflict) // two servers deliver at once: the test fails, because the event comes again
+	}
+	v.mu.Unlock()
+	time.Sleep(v.delay)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.busy--
+	now := time.Now()
+	if !v.last.IsZero() {
+		v.gap = max(v.gap, now.Sub(v.last))
+	}
+	v.last = now
+	v.got = append(v.got, message.Data.Position)
+}
+
+func (v *hookReceiver) positions() []int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.got)
+}
+
+// hookServer starts a server that may reach the receivers of the tests.
+func hookServer(t *testing.T, d *dbtest.DB, certificate string) *process {
+	t.Helper()
+	p := startWith(t, []string{"DATABASE_URL=" + d.URL, "SSL_CERT_FILE=" + certificate},
+		slices.Concat(serveFlags, []string{"--webhooks-allow=127.0.0.0/8", "--drain-delay=0s", "--rate-limit=0"})...)
+	await(t, "the server does not come up", func() bool {
+		found := servingLine.FindStringSubmatch(p.out.String())
+		if found != nil {
+			p.url = found[1]
+		}
+		return found != nil
+	})
+	return p
+}
+
+// Of two servers, one delivers. If it is killed, the other takes over within seconds; if
+// it is told to stop, within a second. Each receiver gets every event, in order.
+func TestWebhooksSurviveServers(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := d.Key(t, d.Account(t))
+	var all []*hookReceiver
+	certificate := filepath.Join(t.TempDir(), "ca.pem")
+	for range 3 {
+		v := &hookReceiver{delay: 5 * time.Millisecond}
+		v.Server = httptest.NewTLSServer(v)
+		t.Cleanup(v.Close)
+		all = append(all, v)
+	}
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: all[0].Certificate().Raw})
+	if err := os.WriteFile(certificate, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	servers := []*process{hookServer(t, d, certificate), hookServer(t, d, certificate)}
+	for _, v := range all {
+		status, answer := (&running{url: servers[0].url}).ask(t, key, "POST", "/v1/webhooks", fmt.Sprintf(`{"url":%q,"description":"Test"}`, v.URL))
+		if status != http.StatusCreated {
+			t.Fatalf("%d %s", status, answer)
+		}
+	}
+	const orgs = 400
+	written := make(chan struct{})
+	alive := func() *process { return servers[1] } // never stopped before the writes end
+	go func() {
+		defer close(written)
+		for i := range orgs {
+			if status, answer := (&running{url: alive().url}).ask(t, key, "POST", "/v1/orgs", fmt.Sprintf(`{"orgName":"Org %d"}`, i)); status != http.StatusCreated {
+				t.Errorf("%d %s", status, answer)
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	await(t, "nothing arrives", func() bool { return len(all[0].positions()) > 50 })
+	servers[0].kill()
+	third := hookServer(t, d, certificate)
+	<-written
+	if err := servers[1].Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = servers[1].wait()
+	_ = third
+	var last int64
+	if err := d.Pool.QueryRow(context.Background(), "SELECT count(*) FROM events").Scan(&last); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range all {
+		await(t, "not all events arrive", func() bool {
+			got := v.positions()
+			return len(got) > 0 && got[len(got)-1] == last
+		})
+		next, highest, again := int64(i+2), int64(0), 0
+		for _, position := range v.positions() {
+			switch {
+			case position > next:
+				t.Fatalf("receiver %d: position %d came before %d", i, position, next)
+			case position <= highest:
+				again++
+			}
+			next, highest = position+1, max(highest, position)
+		}
+		t.Logf("receiver %d: %d events, %d of them again, the longest gap was %s", i, len(v.positions()), again, v.gap.Round(time.Millisecond))
+		if again > 200 || v.gap > 10*time.Second {
+			t.Errorf("receiver %d: %d events came again, the longest gap was %s", i, again, v.gap)
+		}
+	}
+	if strings.Contains(third.out.String(), `"level":"ERROR"`) {
+		t.Error(third.out.String())
+	}
+}

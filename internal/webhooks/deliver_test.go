@@ -1,0 +1,552 @@
+package webhooks_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orgd/internal/events"
+	"orgd/internal/idempotency"
+	"orgd/internal/webhooks"
+)
+
+func TestDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	b.write(t, "org.created", 3)
+	made := b.hook(t, v.URL+"/hook?x=1")
+	v.trust(t, made.Secret)
+	b.work(t, quick())
+	b.write(t, "org.updated", 250)
+	// The creation of the endpoint is the fourth event.
+	await(t, "all events arrive", func() bool { return v.last() == 254 })
+	checkOnce(t, v.positions(), 4, 254)
+	await(t, "the position is stored", func() bool { return b.get(t, made.Webhook.ID).Position == 254 })
+	attempts, err := b.store.Attempts(context.Background(), b.account, made.Webhook.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(attempts) != 100 || attempts[0].Position != 254 || attempts[99].Position != 155 || attempts[0].Status != 204 || attempts[0].Failure != "" {
+		t.Errorf("%d attempts: %+v", len(attempts), attempts[0])
+	}
+	// A single event arrives at once.
+	begun := time.Now()
+	b.write(t, "org.updated", 1)
+	await(t, "the next event arrives", func() bool { return v.last() == 255 })
+	if took := time.Since(begun); took > 500*time.Millisecond {
+		t.Errorf("an event took %s", took)
+	}
+}
+
+// Events without a notification are found by the poll.
+func TestQuietEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	b.hook(t, v.URL)
+	b.work(t, quick())
+	await(t, "the first event arrives", func() bool { return v.last() == 1 })
+	time.Sleep(300 * time.Millisecond) // longer than the worker keeps the endpoint
+	b.writeQuietly(t, "org.created", 5)
+	await(t, "all events arrive", func() bool { return v.last() == 6 })
+	checkOnce(t, v.positions(), 1, 6)
+}
+
+func TestTypes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	made := b.hook(t, v.URL, "org.deleted", "org.created")
+	b.work(t, quick())
+	b.write(t, "org.updated", 120)
+	b.write(t, "org.deleted", 1)
+	b.write(t, "org.updated", 120)
+	b.write(t, "org.created", 1)
+	b.write(t, "org.updated", 10)
+	await(t, "the position advances", func() bool { return b.get(t, made.Webhook.ID).Position == 253 })
+	if got := v.positions(); !slices.Equal(got, []int64{122, 243}) {
+		t.Errorf("positions %v", got)
+	}
+}
+
+// While the receiver is down, events wait. Later, all arrive in order.
+func TestReceiverIsDown(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"404": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		"redirect": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://169.254.169.254/")
+			w.WriteHeader(http.StatusFound)
+		},
+		"hangs":       func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"breaks":      func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"huge header": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Large", strings.Repeat("x", 70_000)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setupWith(t, webhooks.SenderConfig{Targets: local, Timeout: 100 * time.Millisecond})
+			v := receive(t, func(n int, w http.ResponseWriter, r *http.Request) {
+				if n%2 == 1 || n > 4 && n < 10 {
+					answer(w, r)
+				}
+			})
+			made := b.hook(t, v.URL)
+			b.work(t, quick())
+			b.write(t, "org.created", 20)
+			await(t, "all events arrive", func() bool { return v.last() == 21 })
+			checkOrder(t, v.positions(), 1, 21)
+			await(t, "the state is stored", func() bool {
+				found := b.get(t, made.Webhook.ID)
+				return found.Position == 21 && found.Failures == 0 && found.FailingSince.IsZero() && found.NextAttemptAt.IsZero()
+			})
+		})
+	}
+}
+
+// An endpoint that is down for long is tried less and less often, and then disabled.
+func TestGiveUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := b.hook(t, "https://"+unused(t))
+	cfg := quick()
+	var seen counts
+	cfg.GiveUp, cfg.Observer = time.Second, &seen
+	b.work(t, cfg)
+	await(t, "the endpoint fails", func() bool { return b.get(t, made.Webhook.ID).Failures > 1 })
+	if found := b.get(t, made.Webhook.ID); found.FailingSince.IsZero() || found.NextAttemptAt.IsZero() && found.DisabledAt.IsZero() || found.Position != 0 {
+		t.Errorf("failing: %+v", found)
+	}
+	await(t, "the endpoint is disabled", func() bool { return !b.get(t, made.Webhook.ID).DisabledAt.IsZero() })
+	found := b.get(t, made.Webhook.ID)
+	if found.DisabledReason != webhooks.Failing || found.Position != 0 || found.DisabledAt.Sub(found.FailingSince) < time.Second || found.Failures < 4 || found.Failures > 20 {
+		t.Errorf("disabled: %+v", found)
+	}
+	attempts, err := b.store.Attempts(context.Background(), b.account, made.Webhook.ID)
+	if err != nil || len(attempts) != found.Failures || attempts[0].Failure != webhooks.FailedConnection || attempts[0].Status != 0 {
+		t.Errorf("attempts %+v, %v", attempts, err)
+	}
+	if n := seen.of("connection"); n != found.Failures {
+		t.Errorf("%d attempts were counted, want %d", n, found.Failures)
+	}
+	if n := b.count(t, "webhook.disabled"); n != 1 {
+		t.Errorf("%d events webhook.disabled", n)
+	}
+}
+
+func (b bundle) count(t testing.TB, kind string) (n int) {
+	t.Helper()
+	if err := b.Pool.QueryRow(context.Background(), "SELECT count(*) FROM events WHERE type = $1", kind).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// 410 disables at once. After enable, the endpoint continues where it stopped.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n == 3 {
+			w.WriteHeader(http.StatusGone)
+		}
+	})
+	made := b.hook(t, v.URL)
+	b.work(t, quick())
+	b.write(t, "org.created", 5)
+	await(t, "the endpoint is disabled", func() bool { return b.get(t, made.Webhook.ID).DisabledReason == webhooks.Gone })
+	time.Sleep(300 * time.Millisecond)
+	if got := v.positions(); !slices.Equal(got, []int64{1, 2}) {
+		t.Errorf("positions %v", got)
+	}
+	if _, err := b.store.Enable(context.Background(), b.call(), made.Webhook.ID); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "all events arrive", func() bool { return v.last() == 8 }) // disabled, enabled
+	checkOnce(t, v.positions(), 1, 8)
+}
+
+// A slow endpoint does not delay the other endpoints of its account or of others.
+func TestSlowEndpoint(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	slow := receive(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(2 * time.Second):
+		case <-r.Context().Done():
+		}
+	})
+	fast := receive(t, nil)
+	b.hook(t, slow.URL)
+	b.hook(t, fast.URL)
+	b.work(t, quick())
+	await(t, "the slow endpoint is in use", func() bool { slow.mu.Lock(); defer slow.mu.Unlock(); return slow.requests > 0 })
+	for i := range 20 {
+		begun := time.Now()
+		b.write(t, "org.created", 1)
+		want := int64(3 + i)
+		await(t, "an event arrives", func() bool { return fast.last() == want })
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("event %d took %s", i, took)
+		}
+	}
+	if n := slow.count(); n > 2 {
+		t.Errorf("the slow endpoint got %d events", n)
+	}
+	checkOnce(t, fast.positions(), 2, 22)
+}
+
+// Two workers share the endpoints. When one is cut off from the database, the other takes
+// over within seconds, and nothing is lost or out of order.
+func TestTwoWorkers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const endpoints = 4
+	var all []*receiver
+	for range endpoints {
+		v := receive(t, func(_ int, w http.ResponseWriter, _ *http.Request) { time.Sleep(time.Millisecond) })
+		all = append(all, v)
+		b.hook(t, v.URL)
+	}
+	first := b.replica(t)
+	first.work(t, quick())
+	b.write(t, "org.created", 200)
+	await(t, "the first worker delivers", func() bool { return all[0].count() > 20 && all[endpoints-1].count() > 20 })
+	second := b.replica(t)
+	second.work(t, quick())
+	first.conns.Close() // like a crash: it stores nothing more, and releases nothing
+	cut := time.Now()
+	b.writeQuietly(t, "org.created", 100)
+	for i, v := range all {
+		await(t, "all events arrive", func() bool { return v.last() == endpoints+300 })
+		checkOrder(t, v.positions(), int64(i+1), endpoints+300)
+		if twice := v.count() - (endpoints + 300 - i); twice > endpoints+300 {
+			t.Errorf("%d events came twice", twice)
+		}
+	}
+	t.Logf("all events arrived %s after the crash", time.Since(cut).Round(time.Millisecond))
+}
+
+// A worker that stops leaves its endpoints to the other at once. No event comes twice.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, func(_ int, w http.ResponseWriter, _ *http.Request) { time.Sleep(2 * time.Millisecond) })
+	b.hook(t, v.URL)
+	b.write(t, "org.created", 300)
+	cfg := quick()
+	cfg.Life = time.Minute // a worker that crashed would not be replaced during the test
+	for next := 30; next < 300; next += 60 {
+		stop := b.replica(t).work(t, cfg)
+		await(t, "the worker delivers", func() bool { return v.count() > next })
+		stop()
+	}
+	b.replica(t).work(t, cfg)
+	await(t, "all events arrive", func() bool { return v.last() == 301 })
+	checkOnce(t, v.positions(), 1, 301)
+	var workers int
+	if err := b.Pool.QueryRow(context.Background(), "SELECT count(*) FROM webhook_workers").Scan(&workers); err != nil || workers != 1 {
+		t.Errorf("%d workers, %v", workers, err)
+	}
+}
+
+// During the overlap of a rotation, both secrets sign. Afterwards only the new one does.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	var signatures []string
+	v.answer = func(_ int, w http.ResponseWriter, r *http.Request) {
+		signatures = append(signatures, r.Header.Get("webhook-signature"))
+	}
+	made := b.hook(t, v.URL)
+	v.trust(t, made.Secret)
+	b.work(t, quick())
+	await(t, "the first event arrives", func() bool { return v.last() == 1 })
+	if _, err := b.store.RotateSecret(context.Background(), b.call(), made.Webhook.ID, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the second event arrives", func() bool { return v.last() == 2 })
+	time.Sleep(50 * time.Millisecond)
+	b.write(t, "org.created", 1)
+	await(t, "the third event arrives", func() bool { return v.last() == 3 }) // verified with the first secret
+	rotated, err := b.store.RotateSecret(context.Background(), b.call(), made.Webhook.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.trust(t, rotated.Secret)
+	await(t, "the fourth event arrives", func() bool { return v.last() == 4 })
+	time.Sleep(50 * time.Millisecond)
+	v.mu.Lock()
+	v.verify = v.verify[1:]
+	v.mu.Unlock()
+	b.write(t, "org.created", 1)
+	await(t, "the fifth event arrives", func() bool { return v.last() == 5 })
+	if n := strings.Count(signatures[2], "v1,"); n != 2 {
+		t.Errorf("signatures during the overlap: %s", signatures[2])
+	}
+	if n := strings.Count(signatures[4], "v1,"); n != 1 {
+		t.Errorf("signatures after the overlap: %s", signatures[4])
+	}
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	made := b.hook(t, v.URL)
+	b.work(t, quick())
+	b.write(t, "org.created", 9)
+	await(t, "all events arrive", func() bool { return v.last() == 10 })
+	if _, err := b.store.Replay(context.Background(), b.call(), made.Webhook.ID, 3); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the events arrive again", func() bool { return v.last() == 11 && v.count() >= 10+9 })
+	checkOrder(t, v.positions(), 1, 11)
+}
+
+// A new URL, new types and disable take effect at once, also while the endpoint fails.
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	made := b.hook(t, "https://"+unused(t))
+	cfg := quick()
+	cfg.Backoff = func(int) time.Duration { return time.Hour }
+	b.work(t, cfg)
+	await(t, "the endpoint fails", func() bool { return b.get(t, made.Webhook.ID).Failures == 1 })
+	url := v.URL
+	if _, err := b.store.Update(context.Background(), b.call(), made.Webhook.ID, webhooks.Changes{URL: &url}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the events arrive at the new URL", func() bool { return v.last() == 2 })
+	types := []string{"org.deleted"}
+	if _, err := b.store.Update(context.Background(), b.call(), made.Webhook.ID, webhooks.Changes{Types: &types}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the position advances", func() bool { return b.get(t, made.Webhook.ID).Position == 3 })
+	time.Sleep(50 * time.Millisecond)
+	b.write(t, "org.created", 5)
+	b.write(t, "org.deleted", 1)
+	await(t, "the event of the type arrives", func() bool { return v.last() == 9 })
+	if got := v.positions(); slices.Contains(got, 5) {
+		t.Errorf("positions %v", got)
+	}
+	if _, err := b.store.Disable(context.Background(), b.call(), made.Webhook.ID); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	b.write(t, "org.deleted", 5)
+	time.Sleep(200 * time.Millisecond)
+	if v.last() != 9 {
+		t.Errorf("a disabled endpoint got %v", v.positions())
+	}
+	if _, err := b.store.Enable(context.Background(), idempotency.Call{AccountID: b.account, RequestID: "r"}, made.Webhook.ID); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the events arrive", func() bool { return v.last() == 15 })
+	if err := b.store.Delete(context.Background(), b.call(), made.Webhook.ID); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	b.write(t, "org.deleted", 5)
+	time.Sleep(200 * time.Millisecond)
+	if v.last() != 15 {
+		t.Errorf("a deleted endpoint got %v", v.positions())
+	}
+}
+
+// A suspended account gets nothing until it is resumed.
+func TestSuspendedAccount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	b.hook(t, v.URL)
+	b.work(t, quick())
+	await(t, "the first event arrives", func() bool { return v.last() == 1 })
+	b.Exec(t, "UPDATE accounts SET suspended_at = now()")
+	time.Sleep(50 * time.Millisecond)
+	b.write(t, "org.created", 5)
+	time.Sleep(300 * time.Millisecond)
+	if v.last() != 1 {
+		t.Errorf("a suspended account got %v", v.positions())
+	}
+	b.Exec(t, "UPDATE accounts SET suspended_at = NULL")
+	await(t, "the events arrive", func() bool { return v.last() == 6 })
+	checkOnce(t, v.positions(), 1, 6)
+}
+
+// If retention has deleted events that the endpoint has yet to get, it is disabled, because
+// the receiver must read the lists again.
+func TestDeletedEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	made := b.hook(t, v.URL)
+	b.write(t, "org.created", 5)
+	ctx := context.Background()
+	if _, err := b.store.Disable(ctx, b.call(), made.Webhook.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := events.NewRepository(b.conns).NumberAll(ctx, b.account); err != nil {
+		t.Fatal(err)
+	}
+	b.Exec(t, "DELETE FROM events WHERE position <= 3")
+	b.Exec(t, "UPDATE feeds SET removed_position = 3, removed_mark = decode(repeat('ab', 16), 'hex')")
+	if _, err := b.store.Enable(ctx, b.call(), made.Webhook.ID); !errors.Is(err, webhooks.ErrEventsDeleted) {
+		t.Errorf("enable: %v", err)
+	}
+	if _, err := b.store.Replay(ctx, b.call(), made.Webhook.ID, 2); !errors.Is(err, webhooks.ErrEventsDeleted) {
+		t.Errorf("replay: %v", err)
+	}
+	if _, err := b.store.Replay(ctx, b.call(), made.Webhook.ID, 99); !errors.Is(err, webhooks.ErrPositionAhead) {
+		t.Errorf("replay: %v", err)
+	}
+	b.Exec(t, "UPDATE webhooks SET disabled_at = NULL, disabled_reason = NULL")
+	b.work(t, quick())
+	await(t, "the endpoint is disabled", func() bool { return b.get(t, made.Webhook.ID).DisabledReason == webhooks.EventsDeleted })
+	if _, err := b.store.Replay(ctx, b.call(), made.Webhook.ID, 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.Enable(ctx, b.call(), made.Webhook.ID); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the kept events arrive", func() bool { return v.count() > 4 })
+	checkOrder(t, v.positions(), 4, v.last())
+}
+
+// Endpoints that hang use up neither the places of other accounts nor those of endpoints
+// that work.
+func TestFairness(t *testing.T) {
+	t.Parallel()
+	b := setupWith(t, webhooks.SenderConfig{Targets: local, Timeout: 3 * time.Second})
+	hang := receive(t, func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	hang.parallel = true
+	for range 10 {
+		b.hook(t, hang.URL)
+	}
+	other := b
+	other.account = b.Account(t)
+	fast := receive(t, nil)
+	other.hook(t, fast.URL)
+	cfg := quick()
+	cfg.Concurrency = 4
+	b.work(t, cfg)
+	b.hub.Changed(b.account)
+	await(t, "the endpoints hang", func() bool { hang.mu.Lock(); defer hang.mu.Unlock(); return hang.busy > 0 })
+	for i := range 20 {
+		begun := time.Now()
+		other.write(t, "org.created", 1)
+		await(t, "an event arrives", func() bool { return fast.last() == int64(2+i) })
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("event %d took %s", i, took)
+		}
+		time.Sleep(150 * time.Millisecond) // longer than the worker keeps the endpoint
+	}
+	hang.mu.Lock()
+	defer hang.mu.Unlock()
+	if hang.most > 2 {
+		t.Errorf("the account had %d of 4 places", hang.most)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	total := time.Duration(0)
+	for failures := 1; failures <= 400; failures++ {
+		want := min(5*time.Second<<min(failures-1, 20), 15*time.Minute)
+		got := webhooks.Backoff(failures)
+		if got > want || got < want*3/4 {
+			t.Errorf("after %d failures: %s, want up to %s", failures, got, want)
+		}
+		total += got
+	}
+	if total < 3*24*time.Hour {
+		t.Errorf("400 attempts take only %s", total)
+	}
+}
+
+// An endpoint decides with Retry-After when it is tried again.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n == 1 {
+			w.Header().Set("Retry-After", "2")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	})
+	begun := time.Now()
+	b.hook(t, v.URL)
+	b.work(t, quick())
+	await(t, "the event arrives", func() bool { return v.last() == 1 })
+	if took := time.Since(begun); took < 2*time.Second || took > 5*time.Second {
+		t.Errorf("the event arrived after %s", took)
+	}
+}
+
+// The receiver in docs/webhooks.md works.
+func TestGoExample(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(text), "```go\n")
+	code, _, _ = strings.Cut(code, "```\n")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "receiver.go"), []byte(code), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", dir+"/receiver", dir+"/receiver.go").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b := setupWith(t, webhooks.SenderConfig{Targets: webhooks.Targets{PlainLoopback: true}})
+	address := unused(t)
+	_, port, _ := net.SplitHostPort(address)
+	made := b.hook(t, "http://"+address)
+	var out lockedBuffer
+	receiver := exec.Command(dir + "/receiver")
+	receiver.Env = append(os.Environ(), "PORT="+port, "WEBHOOK_SECRET="+made.Secret.Reveal())
+	receiver.Stdout = &out
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = receiver.Process.Kill()
+		_ = receiver.Wait()
+	})
+	b.work(t, quick())
+	b.write(t, "org.created", 2)
+	want := "1 webhook.created \n2 org.created org_" + strings.Repeat("0", 31) + "1\n3 org.created org_" + strings.Repeat("0", 31) + "1\n"
+	await(t, "the receiver prints the events", func() bool { return out.String() == want })
+}
+
+// lockedBuffer is a buffer for the output of a program.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

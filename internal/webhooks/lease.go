@@ -1,0 +1,227 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orgd/internal/db"
+	"orgd/internal/events"
+	"orgd/internal/uuid"
+)
+
+// candidate is an endpoint that a worker may take.
+type candidate struct {
+	accountID uuid.UUID
+	id        uuid.UUID
+	term      int64
+	failures  int
+}
+
+func scanCandidate(row pgx.CollectableRow) (c candidate, err error) {
+	err = row.Scan(&c.accountID, &c.id, &c.term, &c.failures)
+	return c, err
+}
+
+// The accounts of these statements are those of the endpoints that they find.
+const (
+	// webhooksDue returns the endpoints to try now. Those that do not fail come first.
+	webhooksDue = `
+SELECT account_id, id, term, failures
+FROM webhooks
+WHERE due_at <= now() AND worker IS NULL
+  AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
+ORDER BY failures > 0, due_at
+LIMIT $1`
+
+	// webhooksLeft returns the endpoints of workers that are no longer alive.
+	webhooksLeft = `
+SELECT account_id, id, term, failures
+FROM webhooks
+WHERE worker IS NOT NULL AND disabled_at IS NULL
+  AND NOT EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = worker AND alive_until > now())
+LIMIT $1`
+
+	// webhooksOf returns the endpoints of accounts with new events.
+	webhooksOf = `
+SELECT account_id, id, term, failures
+FROM webhooks
+WHERE account_id = ANY ($1) AND worker IS NULL AND due_at IS NULL AND disabled_at IS NULL
+  AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
+LIMIT $2`
+
+	// webhooksBehind looks at some endpoints after $1 and $2, and returns for each whether
+	// it waits for events although there are some.
+	webhooksBehind = `
+SELECT account_id, id, term, failures,
+    worker IS NULL AND due_at IS NULL AND disabled_at IS NULL AND (
+        EXISTS (SELECT FROM events WHERE events.account_id = seen.account_id AND events.position IS NULL)
+        OR EXISTS (SELECT FROM feeds WHERE feeds.account_id = seen.account_id AND last_position > seen.position))
+FROM (
+    SELECT account_id, id, term, failures, worker, due_at, disabled_at, position
+    FROM webhooks
+    WHERE (account_id, id) > ($1, $2)
+    ORDER BY account_id, id
+    LIMIT $3
+) AS seen
+ORDER BY account_id, id`
+
+	// The term changes with each lease: of two workers that found the same candidate, one
+	// gets it.
+	webhookTake = `
+UPDATE webhooks
+SET worker = $4, term = term + 1, due_at = NULL
+WHERE account_id = $1 AND id = $2 AND term = $3 AND disabled_at IS NULL
+  AND EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = $4 AND alive_until > now())
+  AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = $1 AND suspended_at IS NOT NULL)
+RETURNING ` + endpointColumns
+
+	webhookRead = `
+SELECT ` + endpointColumns + `
+FROM webhooks
+WHERE account_id = $1 AND id = $2`
+
+	endpointColumns = `url, types, secret, CASE WHEN old_secret_until > now() THEN old_secret END, version, position, mark, generation, term, failures`
+
+	workerAlive = `
+INSERT INTO webhook_workers (id, alive_until)
+VALUES ($1, now() + make_interval(secs => $2))
+ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until`
+
+	// workersForget deletes the workers that are long gone, unless an endpoint still names
+	// one.
+	workersForget = `
+DELETE FROM webhook_workers
+WHERE (id = $1 OR alive_until < now() - interval '1 hour')
+  AND NOT EXISTS (SELECT account_id FROM webhooks WHERE worker = webhook_workers.id)`
+)
+
+// endpoint is what a worker needs to know about an endpoint.
+type endpoint struct {
+	url        string
+	types      []string
+	secrets    []Secret
+	version    int64
+	place      events.Place
+	generation int64
+	term       int64
+	failures   int
+}
+
+func readEndpoint(ctx context.Context, q db.Querier, sql string, args ...any) (e endpoint, err error) {
+	var secret, old, mark []byte
+	err = q.QueryRow(ctx, sql, args...).Scan(&e.url, &e.types, &secret, &old, &e.version, &e.place.Position, &mark, &e.generation, &e.term, &e.failures)
+	copy(e.place.ID[:], mark)
+	e.secrets = []Secret{{secret}}
+	if old != nil {
+		e.secrets = append(e.secrets, Secret{old})
+	}
+	return e, err
+}
+
+// take leases an endpoint to the worker. ok is false if another worker has it by now, or if
+// it takes no events.
+func (r *Repository) take(ctx context.Context, worker uuid.UUID, c candidate) (e endpoint, ok bool, err error) {
+	err = r.db.For(c.accountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		e, err = readEndpoint(ctx, q, webhookTake, c.accountID, c.id, c.term, worker)
+		return err
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return endpoint{}, false, nil
+	}
+	return e, err == nil, err
+}
+
+// read returns the current state of an endpoint. Errors: ErrNotFound, ErrUnavailable.
+func (r *Repository) read(ctx context.Context, accountID, id uuid.UUID) (e endpoint, err error) {
+	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		e, err = readEndpoint(ctx, q, webhookRead, accountID, id)
+		return err
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return e, err
+}
+
+// due returns the endpoints to try now, and those of dead workers.
+func (r *Repository) due(ctx context.Context, most int) (found []candidate, err error) {
+	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		found = nil
+		for _, sql := range []string{webhooksDue, webhooksLeft} {
+			some, err := candidates(q.Query(ctx, sql, most))
+			if err != nil {
+				return err
+			}
+			found = append(found, some...)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// waiting returns the endpoints of the accounts that no worker has.
+func (r *Repository) waiting(ctx context.Context, accounts []uuid.UUID, most int) (found []candidate, err error) {
+	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		found, err = candidates(q.Query(ctx, webhooksOf, accounts, most))
+		return err
+	})
+	return found, err
+}
+
+// behind looks at the next endpoints after the given one, and returns those that wait for
+// events although there are some. last is the last that it looked at, or zero after the
+// last of all.
+func (r *Repository) behind(ctx context.Context, after candidate, most int) (found []candidate, last candidate, err error) {
+	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		found, last = nil, candidate{}
+		rows, err := q.Query(ctx, webhooksBehind, after.accountID, after.id, most)
+		if err != nil {
+			return err
+		}
+		seen := 0
+		var c candidate
+		var isBehind bool
+		_, err = pgx.ForEachRow(rows, []any{&c.accountID, &c.id, &c.term, &c.failures, &isBehind}, func() error {
+			if seen++; seen == most {
+				last = c
+			}
+			if isBehind {
+				found = append(found, c)
+			}
+			return nil
+		})
+		return err
+	})
+	return found, last, err
+}
+
+func candidates(rows pgx.Rows, err error) ([]candidate, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanCandidate)
+}
+
+// stayAlive extends the life of the worker.
+func (r *Repository) stayAlive(ctx context.Context, worker uuid.UUID, life time.Duration) error {
+	return r.db.Write(ctx, func(ctx context.Context, q db.Querier) error {
+		_, err := q.Exec(ctx, workerAlive, worker, life.Seconds())
+		return err
+	})
+}
+
+// forget deletes the worker, and those that are long gone.
+func (r *Repository) forget(ctx context.Context, worker uuid.UUID) error {
+	err := r.db.Write(ctx, func(ctx context.Context, q db.Querier) error {
+		_, err := q.Exec(ctx, workersForget, worker)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget webhook workers: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,305 @@
+package webhooks
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"orgd/internal/events"
+	"orgd/internal/uuid"
+)
+
+// The defaults of WorkerConfig.
+const (
+	defaultConcurrency = 256
+	defaultPoll        = time.Second
+	defaultLife        = 5 * time.Second
+	defaultLinger      = 2 * time.Second
+	defaultSave        = 200 * time.Millisecond
+	defaultGrace       = 5 * time.Second
+)
+
+const (
+	// candidatesAtOnce is the maximum number of endpoints that one statement returns.
+	candidatesAtOnce = 1000
+	// lookAtOnce is how many endpoints each poll looks at for events that were not
+	// announced.
+	lookAtOnce = 500
+	// collectEvery is the shortest time between two statements that look for endpoints of
+	// accounts with new events.
+	collectEvery = 50 * time.Millisecond
+	// statsEvery is the time between two reads of the figures for the metrics.
+	statsEvery = 15 * time.Second
+	// storeLimit bounds a statement of the worker.
+	storeLimit = 3 * time.Second
+)
+
+// WorkerConfig configures a Worker. Zero values mean the defaults, which only tests change
+// except for Concurrency.
+type WorkerConfig struct {
+	Logger      *slog.Logger
+	Observer    Observer
+	Concurrency int // endpoints to which the worker delivers at once
+
+	Poll    time.Duration // between two looks for endpoints to try
+	Life    time.Duration // others take over the endpoints of a worker that reports nothing for so long
+	Linger  time.Duration // how long the worker keeps an endpoint that has everything
+	Save    time.Duration // between two stores of the progress of an endpoint
+	Grace   time.Duration // how long attempts may last when the worker stops
+	Backoff func(failures int) time.Duration
+	GiveUp  time.Duration // how long an endpoint may fail
+}
+
+// Observer receives the figures for the metrics.
+type Observer interface {
+	// ObserveAttempt counts an attempt and records how long it took. result is
+	// "delivered" or a Failure.
+	ObserveAttempt(result string, took time.Duration)
+}
+
+// delivered is the result of a successful attempt for an Observer.
+const delivered = "delivered"
+
+// Worker delivers the events of all accounts to their endpoints, together with the workers
+// of other servers.
+type Worker struct {
+	cfg   WorkerConfig
+	store *Repository
+	hub   *events.Hub
+	id    uuid.UUID
+
+	mu         sync.Mutex
+	running    map[uuid.UUID]*delivery // by endpoint
+	held       map[uuid.UUID]int       // endpoints in running by account
+	failing    int                     // endpoints in running that failed before
+	changed    map[uuid.UUID]bool      // accounts with new events
+	left       []candidate             // endpoints that the worker holds although nobody delivers to them
+	working    context.Context         // done when the worker has stopped
+	lease      context.Context         // done when the worker is no longer sure of its leases
+	endLease   context.CancelFunc
+	aliveUntil time.Time
+
+	bell       chan struct{} // has a message if changed is not empty
+	stopping   chan struct{}
+	deliveries sync.WaitGroup
+	looked     candidate // the last endpoint that the poll looked at
+	failed     bool      // the last statement of the poll failed
+	stats      atomic.Pointer[Stats]
+}
+
+// NewWorker returns a worker. It learns of new events from the hub.
+func NewWorker(store *Repository, hub *events.Hub, cfg WorkerConfig) *Worker {
+	cfg.Concurrency = cmp.Or(cfg.Concurrency, defaultConcurrency)
+	cfg.Poll = cmp.Or(cfg.Poll, defaultPoll)
+	cfg.Life = cmp.Or(cfg.Life, defaultLife)
+	cfg.Linger = cmp.Or(cfg.Linger, defaultLinger)
+	cfg.Save = cmp.Or(cfg.Save, defaultSave)
+	cfg.Grace = cmp.Or(cfg.Grace, defaultGrace)
+	cfg.GiveUp = cmp.Or(cfg.GiveUp, giveUpAfter)
+	if cfg.Backoff == nil {
+		cfg.Backoff = backoff
+	}
+	return &Worker{
+		cfg: cfg, store: store, hub: hub, id: uuid.NewV7(),
+		running: map[uuid.UUID]*delivery{}, held: map[uuid.UUID]int{}, changed: map[uuid.UUID]bool{},
+		bell: make(chan struct{}, 1), stopping: make(chan struct{}),
+	}
+}
+
+// Wake reports that an account has new events. It never blocks.
+func (w *Worker) Wake(accountID uuid.UUID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changed[accountID] = true
+	select {
+	case w.bell <- struct{}{}:
+	default:
+	}
+}
+
+// Run delivers until ctx is done. Then it lets the attempts in progress end, stores what
+// was delivered, and leaves the endpoints to other workers.
+func (w *Worker) Run(ctx context.Context) {
+	working, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	w.working = working
+	w.newLease()
+	beating := make(chan struct{})
+	go func() {
+		defer close(beating)
+		w.beat(working)
+	}()
+	w.look(ctx)
+	close(w.stopping)
+	impatient := time.AfterFunc(w.cfg.Grace, end)
+	w.deliveries.Wait()
+	impatient.Stop()
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
+	defer cancel()
+	if err := w.store.forget(limited, w.id); err != nil {
+		w.cfg.Logger.Warn("this server could not be removed from the webhook workers; others take over when its time is up", "error", err)
+	}
+	end()
+	<-beating
+}
+
+// look starts deliveries until ctx is done.
+func (w *Worker) look(ctx context.Context) {
+	poll, stats := time.NewTicker(w.cfg.Poll), time.NewTicker(statsEvery)
+	defer poll.Stop()
+	defer stats.Stop()
+	w.poll(ctx)
+	w.readStats(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+			w.poll(ctx)
+		case <-stats.C:
+			w.readStats(ctx)
+		case <-w.bell:
+			w.collect(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(collectEvery):
+			}
+		}
+	}
+}
+
+// poll looks for endpoints whose next attempt is due, for those of dead workers, and for
+// some that have new events of which no notification came.
+func (w *Worker) poll(ctx context.Context) {
+	w.attempt(ctx, "look for webhooks to deliver", func(ctx context.Context) error {
+		found, err := w.store.due(ctx, candidatesAtOnce)
+		if err != nil {
+			return err
+		}
+		behind, last, err := w.store.behind(ctx, w.looked, lookAtOnce)
+		if err != nil {
+			return err
+		}
+		w.looked = last
+		return w.startAll(ctx, slices.Concat(w.takeLeft(), found, behind))
+	})
+}
+
+// collect starts deliveries for the accounts of which Wake was called.
+func (w *Worker) collect(ctx context.Context) {
+	accounts := w.takeChanged()
+	w.attempt(ctx, "look for webhooks of changed accounts", func(ctx context.Context) error {
+		found, err := w.store.waiting(ctx, accounts, candidatesAtOnce)
+		if err != nil {
+			return err
+		}
+		return w.startAll(ctx, found)
+	})
+}
+
+// attempt runs a task of the loop. It logs the first of several failures.
+func (w *Worker) attempt(ctx context.Context, task string, run func(context.Context) error) {
+	limited, cancel := context.WithTimeout(ctx, storeLimit)
+	defer cancel()
+	err := run(limited)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !w.failed:
+		w.cfg.Logger.Warn("webhooks are not delivered; retrying", "error", fmt.Errorf("%s: %w", task, err))
+		w.failed = true
+	case err == nil:
+		w.failed = false
+	}
+}
+
+func (w *Worker) takeChanged() []uuid.UUID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	accounts := slices.Collect(maps.Keys(w.changed))
+	clear(w.changed)
+	return accounts
+}
+
+func (w *Worker) takeLeft() []candidate {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	left := w.left
+	w.left = nil
+	return left
+}
+
+func (w *Worker) startAll(ctx context.Context, found []candidate) error {
+	if len(found) == 0 {
+		return nil
+	}
+	if err := w.ensureAlive(ctx); err != nil {
+		return err
+	}
+	for _, c := range found {
+		w.start(c)
+	}
+	return nil
+}
+
+// start delivers to an endpoint, if there is room. Otherwise a later poll finds it again.
+func (w *Worker) start(c candidate) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running[c.id] != nil || !w.hasRoom(c) {
+		return
+	}
+	d := &delivery{w: w, candidate: c}
+	w.running[c.id] = d
+	w.held[c.accountID]++
+	if c.failures > 0 {
+		w.failing++
+	}
+	lease := w.lease
+	w.deliveries.Go(func() {
+		missed := d.run(lease)
+		w.end(d)
+		if missed {
+			w.Wake(c.accountID)
+		}
+	})
+}
+
+// hasRoom reports whether the worker may deliver to one more endpoint. An account gets at
+// most half of the places, and so do the endpoints that failed: those that do not respond
+// hold their places for long. The caller holds mu.
+func (w *Worker) hasRoom(c candidate) bool {
+	free := w.cfg.Concurrency - len(w.running)
+	if c.failures > 0 && w.failing >= (w.cfg.Concurrency+1)/2 {
+		return false
+	}
+	return free > 0 && (w.held[c.accountID] == 0 || w.held[c.accountID] < free)
+}
+
+func (w *Worker) end(d *delivery) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.running, d.id)
+	if w.held[d.accountID]--; w.held[d.accountID] == 0 {
+		delete(w.held, d.accountID)
+	}
+	if d.failures > 0 {
+		w.failing--
+	}
+	if d.isLeft {
+		w.left = append(w.left, d.candidate)
+	}
+}
+
+// Running returns to how many endpoints the worker delivers.
+func (w *Worker) Running() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.running)
+}
