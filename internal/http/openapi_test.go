@@ -25,6 +25,7 @@ import (
 
 	"orgd"
 	"orgd/internal/apikeys"
+	"orgd/internal/events"
 	orgdhttp "orgd/internal/http"
 )
 
@@ -289,6 +290,22 @@ func TestDescriptionRejectsInvalidPages(t *testing.T) {
 		if (err == nil) != good {
 			t.Errorf("%s: %v, want good %v", body, err, good)
 		}
+	}
+}
+
+// The description lists every type of event.
+func TestDescribedEventTypes(t *testing.T) {
+	t.Parallel()
+	doc, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described []string
+	for _, kind := range doc.Components.Parameters["eventTypes"].Value.Schema.Value.Items.Value.Enum {
+		described = append(described, kind.(string))
+	}
+	if !slices.Equal(described, events.Types) {
+		t.Errorf("described: %q\nwant:      %q", described, events.Types)
 	}
 }
 
