@@ -38,22 +38,22 @@ func succeed(t *testing.T, args ...string) string {
 // A wrong command line or variable is reported in one line, with exit code 2.
 func TestWrongValues(t *testing.T) {
 	t.Parallel()
-	const good = "--database-url=postgres://u:secret@127.0.0.1/d"
+	const good = "--database-url=postgres://u:pa55word@127.0.0.1/d"
 	id := uuid.NewV7().String()
 	for _, args := range [][]string{
 		{},
 		{"bogus"},
 		{"serve", "--database-url="},
-		{"serve", "--database-url=mysql://u:secret@h/d"},
-		{"serve", "--database-url=postgres://u:secret@h:port/d"},
-		{"serve", "--database-url=jdbc:postgresql://h/d?user=u&password=secret"},
-		{"serve", "--database-url=postgres+asyncpg://u:secret@h/d?ssl=true"},
-		{"serve", "--database-url='postgres://u:secret@h/d?sslmode=disable'"},
+		{"serve", "--database-url=mysql://u:pa55word@h/d"},
+		{"serve", "--database-url=postgres://u:pa55word@h:port/d"},
+		{"serve", "--database-url=jdbc:postgresql://h/d?user=u&password=pa55word"},
+		{"serve", "--database-url=postgres+asyncpg://u:pa55word@h/d?ssl=true"},
+		{"serve", "--database-url='postgres://u:pa55word@h/d?sslmode=disable'"},
 		{"serve", good + "\n"},
 		{"serve", good + " "},
-		{"migrate", "up", "--database-url= postgres://u:secret@h/d"},
+		{"migrate", "up", "--database-url= postgres://u:pa55word@h/d"},
 		{"dev", good + "\n"},
-		{"serve", good, "--db-direct-url=postgres://u:secret@h/d\n"},
+		{"serve", good, "--db-direct-url=postgres://u:pa55word@h/d\n"},
 		{"serve", good + "?sslrootcert=/no/such/file"},
 		{"serve", good, "--addr=8080"},
 		{"serve", good, "--addr=:99999"},
@@ -62,7 +62,7 @@ func TestWrongValues(t *testing.T) {
 		{"serve", good, "--public-url=orgs.example.com"},
 		{"serve", good, "--public-url=https://orgs.example.com?a=b"},
 		{"serve", good, "--otlp-endpoint=localhost:4318"},
-		{"serve", good, "--otlp-endpoint=http://u:secret@localhost:4318"},
+		{"serve", good, "--otlp-endpoint=http://u:pa55word@localhost:4318"},
 		{"serve", good, "--log-sample=1.5"},
 		{"serve", good, "--log-sample=NaN"},
 		{"serve", good, "--log-level=loud"},
@@ -100,7 +100,7 @@ func TestWrongValues(t *testing.T) {
 		{"keys", "rotate", good, id, "--overlap=721h"},
 		{"serve", good, "--rate-limit=-1"},
 		{"serve", good, "--db-direct-url=mysql://h/d"},
-		{"migrate", "up", good, "--db-direct-url=" + "postgres://u:secret@h:port/d"},
+		{"migrate", "up", good, "--db-direct-url=" + "postgres://u:pa55word@h:port/d"},
 		{"serve", good, "--db-exec-mode=simple"},
 		{"serve", good, "--max-in-flight=-1"},
 		{"serve", good, "--max-keys-per-account=-1"},
@@ -118,7 +118,7 @@ func TestWrongValues(t *testing.T) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
 			code, out, errs := run(t, args...)
-			if code != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "secret") {
+			if code != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "pa55word") {
 				t.Errorf("exit %d, printed %q and %q", code, out, errs)
 			}
 		})
@@ -128,7 +128,7 @@ func TestWrongValues(t *testing.T) {
 // The error names the missing file, but not the URL.
 func TestMissingCertificateIsNamed(t *testing.T) {
 	t.Parallel()
-	_, _, errs := run(t, "migrate", "up", "--database-url=postgres://u:secret@127.0.0.1/d?sslmode=verify-full&sslrootcert=/no/such/file")
+	_, _, errs := run(t, "migrate", "up", "--database-url=postgres://u:pa55word@127.0.0.1/d?sslmode=verify-full&sslrootcert=/no/such/file")
 	if errs != "server: migrate up: DATABASE_URL names a file that cannot be read: open /no/such/file: no such file or directory\n" {
 		t.Errorf("%q", errs)
 	}
@@ -292,13 +292,13 @@ func TestCommandsThatFail(t *testing.T) {
 		{"keys", "revoke", "--database-url=" + d.URL, id},
 		{"seed", "--database-url=" + d.URL, "--account=" + id, "--orgs=1"},
 		{"accounts", "create", "--database-url=" + dbtest.NewURL(t), "--name=before the schema"},
-		{"migrate", "up", "--database-url=postgres://u:secret@127.0.0.1:1/d"},
+		{"migrate", "up", "--database-url=postgres://u:pa55word@127.0.0.1:1/d"},
 		{"healthcheck", "--addr=127.0.0.1:1"},
 	} {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
 			t.Parallel()
 			code, out, errs := run(t, args...)
-			if code != exitFailed || out != "" || errs == "" || strings.Contains(errs, "secret") {
+			if code != exitFailed || out != "" || errs == "" || strings.Contains(errs, "pa55word") {
 				t.Errorf("exit %d, printed %q and %q", code, out, errs)
 			}
 		})

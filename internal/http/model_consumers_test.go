@@ -163,6 +163,6 @@ func (m *model) changeKeys(t *rapid.T) {
 	c.keys = m.listedKeys(m.t, account.manager().key)
 	c.extra = slices.Sorted(maps.Keys(c.keys))
 	c.extra = slices.DeleteFunc(c.extra, func(id string) bool {
-		return slices.ContainsFunc(account.clients, func(by *modelClient) bool { return by.id.String() == id })
+		return id == account.feed.keyID || slices.ContainsFunc(account.clients, func(by *modelClient) bool { return by.id.String() == id })
 	})
 }

@@ -19,12 +19,23 @@ import (
 // feedReader is what a reader of an account's feed has got.
 type feedReader struct {
 	key    string
+	keyID  string // of a key that the model does not change
 	cursor string
 	seen   []feedEvent
 }
 
 func (m *model) newFeedReader(account *modelAccount) *feedReader {
-	return &feedReader{key: m.Key(m.t, account.id, apikeys.EventsRead)}
+	r := &feedReader{key: m.Key(m.t, account.id, apikeys.EventsRead)}
+	parsed, err := apikeys.ParseKey(r.key)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	digest := parsed.Digest()
+	err = m.Pool.QueryRow(context.Background(), "SELECT id::text FROM api_keys WHERE digest = $1", digest[:]).Scan(&r.keyID)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return r
 }
 
 // readFeed reads a page of one of the feeds.
