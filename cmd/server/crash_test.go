@@ -131,6 +131,10 @@ func TestServerKilledWhileTheStatementRuns(t *testing.T) {
 			if r := <-replied; r.err == nil {
 				t.Errorf("the killed server answered %+v", r.answer)
 			}
+			// Until PostgreSQL has noticed, the server counts as alive.
+			await(t, "the killed server's connection is open", func() bool {
+				return count(t, s.DB, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'orgd listener'") == 0
+			})
 
 			next := startProcess(t, s.URL)
 			again, err := asked.send(next.url, s.apiKey, 1)
