@@ -112,19 +112,21 @@ func (r *Repository) read(ctx context.Context, accountID uuid.UUID, p Params) (P
 
 // present returns an empty page at the end of the feed.
 func (r *Repository) present(ctx context.Context, accountID uuid.UUID) (Page, error) {
-	last, err := r.NumberAll(ctx, accountID)
-	if err != nil {
-		return Page{}, err
+	for {
+		last, err := r.NumberAll(ctx, accountID)
+		if err != nil {
+			return Page{}, err
+		}
+		var at feedState
+		err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+			at, err = stateAt(ctx, q, accountID, last)
+			return err
+		})
+		// Meanwhile the event may have been deleted because of its age, or lost in a failover.
+		if err != nil || at.place.Position == last {
+			return Page{Last: at.place}, err
+		}
 	}
-	var at feedState
-	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		at, err = stateAt(ctx, q, accountID, last)
-		return err
-	})
-	if err != nil {
-		return Page{}, err
-	}
-	return Page{Last: at.place}, nil
 }
 
 // readOldest reads from the oldest event that is kept. If that event is deleted during
@@ -151,15 +153,15 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 	if err != nil {
 		return Page{}, err
 	}
-	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) error {
+	var at feedState
+	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		w := window{Params: p, accountID: accountID, after: after, end: r.windowEnd(after, last, p)}
 		if page, err = w.read(ctx, q, cmp.Or(p.MaxBytes, r.page)); err != nil {
 			return err
 		}
 		// The check follows the page: if nothing after the place is deleted now, nothing
 		// was missing in the page.
-		at, err := stateAt(ctx, q, accountID, after.Position)
-		if err != nil {
+		if at, err = stateAt(ctx, q, accountID, after.Position); err != nil {
 			return err
 		}
 		return at.check(after)
@@ -167,6 +169,8 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 	if err != nil {
 		return Page{}, err
 	}
+	// After a failover in between, the new primary may not have all positions yet.
+	last = min(last, at.last)
 	if page.Last == after && after.Position < last {
 		return Page{}, ErrCursorExpired // all rows of the window were deleted by hand
 	}

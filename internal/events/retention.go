@@ -63,6 +63,7 @@ func (t *Retention) Run(ctx context.Context) (deleted int64, err error) {
 		return 0, fmt.Errorf("look for old events: %w", err)
 	}
 	var failed error
+	unavailable := 0 // accounts in a row
 	for len(waiting) > 0 {
 		var again []uuid.UUID
 		for _, accountID := range waiting {
@@ -73,15 +74,20 @@ func (t *Retention) Run(ctx context.Context) (deleted int64, err error) {
 				return deleted, ctx.Err()
 			case errors.Is(err, errOtherReplica):
 				return deleted, failed
-			case errors.Is(err, ErrUnavailable):
-				return deleted, err
+			case errors.Is(err, ErrUnavailable) && unavailable >= 2: // not only the rows of one account are locked
+				return deleted, errors.Join(failed, err)
 			case err != nil:
 				failed = errors.Join(failed, err)
+				if errors.Is(err, ErrUnavailable) {
+					unavailable++
+				}
+				continue
 			case done.more:
 				again = append(again, accountID)
 			default:
 				oldest = earlier(oldest, done.oldest)
 			}
+			unavailable = 0
 		}
 		waiting = again
 	}

@@ -2,6 +2,8 @@ package events
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +15,8 @@ const (
 	// sharedAtOnce is how many shared reads run at once. One change can wake all readers
 	// that wait, and the connections are for others too.
 	sharedAtOnce = 8
+	// sharedPerAccount is how many of them an account may have.
+	sharedPerAccount = 2
 	// sharedLimit is the time limit of a shared read. It is longer than the statement
 	// timeout and shorter than a request's deadline.
 	sharedLimit = 9 * time.Second
@@ -39,8 +43,15 @@ type sharedReads struct {
 	slots chan struct{}
 
 	mu      sync.Mutex
+	own     map[uuid.UUID]*ownSlots
 	next    map[readKey]*sharedRead // the reads that have not begun
 	running map[readKey]bool
+}
+
+// ownSlots are the slots of one account.
+type ownSlots struct {
+	slots chan struct{}
+	users int // the keys that run or wait; without any, the slots are forgotten
 }
 
 // sharedRead is one read, for all that asked for it before it began.
@@ -52,7 +63,7 @@ type sharedRead struct {
 }
 
 func newSharedReads() *sharedReads {
-	return &sharedReads{slots: make(chan struct{}, sharedAtOnce), next: map[readKey]*sharedRead{}, running: map[readKey]bool{}}
+	return &sharedReads{slots: make(chan struct{}, sharedAtOnce), own: map[uuid.UUID]*ownSlots{}, next: map[readKey]*sharedRead{}, running: map[readKey]bool{}}
 }
 
 func (s *sharedReads) do(ctx context.Context, key readKey, read func(context.Context) (Page, error)) (Page, error) {
@@ -82,19 +93,55 @@ func (s *sharedReads) join(ctx context.Context, key readKey, read func(context.C
 
 // run runs the reads for a key, one after the other, until there are none.
 func (s *sharedReads) run(ctx context.Context, key readKey) {
+	own := s.enter(key.accountID)
+	defer s.leave(key.accountID)
 	for {
+		own <- struct{}{}
 		s.slots <- struct{}{}
 		one := s.begin(key)
 		if one != nil {
-			limited, cancel := context.WithTimeout(ctx, sharedLimit)
-			one.page, one.err = one.read(limited)
-			cancel()
-			close(one.done)
+			one.run(ctx)
 		}
 		<-s.slots
+		<-own
 		if one == nil {
 			return
 		}
+	}
+}
+
+func (r *sharedRead) run(ctx context.Context) {
+	defer close(r.done)
+	defer func() {
+		if p := recover(); p != nil { // as in a handler, a panic fails only these requests
+			r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	limited, cancel := context.WithTimeout(ctx, sharedLimit)
+	defer cancel()
+	r.page, r.err = r.read(limited)
+}
+
+// enter returns the account's slots. Call leave when they are not used any more.
+func (s *sharedReads) enter(accountID uuid.UUID) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.own[accountID]
+	if own == nil {
+		own = &ownSlots{slots: make(chan struct{}, sharedPerAccount)}
+		s.own[accountID] = own
+	}
+	own.users++
+	return own.slots
+}
+
+func (s *sharedReads) leave(accountID uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if own := s.own[accountID]; own.users > 1 {
+		own.users--
+	} else {
+		delete(s.own, accountID)
 	}
 }
 

@@ -102,10 +102,18 @@ func (st *stream) run(page events.Page) error {
 	// From now on, a client that reconnects continues here, also if it began with
 	// cursor=now or without a cursor.
 	err := st.send(page)
+	page.Events = nil // not kept during the wait
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
 	for err == nil && !st.isOver() {
-		if !page.HasMore {
+		if page.HasMore { // filters may leave out everything for long, or the database is unavailable
+			select {
+			case <-beat.C:
+				err = st.beat(page)
+				continue
+			default:
+			}
+		} else {
 			select {
 			case <-st.waiter.Woken(page.Last.Position):
 			case <-beat.C:
@@ -119,6 +127,7 @@ func (st *stream) run(page events.Page) error {
 		}
 		if page, err = st.next(page); err == nil {
 			err = st.send(page)
+			page.Events = nil
 		}
 	}
 	if st.isOver() {

@@ -43,6 +43,7 @@ SELECT account_id, id, term, failures
 FROM webhooks
 WHERE worker IS NOT NULL AND disabled_at IS NULL
   AND NOT EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = worker AND alive_until > now())
+  AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
 LIMIT $1`
 
 	// webhooksOf returns the endpoints of accounts with new events.
@@ -57,7 +58,8 @@ LIMIT $2`
 	// it waits for events although there are some.
 	webhooksBehind = `
 SELECT account_id, id, term, failures,
-    worker IS NULL AND due_at IS NULL AND disabled_at IS NULL AND (
+    worker IS NULL AND due_at IS NULL AND disabled_at IS NULL
+    AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = seen.account_id AND suspended_at IS NOT NULL) AND (
         EXISTS (SELECT FROM events WHERE events.account_id = seen.account_id AND events.position IS NULL)
         OR EXISTS (SELECT FROM feeds WHERE feeds.account_id = seen.account_id AND last_position > seen.position))
 FROM (

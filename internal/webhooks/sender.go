@@ -109,9 +109,12 @@ func (s *Sender) send(ctx context.Context, limit time.Duration, r request) (resp
 		return response{failure: failureOf(err)}, nil
 	}
 	defer got.Body.Close()
-	drained := time.AfterFunc(drainLimit, cancel)
-	defer drained.Stop()
-	_, _ = io.CopyN(io.Discard, got.Body, maxResponse)
+	// The body of 101 is the connection itself, which no deadline and no context ends.
+	if got.StatusCode >= http.StatusOK {
+		drained := time.AfterFunc(drainLimit, cancel)
+		defer drained.Stop()
+		_, _ = io.CopyN(io.Discard, got.Body, maxResponse)
+	}
 	return response{status: got.StatusCode, failure: failureOfStatus(got.StatusCode), retryAfter: retryAfter(got)}, nil
 }
 

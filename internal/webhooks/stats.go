@@ -36,6 +36,7 @@ FROM (
     SELECT account_id, position, failures
     FROM webhooks
     WHERE disabled_at IS NULL AND (due_at IS NOT NULL OR worker IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
     LIMIT $1
 ) AS active,
 LATERAL (

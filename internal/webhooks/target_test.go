@@ -256,13 +256,9 @@ func TestFailures(t *testing.T) {
 				tc.url = v.URL
 			}
 			made := b.hook(t, tc.url)
-			begun := time.Now()
 			got, err := b.store.Test(context.Background(), b.call(), made.Webhook.ID, 2*time.Second)
 			if err != nil || got.Failure != tc.failure || got.Status != tc.status {
 				t.Errorf("%+v, %v", got, err)
-			}
-			if took := time.Since(begun); took > 4*time.Second {
-				t.Errorf("took %s", took)
 			}
 		})
 	}
