@@ -26,10 +26,10 @@ type delivery struct {
 	pending  progress    // not stored yet
 	saving   chan stored // has the result of the store in progress; nil if there is none
 	savedAt  time.Time   // when the last store began
+	begun    time.Time
 
 	isMoved bool // the endpoint must be read again
 	isOver  bool // the worker does not hold the endpoint any longer
-	isLeft  bool // the worker still holds the endpoint, because the release failed
 }
 
 // stored is the result of storing progress.
@@ -46,9 +46,7 @@ func (d *delivery) run(ctx context.Context) (missed bool) {
 	var taken bool
 	var err error
 	if d.endpoint, taken, err = d.w.store.take(ctx, d.w.id, d.candidate); err != nil || !taken {
-		d.isLeft = err != nil // it may have been taken
-		d.term++
-		return false
+		return false // if it was taken nevertheless, the poll finds it
 	}
 	d.term = d.endpoint.term
 	waiter := d.w.hub.Wait(d.accountID)
@@ -60,7 +58,6 @@ func (d *delivery) run(ctx context.Context) (missed bool) {
 			break
 		}
 		if !d.readAgain(ctx) {
-			d.isLeft = !d.isOver
 			return false
 		}
 	}
@@ -111,7 +108,13 @@ func (d *delivery) deliverPage(ctx context.Context, page events.Page) (next deci
 		d.reach(page.Last)
 	}
 	d.save(ctx)
-	return decision{step: stepYield}, d.isOver || d.mustStop(ctx)
+	return decision{step: stepYield}, d.isOver || d.mustStop(ctx) || d.mustMakeRoom()
+}
+
+// mustMakeRoom reports whether the endpoint has had its place for long enough, and another
+// endpoint waits for one.
+func (d *delivery) mustMakeRoom() bool {
+	return d.w.crowded.Load() && time.Since(d.begun) >= d.w.cfg.Turn
 }
 
 func (d *delivery) deliverOne(ctx context.Context, e *events.Event) (next decision, done bool) {
@@ -132,7 +135,7 @@ func (d *delivery) deliverOne(ctx context.Context, e *events.Event) (next decisi
 		d.endpoint.failures = 0
 		d.reach(e.At())
 		d.save(ctx)
-		return decision{step: stepYield}, d.isOver
+		return decision{step: stepYield}, d.isOver || d.mustMakeRoom()
 	case FailedGone:
 		next = decision{step: stepDisable, reason: Gone}
 	default:
@@ -185,6 +188,9 @@ func (d *delivery) await(ctx context.Context, waiter *events.Waiter) (next decis
 		case <-save.C:
 			if d.save(ctx); d.isOver || d.isMoved {
 				return decision{step: stepYield}, d.isOver
+			}
+			if d.mustMakeRoom() {
+				return decision{step: stepIdle}, true
 			}
 		case <-linger.C:
 			return decision{step: stepIdle}, true
@@ -342,8 +348,7 @@ func (d *delivery) release(ctx context.Context, next decision) (moved bool) {
 		}
 		return result == outcomeMoved && next.step != stepYield
 	}
-	d.isLeft = true
-	return false
+	return false // the poll finds the endpoint, which the worker still holds
 }
 
 // reasonOf returns why a step disabled the endpoint.

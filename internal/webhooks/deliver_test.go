@@ -456,6 +456,34 @@ func TestFairness(t *testing.T) {
 	}
 }
 
+// An endpoint that always has more to get does not keep the only place.
+func TestBusyEndpointMakesRoom(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const backlog = 10_000
+	busy := receive(t, func(int, http.ResponseWriter, *http.Request) { time.Sleep(10 * time.Millisecond) })
+	b.hook(t, busy.URL)
+	b.write(t, "org.created", backlog)
+	other := b
+	other.account = b.Account(t)
+	fast := receive(t, nil)
+	other.hook(t, fast.URL)
+	cfg := quick()
+	cfg.Concurrency, cfg.Turn = 1, 50*time.Millisecond
+	b.work(t, cfg)
+	await(t, "the busy endpoint gets events", func() bool { return busy.count() > 0 })
+	for i := range 5 {
+		other.write(t, "org.created", 1)
+		await(t, "an event arrives", func() bool { return fast.last() == int64(2+i) })
+	}
+	if busy.last() > backlog {
+		t.Error("the busy endpoint had got everything")
+	}
+	before := busy.count()
+	await(t, "the busy endpoint goes on", func() bool { return busy.count() > before })
+	checkOrder(t, busy.positions(), 1, busy.last())
+}
+
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	total := time.Duration(0)

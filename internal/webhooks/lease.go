@@ -46,6 +46,14 @@ WHERE worker IS NOT NULL AND disabled_at IS NULL
   AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
 LIMIT $1`
 
+	// webhooksOwn returns the endpoints of a worker. Those to which it does not deliver are
+	// left from a release that failed.
+	webhooksOwn = `
+SELECT account_id, id, term, failures
+FROM webhooks
+WHERE worker = $2 AND disabled_at IS NULL
+LIMIT $1`
+
 	// webhooksOf returns the endpoints of accounts with new events.
 	webhooksOf = `
 SELECT account_id, id, term, failures
@@ -149,8 +157,8 @@ func (r *Repository) read(ctx context.Context, accountID, id uuid.UUID) (e endpo
 	return e, err
 }
 
-// due returns the endpoints to try now, and those of dead workers.
-func (r *Repository) due(ctx context.Context, most int) (found []candidate, err error) {
+// due returns the endpoints to try now, those of dead workers, and those of this worker.
+func (r *Repository) due(ctx context.Context, worker uuid.UUID, most int) (found []candidate, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
 		found = nil
 		for _, sql := range []string{webhooksDue, webhooksLeft} {
@@ -160,7 +168,9 @@ func (r *Repository) due(ctx context.Context, most int) (found []candidate, err 
 			}
 			found = append(found, some...)
 		}
-		return nil
+		own, err := candidates(q.Query(ctx, webhooksOwn, most, worker))
+		found = append(found, own...)
+		return err
 	})
 	return found, err
 }

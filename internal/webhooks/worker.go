@@ -23,6 +23,7 @@ const (
 	defaultLinger      = 2 * time.Second
 	defaultSave        = 200 * time.Millisecond
 	defaultGrace       = 5 * time.Second
+	defaultTurn        = time.Second
 )
 
 const (
@@ -52,6 +53,7 @@ type WorkerConfig struct {
 	Linger  time.Duration // how long the worker keeps an endpoint that has everything
 	Save    time.Duration // between two stores of the progress of an endpoint
 	Grace   time.Duration // how long attempts may last when the worker stops
+	Turn    time.Duration // how long an endpoint keeps its place at least if others wait for one
 	Backoff func(failures int) time.Duration
 	GiveUp  time.Duration // how long an endpoint may fail
 }
@@ -79,7 +81,6 @@ type Worker struct {
 	held       map[uuid.UUID]int       // endpoints in running by account
 	failing    int                     // endpoints in running that failed before
 	changed    map[uuid.UUID]bool      // accounts with new events
-	left       []candidate             // endpoints that the worker holds although nobody delivers to them
 	working    context.Context         // done when the worker has stopped
 	lease      context.Context         // done when the worker is no longer sure of its leases
 	endLease   context.CancelFunc
@@ -88,8 +89,9 @@ type Worker struct {
 	bell       chan struct{} // has a message if changed is not empty
 	stopping   chan struct{}
 	deliveries sync.WaitGroup
-	looked     candidate // the last endpoint that the poll looked at
-	failed     bool      // the last statement of the poll failed
+	looked     candidate   // the last endpoint that the poll looked at
+	failed     bool        // the last statement of the poll failed
+	crowded    atomic.Bool // an endpoint found no room
 	stats      atomic.Pointer[Stats]
 }
 
@@ -101,6 +103,7 @@ func NewWorker(store *Repository, hub *events.Hub, cfg WorkerConfig) *Worker {
 	cfg.Linger = cmp.Or(cfg.Linger, defaultLinger)
 	cfg.Save = cmp.Or(cfg.Save, defaultSave)
 	cfg.Grace = cmp.Or(cfg.Grace, defaultGrace)
+	cfg.Turn = cmp.Or(cfg.Turn, defaultTurn)
 	cfg.GiveUp = cmp.Or(cfg.GiveUp, giveUpAfter)
 	if cfg.Backoff == nil {
 		cfg.Backoff = backoff
@@ -179,7 +182,7 @@ func (w *Worker) look(ctx context.Context) {
 // some that have new events of which no notification came.
 func (w *Worker) poll(ctx context.Context) {
 	w.attempt(ctx, "look for webhooks to deliver", func(ctx context.Context) error {
-		found, err := w.store.due(ctx, candidatesAtOnce)
+		found, err := w.store.due(ctx, w.id, candidatesAtOnce)
 		if err != nil {
 			return err
 		}
@@ -188,7 +191,9 @@ func (w *Worker) poll(ctx context.Context) {
 			return err
 		}
 		w.looked = last
-		return w.startAll(ctx, slices.Concat(w.takeLeft(), found, behind))
+		w.crowded.Store(false)
+		// Those that wait for a place come before those that have given one up, which are due.
+		return w.startAll(ctx, slices.Concat(behind, found))
 	})
 }
 
@@ -227,14 +232,6 @@ func (w *Worker) takeChanged() []uuid.UUID {
 	return accounts
 }
 
-func (w *Worker) takeLeft() []candidate {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	left := w.left
-	w.left = nil
-	return left
-}
-
 func (w *Worker) startAll(ctx context.Context, found []candidate) error {
 	if len(found) == 0 {
 		return nil
@@ -252,10 +249,14 @@ func (w *Worker) startAll(ctx context.Context, found []candidate) error {
 func (w *Worker) start(c candidate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.running[c.id] != nil || !w.hasRoom(c) {
+	if w.running[c.id] != nil {
 		return
 	}
-	d := &delivery{w: w, candidate: c}
+	if !w.hasRoom(c) {
+		w.crowded.Store(true)
+		return
+	}
+	d := &delivery{w: w, candidate: c, begun: time.Now()}
 	w.running[c.id] = d
 	w.held[c.accountID]++
 	if c.failures > 0 {
@@ -291,9 +292,6 @@ func (w *Worker) end(d *delivery) {
 	}
 	if d.failures > 0 {
 		w.failing--
-	}
-	if d.isLeft {
-		w.left = append(w.left, d.candidate)
 	}
 }
 
