@@ -76,7 +76,18 @@ func (d *delivery) deliverAll(ctx context.Context, waiter *events.Waiter) decisi
 			Limit: cursor.MaxLimit, After: &d.endpoint.place, Types: d.endpoint.types, MaxBytes: pageBytes,
 		})
 		switch {
-		case errors.Is(err, events.ErrCursorExpired), errors.Is(err, events.ErrCursorLost):
+		case errors.Is(err, events.ErrCursorLost):
+			// A failover or a restore may have lost the last events, and the place with them.
+			lost := d.endpoint.place
+			d.pending.reached = nil
+			if !d.readAgain(ctx) {
+				return decision{step: stepYield}
+			}
+			if d.endpoint.place == lost {
+				return decision{step: stepDisable, reason: EventsDeleted}
+			}
+			continue
+		case errors.Is(err, events.ErrCursorExpired):
 			return decision{step: stepDisable, reason: EventsDeleted}
 		case err != nil:
 			if !d.pause(ctx, readPause) {

@@ -425,6 +425,30 @@ func TestDeletedEvents(t *testing.T) {
 	checkOrder(t, v.positions(), 4, v.last())
 }
 
+// A failover that loses the last event, and the place after it, does not disable an endpoint.
+func TestLostEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v := receive(t, nil)
+	made := b.hook(t, v.URL)
+	b.work(t, quick())
+	isStored := func(position int64) func() bool {
+		return func() bool { return b.get(t, made.Webhook.ID).Position == position }
+	}
+	b.write(t, "org.created", 1)
+	await(t, "the place is stored", isStored(2))
+	b.Exec(t, "CREATE TABLE kept AS SELECT account_id, position, mark FROM webhooks")
+	b.write(t, "org.updated", 1)
+	await(t, "the next place is stored", isStored(3))
+	b.Exec(t, `WITH lost AS (DELETE FROM events WHERE position = 3), feed AS (UPDATE feeds SET last_position = 2)
+		UPDATE webhooks SET position = kept.position, mark = kept.mark FROM kept`)
+	b.write(t, "org.deleted", 1)
+	await(t, "the new event arrives", func() bool { return v.count() == 4 })
+	if found := b.get(t, made.Webhook.ID); !found.DisabledAt.IsZero() {
+		t.Errorf("%+v", found)
+	}
+}
+
 // Endpoints that hang use up neither the places of other accounts nor those of endpoints
 // that work.
 func TestFairness(t *testing.T) {
