@@ -191,8 +191,9 @@ func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 							t.Errorf("the index condition %q lacks %q", plan.indexCond, condition)
 						}
 					}
-					// The limit includes reading all the user's memberships from their index.
-					if plan.buffers > 500 {
+					// The limit includes reading all the user's memberships: about 300 pages of their
+					// index and of the table, or all 600 pages of the table, by the estimate.
+					if plan.buffers > 700 {
 						t.Errorf("read %d buffers", plan.buffers)
 					}
 				})
