@@ -98,7 +98,7 @@ BEGIN
         SELECT id FROM events
         WHERE account_id = account AND org_id = org AND id > after_event
         ORDER BY id LIMIT most
-        FOR NO KEY UPDATE); -- whoever changes or deletes events locks them in this order
+        FOR NO KEY UPDATE); -- every change and deletion of events locks them in this order
     IF owned <> '{}' THEN
         UPDATE events SET before = '{}', after = '{}', user_id = NULL, actor_user_id = NULL
         WHERE account_id = account AND id = ANY (owned);

@@ -30,9 +30,9 @@ func Some[T any](value T) Optional[T] { return Optional[T]{value: value, isPrese
 // Update changes a key's description, expiry and rate limit. The expiry of a key that has
 // ended cannot change, and only an operator can change that of a rotated key.
 //
-// To change an expiry, a caller needs all scopes of the key, and a key of its own that
-// does not end before the new expiry. To move an expiry later, its own rate must also be
-// at least as high as the key's.
+// To change an expiry, the caller's key must have all scopes of the key and must not end
+// before the new expiry. To move an expiry later, the rate of the caller's key must also
+// be at least as high as the key's.
 //
 // Errors: ErrNotFound, ErrEnded, ErrRotated, ErrExpiryPast, LacksScopeError,
 // ErrExceedsLife, ErrExceedsRate, ErrLastManager, ErrInvalidKey, ErrUnavailable, and

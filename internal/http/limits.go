@@ -12,7 +12,7 @@ import (
 // Limits are the limits that protect the service from overload. Each process counts
 // separately. Zero means no limit.
 type Limits struct {
-	PerKey             ratelimit.Rate // requests per second of a key that has no rate of its own
+	PerKey             ratelimit.Rate // requests per second of a key without its own rate
 	PerAccount         ratelimit.Rate // requests per second of all keys of an account together; see accountRate
 	InFlight           int            // requests in flight
 	InFlightPerAccount int            // requests in flight per account; with InFlight, also at most as many as are left for others
