@@ -110,34 +110,27 @@ func (r *Repository) read(ctx context.Context, accountID uuid.UUID, p Params) (P
 	return r.readAfter(ctx, accountID, after, p)
 }
 
-// present returns an empty page at the end of the feed.
+// present returns an empty page at the end of the feed. If the last event is deleted
+// because of its age during the call, or lost in a failover, it tries again.
 func (r *Repository) present(ctx context.Context, accountID uuid.UUID) (Page, error) {
-	for {
+	for range 3 {
 		last, err := r.NumberAll(ctx, accountID)
 		if err != nil {
 			return Page{}, err
 		}
-		var at feedState
-		err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
-			at, err = stateAt(ctx, q, accountID, last)
-			return err
-		})
-		// Meanwhile the event may have been deleted because of its age, or lost in a failover.
+		at, err := r.state(ctx, accountID, last)
 		if err != nil || at.place.Position == last {
 			return Page{Last: at.place}, err
 		}
 	}
+	return Page{}, ErrCursorLost // the last row was deleted by hand
 }
 
 // readOldest reads from the oldest event that is kept. If that event is deleted during
 // the call, it tries again.
 func (r *Repository) readOldest(ctx context.Context, accountID uuid.UUID, p Params) (page Page, err error) {
 	for range 3 {
-		var at feedState
-		err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
-			at, err = stateAt(ctx, q, accountID, 0)
-			return err
-		})
+		at, err := r.state(ctx, accountID, 0)
 		if err != nil {
 			return Page{}, err
 		}
@@ -268,6 +261,14 @@ SELECT coalesce(last_position, 0), coalesce(removed_position, 0), removed_mark, 
 FROM (SELECT $1::uuid AS account_id) AS asked
 LEFT JOIN feeds USING (account_id)
 LEFT JOIN (SELECT account_id, id, occurred_at FROM events WHERE account_id = $1 AND position = $2) AS found USING (account_id)`
+
+func (r *Repository) state(ctx context.Context, accountID uuid.UUID, position int64) (at feedState, err error) {
+	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		at, err = stateAt(ctx, q, accountID, position)
+		return err
+	})
+	return at, err
+}
 
 func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position int64) (at feedState, err error) {
 	var mark []byte

@@ -273,6 +273,65 @@ func TestMissingRows(t *testing.T) {
 	}
 }
 
+// numberAs replaces the function that gives positions, as a failover would: its results
+// were not replicated.
+func (b bundle) numberAs(t testing.TB, lastPosition string) {
+	t.Helper()
+	b.Exec(t, `
+CREATE OR REPLACE FUNCTION events_number_1(account uuid, most integer, OUT last_position bigint, OUT more boolean)
+    LANGUAGE plpgsql AS 'BEGIN last_position := `+lastPosition+`; more := false; END'`)
+}
+
+// A failover between the numbering and the page may lose positions. The reader then has
+// read to the end, and no event has been deleted.
+func TestPositionsLostDuringARead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.write(t, 1, "org.created", 3)
+	seen, last := b.walk(t, events.Params{Limit: 2})
+	b.numberAs(t, "5")
+	for name, p := range map[string]events.Params{
+		"at the end": {Limit: 2, Cursor: last.Cursor},
+		"filtered":   {Limit: 2, Cursor: last.Cursor, Types: []string{"org.created"}},
+	} {
+		if page := b.read(t, p); len(page.Events) > 0 || page.HasMore || page.Cursor != last.Cursor {
+			t.Errorf("%s: %+v", name, page)
+		}
+	}
+	second := seen[1].At()
+	if page := b.read(t, events.Params{Limit: 2, After: &second}); positions(page.Events) != "3 " || page.HasMore {
+		t.Errorf("before the end: %+v", page)
+	}
+}
+
+// cursor=now finds the end again if the event that it found is lost before it is read.
+func TestPresentIsLost(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.write(t, 1, "org.created", 3)
+	_, last := b.walk(t, events.Params{Limit: 100})
+	b.Exec(t, "CREATE SEQUENCE calls")
+	b.numberAs(t, "CASE nextval(''calls'') WHEN 1 THEN 5 ELSE 3 END")
+	if page := b.read(t, events.Params{Limit: 1, Cursor: events.Now}); page.Cursor != last.Cursor {
+		t.Errorf("now: %+v, want %+v", page.Last, last.Last)
+	}
+}
+
+// If somebody has deleted the newest event by hand, cursor=now is an error, and does not
+// look for it again and again.
+func TestPresentIsMissing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.write(t, 1, "org.created", 3)
+	b.walk(t, events.Params{Limit: 100})
+	b.Exec(t, "DELETE FROM events WHERE position = 3")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := b.repository.Read(ctx, b.account, events.Params{Limit: 1, Cursor: events.Now}); !errors.Is(err, events.ErrCursorLost) {
+		t.Error(err)
+	}
+}
+
 // An erasure removes texts from an event, but the event keeps its id and its position.
 func TestErasedEventsKeepTheirIDs(t *testing.T) {
 	t.Parallel()

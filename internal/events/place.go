@@ -18,11 +18,7 @@ type Kept struct{ Removed, Last int64 }
 // position are deleted, ErrCursorLost if no event has the position, ErrUnavailable. The
 // first two come with what is kept.
 func (r *Repository) PlaceAt(ctx context.Context, accountID uuid.UUID, position *int64) (p Place, k Kept, err error) {
-	var at feedState
-	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		at, err = stateAt(ctx, q, accountID, db.OrZero(position))
-		return err
-	})
+	at, err := r.state(ctx, accountID, db.OrZero(position))
 	if err != nil {
 		return Place{}, Kept{}, fmt.Errorf("find position: %w", err)
 	}

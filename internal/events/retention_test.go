@@ -1,14 +1,17 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"orgd/internal/db"
 	"orgd/internal/events"
 	"orgd/internal/uuid"
 )
@@ -166,6 +169,56 @@ func TestRetentionTakesTurns(t *testing.T) {
 	if r.OldestAge() != 0 {
 		t.Errorf("no event is left, and the oldest is %s old", r.OldestAge())
 	}
+}
+
+// An account whose rows are locked delays the others by one lock timeout. If several in a
+// row are unavailable, the database is: the run ends.
+func TestRetentionContinuesAfterAnUnavailableAccount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	accounts := []uuid.UUID{b.account}
+	for range 3 {
+		accounts = append(accounts, b.Account(t))
+	}
+	slices.SortFunc(accounts, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) // the order of the run
+	for _, account := range accounts {
+		b.writeAged(t, account, keepDays+1, 1)
+		if _, err := b.repository.NumberAll(context.Background(), account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conns, err := db.Open(context.Background(), b.URL, db.Options{LockTimeout: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conns.Close()
+	r := events.NewRetention(conns, keep)
+	for _, c := range []struct {
+		locked  int // accounts
+		deleted int64
+	}{{3, 0}, {1, 3}, {0, 1}} {
+		unlock := b.lockFeeds(t, accounts[:c.locked])
+		deleted, err := r.Run(context.Background())
+		if deleted != c.deleted || errors.Is(err, events.ErrUnavailable) != (c.locked > 0) {
+			t.Errorf("with %d locked accounts: deleted %d, %v", c.locked, deleted, err)
+		}
+		unlock()
+	}
+}
+
+func (b bundle) lockFeeds(t *testing.T, accounts []uuid.UUID) (unlock func()) {
+	t.Helper()
+	ctx := context.Background()
+	tx, err := b.Pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock = func() { _ = tx.Rollback(ctx) }
+	t.Cleanup(unlock)
+	if _, err := tx.Exec(ctx, "SELECT FROM feeds WHERE account_id = ANY ($1) FOR UPDATE", accounts); err != nil {
+		t.Fatal(err)
+	}
+	return unlock
 }
 
 // Retention that was interrupted leaves a feed without a gap, and the next run continues.
