@@ -107,3 +107,20 @@ func TestStopEndsTheDeletionOfEvents(t *testing.T) {
 		t.Errorf("it complains of being stopped: %s", r.log)
 	}
 }
+
+// A webhook that had yet to get deleted events is counted once, however many it misses.
+func TestWebhooksMissDeletedEvents(t *testing.T) {
+	t.Parallel()
+	d := aged(t)
+	for _, position := range []int{0, 1, 1500, 2500} { // the last needs only the event that is kept
+		d.Exec(t, `
+INSERT INTO webhooks (account_id, id, url, description, types, secret, position, mark)
+SELECT id, gen_random_uuid(), 'https://example.com', 'Test', '{}', decode(repeat('ab', 32), 'hex'), $1, decode(repeat('cd', 16), 'hex') FROM accounts`, position)
+	}
+	r := start(t, keepingTenDays(d))
+	await(t, "the webhooks are not counted", func() bool {
+		_, _, metrics := get(t, r.adminURL+"/metrics", "")
+		return strings.Contains(string(metrics), "\norgd_events_removed_total 2500\n") &&
+			strings.Contains(string(metrics), "\norgd_webhooks_missing_deleted_events_total 3\n")
+	})
+}

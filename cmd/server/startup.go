@@ -182,6 +182,7 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 	feed := events.NewRepository(pool)
 	hooks, worker := newWebhooks(cfg, pool, feed, hub, s.metrics)
 	s.deliveries = worker
+	s.retention.OnRemoved(countMissing(hooks, s.metrics, cfg.logger))
 	s.http = orgdhttp.New(orgdhttp.Config{
 		Orgs:        s.organizations,
 		Keys:        keys,

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 
 	"orgd/internal/db"
 	"orgd/internal/events"
 	"orgd/internal/telemetry"
+	"orgd/internal/uuid"
 	"orgd/internal/webhooks"
 )
 
@@ -65,4 +68,15 @@ func newWebhooks(cfg serveConfig, pool *db.Pool, feed *events.Repository, hub *e
 		}
 	})
 	return store, worker
+}
+
+// countMissing counts the webhooks that miss the events that retention has deleted.
+func countMissing(store *webhooks.Repository, metrics *telemetry.Metrics, logger *slog.Logger) func(context.Context, uuid.UUID, int64, int64) {
+	return func(ctx context.Context, accountID uuid.UUID, after, upTo int64) {
+		n, err := store.Missing(ctx, accountID, after, upTo)
+		if err != nil && ctx.Err() == nil {
+			logger.Warn("deleted old events, but could not count the webhooks that miss them", "accountId", accountID.String(), "error", err)
+		}
+		metrics.CountMissing(n)
+	}
 }

@@ -63,7 +63,7 @@ func (t *Retention) remove(ctx context.Context, accountID uuid.UUID) (done remov
 	}
 	if old.count > 0 {
 		t.removed.Add(old.count)
-		t.onRemoved(accountID, from, old.last.Position)
+		t.onRemoved(ctx, accountID, from, old.last.Position)
 	}
 	return removal{deleted: old.count, more: old.next == nil && (unnumbered || old.count > 0), oldest: old.next}, nil
 }

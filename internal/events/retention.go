@@ -28,19 +28,21 @@ type Retention struct {
 	keep  time.Duration
 	turns int // see removeTurn
 
-	onRemoved func(accountID uuid.UUID, after, upTo int64)
+	onRemoved func(ctx context.Context, accountID uuid.UUID, after, upTo int64)
 	removed   atomic.Int64
 	oldest    atomic.Pointer[time.Time]
 }
 
 // NewRetention returns a Retention that keeps each event for at least the given time.
 func NewRetention(pool *db.Pool, keep time.Duration) *Retention {
-	return &Retention{db: pool, keep: keep, turns: removeTurn, onRemoved: func(uuid.UUID, int64, int64) {}}
+	return &Retention{db: pool, keep: keep, turns: removeTurn, onRemoved: func(context.Context, uuid.UUID, int64, int64) {}}
 }
 
 // OnRemoved makes Run call fn after it has deleted events of an account: those with
 // positions greater than after and at most upTo. Call OnRemoved before Run.
-func (t *Retention) OnRemoved(fn func(accountID uuid.UUID, after, upTo int64)) { t.onRemoved = fn }
+func (t *Retention) OnRemoved(fn func(ctx context.Context, accountID uuid.UUID, after, upTo int64)) {
+	t.onRemoved = fn
+}
 
 // Removed returns how many events this process has deleted.
 func (t *Retention) Removed() int64 { return t.removed.Load() }

@@ -41,7 +41,7 @@ type removed struct {
 	count map[uuid.UUID]int64
 }
 
-func (r *removed) add(account uuid.UUID, after, upTo int64) {
+func (r *removed) add(_ context.Context, account uuid.UUID, after, upTo int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.count == nil {
@@ -153,7 +153,7 @@ func TestRetentionTakesTurns(t *testing.T) {
 	b.writeAged(t, other, keepDays+1, 1)
 	r := events.NewRetention(b.Conns, keep).WithTurns(turn / 1000)
 	var before, all int64 // of the first account, before the other's
-	r.OnRemoved(func(account uuid.UUID, after, upTo int64) {
+	r.OnRemoved(func(_ context.Context, account uuid.UUID, after, upTo int64) {
 		if account == other {
 			before = all
 			return
@@ -232,7 +232,7 @@ func TestRetentionCanBeInterrupted(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := events.NewRetention(b.Conns, keep)
-	r.OnRemoved(func(uuid.UUID, int64, int64) { stop() })
+	r.OnRemoved(func(context.Context, uuid.UUID, int64, int64) { stop() })
 	if deleted, err := r.Run(ctx); !errors.Is(err, context.Canceled) || deleted != 1000 {
 		t.Errorf("deleted %d, %v", deleted, err)
 	}

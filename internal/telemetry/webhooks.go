@@ -35,6 +35,16 @@ func (m *Metrics) ObserveAttempt(result string, took time.Duration) {
 	m.attempts.WithLabelValues(result).Observe(took.Seconds())
 }
 
+func newMissing() prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "orgd_webhooks_missing_deleted_events_total",
+		Help: "Webhooks, enabled or not, that had yet to get an event when this server deleted it because of its age.",
+	})
+}
+
+// CountMissing counts webhooks that miss deleted events.
+func (m *Metrics) CountMissing(webhooks int) { m.missing.Add(float64(webhooks)) }
+
 // WatchWebhooks adds the number of webhooks by state, and how old the oldest event is that
 // one of them has yet to get.
 func (m *Metrics) WatchWebhooks(read func() Webhooks) {
