@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"orgd/internal/cursor"
@@ -72,8 +73,9 @@ func (d *delivery) run(ctx context.Context) (missed bool) {
 // deliverAll delivers until there is a reason to stop, and returns what to do then.
 func (d *delivery) deliverAll(ctx context.Context, waiter *events.Waiter) decision {
 	for {
+		types := d.endpoint.types
 		page, err := d.w.store.feed.Read(ctx, d.accountID, events.Params{
-			Limit: cursor.MaxLimit, After: &d.endpoint.place, Types: d.endpoint.types, MaxBytes: pageBytes,
+			Limit: cursor.MaxLimit, After: &d.endpoint.place, Types: types, MaxBytes: pageBytes,
 		})
 		switch {
 		case errors.Is(err, events.ErrCursorLost):
@@ -95,8 +97,8 @@ func (d *delivery) deliverAll(ctx context.Context, waiter *events.Waiter) decisi
 			}
 			continue
 		}
-		next, done := d.deliverPage(ctx, page)
-		if !done && !d.isMoved && !page.HasMore {
+		next, done := d.deliverPage(ctx, page, types)
+		if !done && !d.isMoved && !page.HasMore && d.wants(types) {
 			next, done = d.await(ctx, waiter)
 		}
 		if done {
@@ -108,10 +110,15 @@ func (d *delivery) deliverAll(ctx context.Context, waiter *events.Waiter) decisi
 	}
 }
 
-// deliverPage delivers a page. done is true if the worker must do something else next.
-func (d *delivery) deliverPage(ctx context.Context, page events.Page) (next decision, done bool) {
+// wants reports whether the types of the endpoint are still these. A page that was read
+// for others must be read again.
+func (d *delivery) wants(types []string) bool { return slices.Equal(types, d.endpoint.types) }
+
+// deliverPage delivers a page that was read for the types. done is true if the worker must
+// do something else next.
+func (d *delivery) deliverPage(ctx context.Context, page events.Page, types []string) (next decision, done bool) {
 	for i := range page.Events {
-		if next, done = d.deliverOne(ctx, &page.Events[i]); done || d.isMoved {
+		if next, done = d.deliverOne(ctx, &page.Events[i]); done || d.isMoved || !d.wants(types) {
 			return next, done
 		}
 	}
@@ -133,7 +140,7 @@ func (d *delivery) deliverOne(ctx context.Context, e *events.Event) (next decisi
 		return decision{step: stepYield}, true
 	}
 	begun := time.Now()
-	got, err := d.send(ctx, request{url: d.endpoint.url, secrets: d.endpoint.secrets, id: e.ID.String(), body: message(e)})
+	got, err := d.send(ctx, request{url: d.endpoint.url, secrets: d.endpoint.secrets(), id: e.ID.String(), body: message(e)})
 	if err != nil {
 		return decision{step: stepYield}, true
 	}

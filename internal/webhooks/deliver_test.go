@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,6 +298,63 @@ func TestRotation(t *testing.T) {
 	}
 	if n := strings.Count(signatures[4], "v1,"); n != 1 {
 		t.Errorf("signatures after the overlap: %s", signatures[4])
+	}
+}
+
+// The old secret stops signing at the end of the overlap, also amid events that were read
+// before.
+func TestOverlapEnds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const overlap = time.Second
+	var ended atomic.Bool
+	var after []string // signatures
+	v := receive(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+		if !ended.Load() {
+			time.Sleep(2 * overlap) // the end of the overlap comes during the first request
+			ended.Store(true)
+			return
+		}
+		after = append(after, r.Header.Get("webhook-signature"))
+	})
+	made := b.hook(t, v.URL)
+	b.write(t, "org.created", 9)
+	if _, err := b.store.RotateSecret(context.Background(), b.call(), made.Webhook.ID, overlap); err != nil {
+		t.Fatal(err)
+	}
+	b.work(t, quick())
+	await(t, "all events arrive", func() bool { return v.last() == 11 })
+	for _, signature := range after {
+		if strings.Count(signature, "v1,") != 1 {
+			t.Errorf("signatures after the overlap: %s", signature)
+		}
+	}
+}
+
+// New types apply to events that were read before.
+func TestNewTypesAmidAPage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var made webhooks.Changed
+	v := receive(t, nil)
+	v.answer = func(n int, _ http.ResponseWriter, _ *http.Request) {
+		switch {
+		case n == 1:
+			types := []string{"org.deleted"}
+			if _, err := b.store.Update(context.Background(), b.call(), made.Webhook.ID, webhooks.Changes{Types: &types}); err != nil {
+				t.Error(err)
+			}
+		case n < 10: // the worker learns of a change when it stores its progress
+			await(t, "the progress is stored", func() bool { return b.get(t, made.Webhook.ID).Position >= int64(n-1) })
+		}
+	}
+	made = b.hook(t, v.URL)
+	b.write(t, "org.created", 50)
+	b.write(t, "org.deleted", 1)
+	b.work(t, quick())
+	await(t, "the event of the type arrives", func() bool { return v.last() == 52 })
+	if n := v.count(); n > 10 {
+		t.Errorf("%d events arrived, most of them of other types", n)
 	}
 }
 

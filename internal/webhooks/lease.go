@@ -94,7 +94,8 @@ SELECT ` + endpointColumns + `
 FROM webhooks
 WHERE account_id = $1 AND id = $2`
 
-	endpointColumns = `url, types, secret, CASE WHEN old_secret_until > now() THEN old_secret END, version, position, mark, generation, term, failures`
+	endpointColumns = `url, types, secret, CASE WHEN old_secret_until > now() THEN old_secret END, ` +
+		`coalesce(extract(epoch FROM old_secret_until - now()), 0)::float8, version, position, mark, generation, term, failures`
 
 	workerAlive = `
 INSERT INTO webhook_workers (id, alive_until)
@@ -113,7 +114,9 @@ WHERE (id = $1 OR alive_until < now() - interval '1 hour')
 type endpoint struct {
 	url        string
 	types      []string
-	secrets    []Secret
+	secret     Secret
+	oldSecret  Secret    // signs too until oldUntil
+	oldUntil   time.Time // by this server's clock
 	version    int64
 	place      events.Place
 	generation int64
@@ -122,14 +125,21 @@ type endpoint struct {
 }
 
 func readEndpoint(ctx context.Context, q db.Querier, sql string, args ...any) (e endpoint, err error) {
-	var secret, old, mark []byte
-	err = q.QueryRow(ctx, sql, args...).Scan(&e.url, &e.types, &secret, &old, &e.version, &e.place.Position, &mark, &e.generation, &e.term, &e.failures)
+	var mark []byte
+	var overlap float64
+	read := time.Now()
+	err = q.QueryRow(ctx, sql, args...).Scan(&e.url, &e.types, &e.secret.key, &e.oldSecret.key, &overlap, &e.version, &e.place.Position, &mark, &e.generation, &e.term, &e.failures)
 	copy(e.place.ID[:], mark)
-	e.secrets = []Secret{{secret}}
-	if old != nil {
-		e.secrets = append(e.secrets, Secret{old})
-	}
+	e.oldUntil = read.Add(time.Duration(overlap * float64(time.Second)))
 	return e, err
+}
+
+// secrets returns the secrets that sign now.
+func (e *endpoint) secrets() []Secret {
+	if e.oldSecret.key != nil && time.Now().Before(e.oldUntil) {
+		return []Secret{e.secret, e.oldSecret}
+	}
+	return []Secret{e.secret}
 }
 
 // take leases an endpoint to the worker. ok is false if another worker has it by now, or if

@@ -26,7 +26,7 @@ func (r *Repository) Test(ctx context.Context, c idempotency.Call, id uuid.UUID,
 		ID: events.ID(uuid.NewV7()), Type: eventTest, WebhookID: id, OccurredAt: begun,
 		ActorAPIKeyID: c.KeyID, ActorUserID: c.UserID, RequestID: c.RequestID, Before: "{}", After: "{}",
 	}
-	got, err := r.sender.send(ctx, limit, request{url: e.url, secrets: e.secrets, id: event.ID.String(), body: message(&event)})
+	got, err := r.sender.send(ctx, limit, request{url: e.url, secrets: e.secrets(), id: event.ID.String(), body: message(&event)})
 	if err != nil {
 		return Attempt{}, fmt.Errorf("test webhook: %w", err)
 	}
