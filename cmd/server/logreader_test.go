@@ -32,7 +32,7 @@ func logged(t *testing.T, d *dbtest.DB, out *os.File, script string, from *bufio
 			t.Fatalf("the log ends before the server has started: %v: %s", err, p.errs.String())
 		}
 		if found := servingLine.FindStringSubmatch(line); found != nil {
-			p.url = found[1]
+			p.url = found[2]
 		}
 	}
 	return p

@@ -134,13 +134,7 @@ func startProgram(t *testing.T, program, databaseURL string, variables ...string
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // fails, because the process was killed
 	})
-	await(t, "the server does not come up", func() bool {
-		found := servingLine.FindStringSubmatch(p.out.String())
-		if found != nil {
-			p.url = found[1]
-		}
-		return found != nil
-	})
+	p.awaitServing(t)
 	return p
 }
 

@@ -29,7 +29,8 @@ func beServer() {
 // process is a command in its own process.
 type process struct {
 	*os.Process
-	url  string // if the command is serve
+	url, adminURL string // set by awaitServing
+
 	out  safeBuffer
 	errs safeBuffer
 	wait func() error // result of exec.Cmd.Wait
@@ -39,19 +40,25 @@ type process struct {
 // serveFlags start a server that uses free ports and logs each request.
 var serveFlags = []string{"serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--db-max-conns=8", "--log-level=info", "--public-url="}
 
-var servingLine = regexp.MustCompile(`"msg":"serving".*"publicUrl":"([^"]+)"`)
+var servingLine = regexp.MustCompile(`"msg":"serving".*"adminAddr":"([^"]+)".*"publicUrl":"([^"]+)"`)
 
 func startProcess(t *testing.T, databaseURL string, flags ...string) *process {
 	t.Helper()
 	p := startCommand(t, databaseURL, slices.Concat(serveFlags, flags)...)
+	p.awaitServing(t)
+	return p
+}
+
+// awaitServing waits until the process serves, and sets its addresses.
+func (p *process) awaitServing(t *testing.T) {
+	t.Helper()
 	await(t, "the server does not come up", func() bool {
 		found := servingLine.FindStringSubmatch(p.out.String())
 		if found != nil {
-			p.url = found[1]
+			p.adminURL, p.url = "http://"+found[1], found[2]
 		}
 		return found != nil
 	})
-	return p
 }
 
 func startCommand(t *testing.T, databaseURL string, args ...string) *process {

@@ -276,7 +276,7 @@ func TestSDKWarningsAreLogged(t *testing.T) {
 		"OTEL_TRACES_SAMPLER=none_such",
 		"OTEL_RESOURCE_ATTRIBUTES=Secret",
 	}, "serve", "--addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--log-level=info", "--public-url=")
-	await(t, "the server does not come up", func() bool { return servingLine.MatchString(p.out.String()) })
+	p.awaitServing(t)
 	p.kill()
 	log, errs := p.out.String(), p.errs.String()
 	for _, said := range []string{"parse headers", "escape header value", "none_such", "OTEL_RESOURCE_ATTRIBUTES"} {

@@ -65,13 +65,7 @@ func hookServer(t *testing.T, d *dbtest.DB, certificate string) *process {
 	t.Helper()
 	p := startWith(t, []string{"DATABASE_URL=" + d.URL, "SSL_CERT_FILE=" + certificate},
 		slices.Concat(serveFlags, []string{"--webhooks-allow=127.0.0.0/8", "--drain-delay=0s", "--rate-limit=0"})...)
-	await(t, "the server does not come up", func() bool {
-		found := servingLine.FindStringSubmatch(p.out.String())
-		if found != nil {
-			p.url = found[1]
-		}
-		return found != nil
-	})
+	p.awaitServing(t)
 	return p
 }
 
