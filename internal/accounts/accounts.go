@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
+	"orgd/internal/idempotency"
 	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
@@ -76,7 +77,7 @@ func create(ctx context.Context, q db.Querier, name string) (Account, error) {
 
 // recordEvent records an operator's change of an account.
 func recordEvent(ctx context.Context, q db.Querier, id uuid.UUID, event string) error {
-	_, err := q.Exec(ctx, accountEvent, id, event, "operator-"+uuid.NewV7().String())
+	_, err := q.Exec(ctx, accountEvent, id, event, idempotency.OperatorRequestID())
 	return err
 }
 

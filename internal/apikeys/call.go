@@ -21,9 +21,9 @@ type Call struct {
 }
 
 // ByOperator returns a call by an operator on an account's keys. Its events have no
-// actor, and a new request id that starts with idempotency.OperatorPrefix.
+// actor, and a new request id from idempotency.OperatorRequestID.
 func ByOperator(accountID uuid.UUID) Call {
-	return Call{Call: idempotency.Call{AccountID: accountID, RequestID: idempotency.OperatorPrefix + uuid.NewV7().String()}}
+	return Call{Call: idempotency.Call{AccountID: accountID, RequestID: idempotency.OperatorRequestID()}}
 }
 
 func (c Call) byOperator() bool { return c.KeyID == uuid.UUID{} }

@@ -6,6 +6,9 @@ import "orgd/internal/uuid"
 // an id.
 const OperatorPrefix = "operator-"
 
+// OperatorRequestID returns a new request id for an operator's change.
+func OperatorRequestID() string { return OperatorPrefix + uuid.NewV7().String() }
+
 // Call says who makes a change, and how a retry of the request is recognized.
 type Call struct {
 	AccountID uuid.UUID
