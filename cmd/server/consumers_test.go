@@ -49,7 +49,7 @@ func TestKilledConsumers(t *testing.T) {
 				if n%2 == 0 {
 					c.awaitPage(t)
 				}
-				time.Sleep(rand.N(400 * time.Millisecond))
+				time.Sleep(rand.N(400 * time.Millisecond)) // until a random moment
 				p.kill()
 				if n == kills/2 {
 					deleteEvents(t, d, r, key, account)
@@ -57,7 +57,6 @@ func TestKilledConsumers(t *testing.T) {
 			}
 			c.start(t)
 			c.awaitPage(t)
-			time.Sleep(time.Second)
 			stop()
 			if t.Failed() {
 				return
@@ -67,7 +66,7 @@ func TestKilledConsumers(t *testing.T) {
 				t.Fatalf("only %d organizations", len(want))
 			}
 			var diff string
-			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { // poll
 				if diff = cmp.Diff(want, c.copied(t)); diff == "" || time.Now().After(deadline) {
 					break
 				}
@@ -256,10 +255,10 @@ func write(t *testing.T, r *running, key string) (stop func()) {
 				if err := w.change(); err != nil {
 					t.Error(err)
 				}
-				time.Sleep(rand.N(10 * time.Millisecond))
+				time.Sleep(rand.N(10 * time.Millisecond)) // leaves the CPU to the consumers
 			}
 			for _, user := range w.erased {
-				for status := 0; status != http.StatusNoContent && !t.Failed(); time.Sleep(10 * time.Millisecond) {
+				for status := 0; status != http.StatusNoContent && !t.Failed(); time.Sleep(10 * time.Millisecond) { // poll
 					var err error
 					if status, _, err = w.send(http.MethodDelete, "/v1/users/"+user, ""); err != nil {
 						t.Error(err)

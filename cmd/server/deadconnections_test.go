@@ -22,7 +22,7 @@ const silenceCosts = 8 * time.Second
 func TestIdleConnectionsGoSilent(t *testing.T) {
 	t.Parallel()
 	s := newSilence(t)
-	time.Sleep(3 * time.Second) // a connection that was idle this long is pinged before its next use
+	time.Sleep(3 * time.Second) // a connection that was idle for a second is pinged before its next use
 	silenced := s.fallSilent()
 	ready := s.probe(t)
 	var calling sync.WaitGroup

@@ -62,7 +62,7 @@ func TestServerKeepsEvents(t *testing.T) {
 		keepingTenDays(d)(c)
 		c.eventsKeep = 0
 	})
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // ten times removeEvery
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}

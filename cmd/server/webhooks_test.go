@@ -104,7 +104,7 @@ func TestWebhooksSurviveServers(t *testing.T) {
 				t.Errorf("%d %s", status, answer)
 				return
 			}
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond) // the writes go on while one server takes over from another
 		}
 	}()
 	await(t, "nothing arrives", func() bool { return len(all[0].positions()) > 50 })

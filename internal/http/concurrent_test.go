@@ -89,7 +89,7 @@ func (c *crowd) run() {
 func (c *crowd) consume(consumer *consumer, n int, finished <-chan struct{}) {
 	key := c.account.manager().key
 	if n > 0 {
-		time.Sleep(time.Duration(n) * 300 * time.Millisecond)
+		c.awaitCalls(n*crowdRounds*crowdClients/4, finished)
 		consumer.cursor = c.feed(c.t, key, "now", 1).Cursor
 		consumer.begin(c.t, c.api, key)
 		consumer.readMembers(c.t, c.api, key)
@@ -100,7 +100,23 @@ func (c *crowd) consume(consumer *consumer, n int, finished <-chan struct{}) {
 			return
 		default:
 			consumer.follow(c.t, c.api, key, 5*(1+n))
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond) // leaves the CPU to the clients
+		}
+	}
+}
+
+// awaitCalls waits until the clients have made n calls, or all.
+func (c *crowd) awaitCalls(n int, finished <-chan struct{}) {
+	made := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.calls)
+	}
+	for made() < n {
+		select {
+		case <-finished:
+			return
+		case <-time.After(time.Millisecond):
 		}
 	}
 }
