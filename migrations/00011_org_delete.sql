@@ -63,8 +63,10 @@ $$;
 
 -- Erases at most `most` rows of a deleted organization: first its members, then the
 -- contents of its events. The first call passes '' and 0 as after_user and after_event,
--- and each further call the next_user and next_event of the previous one. Thus no call
--- reads past the rows that earlier calls erased. done is true when nothing is left.
+-- and each further call the next_user and next_event of the previous one, so that it does
+-- not read past the rows that earlier calls erased. The last call begins at '' and 0
+-- again: a failover or a restore may have undone earlier calls, so only a call that looks
+-- at all rows knows that nothing is left. done is then true.
 --
 -- No member or event of the organization can be added after its deletion, because adding
 -- one locks the organization's row first.
@@ -97,12 +99,18 @@ BEGIN
     owned := ARRAY(
         SELECT id FROM events
         WHERE account_id = account AND org_id = org AND id > after_event
+          AND (before <> '{}' OR after <> '{}' OR user_id IS NOT NULL OR actor_user_id IS NOT NULL)
         ORDER BY id LIMIT most
         FOR NO KEY UPDATE); -- every change and deletion of events locks them in this order
     IF owned <> '{}' THEN
         UPDATE events SET before = '{}', after = '{}', user_id = NULL, actor_user_id = NULL
         WHERE account_id = account AND id = ANY (owned);
         next_event := owned[cardinality(owned)];
+        RETURN;
+    END IF;
+    IF after_user <> '' OR after_event <> 0 THEN
+        next_user := '';
+        next_event := 0;
         RETURN;
     END IF;
     DELETE FROM org_erasures WHERE account_id = account AND org_id = org;

@@ -14,6 +14,10 @@ CREATE TABLE user_erasures (
     CONSTRAINT user_erasures_requested_at_finite CHECK (isfinite(requested_at))
 );
 
+-- The next two functions look a user up with BETWEEN and ORDER BY, so that the planner
+-- can only use the index that begins with the user. With =, it would read the whole table
+-- if the statistics say that the user is in many rows, even after these were erased.
+
 -- Queues the erasure of a user if any row has the user's id. Otherwise pending is false.
 -- +goose StatementBegin
 CREATE FUNCTION user_erasure_request_1(
@@ -23,10 +27,22 @@ CREATE FUNCTION user_erasure_request_1(
     LANGUAGE plpgsql AS $$
 BEGIN
     pending := EXISTS (SELECT FROM user_erasures WHERE account_id = account AND user_id = erased)
-        OR EXISTS (SELECT FROM org_members WHERE account_id = account AND user_id = erased AND org_created_at > '-infinity')
-        OR EXISTS (SELECT FROM orgs WHERE account_id = account AND created_by_user_id = erased)
-        OR EXISTS (SELECT FROM events WHERE account_id = account AND user_id = erased)
-        OR EXISTS (SELECT FROM events WHERE account_id = account AND actor_user_id = erased);
+        OR (
+            SELECT user_id FROM org_members
+            WHERE account_id = account AND user_id BETWEEN erased AND erased AND org_created_at > '-infinity' -- the condition of org_members_by_user
+            ORDER BY user_id LIMIT 1) IS NOT NULL
+        OR (
+            SELECT created_by_user_id FROM orgs
+            WHERE account_id = account AND created_by_user_id BETWEEN erased AND erased
+            ORDER BY created_by_user_id LIMIT 1) IS NOT NULL
+        OR (
+            SELECT user_id FROM events
+            WHERE account_id = account AND user_id BETWEEN erased AND erased
+            ORDER BY user_id LIMIT 1) IS NOT NULL
+        OR (
+            SELECT actor_user_id FROM events
+            WHERE account_id = account AND actor_user_id BETWEEN erased AND erased
+            ORDER BY actor_user_id LIMIT 1) IS NOT NULL;
     IF pending THEN
         INSERT INTO user_erasures (account_id, user_id, actor_key, request_id)
         VALUES (account, erased, by_key, request)
@@ -66,10 +82,12 @@ BEGIN
     END IF;
     found_in := ARRAY(
         SELECT org_id FROM org_members
-        WHERE account_id = account AND user_id = erased AND org_created_at > '-infinity' -- the condition of org_members_by_user
-        LIMIT most);
+        WHERE account_id = account AND user_id BETWEEN erased AND erased AND org_created_at > '-infinity'
+        ORDER BY user_id LIMIT most);
     IF found_in = '{}' THEN
-        found_in := ARRAY(SELECT org_id FROM orgs WHERE account_id = account AND created_by_user_id = erased LIMIT most);
+        found_in := ARRAY(
+            SELECT org_id FROM orgs WHERE account_id = account AND created_by_user_id BETWEEN erased AND erased
+            ORDER BY created_by_user_id LIMIT most);
     END IF;
     IF found_in <> '{}' THEN
         -- The organizations may have changed before they were locked, so they are read
@@ -104,17 +122,17 @@ BEGIN
         ORDER BY org_id;
         RETURN;
     END IF;
-    -- Whoever changes or deletes events locks them in this order.
+    -- Every change and deletion of events locks them in this order.
     marked := ARRAY(
-        SELECT id FROM events WHERE account_id = account AND user_id = erased
-        ORDER BY id LIMIT 4 * most FOR NO KEY UPDATE);
+        SELECT id FROM events WHERE account_id = account AND user_id BETWEEN erased AND erased
+        ORDER BY user_id, id LIMIT 4 * most FOR NO KEY UPDATE);
     IF marked <> '{}' THEN
         UPDATE events SET user_id = NULL WHERE account_id = account AND id = ANY (marked);
         RETURN;
     END IF;
     marked := ARRAY(
-        SELECT id FROM events WHERE account_id = account AND actor_user_id = erased
-        ORDER BY id LIMIT 4 * most FOR NO KEY UPDATE);
+        SELECT id FROM events WHERE account_id = account AND actor_user_id BETWEEN erased AND erased
+        ORDER BY actor_user_id, id LIMIT 4 * most FOR NO KEY UPDATE);
     IF marked <> '{}' THEN
         UPDATE events SET actor_user_id = NULL WHERE account_id = account AND id = ANY (marked);
         RETURN;

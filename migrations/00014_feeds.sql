@@ -37,7 +37,7 @@ BEGIN
     END IF;
     INSERT INTO feeds (account_id) VALUES (account) ON CONFLICT (account_id) DO NOTHING;
     SELECT f.last_position INTO last_position FROM feeds f WHERE f.account_id = account FOR NO KEY UPDATE;
-    -- Whoever changes or deletes events locks them in this order.
+    -- Every change and deletion of events locks them in this order.
     found := ARRAY(
         SELECT id FROM events WHERE account_id = account AND position IS NULL
         ORDER BY id LIMIT most FOR NO KEY UPDATE);

@@ -91,7 +91,8 @@ CREATE TABLE webhook_workers (
 --   idle      it releases the endpoint, which has everything
 --   yield     it releases the endpoint for another worker
 --   retry     it releases the endpoint after a failure, to try again after `wait` seconds;
---             an endpoint that has failed for give_up seconds is disabled instead
+--             an endpoint that has failed for give_up seconds is disabled instead (NULL:
+--             never)
 --   disable   it disables the endpoint, for the reason
 --
 -- outcome is kept; moved if a call has moved the endpoint, so that the place was not

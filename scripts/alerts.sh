@@ -18,5 +18,5 @@ promtool check rules deploy/prometheus/alerts.yml
 } >"$dir/dashboard.yml"
 found=$(grep -c '^ *expr: ' "$dir/dashboard.yml") || true
 wanted=$(grep -o '"expr":' "$dashboard" | wc -l)
-[ "$found" -gt 0 ] && [ "$found" -eq "$wanted" ] || { echo "alerts: only $found of the dashboard's $wanted expressions were found"; exit 1; }
+[ "$found" -gt 0 ] && [ "$found" -eq "$wanted" ] || { echo "alerts: only $found of the dashboard's $wanted expressions were found" >&2; exit 1; }
 promtool check rules "$dir/dashboard.yml"

@@ -36,22 +36,22 @@ fail() {
 	docker compose ps -a
 	docker compose logs --tail 15
 	exit 1
-}
+} >&2
 
 size=$(docker image inspect -f '{{.Size}}' "$ORGD_IMAGE")
-[ "$size" -le $((30 << 20)) ] || fail "the image has $size bytes; the limit is 30 MiB"
+[ "$size" -le $((30 << 20)) ] || fail "the image is $size bytes; the limit is 30 MiB"
 user=$(docker image inspect -f '{{.Config.User}}' "$ORGD_IMAGE")
 case $user in '' | 0 | root) fail "the image runs as ${user:-root}" ;; esac
 
-docker compose up --wait --no-build >"$dir/up" 2>&1 || { cat "$dir/up"; fail "docker compose up --wait failed"; }
-server() { docker compose run --rm -T server "$@" 2>"$dir/run" || { cat "$dir/run"; fail "server $1 failed"; }; }
+docker compose up --wait --no-build >"$dir/up" 2>&1 || { cat "$dir/up" >&2; fail "docker compose up --wait failed"; }
+server() { docker compose run --rm -T server "$@" 2>"$dir/run" || { cat "$dir/run" >&2; fail "server $1 failed"; }; }
 account=$(server accounts create --name "Container test")
 key=$(server keys create --account "$account" --description load --scope orgs:read --scope orgs:write --scope orgs:delete --scope members:write --scope users:erase --rate-limit 0)
 server seed --account "$account" --orgs "$orgs" >/dev/null
 call() { curl -sSf -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
 call "$url/v1/orgs?limit=2" >"$dir/page"
 grep -q '"hasMore":true.*"cursor"' "$dir/page" || fail "the response is not a page with a cursor: $(cat "$dir/page")"
-say "started, created a key, listed a page of $orgs organizations; the image has $((size >> 20)) MiB and runs as $user"
+say "started, created a key, listed a page of $orgs organizations; the image is $((size >> 20)) MiB and runs as $user"
 
 for container in $(docker compose ps -q server); do
 	held=$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$container")
@@ -68,18 +68,18 @@ under_load() {
 	"$dir/faults" load --url "$url" --key-file "$dir/key" --workers "$clients" >"$dir/report" 2>&1 &
 	load=$!
 	sleep 2
-	"$@" >"$dir/$what" 2>&1 || { cat "$dir/$what"; fail "$what failed"; }
+	"$@" >"$dir/$what" 2>&1 || { cat "$dir/$what" >&2; fail "$what failed"; }
 	sleep 2
 	kill -INT "$load"
 	succeeded=1
 	wait "$load" || succeeded=
 	load=
-	[ -n "$succeeded" ] || { cat "$dir/report"; fail "requests failed during $what"; }
+	[ -n "$succeeded" ] || { cat "$dir/report" >&2; fail "requests failed during $what"; }
 	say "$what: $(cat "$dir/report")"
 }
 
 # Run the load alone first: a failure here is not caused by a rollout.
-under_load "no rollout" sleep 5
+under_load "the load alone" sleep 5
 for i in $(seq "$rollouts"); do under_load "rollout $i" scripts/rollout.sh; done
 
 # A release with a newer schema: a nullable column, and an index on it.
@@ -91,13 +91,13 @@ cat >"$dir/overlay.json" <<END
 END
 CGO_ENABLED=0 go build -trimpath -overlay "$dir/overlay.json" -ldflags "-s -w -X main.version=next" -o "$dir/next/server" ./cmd/server
 printf 'FROM %s\nCOPY server /server\n' "$ORGD_IMAGE" >"$dir/next/Dockerfile"
-docker build -t "$ORGD_IMAGE-next" "$dir/next" >"$dir/build" 2>&1 || { cat "$dir/build"; fail "the image of the next release cannot be built"; }
+docker build -t "$ORGD_IMAGE-next" "$dir/next" >"$dir/build" 2>&1 || { cat "$dir/build" >&2; fail "the image of the next release cannot be built"; }
 refused_rollout() {
 	! ORGD_IMAGE=$ORGD_IMAGE-next scripts/rollout.sh || return 1
 	[ "$(docker compose ps -aq server | sort)" = "$1" ]
 }
-under_load "rollout of a release that needs a newer schema" refused_rollout "$(docker compose ps -aq server | sort)"
-grep -q 'run `server migrate up`' "$dir/rollout of a release that needs a newer schema" || fail "the output does not say why: $(cat "$dir/rollout of a release that needs a newer schema")"
+under_load "refusal of a release that needs a newer schema" refused_rollout "$(docker compose ps -aq server | sort)"
+grep -q 'run `server migrate up`' "$dir/refusal of a release that needs a newer schema" || fail "the output does not say why: $(cat "$dir/refusal of a release that needs a newer schema")"
 
 migrate() { ORGD_IMAGE=$ORGD_IMAGE-next docker compose run --rm -T migrate; }
 rollout_during_migration() {

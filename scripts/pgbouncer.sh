@@ -21,7 +21,7 @@ fail() {
 	echo "pgbouncer: $1"
 	tail -n 20 "$dir"/*.log
 	exit 1
-}
+} >&2
 
 # postgres://user:password@host:port/name?…
 rest=${TEST_DATABASE_URL#*://}
@@ -127,4 +127,4 @@ DATABASE_URL="postgres://$user@127.0.0.1:$port/${name}_set?sslmode=disable" serv
 ! grep -q '"setting":' "$dir/again.log" || fail "the role has all settings, but the server reports a missing one"
 ORGD_DB_DIRECT_URL="$ORGD_DB_DIRECT_URL&statement_timeout=0" "$server" migrate status >/dev/null
 ! grep -q '"level":"ERROR"' "$dir"/*.log || fail "an error was logged"
-echo "pgbouncer: $(pgbouncer --version | sed 1q), 640 calls of 8 clients over 5 connections, and a revocation"
+echo "pgbouncer: $(pgbouncer --version | sed 1q), 640 calls from 8 clients over 5 connections, and a revocation"

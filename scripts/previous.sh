@@ -22,7 +22,7 @@ fail() {
 	echo "previous: $1"
 	[ ! -e "$dir/log" ] || tail -n 5 "$dir/log"
 	exit 1
-}
+} >&2
 
 newest=$(find migrations -name '*.sql' | sort | tail -n 1)
 released=true
@@ -70,4 +70,4 @@ call "$url/v1/orgs?limit=1" | grep -q "$org" || fail "the old server does not li
 kill "$pid"
 wait "$pid" || fail "the old server exited with an error"
 pid=
-echo "previous: release $(git rev-parse --short "${before:-HEAD}"), built for $made_for, runs on ${newest#migrations/}"
+echo "previous: $(git describe --tags --always "${before:-HEAD}"), built for $made_for, runs on ${newest#migrations/}"

@@ -30,7 +30,7 @@ fail() {
 	echo "restore: $1"
 	tail -n 5 "$dir"/*.log
 	exit 1
-}
+} >&2
 
 # await COMPLAINT COMMAND…: retries the command for 30 s, then fails with the complaint.
 await() {
@@ -81,8 +81,8 @@ definitions() { pg_dump --schema-only --no-owner --no-comments "$1" | grep -v -e
 
 check() {
 	fingerprints | psql "$to" -Atq >"$dir/restored"
-	diff "$dir/dumped" "$dir/restored" || fail "the restored rows differ from the dumped ones"
-	definitions "$to" | diff "$dir/definitions" - || fail "the restored schema differs"
+	diff "$dir/dumped" "$dir/restored" >&2 || fail "the restored rows differ from the dumped ones"
+	definitions "$to" | diff "$dir/definitions" - >&2 || fail "the restored schema differs"
 	[ "$(psql "$to" -Atc "SELECT count(*) FROM pg_index WHERE NOT indisvalid")" = 0 ] || fail "an index is invalid"
 }
 
@@ -116,10 +116,10 @@ sed -e 1d -e '/the end/d' "$dir/session" >"$dir/dumped"
 exec 3>&-
 definitions "$from" >"$dir/definitions"
 dumped=$(sed -n 's/^orgs|\([0-9]*\)|.*/\1/p' "$dir/dumped")
-[ "$dumped" -gt "$orgs" ] || fail "the dump has no rows of the writer"
+[ "$dumped" -gt "$orgs" ] || fail "the dump has no rows from the writer"
 await "nothing was written during the dump" written $((dumped - orgs))
 kill "$writer"
-echo "restore: the dump has $(wc -c <"$dir/dump") bytes and $dumped organizations, of $(psql "$from" -Atc "SELECT pg_size_pretty(pg_database_size(current_database()))")"
+echo "restore: dumped a database of $(psql "$from" -Atc "SELECT pg_size_pretty(pg_database_size(current_database()))"): $(wc -c <"$dir/dump") bytes, $dumped organizations"
 
 # The dump contains the digests of keys, but no key.
 digest=$(psql "$from" -Atc "SELECT encode(digest, 'hex') FROM api_keys")
@@ -146,7 +146,7 @@ check
 timed "ANALYZE" psql "$to" -qc ANALYZE
 
 export DATABASE_URL="$to"
-! "$server" migrate status | grep pending || fail "a migration is pending"
+! "$server" migrate status | grep pending >&2 || fail "a migration is pending"
 serve to
 walk() {
 	: >"$dir/ids"

@@ -20,7 +20,7 @@ replicas() {
 # Remove stopped containers: Compose would start them again with their old image.
 for container in $(replicas --filter status=exited --filter status=created); do docker rm "$container" >/dev/null; done
 old=$(replicas)
-[ -n "$old" ] || { echo "rollout: no replica is running; start with docker compose up --wait"; exit 1; }
+[ -n "$old" ] || { echo "rollout: no replica is running; start with docker compose up --wait" >&2; exit 1; }
 
 started() {
 	for container in $(replicas "$@"); do
@@ -31,10 +31,10 @@ scale=$(($(echo "$old" | wc -l) + count))
 if ! docker compose up -d --wait --wait-timeout 120 --no-deps --no-recreate --scale "server=$scale" server ||
 	[ "$(started | wc -l)" -ne "$count" ]; then
 	for container in $(started -a); do
-		docker logs --tail 20 "$container"
+		docker logs --tail 20 "$container" >&2
 		docker rm -f "$container" >/dev/null
 	done
-	echo "rollout: the new replicas did not become ready and were removed; the old ones keep serving"
+	echo "rollout: the new replicas did not become ready and were removed; the old ones keep serving" >&2
 	exit 1
 fi
 # The load balancer queries Docker's DNS every second, and then probes the new replicas.
@@ -43,7 +43,7 @@ failed=
 for container in $old; do
 	docker stop -t 45 "$container" >/dev/null # the stop_grace_period of docker-compose.yml
 	code=$(docker inspect -f '{{.State.ExitCode}}' "$container")
-	[ "$code" = 0 ] || { failed=1; echo "rollout: a replica exited with $code:"; docker logs --tail 20 "$container"; }
+	[ "$code" = 0 ] || { failed=1; echo "rollout: a replica exited with $code:"; docker logs --tail 20 "$container"; } >&2
 	docker rm "$container" >/dev/null
 done
 [ -z "$failed" ] || exit 1

@@ -1,7 +1,7 @@
 -- Creates orgd's two roles, for the current database:
 --
 --   orgd_owner  owns the database and its schema: for `server migrate`, `accounts`, `seed`
---   orgd        owns nothing, and has only the rights that serving needs: for `server serve`, `keys`, `events`
+--   orgd        owns nothing, and has only the rights that serving needs: for `server serve`, `keys`, `events`, `import`, `export`
 --
 -- Run it before the first `server migrate up` and after each one, as a superuser, or as
 -- the database's owner with CREATEROLE and CREATEDB:
@@ -19,8 +19,12 @@ BEGIN
     IF to_regrole('orgd') IS NULL THEN
         CREATE ROLE orgd LOGIN;
     END IF;
-    -- The permissions below have no effect if orgd owns tables, or can act as their
-    -- owner.
+    -- The permissions below have no effect if orgd is a superuser, owns tables, or can act
+    -- as their owner.
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = 'orgd') THEN
+        RAISE EXCEPTION 'orgd is a superuser'
+            USING HINT = 'ALTER ROLE orgd NOSUPERUSER. If PostgreSQL was set up with this role, choose another name for the server''s role';
+    END IF;
     IF EXISTS (SELECT FROM pg_class WHERE relowner = to_regrole('orgd'))
         OR pg_has_role('orgd', 'orgd_owner', 'MEMBER') THEN
         RAISE EXCEPTION 'orgd owns tables in this database, or is a member of orgd_owner'
@@ -89,10 +93,11 @@ BEGIN
     END LOOP;
     -- CHECKs and indexes call these functions with the permissions of the role that writes.
     IF to_regproc('public.org_name_grams') IS NOT NULL THEN
-        GRANT EXECUTE ON FUNCTION public.org_metadata_is_valid(jsonb), public.org_name_grams(text) TO orgd;
+        GRANT EXECUTE ON FUNCTION public.org_metadata_is_valid(jsonb), public.org_name_grams(text),
+            public.org_name_key(text), public.org_name_cut(text) TO orgd;
     END IF;
     IF to_regproc('public.org_member_roles') IS NOT NULL THEN
-        GRANT EXECUTE ON FUNCTION public.org_member_roles(uuid, text[]) TO orgd;
+        GRANT EXECUTE ON FUNCTION public.org_member_roles(uuid, text[]), public.org_roles_are_valid(text[]) TO orgd;
     END IF;
 END
 $$;

@@ -39,15 +39,17 @@ async function begin(): Promise<Copy> {
 }
 
 function apply(orgs: Copy['orgs'], e: any) {
-  if (e.type === 'org.created' && e.after.orgName) // without a name: it was deleted since
+  if (['org.created', 'org.imported'].includes(e.type) && e.after.orgName) // without a name: it was deleted since
     orgs[e.orgId] ??= { orgId: e.orgId, isActive: true, revision: 0, createdAt: e.occurredAt, updatedAt: '', members: {},
-                        createdByApiKeyId: e.actorApiKeyId, createdByUserId: e.actorUserId };
+                        createdByApiKeyId: e.actorApiKeyId,
+                        createdByUserId: e.after.createdAt ? e.userId : e.actorUserId }; // with a createdAt: imported
   const org = orgs[e.orgId];
   // Date has only milliseconds. Without the Z, the texts have the order of the times.
   if (!org || e.occurredAt.slice(0, -1) <= org.updatedAt.slice(0, -1)) return;
   org.updatedAt = e.occurredAt;
-  if (['org.created', 'org.updated', 'org.deactivated', 'org.reactivated'].includes(e.type)) org.revision++;
-  if (e.type === 'org.member_added') org.members[e.occurredAt] = { userId: e.userId, roles: e.after.roles };
+  if (['org.created', 'org.imported', 'org.updated', 'org.deactivated', 'org.reactivated'].includes(e.type)) org.revision++;
+  if (['org.member_added', 'org.member_imported'].includes(e.type))
+    org.members[e.after.addedAt ?? e.occurredAt] = { userId: e.userId, roles: e.after.roles };
   else if (e.type === 'org.member_updated') Object.assign(org.members[e.before.addedAt] ?? {}, e.after);
   else if (e.type === 'org.deleted') delete orgs[e.orgId];
   else Object.assign(org, e.after);

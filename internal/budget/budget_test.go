@@ -61,7 +61,7 @@ func TestShares(t *testing.T) {
 		b := budget.New[string](1000, wait)
 		for _, owner := range []string{"a", "b", "c", "d", "e", "f"} {
 			held := 0
-			for h := b.Open(owner); h.Reach(cancelled(), int64(held)+1) == nil; held++ {
+			for h := b.Open(owner); h.Reach(canceled(), int64(held)+1) == nil; held++ {
 			}
 			if held < 10 {
 				t.Errorf("%s has room for only %d bytes", owner, held)
@@ -75,7 +75,7 @@ func TestShares(t *testing.T) {
 	})
 }
 
-func cancelled() context.Context {
+func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
@@ -213,7 +213,7 @@ func take2(t *testing.T, b *budget.Budget[int]) {
 	t.Helper()
 	for owner := range 5 {
 		h := b.Open(owner)
-		if err := h.Reach(cancelled(), 500); err != nil {
+		if err := h.Reach(canceled(), 500); err != nil {
 			t.Errorf("owner %d: %v", owner, err)
 		}
 		h.Close()

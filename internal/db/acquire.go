@@ -38,23 +38,6 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	return Translate(err)
 }
 
-func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Querier) error) error {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
-	if err != nil {
-		return err
-	}
-	if err := fn(ctx, Querier{tx}); err != nil {
-		// Roll back even if ctx is canceled, so that the connection can be used again.
-		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_ = tx.Rollback(rollback) // if it fails, the pool closes the connection, which rolls back too
-		return err
-	}
-	return tx.Commit(ctx)
-}
-
-const rollbackTimeout = time.Second
-
 // acquire takes a place at the gate, and then a connection. The caller must return both
 // with release.
 func (p *Pool) acquire(ctx context.Context, owner [16]byte) (*pgxpool.Conn, error) {

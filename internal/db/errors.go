@@ -34,6 +34,9 @@ var (
 	// ErrRejected means that the value violates a CHECK constraint or is too long.
 	// Validation should have rejected it first.
 	ErrRejected = errors.New("db: value rejected")
+	// ErrTimeLimit means that PostgreSQL ended a statement after its time limit. The error
+	// is also ErrUnavailable.
+	ErrTimeLimit = errors.New("db: time limit")
 
 	errStalePlan = errors.New("db: the schema changed under a prepared statement")
 	errLost      = errors.New("connection lost")
@@ -135,6 +138,8 @@ func worthRepeating(err error) bool {
 }
 
 func isReadOnly(err error) bool { return hasState(err, "25006") }
+
+func isTimeLimit(err error) bool { return hasState(err, "57014") }
 
 func isLockTimeout(err error) bool { return hasState(err, "55P03") }
 

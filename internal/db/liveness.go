@@ -123,19 +123,19 @@ func (w *watchdog) look(ctx context.Context) {
 		return
 	}
 	for _, s := range suspects {
-		if !serving[s.socket.backend] && s.socket.waiting.Load() == s.since {
+		if !serving[s.socket.backend] && s.socket.waiting.Load() == s.since && s.socket.busy.Load() {
 			s.socket.cut()
 		}
 	}
 }
 
-// suspects returns the suspect connections. It leaves out idle ones, which may have a
-// Read in flight: after a slow Write, pgx reads in the background, and that Read may
-// continue after the answer.
+// suspects returns the suspect connections. A connection without a statement, in the pool
+// or in a transaction, is not one, though it may have a Read in flight: during a slow
+// Write, pgx reads in the background, and that Read may continue after the answer.
 func (w *watchdog) suspects() (found []suspect) {
 	before := clock() - int64(suspectAfter)
 	for _, s := range w.sockets.where(func(s *socket) bool { return s.backend.pid != 0 }) {
-		if since := s.waiting.Load(); since != 0 && since < before && !s.idle.Load() {
+		if since := s.waiting.Load(); since != 0 && since < before && s.busy.Load() {
 			found = append(found, suspect{s, since})
 		}
 	}

@@ -2,9 +2,12 @@ package db_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
 	"orgd/internal/dbtest"
@@ -57,8 +60,9 @@ func await(t *testing.T, complaint string, met func() bool) {
 	}
 }
 
-// The pool marks a connection as idle when it is released.
-func TestReleasedConnectionsAreIdle(t *testing.T) {
+// pgx may read from a connection in the background until its next statement. Such a Read
+// waits for no answer, even if the transaction pauses for long.
+func TestPausedTransactionsAreNotCut(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	conn, err := dbtest.New(t).Conns.Pgx().Acquire(ctx)
@@ -66,15 +70,102 @@ func TestReleasedConnectionsAreIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	if err := conn.Ping(ctx); err != nil {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
 		t.Fatal(err)
 	}
-	pgxConn := conn.Conn()
-	if db.IsIdle(pgxConn) {
-		t.Error("a connection in use is marked as idle")
+	stop := db.ReadInBackground(conn.Conn())
+	time.Sleep(4 * time.Second) // several looks of the watchdog after suspectAfter
+	if err := stop(); err != nil {
+		t.Fatal(err)
 	}
-	conn.Release()
-	if !db.IsIdle(pgxConn) {
-		t.Error("a released connection is not marked as idle")
+	if err := tx.Commit(ctx); err != nil {
+		t.Error(err)
 	}
 }
+
+// A connection is busy from the start of a statement until its answer is read to the end.
+func TestBusyConnections(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	d := dbtest.New(t)
+	d.Exec(t, "CREATE TABLE things (n integer)")
+	for name, run := range map[string]func(conn *pgx.Conn, during func()) error{
+		"query": func(conn *pgx.Conn, during func()) error {
+			rows, err := conn.Query(ctx, "SELECT 1")
+			if err != nil {
+				return err
+			}
+			during()
+			rows.Close()
+			return rows.Err()
+		},
+		"failed query": func(conn *pgx.Conn, during func()) error {
+			rows, err := conn.Query(ctx, "SELECT 1 / $1::integer", 0)
+			if err != nil {
+				return err
+			}
+			during()
+			rows.Close()
+			if rows.Err() == nil {
+				return errors.New("the query succeeded")
+			}
+			return nil
+		},
+		"batch": func(conn *pgx.Conn, during func()) error {
+			var b pgx.Batch
+			b.Queue("SELECT 1")
+			b.Queue("SELECT 2")
+			results := conn.SendBatch(ctx, &b)
+			_, err := results.Exec()
+			during()
+			return errors.Join(err, results.Close())
+		},
+		"copy": func(conn *pgx.Conn, during func()) error {
+			_, err := conn.CopyFrom(ctx, pgx.Identifier{"things"}, []string{"n"}, pgx.CopyFromSlice(1, func(i int) ([]any, error) {
+				during()
+				return []any{i}, nil
+			}))
+			return err
+		},
+	} {
+		for traced, tracer := range map[string]db.Tracer{"": nil, " with a tracer": noTracer{}} {
+			t.Run(name+traced, func(t *testing.T) {
+				t.Parallel()
+				pool, err := db.Open(ctx, d.URL, db.Options{Tracer: tracer})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer pool.Close()
+				conn, err := pool.Pgx().Acquire(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Release()
+				var calls int
+				if err := run(conn.Conn(), func() {
+					calls++
+					if !db.IsBusy(conn.Conn()) {
+						t.Error("not busy before the answer is read")
+					}
+				}); err != nil {
+					t.Fatal(err)
+				}
+				if calls != 1 {
+					t.Errorf("%d calls, want 1", calls)
+				}
+				if db.IsBusy(conn.Conn()) {
+					t.Error("still busy after the answer was read")
+				}
+			})
+		}
+	}
+}
+
+// noTracer is a tracer that does nothing.
+type noTracer struct{}
+
+func (noTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (noTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

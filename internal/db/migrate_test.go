@@ -391,6 +391,10 @@ func TestSchemaRejectsInvalidValues(t *testing.T) {
 	rejected[member("''", "'{}'", "now()", "now()")] = "org_members_user_id_length"
 	rejected[member(text(strings.Repeat("é", 256)), "'{}'", "now()", "now()")] = "org_members_user_id_length"
 	rejected[member("'u'", "array_fill('r'::text, '{11}')", "now()", "now()")] = "org_members_roles_count"
+	for _, role := range []string{"''", "'a b'", "'a,b'", "'é'", `E'a\n'`, "NULL", text(strings.Repeat("a", 65))} {
+		rejected[member("'u'", "ARRAY['owner', "+role+"]", "now()", "now()")] = "org_members_roles_valid"
+	}
+	rejected[member("'u'", "ARRAY['AZaz09:_.-', "+text(strings.Repeat("a", 64))+"]", "now()", "now()")] = ""
 	rejected[member("'u'", "'{}'", "'infinity'", "now()")] = "org_members_times_finite"
 	rejected[member("'u'", "'{}'", "now()", "'infinity'")] = "org_members_times_finite"
 	for sql, constraint := range rejected {

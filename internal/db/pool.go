@@ -135,14 +135,14 @@ func setParams(params map[string]string, o Options) {
 func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	cfg.ConnConfig.OnNotice = noteReplication
-	cfg.ConnConfig.Tracer = releases{o.Tracer} // for the pool; each connection gets its own below
+	cfg.ConnConfig.BuildContextWatcherHandler = finishCanceled
 	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		h := &hook{next: c.DialFunc, sockets: p.sockets, hosts: p.hosts}
 		if err := p.begin(h); err != nil {
 			return err
 		}
 		c.DialFunc = h.dial
-		c.Tracer = &attempt{QueryTracer: o.Tracer, failed: func(err error) { p.failed(err, h.isTrial) }}
+		c.Tracer = &attempt{QueryTracer: markBusy(o.Tracer), failed: func(err error) { p.failed(err, h.isTrial) }}
 		return nil
 	}
 	p.prepare = prepareSession
@@ -164,14 +164,6 @@ func (p *Pool) install(cfg *pgxpool.Config, o Options) {
 		p.resize()
 		return nil
 	}
-}
-
-// releases is a tracer that marks connections as idle when they return to the pool.
-type releases struct{ pgx.QueryTracer }
-
-// TraceRelease is called before a connection returns to the pool.
-func (releases) TraceRelease(_ *pgxpool.Pool, r pgxpool.TraceReleaseData) {
-	socketOf(r.Conn.PgConn()).idle.Store(true)
 }
 
 func readTimesAsUTC(conn *pgx.Conn) {

@@ -188,12 +188,12 @@ func (p *Pool) tryOne() error {
 }
 
 // mayRetry reports whether a caller that got no connection should try again; since is when
-// the caller arrived. It should if an open connection may become free, or if nobody has
-// tried to connect after that time, because PostgreSQL may be back. mayRetry pauses before
-// it returns true.
+// the caller arrived. It should if an open connection may become free, if a later attempt
+// to connect succeeded, or if nobody has tried to connect after that time, because
+// PostgreSQL may be back. mayRetry pauses before it returns true.
 func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	wait := retryPause
-	if !p.isScarce() {
+	if p.dials.lastError() != nil && p.sockets.count() == 0 {
 		if !errors.As(err, new(pausedError)) || time.Since(since) > longestPause {
 			return false
 		}
@@ -201,6 +201,8 @@ func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	}
 	select {
 	case <-ctx.Done():
+		return false
+	case <-p.ctx.Done():
 		return false
 	case <-time.After(wait):
 		return true

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"orgd/internal/db"
 	"orgd/internal/dbtest"
 )
@@ -107,4 +109,68 @@ func TestRejectedConnectionsFailNoCaller(t *testing.T) {
 		})
 		return pool.Stat().TotalConns() > 3
 	})
+}
+
+// A caller whose attempt to connect failed waits for a connection if a later attempt
+// succeeded before the caller could look: PostgreSQL is back.
+func TestRecoveryDuringAFailedAttempt(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	d := dbtest.New(t)
+	role := roleName(t, d)
+	limit := func(n int) { d.Exec(t, fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT %d", role, n)) }
+	d.Exec(t, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD 'secret'", role))
+	t.Cleanup(func() { d.Exec(t, "DROP ROLE "+role) })
+	var pool *db.Pool
+	var attempts atomic.Int64
+	tracer := afterFailure(func(ctx context.Context) {
+		if ctx.Value(tracedCall{}) == nil {
+			return
+		}
+		attempts.Add(1)
+		limit(-1)
+		await(t, "the pool does not connect again", func() bool { return !pool.IsFailing() })
+	})
+	pool, err := db.Open(ctx, changeURL(t, d.URL, func(u *url.URL, _ url.Values) { u.User = url.UserPassword(role, "secret") }), db.Options{MaxConns: 3, MaxConnsPerOwner: 3, Tracer: tracer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	await(t, "the pool does not open its idle connections", func() bool { return pool.Stat().IdleConns() == 2 })
+
+	// With both idle connections in use, the next call must connect.
+	hold := func(ctx context.Context, then func() error) error {
+		return pool.Read(ctx, func(context.Context, db.Querier) error { return then() })
+	}
+	err = hold(ctx, func() error {
+		return hold(ctx, func() error {
+			limit(2)
+			return ping(context.WithValue(ctx, tracedCall{}, true), pool)
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if attempts.Load() == 0 {
+		t.Error("no attempt failed")
+	}
+}
+
+type tracedCall struct{}
+
+// afterFailure is a tracer that is called after each failed attempt to connect.
+type afterFailure func(context.Context)
+
+func (afterFailure) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (afterFailure) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (afterFailure) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return ctx
+}
+
+func (f afterFailure) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	if data.Err != nil {
+		f(ctx)
+	}
 }

@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -52,6 +54,27 @@ func (s Share) Read(ctx context.Context, fn func(context.Context, Querier) error
 	err := s.with(ctx, fn)
 	if ctx.Err() == nil && worthRepeating(err) {
 		err = s.with(ctx, fn)
+	}
+	return err
+}
+
+// ReadWithin is Read with a time limit for each statement, which PostgreSQL ends after
+// that time. The error is then ErrTimeLimit.
+func (s Share) ReadWithin(ctx context.Context, limit time.Duration, fn func(context.Context, Querier) error) error {
+	run := func(ctx context.Context, conn *pgxpool.Conn) error {
+		return inTx(ctx, conn, func(ctx context.Context, q Querier) error {
+			if _, err := q.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", limit.Milliseconds())); err != nil {
+				return err
+			}
+			return fn(ctx, q)
+		})
+	}
+	err := s.withConn(ctx, run)
+	if ctx.Err() == nil && worthRepeating(err) {
+		err = s.withConn(ctx, run)
+	}
+	if isTimeLimit(err) {
+		return fmt.Errorf("%w: %w", ErrTimeLimit, err)
 	}
 	return err
 }

@@ -23,7 +23,7 @@ func TestShareOfAGreedyAccount(t *testing.T) {
 	}
 	t.Cleanup(pool.Close)
 	greedy := pool.For(uuid.NewV7())
-	held, release := hold(t, greedy, 20)
+	held, release := holdConnections(t, greedy, 20)
 	for range 4 {
 		<-held
 	}
@@ -55,9 +55,9 @@ func TestShareOfAGreedyAccount(t *testing.T) {
 	}
 }
 
-// hold starts the given number of callers. Each takes a connection, sends to held, and
+// holdConnections starts the given number of callers. Each takes a connection, sends to held, and
 // keeps the connection until release is called. Callers without one retry until then.
-func hold(t *testing.T, share db.Share, callers int) (held <-chan struct{}, release func()) {
+func holdConnections(t *testing.T, share db.Share, callers int) (held <-chan struct{}, release func()) {
 	t.Helper()
 	taken, enough := make(chan struct{}, callers), make(chan struct{})
 	var all sync.WaitGroup
@@ -93,4 +93,31 @@ func hold(t *testing.T, share db.Share, callers int) (held <-chan struct{}, rele
 func selectOne(ctx context.Context, q db.Querier) error {
 	_, err := q.Exec(ctx, "SELECT 1")
 	return err
+}
+
+// A time limit ends a statement, and does not outlive its transaction.
+func TestReadWithin(t *testing.T) {
+	t.Parallel()
+	pool := poolOfOne(t)
+	ctx := t.Context()
+	share := pool.For([16]byte{1})
+	sleep := func(ctx context.Context, q db.Querier) error {
+		_, err := q.Exec(ctx, "SELECT pg_sleep(3600)")
+		return err
+	}
+	if err := share.ReadWithin(ctx, 10*time.Millisecond, sleep); !errors.Is(err, db.ErrTimeLimit) {
+		t.Errorf("%v, want ErrTimeLimit", err)
+	}
+	var limit string
+	err := share.Read(ctx, func(ctx context.Context, q db.Querier) error {
+		return q.QueryRow(ctx, "SHOW statement_timeout").Scan(&limit)
+	})
+	if err != nil || limit != "0" || pool.Stat().NewConnsCount() != 1 {
+		t.Errorf("%v; afterwards the limit is %s, and %d connections were opened", err, limit, pool.Stat().NewConnsCount())
+	}
+	if err := share.ReadWithin(ctx, time.Minute, func(ctx context.Context, q db.Querier) error {
+		return q.QueryRow(ctx, "SELECT 'within'").Scan(&limit)
+	}); err != nil || limit != "within" {
+		t.Errorf("%v, %q", err, limit)
+	}
 }

@@ -25,7 +25,7 @@ type socket struct {
 	waiting atomic.Int64 // when the current Read began; 0 if there is none
 	heard   atomic.Int64 // when bytes last arrived
 	pinged  atomic.Bool  // a ping is in flight
-	idle    atomic.Bool  // it is in the pool and waits for no answer
+	busy    atomic.Bool  // a statement was sent, and its answer has not been read completely
 	open    atomic.Bool  // it is ready for statements
 	dead    atomic.Bool  // it was cut
 	hosts   *hosts
@@ -53,12 +53,6 @@ func (s *socket) Read(b []byte) (int, error) {
 		err = s.explain(err)
 	}
 	return n, err
-}
-
-// Write also marks the connection as not idle, because PostgreSQL will answer.
-func (s *socket) Write(b []byte) (int, error) {
-	s.idle.Store(false)
-	return s.Conn.Write(b)
 }
 
 func (s *socket) explain(err error) error {

@@ -51,11 +51,11 @@ func CheckURL(name, url string) error {
 		return fmt.Errorf("%s names a file that cannot be read: %w", name, unread)
 	}
 	if err != nil || !urlForm.MatchString(url) {
-		return fmt.Errorf("%s is not a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd", name)
+		return fmt.Errorf("%s cannot be parsed as a PostgreSQL URL such as postgres://user:password@localhost:5432/orgd: check its parameters, and percent-encode special characters in the password", name)
 	}
 	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
-		return fmt.Errorf("%s sets default_query_exec_mode to %q: remove it, because orgd reads rows in PostgreSQL's binary format, which that mode does not support", name, mode)
+		return fmt.Errorf("%s sets default_query_exec_mode to %q: remove it, because orgd reads rows in PostgreSQL's binary format, which that mode does not support", name, strings.ReplaceAll(mode.String(), " ", "_"))
 	}
 	_, err = parse(url, 0)
 	return err

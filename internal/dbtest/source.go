@@ -55,13 +55,13 @@ func FindSource(ctx context.Context) (*Source, error) {
 	}
 	programs, err := Programs(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w\nNot in a container: %w", err, why)
+		return nil, fmt.Errorf("%w\nA container was not used: %w", err, why)
 	}
 	private, err := startPrivate(ctx, programs)
 	if err != nil {
 		return nil, err
 	}
-	private.Description += fmt.Sprintf(" (not in a container: %.200v)", why)
+	private.Description += fmt.Sprintf(" (a container was not used: %.200v)", why)
 	return private, nil
 }
 
@@ -115,7 +115,7 @@ func startPrivate(ctx context.Context, programs string) (*Source, error) {
 	}
 	return &Source{
 		URL:         server.URL("postgres"),
-		Description: "the programs in " + programs + ", started privately",
+		Description: "a private server started from the programs in " + programs,
 		stop:        func() error { return errors.Join(server.Remove(), os.RemoveAll(dir)) },
 	}, nil
 }

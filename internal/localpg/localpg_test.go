@@ -177,7 +177,7 @@ func TestClusterOfAnotherMajorVersionIsRefused(t *testing.T) {
 	}
 }
 
-func TestCancelledStart(t *testing.T) {
+func TestCanceledStart(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
 	ctx, cancel := context.WithCancel(t.Context())

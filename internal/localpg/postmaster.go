@@ -107,6 +107,8 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
+var signalNames = map[syscall.Signal]string{syscall.SIGQUIT: "SIGQUIT", syscall.SIGKILL: "SIGKILL"}
+
 // shutDown ends postgres. SIGINT disconnects the clients and writes everything to disk.
 // After SIGQUIT or SIGKILL, the next start recovers the data.
 func (s *Server) shutDown() error {
@@ -122,7 +124,7 @@ func (s *Server) shutDown() error {
 		select {
 		case <-s.done:
 			if signal != syscall.SIGINT {
-				return fmt.Errorf("postgres did not shut down and had to be stopped with signal %v", signal)
+				return fmt.Errorf("postgres did not shut down and had to be stopped with %s", signalNames[signal])
 			}
 			return nil
 		case <-time.After(10 * time.Second):

@@ -40,12 +40,12 @@ func serviceUser() (*syscall.Credential, error) {
 			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 		}
 	}
-	return nil, errors.New("PostgreSQL cannot run as root, and there is neither a user postgres nor a user nobody")
+	return nil, errors.New("PostgreSQL cannot run as root, and there is neither a user postgres nor a user nobody: create a user postgres, or run this as another user")
 }
 
-// checkEntry returns an error if the user that runs PostgreSQL may not enter dir; the
-// error names the command that fixes this. It starts a program in dir to find out,
-// because file modes do not show everything.
+// checkEntry returns an error if the user that runs PostgreSQL may not enter dir. If the
+// file modes are the reason, the error names the command that fixes them. It starts a
+// program in dir to find out, because file modes do not show everything.
 func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) error {
 	if owner == nil {
 		return nil
@@ -63,6 +63,9 @@ func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) erro
 			closed = append(closed, "'"+strings.ReplaceAll(dir, "'", `'\''`)+"'")
 		}
 	}
-	return fmt.Errorf("PostgreSQL cannot run as root, so it runs as user %d, which has no permission to enter the directory. Choose another directory, or run: chmod o+x %s",
-		owner.Uid, strings.Join(closed, " "))
+	fix := "Choose another directory"
+	if len(closed) > 0 {
+		fix += ", or run: chmod o+x " + strings.Join(closed, " ")
+	}
+	return fmt.Errorf("PostgreSQL cannot run as root, so it runs as user %d, who has no permission to enter the directory. %s", owner.Uid, fix)
 }

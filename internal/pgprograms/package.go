@@ -147,7 +147,7 @@ func (c cache) get(ctx context.Context, r release, progress io.Writer) (string, 
 		return "", err
 	}
 	if out, err := exec.CommandContext(ctx, filepath.Join(temporary, "unpacked", "bin", "postgres"), "--version").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the downloaded programs do not run on this system (on Linux they need glibc 2.27): %w: %.200s", err, out)
+		return "", fmt.Errorf("the downloaded programs do not run on this system (on Linux they need glibc 2.27 or newer): %w: %.200s", err, out)
 	}
 	return programs, os.Rename(filepath.Join(temporary, "unpacked"), dir)
 }

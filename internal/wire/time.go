@@ -1,7 +1,10 @@
 // Package wire has the JSON objects that the API returns and the commands print.
 package wire
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Time is a time that is encoded as AppendTime does.
 type Time time.Time
@@ -16,6 +19,13 @@ func OptionalTime(t time.Time) *Time {
 	}
 	w := Time(t)
 	return &w
+}
+
+// ParseTime parses an RFC 3339 time. time.Parse also accepts a comma before the fraction,
+// and an hour of one digit.
+func ParseTime(value string) (t time.Time, ok bool) {
+	t, err := time.Parse(time.RFC3339, value)
+	return t, err == nil && !strings.Contains(value, ",") && strings.IndexByte(value, ':') == len("2006-01-02T15")
 }
 
 // AppendTime appends t in UTC as RFC 3339, with six digits of fraction, or with none if

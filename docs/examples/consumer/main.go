@@ -107,12 +107,14 @@ func begin() account {
 
 func (a account) apply(e event) {
 	o := a.Orgs[e.OrgID]
-	if o == nil && e.Type == "org.created" {
-		o = &org{
-			OrgID: e.OrgID, IsActive: true, Members: map[time.Time]*member{},
-			CreatedAt: e.OccurredAt, CreatedByAPIKeyID: e.ActorAPIKeyID, CreatedByUserID: e.ActorUserID,
-		}
+	if o == nil && (e.Type == "org.created" || e.Type == "org.imported") {
+		o = &org{OrgID: e.OrgID, IsActive: true, Members: map[time.Time]*member{}, CreatedByAPIKeyID: e.ActorAPIKeyID}
 		must(json.Unmarshal(e.After, o))
+		if o.CreatedAt.IsZero() {
+			o.CreatedAt, o.CreatedByUserID = e.OccurredAt, e.ActorUserID
+		} else if e.UserID != "" { // imported
+			o.CreatedByUserID = &e.UserID
+		}
 		if o.OrgName != "" { // without a name: it was deleted since
 			a.Orgs[e.OrgID] = o
 		}
@@ -122,12 +124,13 @@ func (a account) apply(e event) {
 	}
 	o.UpdatedAt = e.OccurredAt
 	switch e.Type {
-	case "org.created", "org.updated", "org.deactivated", "org.reactivated":
+	case "org.created", "org.imported", "org.updated", "org.deactivated", "org.reactivated":
 		must(json.Unmarshal(e.After, o))
 		o.Revision++
-	case "org.member_added":
-		o.Members[e.OccurredAt] = &member{UserID: e.UserID, AddedAt: e.OccurredAt}
-		must(json.Unmarshal(e.After, o.Members[e.OccurredAt]))
+	case "org.member_added", "org.member_imported":
+		m := &member{UserID: e.UserID, AddedAt: e.OccurredAt}
+		must(json.Unmarshal(e.After, m)) // the addedAt of an imported member
+		o.Members[m.AddedAt] = m
 	case "org.member_updated":
 		if m := o.Members[e.Before.AddedAt]; m != nil {
 			must(json.Unmarshal(e.After, m))
@@ -172,7 +175,10 @@ func get(path string) (p page, status int) {
 		case status == http.StatusOK && err == nil && json.Unmarshal(text, &p) == nil:
 			return p, status
 		}
-		log.Printf("%s: %d %s %v", path, status, text, err)
+		log.Printf("%s: %d %s", path, status, text)
+		if err != nil {
+			log.Print(err)
+		}
 	}
 }
 
