@@ -107,6 +107,9 @@ type accountFlags struct {
 func (f accountFlags) change(ctx context.Context, std streams, asJSON bool, fn func(*accounts.Repository) (accounts.Account, error), show func(accounts.Account)) error {
 	return withPool(ctx, f.databaseFlags, func(pool *db.Pool) error {
 		changed, err := fn(accounts.NewRepository(pool))
+		if errors.Is(err, accounts.ErrNotFound) {
+			return unknownAccount(f.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -116,6 +119,20 @@ func (f accountFlags) change(ctx context.Context, std streams, asJSON bool, fn f
 		show(changed)
 		return nil
 	})
+}
+
+// unknownAccount is the error of a command for an account that does not exist.
+func unknownAccount(id uuid.UUID) error {
+	return fmt.Errorf("there is no account %s: see `server accounts list`", id)
+}
+
+// mustExist returns unknownAccount if the account does not exist.
+func mustExist(ctx context.Context, pool *db.Pool, account uuid.UUID) error {
+	exists, err := accounts.NewRepository(pool).Exists(ctx, account)
+	if err == nil && !exists {
+		err = unknownAccount(account)
+	}
+	return err
 }
 
 type accountsSuspend struct {
@@ -164,7 +181,7 @@ func (c *accountsDelete) Run(ctx context.Context, std streams) error {
 		case errors.Is(err, accounts.ErrNotSuspended):
 			return fmt.Errorf("account %s is not suspended: suspend it first with `server accounts suspend %s`. A suspension can be undone; a deletion cannot", c.ID, c.ID)
 		case errors.Is(err, accounts.ErrNotFound):
-			return err
+			return unknownAccount(c.ID)
 		case err != nil:
 			return fmt.Errorf("%w (%d rows were deleted; run the command again to continue)", err, rows)
 		}

@@ -135,7 +135,7 @@ END $$`)
 			t.Errorf("%s has %d rows of the other account, want %d", table, n, rows[table])
 		}
 	}
-	refused("no such account\n")
+	refused("there is no account " + gone.String() + ": see `server accounts list`\n")
 	var listed []struct{ AccountID string }
 	decode(t, succeed(t, "accounts", "list", database, "--json"), &listed)
 	if len(listed) != 1 || listed[0].AccountID != stays.String() {

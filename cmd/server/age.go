@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 )
 
-const day = 24 * time.Hour
+const (
+	day     = 24 * time.Hour
+	maxDays = uint64(math.MaxInt64 / day)
+)
 
 // age is a duration that may be given in days: 400d, 9600h, 0.
 type age time.Duration
@@ -15,16 +19,16 @@ type age time.Duration
 // UnmarshalText parses a whole number of days, or a duration.
 func (a *age) UnmarshalText(text []byte) error {
 	if digits, ok := strings.CutSuffix(string(text), "d"); ok {
-		n, err := strconv.ParseUint(digits, 10, 16) // that many days do not overflow
-		if err != nil {
-			return fmt.Errorf("%q is not a number of days such as 400d", text)
+		n, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil || n > maxDays {
+			return fmt.Errorf("%q is not a number of days from 0d to %dd", text, maxDays)
 		}
 		*a = age(time.Duration(n) * day)
 		return nil
 	}
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is not a number of days such as 400d, or a duration such as 36h", text)
+		return fmt.Errorf("%q is not a number of days such as 400d, or a duration such as 36h, of at most %d days", text, maxDays)
 	}
 	*a = age(parsed)
 	return nil

@@ -9,7 +9,7 @@ import (
 func TestAge(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
-		"0": 0, "0d": 0, "0s": 0, "1d": day, "400d": 400 * day, "65535d": 65535 * day, "36h": 36 * time.Hour, "48h": 2 * day, "1h30m": 90 * time.Minute,
+		"0": 0, "0d": 0, "0s": 0, "1d": day, "400d": 400 * day, "70000d": 70000 * day, "106751d": 106751 * day, "36h": 36 * time.Hour, "48h": 2 * day, "1h30m": 90 * time.Minute,
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
@@ -22,7 +22,7 @@ func TestAge(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{"", "d", "400", "-1d", "1.5d", "1d12h", "1 d", "400D", "65536d", "1w"} {
+	for _, text := range []string{"", "d", "400", "-1d", "1.5d", "1d12h", "1 d", "400D", "106752d", "18446744073709551616d", "2562048h", "1w"} {
 		t.Run(strconv.Quote(text), func(t *testing.T) {
 			t.Parallel()
 			var got age

@@ -242,7 +242,7 @@ func TestBootstrapByTheRoles(t *testing.T) {
 	r := newRoles(t)
 	d := r.install(t)
 	file := keyFile(t, succeed(t, "keys", "generate"), 0o400)
-	code, _, errs := bootstrap(t, r.as(t, r.server), "Acme", file)
+	code, _, errs := bootstrap(t, r.urlAs(t, r.server), "Acme", file)
 	if code != exitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "42501") {
 		t.Errorf("by the serving role: exit %d, %s", code, errs)
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -16,14 +18,17 @@ var sizeUnits = []struct {
 	bytes  int64
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {"", 1}}
 
-// UnmarshalText parses a whole number and its unit.
+// UnmarshalText parses a whole number and an optional unit.
 func (b *byteSize) UnmarshalText(text []byte) error {
 	for _, unit := range sizeUnits {
 		digits, ok := strings.CutSuffix(string(text), unit.suffix)
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(digits, 10, 31) // 31 bits: this many GiB fit in an int64
+		n, err := strconv.ParseUint(digits, 10, 63)
+		if errors.Is(err, strconv.ErrRange) || err == nil && int64(n) > math.MaxInt64/unit.bytes {
+			return fmt.Errorf("%q is too large; the maximum is %dGiB", text, math.MaxInt64>>30)
+		}
 		if err != nil {
 			break
 		}

@@ -8,7 +8,7 @@ import (
 func TestByteSize(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]byteSize{
-		"0": 0, "1": 1, "512B": 512, "1KiB": 1 << 10, "1536KiB": 1536 << 10, "32MiB": 32 << 20, "2GiB": 2 << 30, "2147483647GiB": 2147483647 << 30,
+		"0": 0, "1": 1, "512B": 512, "1KiB": 1 << 10, "1536KiB": 1536 << 10, "32MiB": 32 << 20, "2GiB": 2 << 30, "2147483648": 1 << 31, "4294967296": 4 << 30, "8589934591GiB": 8589934591 << 30,
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
@@ -22,7 +22,7 @@ func TestByteSize(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{"", "MiB", "-1", "1.5MiB", "32 MiB", "32MB", "32mib", "2147483648GiB"} {
+	for _, text := range []string{"", "MiB", "-1", "1.5MiB", "32 MiB", "32MB", "32mib", "8589934592GiB", "9223372036854775808"} {
 		t.Run(strconv.Quote(text), func(t *testing.T) {
 			t.Parallel()
 			var got byteSize

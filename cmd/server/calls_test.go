@@ -193,7 +193,7 @@ func (j *journal) check(t *testing.T, d *dbtest.DB) {
 	if n := count(t, d, `SELECT count(*) FROM (
 		SELECT FROM orgs LEFT JOIN events ON events.org_id = orgs.org_id AND type = 'org.created'
 		GROUP BY orgs.org_id HAVING count(type) <> 1) AS wrong`); n != 0 {
-		t.Errorf("%d organizations do not have exactly one event of their creation", n)
+		t.Errorf("%d organizations do not have exactly one org.created event", n)
 	}
 	if n := count(t, d, "SELECT count(*) FROM events WHERE type = 'org.created' AND org_id NOT IN (SELECT org_id FROM orgs)"); n != 0 {
 		t.Errorf("%d creation events belong to no organization", n)

@@ -55,6 +55,8 @@ func TestWrongValues(t *testing.T) {
 		{"dev", good + "\n"},
 		{"serve", good, "--db-direct-url=postgres://u:pa55word@h/d\n"},
 		{"serve", good + "?sslrootcert=/no/such/file"},
+		{"serve", good + "?sslmode=on"},
+		{"serve", "--database-url=postgres://u:pa55word%@h/d"},
 		{"serve", good, "--addr=8080"},
 		{"serve", good, "--addr=:99999"},
 		{"serve", good + "?default_query_exec_mode=simple_protocol"},
@@ -111,6 +113,11 @@ func TestWrongValues(t *testing.T) {
 		{"events", "export", good},
 		{"events", "export", good, "--account=" + id, "--after=-1"},
 		{"events", "export", good, "--account=" + id, "--types=org.made"},
+		{"import", good, "--account=" + id},
+		{"import", good, "orgs.ndjson"},
+		{"import", good, "--account=" + id, "--max-line=0", "orgs.ndjson"},
+		{"import", good, "--account=" + id, "--max-line=2GiB", "orgs.ndjson"},
+		{"export", good},
 		{"seed", good, "--account=" + id, "--orgs=-1"},
 		{"seed", good, "--account=" + id, "--orgs=1", "--members=-1"},
 		{"healthcheck", "--addr=x"},
@@ -155,7 +162,7 @@ func TestMigrateCommands(t *testing.T) {
 	if out := succeed(t, "migrate", "up", database); !strings.Contains(out, "applied 00001_accounts.sql") {
 		t.Errorf("up: %s", out)
 	}
-	if out := succeed(t, "migrate", "up", database); !strings.HasPrefix(out, "up to date") {
+	if out := succeed(t, "migrate", "up", database); !strings.HasPrefix(out, "no pending migrations") {
 		t.Errorf("up again: %s", out)
 	}
 	if out := succeed(t, "migrate", "status", database); strings.Contains(out, "pending") {
@@ -186,8 +193,12 @@ func TestCommandsPrepareAnEmptyDatabaseForTheAPI(t *testing.T) {
 	if key.Description != "CI" || len(key.Scopes) != 2 || key.ExpiresAt == "" || !strings.HasSuffix(key.Key, key.Hint[len(key.Hint)-4:]) {
 		t.Errorf("key %+v", key)
 	}
-	succeed(t, "seed", database, "--account="+account.AccountID, "--orgs=120", "--members=3")
-	succeed(t, "seed", database, "--account="+account.AccountID, "--orgs=120", "--members=3")
+	for range 2 { // the second run adds nothing
+		want := "account " + account.AccountID + " has all 120 organizations of the sample with seed 1"
+		if out := succeed(t, "seed", database, "--account="+account.AccountID, "--orgs=120", "--members=3"); out != want {
+			t.Errorf("seed printed %q, want %q", out, want)
+		}
+	}
 
 	r := start(t, func(c *serveConfig) { c.databaseURL = databaseURL })
 	if seen := walk(t, r.url, key.Key); len(seen) != 120 {

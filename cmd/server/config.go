@@ -20,7 +20,7 @@ type serverFlags struct {
 	LogLevel     string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
 	DBMaxConns   int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (default: ${default})."`
 	KeyCacheTTL  time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. Changes to keys normally take effect immediately; the TTL matters only if a change notification is lost. With 0s, every request looks up its key (default: ${default})."`
-	EventsKeep   age           `env:"ORGD_EVENTS_KEEP" default:"400d" placeholder:"AGE" help:"How long events are kept, in days (400d) or as a duration (36h), at least 1d; 0 for ever (default: ${default})."`
+	EventsKeep   age           `env:"ORGD_EVENTS_KEEP" default:"400d" placeholder:"AGE" help:"How long events are kept, in days (400d) or as a duration (36h), at least 1d; 0 means forever (default: ${default})."`
 	DrainDelay   time.Duration `env:"ORGD_DRAIN_DELAY" default:"5s" placeholder:"DURATION" help:"How long to keep serving after the stop signal, so that load balancers can stop sending requests (default: ${default})."`
 	IdleTimeout  time.Duration `env:"ORGD_IDLE_TIMEOUT" default:"75s" placeholder:"DURATION" help:"How long a connection may be idle between two requests. Set it above the load balancer's idle timeout (default: ${default})."`
 }
@@ -75,7 +75,7 @@ func firstError(errs ...error) error {
 func validAddr(name, addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
-		return fmt.Errorf("%s is %q; it must be HOST:PORT or :PORT", name, addr)
+		return fmt.Errorf("%s is %q; it must be HOST:PORT or :PORT, with a port from 0 to 65535", name, addr)
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ func (s scene) send(c call) <-chan reply {
 // proceed is called.
 func (s scene) pause(t *testing.T, when string) (proceed func()) {
 	t.Helper()
-	s.Exec(t, `CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+	// The statement must wait for as long as the test takes.
+	s.Exec(t, `CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
 		$$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$`)
 	s.Exec(t, `CREATE CONSTRAINT TRIGGER pause AFTER INSERT ON orgs
 		DEFERRABLE INITIALLY `+when+` FOR EACH ROW EXECUTE FUNCTION pause()`)
@@ -53,11 +54,11 @@ func (s scene) pause(t *testing.T, when string) (proceed func()) {
 // test can kill the server.
 type moment func(*testing.T, scene, call) <-chan reply
 
-// before returns the moment at which the server has sent the statement but PostgreSQL has
-// not received it.
-func before(statement string) moment {
+// beforeStatement returns the moment at which the server has sent the statement but
+// PostgreSQL has not received it.
+func beforeStatement(statement string) moment {
 	return func(t *testing.T, s scene, c call) <-chan reply {
-		s.proxy.requests.hold(t, statement)
+		s.proxy.requests.holdBack(t, statement)
 		replied := s.send(c)
 		await(t, "the server does not send the statement: "+statement, s.proxy.requests.holds)
 		return replied
@@ -70,7 +71,7 @@ func afterTheCommit(t *testing.T, s scene, c call) <-chan reply {
 	proceed := s.pause(t, "DEFERRED")
 	replied := s.send(c)
 	awaitWaiter(t, s.DB)
-	s.proxy.answers.hold(t, "")
+	s.proxy.answers.holdBack(t, "")
 	proceed()
 	await(t, "nothing is committed", func() bool { return len(organizations(t, s.DB)) > 0 })
 	return replied
@@ -84,9 +85,9 @@ func TestServerKilled(t *testing.T) {
 		keyed, committed bool
 		moment           moment
 	}{
-		"with a key, before the result is stored": {true, false, before("INSERT INTO idempotency_keys")},
+		"with a key, before the result is stored": {true, false, beforeStatement("INSERT INTO idempotency_keys")},
 		"with a key, after the commit":            {true, true, afterTheCommit},
-		"without a key, before the statement":     {false, false, before("org_create_1")},
+		"without a key, before the statement":     {false, false, beforeStatement("org_create_2")},
 		"without a key, after the commit":         {false, true, afterTheCommit},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,7 +35,7 @@ func TestIdleConnectionsGoSilent(t *testing.T) {
 	s.check(t, ready(), silenced)
 }
 
-// As TestIdleConnectionsGoSilent, with sixteen callers that send one request after
+// Like TestIdleConnectionsGoSilent, but with sixteen callers that send one request after
 // another.
 func TestBusyConnectionsGoSilent(t *testing.T) {
 	t.Parallel()
@@ -154,8 +154,8 @@ func (s *silence) checkPatience(t *testing.T) {
 	}
 }
 
-// probe polls the readiness probe like a load balancer. longest returns the longest time
-// for which the server was not ready.
+// probe polls /readyz, as a load balancer does, until longest is called. longest returns
+// the longest time for which the server was not ready.
 func (s *silence) probe(t *testing.T) (longest func() time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var probing sync.WaitGroup

@@ -80,6 +80,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 
 	log := telemetry.StartLog(std.out.to, std.err, logLevel(c.LogLevel))
 	defer log.Close(lastLinesLimit)
+	telemetry.LogStandard(log.Logger)
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	group.Go(func() error {

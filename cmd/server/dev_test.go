@@ -173,6 +173,23 @@ func TestDevAcceptsItsUnfinishedDatabase(t *testing.T) {
 	stop()
 }
 
+// The error does not claim that no connection was made if one was.
+func TestDevReportsAnUnusableDatabase(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ url, want string }{
+		"down":      {"postgres://u:p@127.0.0.1:1/d", "cannot connect to the database in DATABASE_URL"},
+		"read-only": {withParam(t, dbtest.NewURL(t), "default_transaction_read_only", "on"), "cannot use the database in DATABASE_URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := c.want + "; to get a private one, unset DATABASE_URL: "
+			if err := claimDevDatabase(context.Background(), c.url); err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%v; want %s", err, want)
+			}
+		})
+	}
+}
+
 func TestReadKey(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

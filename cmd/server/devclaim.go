@@ -25,19 +25,21 @@ SELECT to_regclass('orgd_dev') IS NOT NULL,
 	devClaimComment = `COMMENT ON TABLE orgd_dev IS 'server dev uses this database and may fill it with sample data.'`
 )
 
-var errForeignDatabase = errors.New("DATABASE_URL names a database that is neither empty nor from an earlier `server dev`. To protect its data, no sample data was added: " +
-	"unset DATABASE_URL to get a private database, or name an empty one")
+var errForeignDatabase = errors.New("DATABASE_URL names a database that is neither empty nor from an earlier `server dev`. To protect its data, nothing was changed. " +
+	"Unset DATABASE_URL to get a private database, or name an empty one")
 
 // claimDevDatabase marks the configured database for `server dev` if it is empty, and
-// accepts one that is already marked. For any other it returns an error and changes
-// nothing.
+// accepts one that is already marked. For any other database it returns an error and
+// changes nothing.
 func claimDevDatabase(ctx context.Context, url string) error {
 	pool, err := db.Open(ctx, url, db.Options{MaxConns: 1})
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	failure := "cannot connect to"
 	err = pool.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		failure = "cannot use"
 		var marked, used bool
 		if err := q.QueryRow(ctx, devClaimState).Scan(&marked, &used); err != nil || marked {
 			return err
@@ -52,7 +54,7 @@ func claimDevDatabase(ctx context.Context, url string) error {
 		return err
 	})
 	if errors.Is(err, db.ErrUnavailable) {
-		return fmt.Errorf("the database in DATABASE_URL cannot be reached; unset DATABASE_URL to get a private one: %w", err)
+		return fmt.Errorf("%s the database in DATABASE_URL; to get a private one, unset DATABASE_URL: %w", failure, err)
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func keepErasing(ctx context.Context, logger *slog.Logger, interval time.Duratio
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			logger.Warn("an erasure failed; it will be retried", "error", err, "retryAfter", backoff.String())
+			logger.Warn("not all erasures succeeded; retrying", "error", err, "retryAfter", backoff.String())
 			wait, backoff = min(backoff, interval), min(2*backoff, eraseInterval)
 		default:
 			backoff = firstEraseBackoff

@@ -62,7 +62,7 @@ func TestServerContinuesAnErasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := start(t, func(c *serveConfig) { c.databaseURL, c.eraseEvery = d.URL, 10*time.Millisecond })
-	await(t, "no erasure fails", func() bool { return strings.Contains(second.log.String(), "an erasure failed; it will be retried") })
+	await(t, "no erasure fails", func() bool { return strings.Contains(second.log.String(), "not all erasures succeeded; retrying") })
 	await(t, "the metrics do not report the erasure", func() bool {
 		_, _, metrics := get(t, second.adminURL+"/metrics", "")
 		return strings.Contains(string(metrics), "orgd_erasures_pending 1")

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"orgd/internal/accounts"
 	"orgd/internal/cursor"
 	"orgd/internal/db"
 	"orgd/internal/events"
@@ -45,12 +44,8 @@ func (c *eventsExport) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
-		exists, err := accounts.NewRepository(pool).Exists(ctx, c.Account)
-		switch {
-		case err != nil:
+		if err := mustExist(ctx, pool, c.Account); err != nil {
 			return err
-		case !exists:
-			return fmt.Errorf("there is no account %s; see accounts list", c.Account)
 		}
 		repository := events.NewRepository(pool)
 		at, kept, err := repository.PlaceAt(ctx, c.Account, c.After)
@@ -58,7 +53,7 @@ func (c *eventsExport) Run(ctx context.Context, std streams) error {
 		case errors.Is(err, events.ErrCursorExpired):
 			return expiredError(kept)
 		case errors.Is(err, events.ErrCursorLost):
-			return fmt.Errorf("no event has the position %d: the feed ends at position %d. Is this another account, or was the database restored?", *c.After, kept.Last)
+			return fmt.Errorf("no event has the position %d; the feed ends at position %d: check --account. Or a failover or a restore has lost the event: then discard the output and export again", *c.After, kept.Last)
 		case err != nil:
 			return err
 		}
@@ -79,6 +74,9 @@ func (c *eventsExport) write(ctx context.Context, repository *events.Repository,
 			if _, kept, err := repository.PlaceAt(ctx, c.Account, nil); err == nil {
 				return expiredError(kept)
 			}
+		}
+		if errors.Is(err, events.ErrCursorLost) {
+			return errors.New("a failover or a restore has lost events that this export has written: discard the output and export again")
 		}
 		if err != nil {
 			fmt.Fprintf(std.err, "Exported up to position %[1]d. To continue, use --after %[1]d.\n", at.Position)

@@ -82,7 +82,7 @@ func TestExportOfEvents(t *testing.T) {
 	}
 }
 
-// An export that would leave something out fails, and names what to do.
+// An export that would leave events out fails, and its error says what to do.
 func TestExportsWithAGap(t *testing.T) {
 	t.Parallel()
 	d, account := eventful(t, 10)
@@ -93,7 +93,7 @@ func TestExportsWithAGap(t *testing.T) {
 	for _, c := range []struct{ flag, want string }{
 		{"--after=0", "the events up to position 4 were deleted because of their age. To export those that are kept, use --after 4"},
 		{"--after=3", "use --after 4"},
-		{"--after=11", "no event has the position 11: the feed ends at position 10"},
+		{"--after=11", "no event has the position 11; the feed ends at position 10"},
 		{"--account=" + uuid.NewV7().String(), "there is no account"},
 	} {
 		if code, out, errs := run(t, append(export, c.flag)...); code != exitFailed || out != "" || !strings.Contains(errs, c.want) {
@@ -107,7 +107,8 @@ func TestExportsWithAGap(t *testing.T) {
 	}
 }
 
-// An export that is told to stop has written whole lines, and another one continues it.
+// An export that is told to stop has written whole lines, and another export can continue
+// after them.
 func TestStoppedExport(t *testing.T) {
 	t.Parallel()
 	d, account := eventful(t, 20_000)

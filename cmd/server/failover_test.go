@@ -72,7 +72,7 @@ func TestOneOfTwoHostsIsSilent(t *testing.T) {
 	d := dbtest.New(t)
 	key := d.Key(t, d.Account(t))
 	silent := newProxy(t, d.URL)
-	silent.answers.hold(t, "")
+	silent.answers.holdBack(t, "")
 	r := start(t, func(c *serveConfig) { c.databaseURL = eitherOf(t, silent.url, d.URL) })
 	r.awaitLog(t, hearing, 1)
 	awaitStatus(t, r.url+"/readyz", http.StatusOK)

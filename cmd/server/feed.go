@@ -14,7 +14,7 @@ func keepPolling(ctx context.Context, logger *slog.Logger, interval time.Duratio
 	failing := false
 	hub.Poll(ctx, interval, func(err error) {
 		if err != nil && !failing {
-			logger.Warn("cannot look for new events; their readers wait longer", "error", err)
+			logger.Warn("polling for new events failed; clients that wait for events may get them late", "error", err)
 		}
 		failing = err != nil
 	})

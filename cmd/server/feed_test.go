@@ -96,6 +96,48 @@ func TestWaitHearsOfChanges(t *testing.T) {
 	}
 }
 
+// A metric shows that a reader waits for an event that cannot get its position.
+func TestFeedLag(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	key := d.Key(t, account)
+	r := start(t, func(c *serveConfig) {
+		remembering(d.URL)(c)
+		c.pollEvery = 10 * time.Millisecond
+	})
+	r.feed(t, key, "?cursor=now")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+"/v1/events?cursor=now", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Authorization": {"Bearer " + key}, "Accept": {"text/event-stream"}}
+	stream, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	lag := func(pattern string) func() bool {
+		return func() bool {
+			_, _, metrics := get(t, r.adminURL+"/metrics", "")
+			return regexp.MustCompile(`(?m)^orgd_feed_lag_seconds ` + pattern + `$`).Match(metrics)
+		}
+	}
+	tx, err := d.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "SELECT FROM feeds FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	d.Exec(t, "INSERT INTO events (account_id, type, request_id, occurred_at) VALUES ($1, 'account.resumed', 'r', now() - interval '1 hour')", account)
+	await(t, "the metric does not show the lag", lag(`36\d\d(\.\d+)?`))
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the lag does not end", lag("0"))
+}
+
 // HAProxy does not end a wait that is longer than its timeouts.
 func TestWaitBehindHAProxy(t *testing.T) {
 	t.Parallel()

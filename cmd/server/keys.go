@@ -42,7 +42,7 @@ type keysCreate struct {
 	databaseFlags `embed:""`
 	Account       uuid.UUID       `required:"" placeholder:"ID" help:"Account of the key."`
 	Description   string          `required:"" help:"Purpose of the key."`
-	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,members:write,users:erase,keys:manage,events:read,webhooks:manage,act-as-user" help:"Scopes of the key, separated by commas: ${enum}."`
+	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,orgs:import,members:write,users:erase,keys:manage,events:read,webhooks:manage,act-as-user" help:"Scopes of the key, separated by commas: ${enum}."`
 	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"Time until the key expires, such as 720h (default: never)."`
 	RateLimit     *int32          `placeholder:"N" help:"Sustained requests per second; 0 for no limit (default: the server's ORGD_RATE_LIMIT)."`
 	JSON          bool            `help:"Print the key as JSON."`
@@ -75,6 +75,9 @@ func (c *keysCreate) Run(ctx context.Context, std streams) error {
 			n.Expiry = apikeys.ExpiresIn(*c.ExpiresIn)
 		}
 		created, err := apikeys.NewRepository(pool).Create(ctx, showing(apikeys.ByOperator(c.Account), std, c.JSON), n)
+		if errors.Is(err, apikeys.ErrUnknownAccount) {
+			return unknownAccount(c.Account)
+		}
 		if err != nil {
 			return err
 		}
@@ -96,7 +99,7 @@ func printCreated(w io.Writer, created apikeys.Changed, asJSON bool) error {
 // describeCreated prints the ids of a new key, unless the JSON output already has them.
 func describeCreated(w io.Writer, created apikeys.Changed, asJSON bool) {
 	if !asJSON {
-		fmt.Fprintf(w, "Key %s of account %s. It will not be shown again.\n", created.APIKey.ID, created.APIKey.AccountID)
+		fmt.Fprintf(w, "Created key %s for account %s. The key itself will not be shown again.\n", created.APIKey.ID, created.APIKey.AccountID)
 	}
 }
 
@@ -174,10 +177,16 @@ func (f keyFlags) change(ctx context.Context, fn func(*apikeys.Repository, apike
 	return withPool(ctx, f.databaseFlags, func(pool *db.Pool) error {
 		repository := apikeys.NewRepository(pool)
 		key, err := repository.Find(ctx, f.ID)
+		if errors.Is(err, apikeys.ErrNotFound) {
+			return fmt.Errorf("there is no key %s: see `server keys list`", f.ID)
+		}
 		if err != nil {
 			return err
 		}
 		changed, err := fn(repository, apikeys.ByOperator(key.AccountID))
+		if errors.Is(err, apikeys.ErrEnded) {
+			return fmt.Errorf("key %s is revoked or expired: create a new one with `server keys create`", f.ID)
+		}
 		if err != nil {
 			return err
 		}

@@ -14,9 +14,9 @@ const (
 	usageLimit    = 5 * time.Second
 )
 
-// keepFlushing saves the last-use times of keys: once per interval, when the server is
-// told to stop, and again when the last request is answered. The supervisor may kill the
-// server before it has saved them the last time.
+// keepFlushing saves the last-use times of keys once per interval, when the server is told
+// to stop, and after the last request has been answered. The save at the stop signal is
+// there because the supervisor may kill the server before the final one.
 func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval time.Duration, usage *apikeys.Usage) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -31,7 +31,7 @@ func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval
 		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ended), usageLimit)
 		if err := usage.Flush(limited); err != nil {
-			logger.Warn("the last-use times of keys could not be saved", "error", err)
+			logger.Warn("the last-use times of keys could not be saved; the next save includes them", "error", err)
 		}
 		cancel()
 	}

@@ -120,7 +120,7 @@ func (r *running) opensFromMemory(t *testing.T, key string) bool {
 func TestSilentPartition(t *testing.T) {
 	t.Parallel()
 	d, p, r, key := hearingThroughProxy(t)
-	p.answers.hold(t, "")
+	p.answers.holdBack(t, "")
 	revoke(t, d, key)
 	r.awaitLog(t, "not listening for key changes", 1)
 	p.cut()

@@ -111,8 +111,8 @@ func replaced(t *testing.T) (names []string) {
 	return names
 }
 
-// The autoscaler computes utilization as a percentage of the resource requests. If a
-// container has no request, it does not scale the pod.
+// The autoscaler computes utilization as a percentage of the resource requests. It cannot
+// scale a Deployment with a container that has none.
 func TestDeployedAutoscaler(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)

@@ -15,7 +15,7 @@ type limitFlags struct {
 	MaxInFlight           int       `env:"ORGD_MAX_IN_FLIGHT" default:"1000" placeholder:"N" help:"Maximum number of requests in flight; requests beyond the limit get 503; 0 for no limit (default: ${default})."`
 	MaxInFlightPerAccount int       `env:"ORGD_MAX_IN_FLIGHT_PER_ACCOUNT" default:"0" placeholder:"N" help:"Maximum number of requests in flight per account; requests beyond the limit get 429; 0 for no fixed limit. An account also gets at most half of the part of ORGD_MAX_IN_FLIGHT that other accounts do not use (default: ${default})."`
 	MaxInFlightPerKey     int       `env:"ORGD_MAX_IN_FLIGHT_PER_KEY" default:"200" placeholder:"N" help:"Maximum number of requests in flight per key; requests beyond the limit get 429; 0 for no limit (default: ${default})."`
-	MaxWaiting            int       `env:"ORGD_MAX_WAITING" default:"2000" placeholder:"N" help:"Maximum number of requests that wait for events; requests beyond the limit get 503; 0 for no limit. An account gets at most half of the part that other accounts do not use, and 429 beyond that (default: ${default})."`
+	MaxWaiting            int       `env:"ORGD_MAX_WAITING" default:"2000" placeholder:"N" help:"Maximum number of open exports, event streams and requests that wait for events; requests beyond the limit get 503; 0 for no limit. An account gets at most half of the part that other accounts do not use, and 429 beyond that (default: ${default})."`
 	MaxKeysPerAccount     int       `env:"ORGD_MAX_KEYS_PER_ACCOUNT" default:"1000" placeholder:"N" help:"Maximum number of active keys per account; requests to create more get 409; 0 for no limit (default: ${default})."`
 	MemoryBudget          byteSize  `env:"ORGD_MEMORY_BUDGET" default:"32MiB" placeholder:"SIZE" help:"Maximum memory for request and response bodies; one account gets at most half of it. Requests beyond the limit get 503; 0 for no limit (default: ${default})."`
 	TrustedProxies        []network `env:"ORGD_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8 (default: none)."`
@@ -100,7 +100,7 @@ func (n *network) UnmarshalText(text []byte) error {
 	}
 	_, parsed, err := net.ParseCIDR(s)
 	if err != nil {
-		return fmt.Errorf("%q is not a range of addresses such as 10.0.0.0/8", s)
+		return fmt.Errorf("%q is neither an address nor a range of addresses such as 10.0.0.0/8", s)
 	}
 	n.IPNet = parsed
 	return nil

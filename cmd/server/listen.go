@@ -7,7 +7,7 @@ import (
 )
 
 // listeners are the sockets on which a server listens: one for the API, and one for the
-// admin address.
+// admin address. Both serve plain HTTP; a load balancer terminates TLS.
 type listeners struct {
 	public, admin net.Listener
 }

@@ -92,7 +92,7 @@ func socket(t *testing.T) (read, write *os.File) {
 	return read, write
 }
 
-const lostLines = "the log cannot be written"
+const lostLines = "cannot write the log"
 
 // If the reader of the log exits, the server keeps serving, and reports once on standard
 // error that the log cannot be written.

@@ -36,7 +36,8 @@ func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	}
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		if len(done) == 0 {
-			fmt.Fprintln(std.out, "up to date at version", migrations.Latest())
+			// The database may be newer than this program.
+			fmt.Fprintln(std.out, "no pending migrations; the newest of this program is version", migrations.Latest())
 		}
 		return c.bootstrapFlags.run(ctx, pool, std.out)
 	})

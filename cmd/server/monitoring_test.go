@@ -17,6 +17,12 @@ func scraped(t *testing.T) string {
 	d := dbtest.New(t)
 	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
 	get(t, r.url+"/v1/orgs", d.Key(t, d.Account(t)))
+	await(t, "the state of webhooks is not read", func() bool { return strings.Contains(r.metrics(t), "\norgd_webhooks{") })
+	return r.metrics(t)
+}
+
+func (r *running) metrics(t *testing.T) string {
+	t.Helper()
 	_, _, metrics := get(t, r.adminURL+"/metrics", "")
 	return string(metrics)
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // printing returns a database with one key, and the commands that print something.
-// results are the commands that are useless without their output, effects are the others.
+// results are the commands that are useless without their output, and effects are the
+// others.
 func printing(t *testing.T) (d *dbtest.DB, effects, results map[string][]string) {
 	t.Helper()
 	d = dbtest.New(t)

@@ -16,13 +16,18 @@ import (
 // server.
 const serverVariable = "TEST_ORGD_SERVE"
 
+// stdinVariable leaves standard input to the command.
+const stdinVariable = "TEST_ORGD_STDIN"
+
 // beServer runs the production server. The test that started it holds the other end of
 // its standard input, so the server exits when the test process ends.
 func beServer() {
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(exitFailed)
-	}()
+	if os.Getenv(stdinVariable) == "" {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(exitFailed)
+		}()
+	}
 	main()
 }
 

@@ -161,9 +161,9 @@ type valve struct {
 	held []byte
 }
 
-// hold holds back all bytes, beginning with the first write that contains the text, until
-// release is called or the test ends.
-func (v *valve) hold(t *testing.T, from string) {
+// holdBack holds back all bytes, beginning with the first write that contains the text,
+// until release is called or the test ends.
+func (v *valve) holdBack(t *testing.T, from string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.shut, v.from = make(chan struct{}), []byte(from)

@@ -9,8 +9,8 @@ import (
 )
 
 // If a commit's wait for the standby is canceled, a failover may lose the change. The
-// change is therefore not acknowledged, and neither is its repeat until the standby has
-// the change.
+// change is therefore not acknowledged, and neither is a repeat of the call, until the
+// standby has the change.
 func TestCanceledSynchronousWait(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t)

@@ -20,7 +20,7 @@ const (
 // validKeep rejects a time in which a reader of the feed could easily fall behind.
 func validKeep(keep age) error {
 	if keep != 0 && time.Duration(keep) < day {
-		return fmt.Errorf("ORGD_EVENTS_KEEP is %s; it must be 1d or more, or 0 to keep events for ever", keep)
+		return fmt.Errorf("ORGD_EVENTS_KEEP is %s; it must be 1d or more, or 0 to keep events forever", keep)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func TestServersDeleteOldEvents(t *testing.T) {
 	}
 }
 
-// Events are kept for ever if the server is told so.
+// Events are kept forever if the server is told so.
 func TestServerKeepsEvents(t *testing.T) {
 	t.Parallel()
 	d := aged(t)

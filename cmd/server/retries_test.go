@@ -47,7 +47,8 @@ func asTold(retryAfter string) time.Duration {
 
 func soonAgain(string) time.Duration { return 30 * time.Millisecond }
 
-// creators are clients that create organizations with equal requests, and the results.
+// creators are clients that create organizations with equal requests. got counts the
+// results.
 type creators struct {
 	working sync.WaitGroup
 	mu      sync.Mutex
@@ -167,12 +168,12 @@ func TestCreationDuringAnOutageGetsANewOrganization(t *testing.T) {
 func TestRetryOnAnotherReplicaDuringCreation(t *testing.T) {
 	t.Parallel()
 	s, server := newScene(t)
-	await(t, "the server does not listen", func() bool {
-		return count(t, s.DB, "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND locktype = 'advisory'") == 1
+	next := startProcess(t, s.URL) // before the first attempt, whose deadline does not wait for it
+	await(t, "the servers do not listen", func() bool {
+		return count(t, s.DB, "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND locktype = 'advisory'") == 2
 	})
 	radiology := creation("Radiology", false)
-	replied := before("DELETE FROM unanswered_creations")(t, s, radiology)
-	next := startProcess(t, s.URL)
+	replied := beforeStatement("DELETE FROM unanswered_creations")(t, s, radiology)
 	again, err := radiology.send(next.url, s.apiKey, 1)
 	if err != nil || again.status != http.StatusCreated || again.replayed {
 		t.Errorf("the retry: %+v, %v", again, err)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -57,8 +58,8 @@ func newRoles(t *testing.T) *roles {
 	return r
 }
 
-// as returns the URL for a role.
-func (r *roles) as(t *testing.T, role string) string {
+// urlAs returns the URL for a role.
+func (r *roles) urlAs(t *testing.T, role string) string {
 	t.Helper()
 	u, err := url.Parse(r.admin)
 	if err != nil {
@@ -82,7 +83,7 @@ func (r *roles) run(t *testing.T) {
 func (r *roles) install(t *testing.T) (owners *dbtest.DB) {
 	t.Helper()
 	r.run(t)
-	owner := r.as(t, r.owner)
+	owner := r.urlAs(t, r.owner)
 	if _, err := db.MigrateUp(context.Background(), owner, migrations.FS); err != nil {
 		t.Fatal(err)
 	}
@@ -121,11 +122,11 @@ func TestServingRoleServes(t *testing.T) {
 	account := d.Account(t)
 	key := d.Key(t, account)
 	// Some installations revoke the privileges of PUBLIC.
-	d.Exec(t, "REVOKE EXECUTE ON FUNCTION org_metadata_is_valid(jsonb), org_name_grams(text) FROM PUBLIC")
+	d.Exec(t, "REVOKE EXECUTE ON FUNCTION org_metadata_is_valid(jsonb), org_name_grams(text), org_name_key(text), org_name_cut(text), org_member_roles(uuid, text[]), org_roles_are_valid(text[]) FROM PUBLIC")
 	mustExec(t, r.admin, "SELECT pg_stat_reset()")
 
 	s := start(t, func(c *serveConfig) {
-		remembering(r.as(t, r.server))(c)
+		remembering(r.urlAs(t, r.server))(c)
 		c.flushEvery, c.sweepEvery = 10*time.Millisecond, time.Hour
 		c.webhooks = webhookConfig{targets: webhooks.Targets{PlainLoopback: true}, concurrency: 4}
 	})
@@ -136,19 +137,22 @@ func TestServingRoleServes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	succeed(t, "events", "export", "--database-url="+r.as(t, r.server), "--account="+account.String())
+	succeed(t, "events", "export", "--database-url="+r.urlAs(t, r.server), "--account="+account.String())
+	file := filepath.Join(t.TempDir(), "orgs.ndjson")
+	succeed(t, "export", "--database-url="+r.urlAs(t, r.server), "--account="+account.String(), file)
+	succeed(t, "import", "--database-url="+r.urlAs(t, r.server), "--account="+d.Account(t).String(), file)
 
 	// The role can also use a table that a later migration creates, which roles.sql does
 	// not name.
-	if _, err := db.MigrateUp(context.Background(), d.URL, later(t)); err != nil {
+	if _, err := db.MigrateUp(context.Background(), d.URL, withLaterMigration(t)); err != nil {
 		t.Fatal(err)
 	}
-	mustExec(t, r.as(t, r.server), "INSERT INTO later DEFAULT VALUES; UPDATE later SET n = 2 WHERE later_twice(n) = 2; DELETE FROM later; SELECT * FROM later")
+	mustExec(t, r.urlAs(t, r.server), "INSERT INTO later DEFAULT VALUES; UPDATE later SET n = 2 WHERE later_twice(n) = 2; DELETE FROM later; SELECT * FROM later")
 	d.Exec(t, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
 	d.Exec(t, "UPDATE unanswered_creations SET created_at = now() - interval '25 hours'")
 	d.Exec(t, "UPDATE events SET occurred_at = occurred_at - interval '25 hours' WHERE position <= 3")
 	s = start(t, func(c *serveConfig) {
-		c.databaseURL, c.sweepEvery = r.as(t, r.server), 10*time.Millisecond
+		c.databaseURL, c.sweepEvery = r.urlAs(t, r.server), 10*time.Millisecond
 		c.eventsKeep, c.removeEvery = day, 10*time.Millisecond
 	})
 	awaitStatus(t, s.url+"/readyz", http.StatusOK)
@@ -177,8 +181,8 @@ func TestServingRoleServes(t *testing.T) {
 	})
 }
 
-// later returns the migrations and a later one.
-func later(t *testing.T) fs.FS {
+// withLaterMigration returns the migrations and a later one.
+func withLaterMigration(t *testing.T) fs.FS {
 	t.Helper()
 	return dbtest.MigrationsWith(t, "99999_later.sql", `-- +goose Up
 CREATE TABLE later (id bigint GENERATED ALWAYS AS IDENTITY, n int DEFAULT 1);
@@ -353,7 +357,7 @@ func TestCommandsByTheServingRole(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	d := r.install(t)
-	database := "--database-url=" + r.as(t, r.server)
+	database := "--database-url=" + r.urlAs(t, r.server)
 	account := "--account=" + d.Account(t).String()
 	made := succeed(t, "keys", "create", database, account, "--description=Shell", "--scope=orgs:read", "--json")
 	id := regexp.MustCompile(`"apiKeyId": "([^"]+)"`).FindStringSubmatch(made)
@@ -401,7 +405,7 @@ func TestServingRoleHasNoOtherPrivileges(t *testing.T) {
 		"SET session_replication_role = replica",
 	} {
 		t.Run(sql, func(t *testing.T) {
-			err := execAs(r.as(t, r.server), sql)
+			err := execAs(r.urlAs(t, r.server), sql)
 			if err == nil {
 				t.Errorf("%s is allowed", sql)
 				return
@@ -434,7 +438,7 @@ func TestServingRoleHasTheTimeouts(t *testing.T) {
 	r := newRoles(t)
 	r.install(t)
 	s := start(t, func(c *serveConfig) {
-		c.databaseURL = r.as(t, r.server)
+		c.databaseURL = r.urlAs(t, r.server)
 		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // with a direct URL, the server takes DATABASE_URL for a pooler
 	})
 	awaitStatus(t, s.url+"/readyz", http.StatusOK)
@@ -442,7 +446,7 @@ func TestServingRoleHasTheTimeouts(t *testing.T) {
 	if strings.Contains(s.log.String(), `"setting":`) {
 		t.Errorf("the server misses a setting of the role: %s", s.log)
 	}
-	conn, err := pgx.Connect(context.Background(), r.as(t, r.server))
+	conn, err := pgx.Connect(context.Background(), r.urlAs(t, r.server))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,12 +470,12 @@ func TestMigrationsWithoutThePrivilegeToCreateExtensions(t *testing.T) {
 	r.run(t)
 	mustExec(t, r.admin, fmt.Sprintf("DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I OWNER TO %%I', current_database(), current_user); END $$; GRANT CONNECT ON DATABASE %q TO %s",
 		strings.TrimPrefix(mustParse(t, r.admin).Path, "/"), r.owner))
-	code, _, errs := run(t, "migrate", "up", "--database-url="+r.as(t, r.owner))
+	code, _, errs := run(t, "migrate", "up", "--database-url="+r.urlAs(t, r.owner))
 	if code != exitFailed || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, `permission denied to create extension "pg_trgm"`) {
 		t.Errorf("without the extensions: exit %d, %s", code, errs)
 	}
 	mustExec(t, r.admin, "CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gin")
-	succeed(t, "migrate", "up", "--database-url="+r.as(t, r.owner))
+	succeed(t, "migrate", "up", "--database-url="+r.urlAs(t, r.owner))
 }
 
 func mustParse(t *testing.T, text string) *url.URL {
@@ -489,7 +493,7 @@ func TestRolesIfTheServingRoleOwnsTheTables(t *testing.T) {
 	t.Parallel()
 	r := newRoles(t)
 	mustExec(t, r.admin, fmt.Sprintf("CREATE ROLE %[1]s LOGIN PASSWORD 'secret'; CREATE ROLE %[1]s_owner LOGIN; GRANT CREATE ON SCHEMA public TO %[1]s; CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gin", r.server))
-	if _, err := db.MigrateUp(context.Background(), r.as(t, r.server), migrations.FS); err != nil {
+	if _, err := db.MigrateUp(context.Background(), r.urlAs(t, r.server), migrations.FS); err != nil {
 		t.Fatal(err)
 	}
 	err := execAs(r.admin, r.sql)
@@ -498,9 +502,23 @@ func TestRolesIfTheServingRoleOwnsTheTables(t *testing.T) {
 	}
 	mustExec(t, r.admin, fmt.Sprintf("REASSIGN OWNED BY %s TO %s", r.server, r.owner))
 	r.run(t)
-	if err := execAs(r.as(t, r.server), "DROP TABLE orgs"); err == nil {
+	if err := execAs(r.urlAs(t, r.server), "DROP TABLE orgs"); err == nil {
 		t.Error("the serving role can still drop a table")
 	}
+}
+
+// If the serving role is a superuser, as in a container's first database, roles.sql fails
+// and changes nothing.
+func TestRolesIfTheServingRoleIsASuperuser(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	mustExec(t, r.admin, fmt.Sprintf("CREATE ROLE %s LOGIN SUPERUSER PASSWORD 'secret'", r.server))
+	err := execAs(r.admin, r.sql)
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || !strings.Contains(pgErr.Hint, "ALTER ROLE "+r.server+" NOSUPERUSER") {
+		t.Fatalf("roles.sql does not say how to make the role an ordinary one: %v", err)
+	}
+	mustExec(t, r.admin, fmt.Sprintf("ALTER ROLE %s NOSUPERUSER", r.server))
+	r.run(t)
 }
 
 // An administrator without superuser rights, as on a managed PostgreSQL, can run roles.sql.
@@ -516,11 +534,11 @@ func TestRolesByAnAdministrator(t *testing.T) {
 	})
 	mustExec(t, r.admin, fmt.Sprintf("DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I OWNER TO %s', current_database()); END $$", admin))
 	super := r.admin
-	r.admin = r.as(t, admin)
+	r.admin = r.urlAs(t, admin)
 	d := r.install(t)
 	r.admin = super
 	key := d.Key(t, d.Account(t))
-	s := start(t, func(c *serveConfig) { c.databaseURL = r.as(t, r.server) })
+	s := start(t, func(c *serveConfig) { c.databaseURL = r.urlAs(t, r.server) })
 	if !s.opens(t, key) {
 		t.Error("the key does not work")
 	}

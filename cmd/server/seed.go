@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"orgd/internal/db"
@@ -42,10 +43,13 @@ func (c *seedCommand) Run(ctx context.Context, std streams) error {
 			Account: c.Account, Orgs: c.Orgs, Members: c.Members, Seed: c.Seed, Progress: bar.Set,
 		})
 		bar.Done()
+		if errors.Is(err, seed.ErrUnknownAccount) {
+			return unknownAccount(c.Account)
+		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(std.out, "account %s has %d sample organizations (seed %d)\n", c.Account, c.Orgs, c.Seed)
+		fmt.Fprintf(std.out, "account %s has all %d organizations of the sample with seed %d\n", c.Account, c.Orgs, c.Seed)
 		return nil
 	})
 }

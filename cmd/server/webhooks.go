@@ -15,11 +15,12 @@ import (
 
 type webhookFlags struct {
 	WebhooksAllow         []network `env:"ORGD_WEBHOOKS_ALLOW" placeholder:"CIDR,…" help:"Private or other special addresses to which webhooks may go, such as 10.1.2.0/24 (default: none)."`
-	WebhooksConcurrency   int       `env:"ORGD_WEBHOOKS_CONCURRENCY" default:"256" placeholder:"N" help:"Number of webhooks to which this server delivers at once; 0 leaves all deliveries to other servers (default: ${default})."`
+	WebhooksConcurrency   int       `env:"ORGD_WEBHOOKS_CONCURRENCY" default:"256" placeholder:"N" help:"Maximum number of webhooks to which this server delivers at once; 0 leaves all deliveries to other servers (default: ${default})."`
 	MaxWebhooksPerAccount int       `env:"ORGD_MAX_WEBHOOKS_PER_ACCOUNT" default:"20" placeholder:"N" help:"Maximum number of webhooks per account; further creations get 409; 0 for no limit (default: ${default})."`
 }
 
-// Validate rejects the values that Kong accepts and the server does not.
+// Validate rejects values that the command-line parser accepts but the server does not
+// support.
 func (f webhookFlags) Validate() error {
 	if f.WebhooksConcurrency < 0 || f.WebhooksConcurrency > 10_000 {
 		return fmt.Errorf("ORGD_WEBHOOKS_CONCURRENCY is %d; it must be from 0 to 10000", f.WebhooksConcurrency)
@@ -47,27 +48,29 @@ func (f webhookFlags) webhooks() webhookConfig {
 	return cfg
 }
 
-// newWebhooks returns the repository of webhooks, and the worker, which is nil if this
-// server does not deliver.
-func newWebhooks(cfg serveConfig, pool *db.Pool, feed *events.Repository, hub *events.Hub, metrics *telemetry.Metrics) (*webhooks.Repository, *webhooks.Worker) {
+// newWebhooks returns the repository of webhooks, the monitor of their state, and the
+// worker, which is nil if this server does not deliver.
+func newWebhooks(cfg serveConfig, pool *db.Pool, feed *events.Repository, hub *events.Hub, metrics *telemetry.Metrics) (*webhooks.Repository, *webhooks.Monitor, *webhooks.Worker) {
 	version, _ := build()
 	sender := webhooks.NewSender(webhooks.SenderConfig{Targets: cfg.webhooks.targets, UserAgent: "orgd/" + version})
 	store := webhooks.NewRepository(pool, feed, sender).WithLimit(cfg.webhooks.perAccount)
 	store.OnChange(hub.Changed)
+	monitor := webhooks.NewMonitor(store, cfg.logger, webhooks.StatsEvery)
 	if cfg.webhooks.concurrency == 0 {
-		metrics.WatchWebhooks(func() telemetry.Webhooks { return telemetry.Webhooks{} })
-		return store, nil
+		metrics.WatchWebhooks(statesOf(monitor), func() int { return 0 })
+		return store, monitor, nil
 	}
 	worker := webhooks.NewWorker(store, hub, webhooks.WorkerConfig{Logger: cfg.logger, Observer: metrics, Concurrency: cfg.webhooks.concurrency})
 	hub.Follow(worker.Wake)
-	metrics.WatchWebhooks(func() telemetry.Webhooks {
-		s := worker.Stats()
-		return telemetry.Webhooks{
-			Enabled: s.Enabled, Failing: s.Failing, Disabled: s.Disabled, GivenUp: s.GivenUp,
-			Behind: s.Behind, FailingBehind: s.FailingBehind, Running: worker.Running(),
-		}
-	})
-	return store, worker
+	metrics.WatchWebhooks(statesOf(monitor), worker.Running)
+	return store, monitor, worker
+}
+
+func statesOf(monitor *webhooks.Monitor) func() (telemetry.Webhooks, bool) {
+	return func() (telemetry.Webhooks, bool) {
+		s, ok := monitor.Stats()
+		return telemetry.Webhooks(s), ok
+	}
 }
 
 // countMissing counts the webhooks that miss the events that retention has deleted.
@@ -75,7 +78,7 @@ func countMissing(store *webhooks.Repository, metrics *telemetry.Metrics, logger
 	return func(ctx context.Context, accountID uuid.UUID, after, upTo int64) {
 		n, err := store.Missing(ctx, accountID, after, upTo)
 		if err != nil && ctx.Err() == nil {
-			logger.Warn("deleted old events, but could not count the webhooks that miss them", "accountId", accountID.String(), "error", err)
+			logger.Warn("deleted old events, but could not count the webhooks that had not received them", "accountId", accountID.String(), "error", err)
 		}
 		metrics.CountMissing(n)
 	}

@@ -9,6 +9,12 @@ import (
 	"orgd/internal/uuid"
 )
 
+const accountLock = `
+SELECT
+FROM accounts
+WHERE id = $1
+FOR NO KEY UPDATE`
+
 // Call says who changes an account's keys, and how a retry of the request is recognized.
 // The caller's key must still be valid. An operator has no key, and may make every
 // change.

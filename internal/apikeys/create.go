@@ -8,12 +8,22 @@ import (
 	"orgd/internal/uuid"
 )
 
+// apiKeyCreate returns no row if the expiry is in the past.
+const apiKeyCreate = `
+INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime, created_by_api_key_id)
+SELECT $1, $2, $3, $4, $5, $6, $7, given.expires_at, given.expires_at - now(), $10
+FROM (SELECT coalesce($8::timestamptz, now() + make_interval(secs => $9::float8)) AS expires_at) AS given
+WHERE given.expires_at IS NULL OR given.expires_at > now()
+RETURNING` + apiKeyColumns
+
 // NewAPIKey describes a key to create.
 type NewAPIKey struct {
 	Description string  // as ValidDescription returns it
 	Scopes      []Scope // at least one, each once
 	Expiry      Expiry
-	RateLimit   *int32 // 0 to MaxRateLimit requests per second, 0 for no limit; nil for the server's default
+	// RateLimit is 0 to MaxRateLimit requests per second, 0 for no limit. nil means the
+	// caller's rate, or the server's default if an operator calls.
+	RateLimit *int32
 }
 
 // Create creates a key. Changed.Key is not stored. A caller that uses a key cannot grant

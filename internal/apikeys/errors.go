@@ -7,8 +7,8 @@ import (
 )
 
 var (
-	// ErrInvalidKey means that the key is unknown, malformed, expired or revoked. Clients
-	// are not told which.
+	// ErrInvalidKey means that the key is unknown, malformed, expired or revoked, or that
+	// its account is suspended. Clients are not told which.
 	ErrInvalidKey = errors.New("apikeys: invalid key")
 	// ErrNotFound means that no key of the account has this id.
 	ErrNotFound = errors.New("apikeys: no such key")

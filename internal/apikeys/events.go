@@ -8,6 +8,12 @@ import (
 	"orgd/internal/db"
 )
 
+// apiKeyEvent runs in the account's turn, so the ids of a key's events have the order of
+// its changes. $9 is NULL for the time of the statement.
+const apiKeyEvent = `
+INSERT INTO events (account_id, type, api_key_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, statement_timestamp()))`
+
 // The types of events about keys.
 const (
 	eventCreated = "api_key.created"

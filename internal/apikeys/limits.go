@@ -10,6 +10,16 @@ import (
 	"orgd/internal/db"
 )
 
+const apiKeyCountActive = `
+SELECT count(*)
+FROM api_keys
+WHERE account_id = $1 AND ` + isActive
+
+const apiKeyGrants = `
+SELECT scopes, rate_limit, expires_at, now()
+FROM api_keys
+WHERE account_id = $1 AND id = $2 AND ` + isActive
+
 // Limits restrict what callers with a key can do to the keys of their account. They do
 // not apply to an operator.
 type Limits struct {

@@ -11,6 +11,17 @@ import (
 	"orgd/internal/db"
 )
 
+// Keys expire by the database's clock, which all replicas share. The last column is the
+// key's remaining life in seconds, at most $2. place is the position in $1, counted from
+// 1.
+const apiKeyLookUp = `
+SELECT place, account_id, api_keys.id, digest, scopes, rate_limit, last_used_at, least(extract(epoch FROM expires_at - now()), $2)::float8
+FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (digest, place)
+JOIN api_keys USING (digest)
+JOIN accounts ON accounts.id = account_id
+WHERE revoked_at IS NULL AND suspended_at IS NULL
+  AND (expires_at IS NULL OR expires_at > now())`
+
 const (
 	// lookUpBatch is the maximum number of keys that one statement looks up.
 	lookUpBatch = 500

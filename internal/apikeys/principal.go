@@ -14,6 +14,7 @@ const (
 	OrgsRead       Scope = "orgs:read"
 	OrgsWrite      Scope = "orgs:write"
 	OrgsDelete     Scope = "orgs:delete"
+	OrgsImport     Scope = "orgs:import"
 	MembersWrite   Scope = "members:write"
 	UsersErase     Scope = "users:erase"
 	KeysManage     Scope = "keys:manage"
@@ -23,7 +24,7 @@ const (
 )
 
 // Scopes lists every scope.
-var Scopes = []Scope{OrgsRead, OrgsWrite, OrgsDelete, MembersWrite, UsersErase, KeysManage, EventsRead, WebhooksManage, ActAsUser}
+var Scopes = []Scope{OrgsRead, OrgsWrite, OrgsDelete, OrgsImport, MembersWrite, UsersErase, KeysManage, EventsRead, WebhooksManage, ActAsUser}
 
 // Principal is the identity of a request. It can access only what belongs to AccountID.
 type Principal struct {

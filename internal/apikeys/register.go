@@ -9,6 +9,11 @@ import (
 	"orgd/internal/uuid"
 )
 
+const apiKeyFindDigest = `
+SELECT` + apiKeyColumns + `
+FROM api_keys
+WHERE digest = $1`
+
 // Registered is the result of Register.
 type Registered struct {
 	APIKey APIKey

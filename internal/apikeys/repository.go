@@ -8,10 +8,32 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"orgd/internal/cursor"
 	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
+
+const apiKeyColumns = `
+  id, account_id, description, hint, scopes, rate_limit, created_at, expires_at, revoked_at, last_used_at, created_by_api_key_id`
+
+// isActive has the form that the index api_keys_live supports. It uses the statement's
+// time instead of the transaction's, because a change may first wait for other changes of
+// the account.
+const isActive = `(revoked_at IS NULL AND coalesce(expires_at, 'infinity') > statement_timestamp())`
+
+const apiKeyGet = `
+SELECT` + apiKeyColumns + `
+FROM api_keys
+WHERE account_id = $1 AND id = $2`
+
+const apiKeyFind = `
+SELECT` + apiKeyColumns + `
+FROM api_keys
+WHERE id = $1`
+
+const apiKeyState = `
+SELECT ` + isActive + `, rotated_at IS NOT NULL
+FROM api_keys
+WHERE account_id = $1 AND id = $2`
 
 // Repository stores keys in PostgreSQL.
 type Repository struct {
@@ -29,66 +51,9 @@ func NewRepository(pool *db.Pool) *Repository {
 // it before the repository is used.
 func (r *Repository) OnChange(changed func(accountID uuid.UUID)) { r.changed = changed }
 
-// ListParams select a page of an account's keys.
-type ListParams struct {
-	Limit  int    // 1 to cursor.MaxLimit
-	Cursor string // Page.Cursor of the previous page; empty for the first page
-}
-
-// Page is one page of an account's keys, newest first.
-type Page struct {
-	APIKeys []APIKey
-	Cursor  string // for the next page; empty on the last page
-}
-
-// List returns a page of the account's keys, including those that have ended. An account
-// that does not exist has none. Errors: ErrInvalidCursor, ErrUnavailable.
-func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
-	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return Page{}, fmt.Errorf("apikeys: limit %d is not between 1 and %d", p.Limit, cursor.MaxLimit)
-	}
-	scope := append([]byte("api_keys\x00"), accountID[:]...)
-	sql, args := apiKeyList, []any{accountID, p.Limit + 1}
-	if p.Cursor != "" {
-		after, err := cursor.Decode(p.Cursor, scope)
-		if err != nil {
-			return Page{}, ErrInvalidCursor
-		}
-		sql, args = apiKeyListNext, append(args, after.CreatedAt, after.ID)
-	}
-	keys, err := list(ctx, r.db.For(accountID), sql, args...)
-	if err != nil || len(keys) <= p.Limit {
-		return Page{APIKeys: keys}, err
-	}
-	keys = keys[:p.Limit]
-	last := keys[p.Limit-1]
-	return Page{APIKeys: keys, Cursor: cursor.Encode(cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}, scope)}, nil
-}
-
-// ListAll returns all keys, or all keys of one account, newest first, for an operator.
-func (r *Repository) ListAll(ctx context.Context, accountID *uuid.UUID) ([]APIKey, error) {
-	return list(ctx, r.db, apiKeyListAll, accountID)
-}
-
 // reader is an account's share of the pool, or the pool itself.
 type reader interface {
 	Read(ctx context.Context, fn func(context.Context, db.Querier) error) error
-}
-
-func list(ctx context.Context, from reader, sql string, args ...any) ([]APIKey, error) {
-	var keys []APIKey
-	err := from.Read(ctx, func(ctx context.Context, q db.Querier) error {
-		rows, err := q.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		keys, err = pgx.CollectRows(rows, scanAPIKey)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list keys: %w", err)
-	}
-	return keys, nil
 }
 
 // Get returns a key of the account. Errors: ErrNotFound, ErrUnavailable.

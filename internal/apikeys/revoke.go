@@ -7,6 +7,19 @@ import (
 	"orgd/internal/uuid"
 )
 
+// apiKeyIsLastManager is true if $2 is the account's only active key with the scope
+// keys:manage.
+const apiKeyIsLastManager = `
+SELECT coalesce(bool_or(id = $2), false) AND count(*) = 1
+FROM api_keys
+WHERE account_id = $1 AND 'keys:manage' = ANY(scopes) AND ` + isActive
+
+const apiKeyRevoke = `
+UPDATE api_keys
+SET revoked_at = coalesce(revoked_at, clock_timestamp())
+WHERE account_id = $1 AND id = $2
+RETURNING` + apiKeyColumns
+
 // Revoke revokes a key immediately. It does not change a key that is already revoked.
 // Errors: ErrNotFound, ErrLastManager, ErrInvalidKey, ErrUnavailable, and those of
 // idempotency.Once.

@@ -8,6 +8,29 @@ import (
 	"orgd/internal/uuid"
 )
 
+// The new key expires after its lifetime or at $7, whichever is earlier. NULL means
+// never.
+const apiKeyRotate = `
+INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, rate_limit, expires_at, lifetime, created_by_api_key_id)
+SELECT account_id, $3, description, $4, $5, scopes, $6, least(now() + lifetime, $7), lifetime, $8
+FROM api_keys
+WHERE account_id = $1 AND id = $2
+RETURNING` + apiKeyColumns
+
+// apiKeyNextEnd returns the expiry of the key that a rotation would create now; NULL
+// means never.
+const apiKeyNextEnd = `
+SELECT now() + lifetime
+FROM api_keys
+WHERE account_id = $1 AND id = $2`
+
+const apiKeyEnd = `
+UPDATE api_keys
+SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $3)),
+    rotated_at = coalesce(rotated_at, clock_timestamp())
+WHERE account_id = $1 AND id = $2
+RETURNING` + apiKeyColumns
+
 // Rotate replaces a key. The new key has the description, the scopes and the lifetime of
 // the old key, and the lower of the old key's rate and the caller's rate. The old key
 // expires after the overlap (0 to MaxOverlap) or at its own expiry, whichever is earlier.

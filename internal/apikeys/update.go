@@ -9,6 +9,19 @@ import (
 	"orgd/internal/uuid"
 )
 
+// $4 is whether the expiry changes: to $5, to $6 seconds from now, or to never. $7 is
+// whether the rate limit changes to $8. apiKeyUpdate returns no row if the expiry is in
+// the past.
+const apiKeyUpdate = `
+UPDATE api_keys
+SET description = coalesce($3, description),
+    expires_at = CASE WHEN $4 THEN given.expires_at ELSE api_keys.expires_at END,
+    lifetime = CASE WHEN $4 THEN given.expires_at - now() ELSE lifetime END,
+    rate_limit = CASE WHEN $7 THEN $8 ELSE rate_limit END
+FROM (SELECT coalesce($5::timestamptz, now() + make_interval(secs => $6::float8)) AS expires_at) AS given
+WHERE account_id = $1 AND id = $2 AND (given.expires_at IS NULL OR given.expires_at > now())
+RETURNING id, account_id, description, hint, scopes, rate_limit, created_at, api_keys.expires_at, revoked_at, last_used_at, created_by_api_key_id`
+
 // Changes are the fields of a key to change. Nil and the zero Optional leave a field
 // unchanged.
 type Changes struct {

@@ -13,6 +13,22 @@ import (
 	"orgd/internal/uuid"
 )
 
+// The rows are locked in the order of their ids, so two statements that write the same
+// keys do not deadlock.
+const apiKeyUsed = `
+WITH used AS MATERIALIZED (
+  SELECT api_keys.id, given.at
+  FROM unnest($1::uuid[], $2::timestamptz[]) AS given (id, at)
+  JOIN api_keys USING (id)
+  WHERE last_used_at IS NULL OR last_used_at < given.at
+  ORDER BY api_keys.id
+  FOR NO KEY UPDATE OF api_keys
+)
+UPDATE api_keys
+SET last_used_at = greatest(last_used_at, used.at)
+FROM used
+WHERE api_keys.id = used.id`
+
 // usageBatch is the maximum number of keys that one statement writes.
 const usageBatch = 1000
 

@@ -53,8 +53,8 @@ type verdict struct {
 	valid     bool
 	epoch     uint64
 	until     time.Time
-	// usedHour is the last hour of use that is stored in the database or collected in
-	// usage.
+	// usedHour is the latest hour, counted from 1970, in which the key is known to have been
+	// used. It is already in the database or passed to Verifier.usage.
 	usedHour atomic.Int64
 }
 

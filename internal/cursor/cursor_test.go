@@ -25,7 +25,7 @@ func TestRoundTripKeepsMicroseconds(t *testing.T) {
 		}
 		scope := rapid.SliceOf(rapid.Byte()).Draw(t, "scope")
 		token := cursor.Encode(want, scope)
-		if len(token) >= 200 || strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		if !isShortBase64URL(token) {
 			t.Fatalf("token %q is not short base64url", token)
 		}
 		got, err := cursor.Decode(token, scope)
@@ -33,6 +33,11 @@ func TestRoundTripKeepsMicroseconds(t *testing.T) {
 			t.Fatalf("Decode(Encode(%v)) = %v, %v", want, got, err)
 		}
 	})
+}
+
+// isShortBase64URL reports whether the token is within the limits of the contract.
+func isShortBase64URL(token string) bool {
+	return len(token) < 200 && strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 func TestEveryFlippedBitIsRejected(t *testing.T) {
@@ -145,4 +150,97 @@ func rejected(t *testing.T, token string, scope []byte) {
 	if p, err := cursor.Decode(token, scope); !errors.Is(err, cursor.ErrInvalid) {
 		t.Errorf("Decode(%.80q) = %v, %v; want ErrInvalid", token, p, err)
 	}
+}
+
+func TestNameRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.StringN(0, 30, cursor.MaxName).Filter(func(s string) bool { return !strings.ContainsRune(s, 0) }).Draw(t, "name")
+		want := cursor.NamePosition{Name: name, ID: [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))}
+		scope := rapid.SliceOf(rapid.Byte()).Draw(t, "scope")
+		token := cursor.EncodeName(want, scope)
+		if !isShortBase64URL(token) {
+			t.Fatalf("token %q is not short base64url", token)
+		}
+		got, err := cursor.DecodeName(token, scope)
+		if err != nil || got != want {
+			t.Fatalf("DecodeName(EncodeName(%v)) = %v, %v", want, got, err)
+		}
+	})
+}
+
+func TestNameTokensAreChecked(t *testing.T) {
+	t.Parallel()
+	scope := []byte("scope")
+	token := cursor.EncodeName(cursor.NamePosition{Name: "Åkesson", ID: [16]byte{1}}, scope)
+	for name, s := range map[string]string{
+		"empty":                       "",
+		"one character":               "a",
+		"without the first character": token[1:],
+		"without the last character":  token[:len(token)-1],
+		"longer":                      token + "A",
+		"line break inside":           token[:20] + "\n" + token[20:],
+		"a million characters":        strings.Repeat("A", 1<<20),
+		"too long a name":             cursor.EncodeName(cursor.NamePosition{Name: strings.Repeat("a", cursor.MaxName+1)}, scope),
+		"not UTF-8":                   cursor.EncodeName(cursor.NamePosition{Name: "\xff"}, scope),
+		"U+0000":                      cursor.EncodeName(cursor.NamePosition{Name: "a\x00"}, scope),
+		"a position in time":          cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1)}, scope),
+		"another scope":               cursor.EncodeName(cursor.NamePosition{Name: "a"}, []byte("other")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if p, err := cursor.DecodeName(s, scope); !errors.Is(err, cursor.ErrInvalid) {
+				t.Errorf("DecodeName(%.50q) = %v, %v", s, p, err)
+			}
+		})
+	}
+	t.Run("flipped bits", func(t *testing.T) {
+		t.Parallel()
+		for i := range len(token) * 8 {
+			altered := []byte(token)
+			altered[i/8] ^= 1 << (i % 8)
+			if p, err := cursor.DecodeName(string(altered), scope); !errors.Is(err, cursor.ErrInvalid) {
+				t.Fatalf("DecodeName(%q) = %v, %v", altered, p, err)
+			}
+		}
+	})
+	t.Run("a position by name", func(t *testing.T) {
+		t.Parallel()
+		rejected(t, token, scope)
+	})
+}
+
+// Tokens of version 2 must remain readable too.
+func TestFixtureOfVersion2(t *testing.T) {
+	t.Parallel()
+	fixture, err := os.ReadFile("testdata/v2.token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := cursor.NamePosition{Name: "akesson & søn", ID: [16]byte{0x01, 0x9b, 0x7c, 3, 4, 5, 0x76, 7, 0x88, 9, 10, 11, 12, 13, 14, 15}}
+	got, err := cursor.DecodeName(strings.TrimSpace(string(fixture)), []byte("fixture"))
+	if err != nil || got != want {
+		t.Fatalf("v2 fixture decodes to %v, %v; want %v", got, err, want)
+	}
+	if token := cursor.EncodeName(want, []byte("fixture")); token != strings.TrimSpace(string(fixture)) {
+		t.Fatalf("EncodeName = %s: a new format needs a new version byte and a new fixture", token)
+	}
+}
+
+func FuzzDecodeName(f *testing.F) {
+	scope := []byte("scope")
+	f.Add(cursor.EncodeName(cursor.NamePosition{Name: "a"}, scope))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, token string) {
+		p, err := cursor.DecodeName(token, scope)
+		if err != nil {
+			if !errors.Is(err, cursor.ErrInvalid) {
+				t.Fatalf("DecodeName(%q): %v is not ErrInvalid", token, err)
+			}
+			return
+		}
+		if again := cursor.EncodeName(p, scope); again != token {
+			t.Fatalf("%q decodes to %v, which encodes to %q", token, p, again)
+		}
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 
-	"orgd/internal/cursor"
 	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
@@ -28,15 +27,16 @@ type ListPage struct {
 	Bytes  int    // an upper bound of the size of the events in JSON
 }
 
-// ListOfOrg returns a page of the events about an organization, also of a deleted one as
-// long as any of its events are kept. Their positions are 0 if nobody has read the feed
-// since they were written. Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
+// ListOfOrg returns a page of the events about an organization. A deleted organization
+// has a list for as long as any of its events are kept. The position of an event is 0 if
+// nobody has read the feed since it was written. Errors: ErrNotFound, ErrInvalidCursor,
+// ErrUnavailable.
 func (r *Repository) ListOfOrg(ctx context.Context, accountID, orgID uuid.UUID, p ListParams) (ListPage, error) {
 	return r.list(ctx, subject{accountID, orgID, "org_events\x00", orgEventList, orgExists}, p)
 }
 
-// ListOfAPIKey is ListOfOrg for the events about an API key. The events that the key has
-// caused are not among them.
+// ListOfAPIKey is ListOfOrg for the events about an API key. Events that the key caused
+// are not included.
 func (r *Repository) ListOfAPIKey(ctx context.Context, accountID, keyID uuid.UUID, p ListParams) (ListPage, error) {
 	return r.list(ctx, subject{accountID, keyID, "api_key_events\x00", apiKeyEventList, apiKeyExists}, p)
 }
@@ -52,24 +52,27 @@ func (s subject) scope() []byte {
 	return append(append([]byte(s.name), s.accountID[:]...), s.id[:]...)
 }
 
-// The conditions on the id of the organization or the key are those of one id, but with
-// them, only the index that begins with it has the order of the list. With an equality,
-// the primary key would have it too: the planner could walk all events of the account.
+// The conditions select one organization or key, but do not compare its id with =. They
+// make the index that begins with this id the only one in the order of the list. With =,
+// the primary key would have that order too, and the planner could walk all events of the
+// account.
+var (
+	orgEventList = bounded(`
+        SELECT `+pageColumns+`
+        FROM events
+        WHERE account_id = $1 AND org_id >= $2 AND (org_id, id) < ($2, $3)
+        ORDER BY org_id DESC, id DESC
+        LIMIT $4`, "org_id DESC, id DESC", "$5")
+
+	apiKeyEventList = bounded(`
+        SELECT `+pageColumns+`
+        FROM events
+        WHERE account_id = $1 AND api_key_id >= $2 AND (api_key_id, id) < ($2, $3)
+        ORDER BY api_key_id DESC, id DESC
+        LIMIT $4`, "api_key_id DESC, id DESC", "$5")
+)
+
 const (
-	orgEventList = `
-SELECT ` + eventColumns + `
-FROM events
-WHERE account_id = $1 AND org_id >= $2 AND (org_id, id) < ($2, $3)
-ORDER BY org_id DESC, id DESC
-LIMIT $4`
-
-	apiKeyEventList = `
-SELECT ` + eventColumns + `
-FROM events
-WHERE account_id = $1 AND api_key_id >= $2 AND (api_key_id, id) < ($2, $3)
-ORDER BY api_key_id DESC, id DESC
-LIMIT $4`
-
 	orgExists = `
 SELECT EXISTS (SELECT FROM orgs WHERE account_id = $1 AND org_id = $2)`
 
@@ -77,12 +80,12 @@ SELECT EXISTS (SELECT FROM orgs WHERE account_id = $1 AND org_id = $2)`
 SELECT EXISTS (SELECT FROM api_keys WHERE account_id = $1 AND id = $2)`
 )
 
-// list returns the page after the cursor. Events of one organization or key get ascending
-// rows in the order of their commits, because its changes take turns. So a new event is
-// before the first page, and never between two pages.
+// list returns the page after the cursor. The row ids of the events of one organization
+// or key ascend in the order of the commits, because its changes take turns. A new event
+// therefore comes before the first page, and never between two pages.
 func (r *Repository) list(ctx context.Context, s subject, p ListParams) (page ListPage, err error) {
-	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return ListPage{}, fmt.Errorf("events: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+	if err := checkLimit(p.Limit); err != nil {
+		return ListPage{}, err
 	}
 	before := int64(math.MaxInt64)
 	if p.Cursor != "" {
@@ -110,26 +113,16 @@ func (r *Repository) list(ctx context.Context, s subject, p ListParams) (page Li
 }
 
 func (s subject) read(ctx context.Context, q db.Querier, before int64, limit, maxBytes int) (page ListPage, more bool, err error) {
-	rows, err := q.Query(ctx, s.list, s.accountID, s.id, before, limit+1)
+	rows, err := q.Query(ctx, s.list, s.accountID, s.id, before, limit+1, maxBytes)
 	if err != nil {
 		return ListPage{}, false, err
 	}
-	defer rows.Close()
-	scan := scanEvent(s.accountID)
-	for rows.Next() {
-		e, err := scan(rows)
-		if err != nil {
-			return ListPage{}, false, err
-		}
-		size := e.encodedSize()
-		if more = len(page.Events) == limit || len(page.Events) > 0 && page.Bytes+size > maxBytes; more {
-			break
-		}
-		page.Bytes += size
-		page.Events = append(page.Events, e)
-	}
-	rows.Close() // reads the remaining rows, which may report an error
-	return page, more, rows.Err()
+	f := filling{limit: limit, maxBytes: maxBytes}
+	err = readEvents(rows, s.accountID, func(e *Event) (bool, error) {
+		more = !f.add(e)
+		return !more, nil
+	})
+	return ListPage{Events: f.events, Bytes: f.bytes}, more, err
 }
 
 // find returns ErrNotFound if the organization or the key does not exist.

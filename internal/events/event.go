@@ -24,6 +24,9 @@ var (
 	// ErrCursorLost means that the event at the cursor does not exist: the database was
 	// restored to a state without it, or a standby without it was promoted.
 	ErrCursorLost = errors.New("events: event at the cursor is lost")
+	// ErrBacklog means that so many events have no position yet that one call cannot number
+	// them all. The next call continues.
+	ErrBacklog = errors.New("events: too many events without a position")
 	// ErrUnavailable means that the database is unavailable.
 	ErrUnavailable = db.ErrUnavailable
 )

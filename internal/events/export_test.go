@@ -1,13 +1,21 @@
 package events
 
-import "orgd/internal/uuid"
+import (
+	"context"
+
+	"orgd/internal/uuid"
+)
 
 // The statements, for the tests of their plans.
-const (
-	EventWindow  = eventWindow
-	FeedAt       = feedAt
-	EventsNumber = eventsNumber
-	FeedsMoved   = feedsMoved
+var (
+	EventWindow      = eventWindow
+	FeedAt           = feedAt
+	EventsNumber     = eventsNumber
+	FeedsMoved       = feedsMoved
+	OrgEventList     = orgEventList
+	APIKeyEventList  = apiKeyEventList
+	OldestOfAccounts = oldestOfAccounts
+	EventsFrom       = eventsFrom
 )
 
 // WithLimits returns the repository with another size of a page and another number of
@@ -17,14 +25,8 @@ func (r *Repository) WithLimits(page, scan int) *Repository {
 	return r
 }
 
-// The statements of the lists, for the tests of their plans.
-const (
-	OrgEventList    = orgEventList
-	APIKeyEventList = apiKeyEventList
-
-	OldestOfAccounts = oldestOfAccounts
-	EventsFrom       = eventsFrom
-)
+// PollOnce is one step of Poll.
+func (h *Hub) PollOnce(ctx context.Context) error { return h.poll(ctx) }
 
 // WithTurns returns the Retention with another length of an account's turn.
 func (t *Retention) WithTurns(n int) *Retention {

@@ -81,10 +81,10 @@ func parseCursor(accountID uuid.UUID, token string) (Place, error) {
 func scope(accountID uuid.UUID) []byte { return append([]byte("events\x00"), accountID[:]...) }
 
 // Read returns the events after a cursor. It gives positions to new events first. Errors:
-// ErrInvalidCursor, ErrCursorExpired, ErrCursorLost, ErrUnavailable.
+// ErrInvalidCursor, ErrCursorExpired, ErrCursorLost, ErrBacklog with Now, ErrUnavailable.
 func (r *Repository) Read(ctx context.Context, accountID uuid.UUID, p Params) (Page, error) {
-	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return Page{}, fmt.Errorf("events: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+	if err := checkLimit(p.Limit); err != nil {
+		return Page{}, err
 	}
 	page, err := r.read(ctx, accountID, p)
 	if err != nil {
@@ -111,7 +111,7 @@ func (r *Repository) read(ctx context.Context, accountID uuid.UUID, p Params) (P
 }
 
 // present returns an empty page at the end of the feed. If the last event is deleted
-// because of its age during the call, or lost in a failover, it tries again.
+// because of its age during the call, or lost in a failover, present tries again.
 func (r *Repository) present(ctx context.Context, accountID uuid.UUID) (Page, error) {
 	for range 3 {
 		last, err := r.NumberAll(ctx, accountID)
@@ -127,7 +127,7 @@ func (r *Repository) present(ctx context.Context, accountID uuid.UUID) (Page, er
 }
 
 // readOldest reads from the oldest event that is kept. If that event is deleted during
-// the call, it tries again.
+// the call, readOldest tries again.
 func (r *Repository) readOldest(ctx context.Context, accountID uuid.UUID, p Params) (page Page, err error) {
 	for range 3 {
 		at, err := r.state(ctx, accountID, 0)
@@ -152,8 +152,8 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 		if page, err = w.read(ctx, q, cmp.Or(p.MaxBytes, r.page)); err != nil {
 			return err
 		}
-		// The check follows the page: if nothing after the place is deleted now, nothing
-		// was missing in the page.
+		// Check after reading the page: if nothing after the place is deleted now,
+		// nothing was missing in the page.
 		if at, err = stateAt(ctx, q, accountID, after.Position); err != nil {
 			return err
 		}
@@ -186,7 +186,8 @@ func (p Params) passes(e *Event) bool {
 	return (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == (uuid.UUID{}) || p.OrgID == e.OrgID)
 }
 
-// window is the part of the feed that a call looks at: the positions after after, to end.
+// window is the part of the feed that a call looks at: the positions greater than that of
+// after, up to end.
 type window struct {
 	Params
 	accountID uuid.UUID
@@ -194,22 +195,22 @@ type window struct {
 	end       int64
 }
 
-// eventWindow reads the events that pass the filter, and the last of the window, at which
-// the next call continues. With the LIMIT inside, PostgreSQL finds the window by position,
-// and cannot look for rare events through another index, for which it would have to read
-// all of the organization's.
-const eventWindow = `
-SELECT ` + eventColumns + `
-FROM (
-    SELECT ` + eventColumns + `
-    FROM events
-    WHERE account_id = $1 AND position > $2 AND position <= $3
-    ORDER BY position
-    LIMIT $3::bigint - $2::bigint
-) AS seen
-WHERE (cardinality($4::text[]) = 0 OR type = ANY ($4)) AND ($5::uuid IS NULL OR org_id = $5) OR position = $3
-ORDER BY position
-LIMIT $6`
+// eventWindow reads the events of the window that pass the filter, and the last event of
+// the window, where the next call continues. The LIMIT of the subquery makes PostgreSQL
+// find the window by position. Otherwise it could look for rare events through another
+// index, and would have to read all events of the organization.
+var eventWindow = bounded(`
+        SELECT `+pageColumns+`
+        FROM (
+            SELECT `+eventColumns+`
+            FROM events
+            WHERE account_id = $1 AND position > $2 AND position <= $3
+            ORDER BY position
+            LIMIT $3::bigint - $2::bigint
+        ) AS seen
+        WHERE (cardinality($4::text[]) = 0 OR type = ANY ($4)) AND ($5::uuid IS NULL OR org_id = $5) OR position = $3
+        ORDER BY position
+        LIMIT $6`, "position", "$7")
 
 func (w window) read(ctx context.Context, q db.Querier, maxBytes int) (page Page, err error) {
 	page.Last = w.after
@@ -220,42 +221,36 @@ func (w window) read(ctx context.Context, q db.Querier, maxBytes int) (page Page
 	if types == nil {
 		types = []string{}
 	}
-	rows, err := q.Query(ctx, eventWindow, w.accountID, w.after.Position, w.end, types, db.OrNull(w.OrgID), w.Limit+1)
+	rows, err := q.Query(ctx, eventWindow, w.accountID, w.after.Position, w.end, types, db.OrNull(w.OrgID), w.Limit+1, maxBytes)
 	if err != nil {
 		return Page{}, err
 	}
-	defer rows.Close()
-	scan := scanEvent(w.accountID)
-	for rows.Next() {
-		e, err := scan(rows)
-		if err != nil {
-			return Page{}, err
-		}
+	f := filling{limit: w.Limit, maxBytes: maxBytes}
+	err = readEvents(rows, w.accountID, func(e *Event) (more bool, err error) {
 		if !w.isFiltered() && e.Position != page.Last.Position+1 {
-			return Page{}, ErrCursorExpired // rows were deleted, by retention or by hand
+			return false, ErrCursorExpired // rows were deleted, by retention or by hand
 		}
-		if w.passes(&e) {
-			size := e.encodedSize()
-			if len(page.Events) == w.Limit || len(page.Events) > 0 && page.Bytes+size > maxBytes {
-				break
-			}
-			page.Bytes += size
-			page.Events = append(page.Events, e)
+		if w.passes(e) && !f.add(e) {
+			return false, nil
 		}
 		page.Last = e.At()
+		return true, nil
+	})
+	if err != nil {
+		return Page{}, err
 	}
-	rows.Close() // reads the remaining rows, which may report an error
-	return page, rows.Err()
+	page.Events, page.Bytes = f.events, f.bytes
+	return page, nil
 }
 
-// feedState is an account's feed, as a call with a cursor needs it.
+// feedState is what a call with a cursor needs to know about an account's feed.
 type feedState struct {
 	last    int64
 	removed Place // the newest event that retention has deleted
 	place   Place // the event at the position of the cursor; zero if there is none
 }
 
-// feedAt is one row, also for an account whose events have no positions yet.
+// feedAt returns one row, even for an account whose events have no positions yet.
 const feedAt = `
 SELECT coalesce(last_position, 0), coalesce(removed_position, 0), removed_mark, id, occurred_at
 FROM (SELECT $1::uuid AS account_id) AS asked
@@ -288,8 +283,9 @@ func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position in
 	return at, nil
 }
 
-// check returns an error if the feed cannot continue at the place: events after it are
-// deleted, or another event is there. At position 0 there is no event to compare.
+// check returns an error if the feed cannot continue at the place, because events after
+// the place are deleted, or its event is lost. At position 0 there is no event to
+// compare.
 func (at feedState) check(after Place) error {
 	switch {
 	case after.Position < at.removed.Position: // first, because position 0 has no event to miss

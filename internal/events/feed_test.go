@@ -121,7 +121,7 @@ func TestPagesHaveAMaximumSize(t *testing.T) {
 	}
 }
 
-// The size that pages are cut by is an upper bound.
+// Page.Bytes, which limits the size of a page, is an upper bound.
 func TestSizeOfEvents(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -158,7 +158,7 @@ func TestInvalidCursors(t *testing.T) {
 	}
 }
 
-// A cursor is lost if its event is not there, or is another one.
+// A cursor is lost if its event does not exist, or if another event is at its position.
 func TestLostCursors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -188,20 +188,13 @@ func TestLostCursors(t *testing.T) {
 	}
 }
 
-// Numbering that is lost with a promotion, and repeated with the same events, changes no
-// cursor. With other events, it does.
+// A promotion can lose positions. If the same events get the same positions again,
+// cursors stay valid. If other events get them, the cursors are lost.
 func TestRepeatedNumbering(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
-	tx, err := b.Pool.Begin(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback(ctx)
-	if _, err := tx.Exec(ctx, "INSERT INTO events (account_id, type, request_id) VALUES ($1, 'org.slow', 'r')", b.account); err != nil {
-		t.Fatal(err)
-	}
+	tx := b.begin(t, "INSERT INTO events (account_id, type, request_id) VALUES ($1, 'org.slow', 'r')", b.account)
 	b.write(t, 1, "org.created", 3)
 	before := b.read(t, events.Params{Limit: 2})
 	again := func() {
@@ -212,17 +205,14 @@ func TestRepeatedNumbering(t *testing.T) {
 	if page := b.read(t, events.Params{Limit: 100, Cursor: before.Cursor}); positions(page.Events) != "3 " {
 		t.Errorf("the same events: %s", positions(page.Events))
 	}
-	if err := tx.Commit(ctx); err != nil {
-		t.Fatal(err)
-	}
+	commit(t, tx)
 	again()
 	if _, err := b.repository.Read(ctx, b.account, events.Params{Limit: 100, Cursor: before.Cursor}); !errors.Is(err, events.ErrCursorLost) {
 		t.Errorf("other events: %v", err)
 	}
 }
 
-// Events that are deleted for their age leave cursors that are complete valid, and no
-// others.
+// After old events are deleted, a cursor is valid only if no event after it was deleted.
 func TestExpiredCursors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -258,7 +248,7 @@ func TestExpiredCursors(t *testing.T) {
 	}
 }
 
-// Rows that somebody has deleted by hand are not passed in silence.
+// A reader gets an error at rows that somebody has deleted by hand.
 func TestMissingRows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -273,8 +263,9 @@ func TestMissingRows(t *testing.T) {
 	}
 }
 
-// numberAs replaces the function that gives positions, as a failover would: its results
-// were not replicated.
+// numberAs replaces the function that gives positions with one that returns lastPosition
+// and changes nothing. It simulates a failover to a server that has not got the
+// positions.
 func (b bundle) numberAs(t testing.TB, lastPosition string) {
 	t.Helper()
 	b.Exec(t, `
@@ -282,8 +273,9 @@ CREATE OR REPLACE FUNCTION events_number_1(account uuid, most integer, OUT last_
     LANGUAGE plpgsql AS 'BEGIN last_position := `+lastPosition+`; more := false; END'`)
 }
 
-// A failover between the numbering and the page may lose positions. The reader then has
-// read to the end, and no event has been deleted.
+// A failover between the numbering and the page may lose positions. The call then
+// succeeds, with the events that still have a position, and does not report that events
+// were deleted.
 func TestPositionsLostDuringARead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -317,8 +309,8 @@ func TestPresentIsLost(t *testing.T) {
 	}
 }
 
-// If somebody has deleted the newest event by hand, cursor=now is an error, and does not
-// look for it again and again.
+// If somebody has deleted the newest event by hand, cursor=now returns an error, and does
+// not retry until the deadline.
 func TestPresentIsMissing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

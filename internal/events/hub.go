@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +46,8 @@ type Hub struct {
 	follow  func(accountID uuid.UUID)
 	changed map[uuid.UUID]bool // to be announced
 	news    chan struct{}      // has a message if changed is not empty
+
+	lag atomic.Int64 // see Lag; in nanoseconds
 }
 
 // NewHub returns a hub without readers.
@@ -62,6 +66,7 @@ type Waiter struct {
 	accountID uuid.UUID
 	woken     chan struct{}
 	position  int64 // of the end of the feed when the reader last read it
+	atEnd     bool  // the reader has read to the end at least once
 }
 
 // Wait registers a reader. Register before reading, and wait only after having read to the
@@ -77,12 +82,12 @@ func (h *Hub) Wait(accountID uuid.UUID) *Waiter {
 	return w
 }
 
-// Woken returns a channel that gets a message when there may be events after the position,
-// to which the reader has read.
+// Woken returns a channel that gets a message when there may be events after the
+// position. The reader must have read the feed up to the position.
 func (w *Waiter) Woken(position int64) <-chan struct{} {
 	w.hub.mu.Lock()
 	defer w.hub.mu.Unlock()
-	w.position = position
+	w.position, w.atEnd = position, true
 	return w.woken
 }
 
@@ -160,8 +165,8 @@ func (h *Hub) wake(accountID uuid.UUID) {
 	}
 }
 
-// Announce announces the changes of this process to the others until ctx is done. A change
-// that cannot be announced is found by the others' polls.
+// Announce announces the changes of this process to the other servers until ctx is done.
+// If the announcement of a change fails, the others find the change when they poll.
 func (h *Hub) Announce(ctx context.Context) {
 	for {
 		select {
@@ -206,7 +211,8 @@ func (h *Hub) announce(ctx context.Context, accounts []uuid.UUID) error {
 }
 
 // Poll looks at each interval for new events of the accounts that have readers, until ctx
-// is done. It is for changes of which no notification came. polled is called with the result of each poll.
+// is done. It finds changes that no notification announced. Poll calls polled with the
+// result of each poll.
 func (h *Hub) Poll(ctx context.Context, interval time.Duration, polled func(error)) {
 	every := time.NewTicker(interval)
 	defer every.Stop()
@@ -223,54 +229,84 @@ func (h *Hub) Poll(ctx context.Context, interval time.Duration, polled func(erro
 }
 
 // feedsMoved returns the accounts among $1 whose feed has, or will have, events after the
-// position in $2. PostgreSQL runs the subqueries for each account: with EXISTS, it could
-// read the events of all others first.
+// position in $2. If the feed ends at the position in $3, age is that of the oldest event
+// without a position. PostgreSQL runs the subqueries for each account. With EXISTS, it
+// could read the events of all other accounts first.
 const feedsMoved = `
-SELECT asked.account_id
-FROM unnest($1::uuid[], $2::bigint[]) AS asked (account_id, position)
-WHERE (SELECT id FROM events WHERE events.account_id = asked.account_id AND events.position IS NULL ORDER BY id LIMIT 1) IS NOT NULL
-   OR (SELECT last_position FROM feeds WHERE feeds.account_id = asked.account_id) <> asked.position`
+SELECT asked.account_id,
+    CASE WHEN feed.last_position = asked.reached THEN extract(epoch FROM now() - unnumbered.occurred_at)::float8 END AS age
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS asked (account_id, position, reached)
+CROSS JOIN LATERAL (
+    SELECT coalesce((SELECT last_position FROM feeds WHERE feeds.account_id = asked.account_id), 0) AS last_position
+) AS feed
+LEFT JOIN LATERAL (
+    SELECT occurred_at FROM events
+    WHERE events.account_id = asked.account_id AND events.position IS NULL
+    ORDER BY id LIMIT 1
+) AS unnumbered ON true
+WHERE unnumbered.occurred_at IS NOT NULL OR feed.last_position <> asked.position`
+
+// movedFeed is a row of feedsMoved.
+type movedFeed struct {
+	AccountID uuid.UUID
+	Age       *float64 // in seconds
+}
 
 func (h *Hub) poll(ctx context.Context) error {
-	accounts, positions := h.behind()
-	if len(accounts) == 0 {
-		return nil
-	}
-	var moved []uuid.UUID
-	err := h.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
-		rows, err := q.Query(ctx, feedsMoved, accounts, positions)
-		if err != nil {
+	asked := h.ends()
+	var moved []movedFeed
+	if len(asked.accounts) > 0 {
+		err := h.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
+			rows, err := q.Query(ctx, feedsMoved, asked.accounts, asked.positions, asked.reached)
+			if err != nil {
+				return err
+			}
+			moved, err = pgx.CollectRows(rows, pgx.RowToStructByPos[movedFeed])
 			return err
+		})
+		if err != nil {
+			return fmt.Errorf("poll feeds: %w", err)
 		}
-		moved, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("poll feeds: %w", err)
 	}
+	var lag float64
+	for _, feed := range moved {
+		lag = max(lag, db.OrZero(feed.Age))
+	}
+	h.lag.Store(int64(lag * float64(time.Second)))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, accountID := range moved {
-		h.wake(accountID)
+	for _, feed := range moved {
+		h.wake(feed.AccountID)
 	}
 	return nil
 }
 
-// behind returns the accounts with readers, and for each the position of the reader that
-// is furthest behind.
-func (h *Hub) behind() (accounts []uuid.UUID, positions []int64) {
+// Lag returns how far the feeds were behind at the last poll: the age of the oldest event
+// without a position, among the accounts in which a reader of this process has got all
+// events with one. Accounts without readers do not count, because their events get
+// positions only when somebody reads them.
+func (h *Hub) Lag() time.Duration { return time.Duration(h.lag.Load()) }
+
+// feedEnds are the accounts with readers. positions are those to which the reader that is
+// furthest behind has read, and reached those of the reader that is furthest ahead, or -1
+// if no reader has reached the end.
+type feedEnds struct {
+	accounts           []uuid.UUID
+	positions, reached []int64
+}
+
+func (h *Hub) ends() (e feedEnds) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for accountID, readers := range h.waiting {
-		first := true
-		var position int64
+		position, reached := int64(math.MaxInt64), int64(-1)
 		for w := range readers {
-			if first || w.position < position {
-				position = w.position
+			position = min(position, w.position)
+			if w.atEnd {
+				reached = max(reached, w.position)
 			}
-			first = false
 		}
-		accounts, positions = append(accounts, accountID), append(positions, position)
+		e.accounts, e.positions, e.reached = append(e.accounts, accountID), append(e.positions, position), append(e.reached, reached)
 	}
-	return accounts, positions
+	return e
 }

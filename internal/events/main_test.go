@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"orgd/internal/dbtest"
 	"orgd/internal/events"
 	"orgd/internal/uuid"
@@ -52,6 +54,41 @@ func (b bundle) walk(t testing.TB, p events.Params) (seen []events.Event, last e
 			return seen, page
 		}
 		p.Cursor = page.Cursor
+	}
+}
+
+// begin runs a statement in a transaction, which is rolled back at the end of the test
+// unless the test has ended it.
+func (b bundle) begin(t testing.TB, sql string, args ...any) pgx.Tx {
+	t.Helper()
+	tx, err := b.Pool.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+	if _, err := tx.Exec(context.Background(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
+func commit(t testing.TB, tx pgx.Tx) {
+	t.Helper()
+	if err := tx.Commit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantAll checks that the events have the positions 1 to n.
+func wantAll(t testing.TB, seen []events.Event, n int) {
+	t.Helper()
+	for i, e := range seen {
+		if e.Position != int64(i)+1 {
+			t.Fatalf("position %d after %d", e.Position, i)
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d events, want %d", len(seen), n)
 	}
 }
 

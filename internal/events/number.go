@@ -3,6 +3,8 @@ package events
 import (
 	"context"
 	"fmt"
+	"math"
+	"time"
 
 	"orgd/internal/db"
 	"orgd/internal/uuid"
@@ -11,14 +13,18 @@ import (
 // numberPiece is the maximum number of events that one transaction gives positions.
 const numberPiece = 1000
 
+// numberReserve is how long before its deadline a call stops numbering. The deadline would
+// cancel a piece and close its connection.
+const numberReserve = 2 * time.Second
+
 // Number gives positions to committed events of the account that have none, at most
 // numberPiece of them, and returns the last position of the feed. more is true if events
 // without a position are left.
 //
-// Nothing numbers events when they are written: the order of their transactions is known
-// only when these have committed. Whoever reads the feed numbers first. An event that a
-// transaction has not committed yet is not seen, so it gets a later position. Errors:
-// ErrUnavailable.
+// Events are not numbered when they are written, because the order of transactions is
+// known only after they have committed. Each reader of the feed calls Number first.
+// Number does not see an event whose transaction has not committed yet, so that event
+// gets a later position. Errors: ErrUnavailable.
 func (r *Repository) Number(ctx context.Context, accountID uuid.UUID) (last int64, more bool, err error) {
 	return number(ctx, r.db.For(accountID), accountID)
 }
@@ -39,14 +45,26 @@ func number(ctx context.Context, through writer, accountID uuid.UUID) (last int6
 }
 
 // NumberAll gives positions to all committed events of the account, and returns the last
-// position of the feed. Errors: ErrUnavailable.
+// position of the feed. If there are too many for the deadline of ctx, it stops with
+// ErrBacklog, and the next call continues. Errors: ErrBacklog, ErrUnavailable.
 func (r *Repository) NumberAll(ctx context.Context, accountID uuid.UUID) (last int64, err error) {
-	for more := true; more; {
-		if last, more, err = r.Number(ctx, accountID); err != nil {
+	return r.numberTo(ctx, accountID, math.MaxInt64)
+}
+
+// numberTo is NumberAll until the feed has reached the position.
+func (r *Repository) numberTo(ctx context.Context, accountID uuid.UUID, position int64) (int64, error) {
+	for {
+		last, more, err := r.Number(ctx, accountID)
+		switch {
+		case err != nil:
 			return 0, err
+		case !more || last >= position:
+			return last, nil
+		}
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < numberReserve {
+			return 0, ErrBacklog
 		}
 	}
-	return last, nil
 }
 
 const eventsNumber = `

@@ -13,10 +13,10 @@ import (
 type Kept struct{ Removed, Last int64 }
 
 // PlaceAt returns the place after the event at the position, for readers that have stored
-// only a position. They do not notice if the database was restored. Without a position it
-// returns the beginning of what is kept. Errors: ErrCursorExpired if events after the
-// position are deleted, ErrCursorLost if no event has the position, ErrUnavailable. The
-// first two come with what is kept.
+// only a position. Such readers do not notice if the database was restored. If position
+// is nil, PlaceAt returns the beginning of what is kept. Errors: ErrCursorExpired if
+// events after the position are deleted, ErrCursorLost if no event has the position,
+// ErrUnavailable. With the first two errors, k is valid too.
 func (r *Repository) PlaceAt(ctx context.Context, accountID uuid.UUID, position *int64) (p Place, k Kept, err error) {
 	at, err := r.state(ctx, accountID, db.OrZero(position))
 	if err != nil {
@@ -37,15 +37,13 @@ func (r *Repository) PlaceAt(ctx context.Context, accountID uuid.UUID, position 
 // ErrAhead means that the feed has not reached the position.
 var ErrAhead = errors.New("events: position is after the end of the feed")
 
-// PlaceReached is PlaceAt for a position that an event may get only now. It gives positions
-// to new events first. 0 is the place before the first event. Errors: ErrAhead,
-// ErrCursorExpired, ErrUnavailable.
+// PlaceReached is PlaceAt for a position that may not be given to an event yet. It first
+// gives positions to new events. 0 is the place before the first event. Errors: ErrAhead,
+// ErrBacklog, ErrCursorExpired, ErrUnavailable.
 func (r *Repository) PlaceReached(ctx context.Context, accountID uuid.UUID, position int64) (place Place, err error) {
-	var last int64
-	for more := true; more && last < position; {
-		if last, more, err = r.Number(ctx, accountID); err != nil {
-			return Place{}, err
-		}
+	last, err := r.numberTo(ctx, accountID, position)
+	if err != nil {
+		return Place{}, err
 	}
 	if last < position {
 		return Place{}, ErrAhead
@@ -55,4 +53,17 @@ func (r *Repository) PlaceReached(ctx context.Context, accountID uuid.UUID, posi
 		err = ErrCursorExpired
 	}
 	return place, err
+}
+
+// Exists returns ErrCursorLost if the event at the place does not exist in the database of
+// q. That of a deleted event counts as existing.
+func Exists(ctx context.Context, q db.Querier, accountID uuid.UUID, place Place) error {
+	at, err := stateAt(ctx, q, accountID, place.Position)
+	if err != nil {
+		return err
+	}
+	if err := at.check(place); !errors.Is(err, ErrCursorExpired) {
+		return err
+	}
+	return nil
 }

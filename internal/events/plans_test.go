@@ -15,8 +15,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// planModes are the plans of PostgreSQL for a prepared statement: for the parameters, and
-// for any parameters, which a busy connection uses.
+// planModes are the two ways in which PostgreSQL plans a prepared statement: for these
+// parameters, or for any parameters. A connection that often runs the statement can use
+// either.
 var planModes = []string{"force_custom_plan", "force_generic_plan"}
 
 // A page reads its own events and no others, wherever it is in the feed, whatever the
@@ -61,7 +62,7 @@ func (b bundle) explainPages(t *testing.T, conn *pgx.Conn, mode string, after in
 		{"a rare organization and a type", after + 5000, []string{"org.created"}, &rare, 5200},
 	} {
 		t.Run(fmt.Sprintf("%s, %s after %d", mode, c.name, after), func(t *testing.T) {
-			plan := explain(t, conn, events.EventWindow, b.account, after, min(c.end, 30_000), c.types, c.org, 101)
+			plan := explain(t, conn, events.EventWindow, b.account, after, min(c.end, 30_000), c.types, c.org, 101, events.MaxPageBytes)
 			if !strings.Contains(plan.text, "events_by_position") || strings.Contains(plan.text, "Seq Scan") {
 				t.Errorf("not a range of events_by_position:\n%s", plan.text)
 			}
@@ -72,8 +73,8 @@ func (b bundle) explainPages(t *testing.T, conn *pgx.Conn, mode string, after in
 	}
 }
 
-// What a reader at the end of the feed asks costs a few buffers, however long the feed
-// is.
+// The queries of a reader at the end of the feed read a few buffers, however long the
+// feed is.
 func TestPlansAtTheEndOfTheFeed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -91,7 +92,7 @@ func TestPlansAtTheEndOfTheFeed(t *testing.T) {
 		for name, statement := range map[string][]any{
 			"number": {events.EventsNumber, b.account, 1000},
 			"state":  {events.FeedAt, b.account, 30_000},
-			"moved":  {events.FeedsMoved, []uuid.UUID{b.account}, []int64{30_000}},
+			"moved":  {events.FeedsMoved, []uuid.UUID{b.account}, []int64{30_000}, []int64{30_000}},
 		} {
 			t.Run(mode+", "+name, func(t *testing.T) {
 				sql, args := statement[0].(string), statement[1:]
@@ -105,7 +106,7 @@ func TestPlansAtTheEndOfTheFeed(t *testing.T) {
 }
 
 // fill writes events that have positions.
-func (b bundle) fill(t *testing.T, account uuid.UUID, n int) {
+func (b bundle) fill(t testing.TB, account uuid.UUID, n int) {
 	t.Helper()
 	b.Exec(t, `
 INSERT INTO events (account_id, position, type, org_id, after, request_id)

@@ -27,7 +27,7 @@ type removal struct {
 }
 
 // remove deletes at most removePiece old events of the account. Only events with a
-// position are deleted, so it first gives positions to as many.
+// position are deleted, so remove first gives positions to as many events.
 func (t *Retention) remove(ctx context.Context, accountID uuid.UUID) (done removal, err error) {
 	_, unnumbered, err := number(ctx, t.db, accountID)
 	if err != nil {
@@ -68,7 +68,8 @@ func (t *Retention) remove(ctx context.Context, accountID uuid.UUID) (done remov
 	return removal{deleted: old.count, more: old.next == nil && (unnumbered || old.count > 0), oldest: old.next}, nil
 }
 
-// feedHold takes turns with events_number_1. It returns where the feed begins.
+// feedHold locks the feed, so that remove and events_number_1 take turns. It returns
+// where the feed begins.
 const feedHold = `
 SELECT removed_position, (
     SELECT position FROM events
@@ -135,8 +136,8 @@ SET removed_position = $2, removed_mark = $3
 WHERE account_id = $1`
 )
 
-// remove deletes the events, and records the last of them in the same transaction: a
-// cursor there is still complete.
+// remove deletes the events, and records the last of them in the same transaction. A
+// cursor at that event is still valid.
 func (old oldEvents) remove(ctx context.Context, q db.Querier, accountID uuid.UUID, from int64) error {
 	if _, err := q.Exec(ctx, eventsHold, accountID, from, old.last.Position); err != nil {
 		return err

@@ -56,9 +56,10 @@ func (t *Retention) OldestAge() time.Duration {
 	return 0
 }
 
-// Run deletes the events of all accounts that are old, in small transactions, and returns
-// how many it deleted. It stops if another replica is doing the same. Accounts take turns.
-// If one fails, Run continues with the others, and the next Run tries it again.
+// Run deletes the old events of all accounts, in small transactions, and returns how many
+// it deleted. It stops if another replica is doing the same. Accounts take turns. If an
+// account fails, Run continues with the others, unless several in a row are unavailable.
+// The next Run tries again.
 func (t *Retention) Run(ctx context.Context) (deleted int64, err error) {
 	waiting, oldest, err := t.look(ctx)
 	if err != nil {
@@ -107,7 +108,7 @@ func earlier(a, b *time.Time) *time.Time {
 }
 
 // look returns the accounts whose oldest event is old, and the time of the oldest event
-// of the others.
+// of the other accounts.
 func (t *Retention) look(ctx context.Context) (old []uuid.UUID, oldest *time.Time, err error) {
 	var after uuid.UUID
 	for {

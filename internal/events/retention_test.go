@@ -60,7 +60,7 @@ func retain(t testing.TB, r *events.Retention) int64 {
 	return deleted
 }
 
-// Only old events are deleted, in pieces, and the feed goes on where it was.
+// Only old events are deleted, in pieces, and the feed continues without a gap.
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -98,7 +98,8 @@ func TestRetention(t *testing.T) {
 		t.Errorf("%+v", page)
 	}
 
-	// A cursor after the last deleted event is still good, and those before it are not.
+	// A cursor after the last deleted event is still valid. Cursors before that event are
+	// not.
 	read.writeAged(t, read.account, 0, 1)
 	if page := read.read(t, events.Params{Limit: 2, Cursor: end.Cursor}); positions(page.Events) != "4 " {
 		t.Errorf("positions %s", positions(page.Events))
@@ -127,7 +128,8 @@ func TestRetentionAfterAGap(t *testing.T) {
 	}
 }
 
-// An old event after a younger one stays: a reader would not notice that it is missing.
+// An old event that comes after a younger one is not deleted: a reader would not notice
+// that it is missing.
 func TestRetentionDeletesNoEventFromTheMiddle(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -171,8 +173,8 @@ func TestRetentionTakesTurns(t *testing.T) {
 	}
 }
 
-// An account whose rows are locked delays the others by one lock timeout. If several in a
-// row are unavailable, the database is: the run ends.
+// An account whose rows are locked delays the others by one lock timeout. If several
+// accounts in a row are unavailable, the whole database is, so the run ends.
 func TestRetentionContinuesAfterAnUnavailableAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -208,17 +210,8 @@ func TestRetentionContinuesAfterAnUnavailableAccount(t *testing.T) {
 
 func (b bundle) lockFeeds(t *testing.T, accounts []uuid.UUID) (unlock func()) {
 	t.Helper()
-	ctx := context.Background()
-	tx, err := b.Pool.Begin(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock = func() { _ = tx.Rollback(ctx) }
-	t.Cleanup(unlock)
-	if _, err := tx.Exec(ctx, "SELECT FROM feeds WHERE account_id = ANY ($1) FOR UPDATE", accounts); err != nil {
-		t.Fatal(err)
-	}
-	return unlock
+	tx := b.begin(t, "SELECT FROM feeds WHERE account_id = ANY ($1) FOR UPDATE", accounts)
+	return func() { _ = tx.Rollback(context.Background()) }
 }
 
 // Retention that was interrupted leaves a feed without a gap, and the next run continues.
@@ -251,7 +244,8 @@ SELECT (SELECT min(position) FROM events WHERE account_id = $1), removed_positio
 }
 
 // Replicas that delete at the same time, and readers and writers of the feed, do not
-// disturb each other. A reader gets every event that is kept, or learns that it is late.
+// disturb each other. A reader gets every event that is kept, or an error because it is
+// too late.
 func TestRetentionIsConcurrent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

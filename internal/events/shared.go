@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	// sharedAtOnce is how many shared reads run at once. One change can wake all readers
-	// that wait, and the connections are for others too.
+	// sharedAtOnce is how many shared reads run at once. One change can wake all waiting
+	// readers, and other requests need connections too.
 	sharedAtOnce = 8
-	// sharedPerAccount is how many of them an account may have.
+	// sharedPerAccount is how many shared reads of one account run at once.
 	sharedPerAccount = 2
 	// sharedLimit is the time limit of a shared read. It is longer than the statement
 	// timeout and shorter than a request's deadline.
 	sharedLimit = 9 * time.Second
 )
 
-// ReadTogether is Read for readers that were woken. Those of one account that are at the
-// same place and ask for the same share one read. None gets a result of a read that began
-// before it asked, because that may be older than the change that woke it. The readers
+// ReadTogether is Read for readers that were woken. Readers of one account that ask for
+// the same page share one read. No reader gets the result of a read that began before its
+// call, because that result may be older than the change that woke the reader. Callers
 // must not change the page.
 func (r *Repository) ReadTogether(ctx context.Context, accountID uuid.UUID, p Params) (Page, error) {
-	key := readKey{accountID: accountID, limit: p.Limit, cursor: p.Cursor, types: strings.Join(p.Types, " "), orgID: p.OrgID}
+	key := readKey{accountID: accountID, limit: p.Limit, maxBytes: p.MaxBytes, cursor: p.Cursor, types: strings.Join(p.Types, " "), orgID: p.OrgID}
 	return r.shared.do(ctx, key, func(ctx context.Context) (Page, error) { return r.Read(ctx, accountID, p) })
 }
 
 // readKey identifies equal reads.
 type readKey struct {
 	accountID, orgID uuid.UUID
-	limit            int
+	limit, maxBytes  int
 	cursor, types    string
 }
 
@@ -54,7 +54,7 @@ type ownSlots struct {
 	users int // the keys that run or wait; without any, the slots are forgotten
 }
 
-// sharedRead is one read, for all that asked for it before it began.
+// sharedRead is one read, for all readers that asked for it before it began.
 type sharedRead struct {
 	read func(context.Context) (Page, error)
 	done chan struct{} // closed when page and err are set
@@ -122,7 +122,8 @@ func (r *sharedRead) run(ctx context.Context) {
 	r.page, r.err = r.read(limited)
 }
 
-// enter returns the account's slots. Call leave when they are not used any more.
+// enter returns the account's slots. The caller must call leave when it no longer uses
+// them.
 func (s *sharedReads) enter(accountID uuid.UUID) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"orgd/internal/uuid"
 )
 
-// A read serves those who asked for it before it began. Those who ask while it runs get
-// the next one.
+// A read serves the readers that asked for it before it began. Readers that ask while it
+// runs get the result of the next read.
 func TestSharedReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestPanicInASharedRead(t *testing.T) {
 	})
 }
 
-// A reader that leaves does not end the read of the others.
+// A reader that disconnects does not end the read that it shares with other readers.
 func TestSharedReadsOutliveTheirReaders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

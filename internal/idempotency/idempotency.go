@@ -22,6 +22,9 @@ var (
 	ErrReused = errors.New("idempotency: key reused for another call")
 	// ErrInProgress means that the first call with this key is still running.
 	ErrInProgress = errors.New("idempotency: first call in progress")
+	// ErrIncomplete means that a part of the stored result was deleted with its
+	// organization.
+	ErrIncomplete = errors.New("idempotency: a part of the stored result was deleted")
 )
 
 // Key identifies a call of an account.
@@ -53,6 +56,14 @@ func (k Key) About(orgID uuid.UUID) Key {
 // are stored. A retry returns them again.
 type StoredErrors map[string]error
 
+// UnstoredError is the error of an effect that changed nothing, if a retry must run the
+// effect again. The transaction is committed, because what it found may not be on a
+// synchronous standby yet: a commit waits for the standby, a rollback does not.
+type UnstoredError struct{ Err error }
+
+func (e UnstoredError) Error() string { return e.Err.Error() }
+func (e UnstoredError) Unwrap() error { return e.Err }
+
 // outcome is the stored result of a first call, or its error. Its JSON is version 1; the
 // golden files of internal/orgs and internal/apikeys show it.
 type outcome[T any] struct {
@@ -75,37 +86,53 @@ func (o *outcome[T]) read(stored []byte) error {
 // Once runs effect in a transaction and stores its result in the same transaction. If a
 // result of the last 24 hours is stored for the key, Once returns that result and true
 // instead. T is stored as JSON, so its fields need tags, and a test must compare them
-// with a golden file. An error in stored is stored like a result. After any other error
-// of effect, the transaction is rolled back and nothing is stored. Errors: ErrReused,
-// ErrInProgress, db.ErrUnavailable, and those of effect.
+// with a golden file. An error in stored is stored like a result. After an UnstoredError
+// nothing is stored. After any other error of effect, the transaction is rolled back too.
+// Errors: ErrReused, ErrInProgress, db.ErrUnavailable, and those of effect.
 func Once[T any](ctx context.Context, share db.Share, key Key, stored StoredErrors, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	var first outcome[T]
-	end, ok := share.TryTurn(key.lockID())
-	if !ok {
-		return first.Result, false, ErrInProgress
-	}
-	defer end()
-	err = share.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
-		if err := key.lock(ctx, q); err != nil {
-			return err
-		}
-		kept, err := key.find(ctx, q)
-		if err != nil {
-			return err
-		}
+	var unstored UnstoredError
+	err = key.alone(ctx, share, func(ctx context.Context, q db.Querier, kept []byte) (err error) {
 		if replayed = kept != nil; replayed {
 			return first.read(kept)
 		}
 		first.Result, err = effect(ctx, q)
+		if errors.As(err, &unstored) {
+			return nil
+		}
 		if first.Error = stored.name(err); err != nil && first.Error == "" {
 			return err
 		}
 		return key.keep(ctx, q, first)
 	})
-	if err == nil && first.Error != "" {
+	switch {
+	case err != nil:
+	case unstored.Err != nil:
+		err = unstored
+	case first.Error != "":
 		err = stored.named(first.Error)
 	}
 	return first.Result, replayed, err
+}
+
+// alone runs fn in a transaction while no other call with the key runs. kept is the stored
+// result, or nil.
+func (k Key) alone(ctx context.Context, share db.Share, fn func(ctx context.Context, q db.Querier, kept []byte) error) error {
+	end, ok := share.TryTurn(k.lockID())
+	if !ok {
+		return ErrInProgress
+	}
+	defer end()
+	return share.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
+		if err := k.lock(ctx, q); err != nil {
+			return err
+		}
+		kept, err := k.find(ctx, q)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, q, kept)
+	})
 }
 
 func (s StoredErrors) name(err error) string {

@@ -105,6 +105,25 @@ func TestFailureIsNotStored(t *testing.T) {
 	}
 }
 
+// An UnstoredError stores nothing either, but its transaction is committed.
+func TestUnstoredErrorIsCommitted(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	taken := errors.New("taken")
+	for n := range 2 {
+		result, replayed, err := idempotency.Once(context.Background(), c.Conns.For(c.account), c.key("k", ""), nil, func(ctx context.Context, q db.Querier) (r counted, err error) {
+			err = q.QueryRow(ctx, "INSERT INTO effects DEFAULT VALUES RETURNING n").Scan(&r.N)
+			return r, errors.Join(err, idempotency.UnstoredError{Err: taken})
+		})
+		if !errors.Is(err, taken) || replayed || result.N != n+1 || c.effects(t) != n+1 {
+			t.Errorf("%+v %v %v, %d effects", result, replayed, err, c.effects(t))
+		}
+	}
+	if _, replayed, err := c.once(c.key("k", "another call")); err != nil || replayed {
+		t.Errorf("another call: %v %v", replayed, err)
+	}
+}
+
 func TestConcurrentCallsWithOneKey(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

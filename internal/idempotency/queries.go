@@ -18,6 +18,21 @@ VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (account_id, key_digest) DO UPDATE
 SET call_digest = excluded.call_digest, org_id = excluded.org_id, result = excluded.result, created_at = excluded.created_at`
 
+const partsFind = `
+SELECT key_digest, result
+FROM idempotency_keys
+WHERE account_id = $1 AND key_digest = ANY ($2)`
+
+// Like keyKeep. The rows are written in the order in which the sweep locks those that have
+// expired.
+const partsKeep = `
+INSERT INTO idempotency_keys (account_id, key_digest, call_digest, org_id, result)
+SELECT $1, part.key_digest, $2, part.org_id, part.result::jsonb
+FROM unnest($3::bytea[], $4::uuid[], $5::text[]) AS part (key_digest, org_id, result)
+ORDER BY part.key_digest
+ON CONFLICT (account_id, key_digest) DO UPDATE
+SET call_digest = excluded.call_digest, org_id = excluded.org_id, result = excluded.result, created_at = excluded.created_at`
+
 // The rows are locked in the order in which the deletion of an organization and the
 // erasure of a user lock them (migrations 00011 and 00012), so that these cannot deadlock
 // with the sweep.

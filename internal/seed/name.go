@@ -18,7 +18,8 @@ type locale struct {
 	legal    []string
 }
 
-// appendName appends the name of an organization.
+// appendName appends a random name: a pattern of one locale, and for about a third of the
+// names a branch.
 func appendName(b []byte, r *rng) []byte {
 	l := pickLocale(r)
 	b = l.expand(b, r.pick(l.patterns), r)

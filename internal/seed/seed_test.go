@@ -284,7 +284,7 @@ func TestCancelLeavesWholeBlocks(t *testing.T) {
 	}
 }
 
-func TestCancelledBeforeItBegins(t *testing.T) {
+func TestCanceledBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	pool := newAccount(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -325,7 +325,7 @@ func TestOneWorkerAddsBlocksInOrder(t *testing.T) {
 		}
 	}
 	if err := Run(ctx, pool, o); !errors.Is(err, context.Canceled) {
-		t.Fatalf("a cancelled run: %v", err)
+		t.Fatalf("a canceled run: %v", err)
 	}
 	have, err := Count(t.Context(), pool, testAccount)
 	if err != nil || have != 2*blockOrgs {

@@ -122,14 +122,14 @@ func (l *Log) writeBatch(batch []byte) {
 	if err == nil {
 		l.failing = false
 		if lost := l.Lost(); lost > l.reported {
-			l.Warn("log lines were lost: the log could not be written", "lines", lost-l.reported)
+			l.Warn("log lines were lost: writing the log failed or blocked", "lines", lost-l.reported)
 			l.reported = lost
 		}
 		return
 	}
 	l.lost.Add(int64(bytes.Count(batch[n:], []byte{'\n'})))
 	if !l.failing {
-		fmt.Fprintln(l.problems, "server: the log cannot be written; lines are lost until it can:", err)
+		fmt.Fprintln(l.problems, "server: cannot write the log; lines are lost until a write succeeds:", err)
 	}
 	l.failing = true
 }

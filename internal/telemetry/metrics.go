@@ -46,7 +46,7 @@ func NewMetrics() *Metrics {
 		}, []string{"limit"}),
 		delays: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "orgd_feed_delay_seconds",
-			Help:    "Time from a change to the response to a request that waited for it.",
+			Help:    "Time from a change to the response to a request that waited for it, or to the message on a stream.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
@@ -126,13 +126,20 @@ func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fro
 		func() float64 { _, fromDatabase, _ := stats(); return float64(fromDatabase) })
 }
 
-// ObserveFeedDelay records how long after a change a waiting request got its event.
+// ObserveFeedDelay records how long after a change a waiting request or stream got its
+// event.
 func (m *Metrics) ObserveFeedDelay(delay time.Duration) { m.delays.Observe(delay.Seconds()) }
 
 // WatchWaiting adds the number of requests that wait for events.
 func (m *Metrics) WatchWaiting(waiting func() int64) {
-	m.gauge("orgd_waiting_requests", "Requests that wait for events, and open event streams.",
+	m.gauge("orgd_waiting_requests", "Requests that wait for events, open event streams and open exports.",
 		func() float64 { return float64(waiting()) })
+}
+
+// WatchFeedLag adds how far the feed is behind for the readers that wait for its next event.
+func (m *Metrics) WatchFeedLag(lag func() time.Duration) {
+	m.gauge("orgd_feed_lag_seconds", "Age of the oldest committed event that has no position yet, so that readers who wait on this server cannot get it, when the server last looked; 0 if there is none. Over a few seconds, readers wait although there is an event. Events that nobody waits for have no position until they are read, and do not count.",
+		func() float64 { return lag().Seconds() })
 }
 
 // WatchErasures adds gauges for the number of deletions whose data is not fully erased,
@@ -144,14 +151,14 @@ func (m *Metrics) WatchErasures(pending func() (count int64, waited time.Duratio
 		func() float64 { _, waited := pending(); return waited.Seconds() })
 }
 
-// WatchRetention adds how long events are kept, how many this server has deleted, and the
-// age of the oldest one.
+// WatchRetention adds metrics for how long events are kept, how many this server has
+// deleted, and the age of the oldest one.
 func (m *Metrics) WatchRetention(keep time.Duration, removed func() int64, oldestAge func() time.Duration) {
-	m.gauge("orgd_events_keep_seconds", "How long events are kept (ORGD_EVENTS_KEEP); 0 for ever.",
+	m.gauge("orgd_events_keep_seconds", "How long events are kept (ORGD_EVENTS_KEEP); 0 means forever.",
 		func() float64 { return keep.Seconds() })
 	m.counter("orgd_events_removed_total", "Events that this server deleted because of their age.",
 		func() float64 { return float64(removed()) })
-	m.gauge("orgd_events_oldest_age_seconds", "Age of the oldest event when this server last looked; 0 if there was none, or if events are kept for ever.",
+	m.gauge("orgd_events_oldest_age_seconds", "Age of the oldest event when this server last looked; 0 if there was none, or if events are kept forever.",
 		func() float64 { return oldestAge().Seconds() })
 }
 

@@ -124,7 +124,7 @@ func (e *redactingExporter) ExportSpans(ctx context.Context, spans []sdktrace.Re
 	err := e.SpanExporter.ExportSpans(ctx, redacted)
 	if failed := err != nil; e.failing.Swap(failed) != failed {
 		if failed {
-			e.logger.Warn("traces are lost: the collector does not accept them", "error", err)
+			e.logger.Warn("traces are lost: they could not be sent to the collector", "error", err)
 		} else {
 			e.logger.Info("the collector accepts traces again")
 		}

@@ -6,12 +6,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Webhooks are the figures about all webhooks. They are the same on every server that
-// delivers, except Running.
+// Webhooks are the figures about all webhooks. They are the same on every server.
 type Webhooks struct {
 	Enabled, Failing, Disabled, GivenUp int
 	Behind, FailingBehind               time.Duration
-	Running                             int // webhooks to which this server delivers now
 }
 
 // attemptResults are the results that ObserveAttempt gets.
@@ -46,25 +44,46 @@ func newMissing() prometheus.Counter {
 func (m *Metrics) CountMissing(webhooks int) { m.missing.Add(float64(webhooks)) }
 
 // WatchWebhooks adds the number of webhooks by state, and how old the oldest event is that
-// one of them has yet to get.
-func (m *Metrics) WatchWebhooks(read func() Webhooks) {
-	labeled := func(name, help, label, value string, of func(Webhooks) float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(
-			prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{label: value}},
-			func() float64 { return of(read()) }))
-	}
-	const states = "Webhooks by state: enabled, failing (the last attempt failed), disabled (by a call) or given_up (disabled after failures)."
-	for state, of := range map[string]func(Webhooks) float64{
-		"enabled":  func(w Webhooks) float64 { return float64(w.Enabled) },
-		"failing":  func(w Webhooks) float64 { return float64(w.Failing) },
-		"disabled": func(w Webhooks) float64 { return float64(w.Disabled) },
-		"given_up": func(w Webhooks) float64 { return float64(w.GivenUp) },
-	} {
-		labeled("orgd_webhooks", states, "state", state, of)
-	}
-	const oldest = "Age of the oldest event that a webhook has yet to get, for webhooks whose last attempt was a delivery (enabled) or failed (failing)."
-	labeled("orgd_webhook_oldest_event_seconds", oldest, "state", "enabled", func(w Webhooks) float64 { return w.Behind.Seconds() })
-	labeled("orgd_webhook_oldest_event_seconds", oldest, "state", "failing", func(w Webhooks) float64 { return w.FailingBehind.Seconds() })
+// one of them has yet to get, while read returns them. It also adds the number of webhooks
+// to which this server delivers now.
+func (m *Metrics) WatchWebhooks(read func() (w Webhooks, ok bool), running func() int) {
+	m.registry.MustRegister(webhookStates{read})
 	m.gauge("orgd_webhooks_in_delivery", "Webhooks to which this server delivers at the moment.",
-		func() float64 { return float64(read().Running) })
+		func() float64 { return float64(running()) })
+}
+
+var (
+	webhookCount = prometheus.NewDesc("orgd_webhooks",
+		"Webhooks by state: enabled, failing (the last attempt failed), disabled (by a call) or given_up (disabled by a server: after failures, after a 410, or because its next events no longer exist).", []string{"state"}, nil)
+	oldestEvent = prometheus.NewDesc("orgd_webhook_oldest_event_seconds",
+		"Age of the oldest event that a webhook has yet to get, for webhooks that are enabled, or whose last attempt failed (failing).", []string{"state"}, nil)
+)
+
+// webhookStates collects the figures about all webhooks. It has none while they are
+// unknown: zeros would look like a state.
+type webhookStates struct {
+	read func() (w Webhooks, ok bool)
+}
+
+// Describe implements prometheus.Collector.
+func (c webhookStates) Describe(descs chan<- *prometheus.Desc) {
+	descs <- webhookCount
+	descs <- oldestEvent
+}
+
+// Collect implements prometheus.Collector.
+func (c webhookStates) Collect(metrics chan<- prometheus.Metric) {
+	w, ok := c.read()
+	if !ok {
+		return
+	}
+	gauge := func(desc *prometheus.Desc, state string, value float64) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, state)
+	}
+	gauge(webhookCount, "enabled", float64(w.Enabled))
+	gauge(webhookCount, "failing", float64(w.Failing))
+	gauge(webhookCount, "disabled", float64(w.Disabled))
+	gauge(webhookCount, "given_up", float64(w.GivenUp))
+	gauge(oldestEvent, "enabled", w.Behind.Seconds())
+	gauge(oldestEvent, "failing", w.FailingBehind.Seconds())
 }

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// margin is how much earlier than the others the worker believes that its life has ended,
-// as a part of its life.
+// A worker gives up its endpoints 1/margin of its life earlier than other workers may
+// take them over.
 const margin = 5
 
-// beat keeps the worker alive in the database while it holds endpoints. When that fails
-// for too long, it ends all deliveries, because others may take over.
+// beat keeps the worker alive in the database while it holds endpoints. If beat cannot do
+// this for too long, it ends all deliveries, because other workers may take over.
 func (w *Worker) beat(ctx context.Context) {
 	tick := time.NewTicker(w.cfg.Life / 10)
 	defer tick.Stop()
@@ -65,7 +65,7 @@ func (w *Worker) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lease.Err() == nil && len(w.running) > 0 {
-		w.cfg.Logger.Warn("webhook deliveries were interrupted, because this server could not report to the database in time")
+		w.cfg.Logger.Warn("webhook deliveries were interrupted, because this server could not renew its lease in the database in time; this server or another one resumes them")
 	}
 	w.endLease()
 	w.newLease()

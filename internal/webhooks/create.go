@@ -33,10 +33,11 @@ INSERT INTO webhooks (account_id, id, url, description, types, secret, position,
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 RETURNING ` + webhookColumns
 
-// Create creates an endpoint. It gets the events that are written from now on. Errors:
-// ErrTooMany, ErrUnavailable, and those of idempotency.Once.
+// Create creates an endpoint. The endpoint gets the events that are written from now on.
+// Errors: ErrTooMany, ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Create(ctx context.Context, c idempotency.Call, n NewWebhook) (Changed, error) {
-	// Before the transaction: an event that commits in between is delivered too.
+	// Find the end of the feed before the transaction, so that an event that commits in
+	// between is delivered too.
 	now, err := r.feed.Read(ctx, c.AccountID, events.Params{Limit: 1, Cursor: events.Now})
 	if err != nil {
 		return Changed{}, fmt.Errorf("create webhook: %w", err)

@@ -11,22 +11,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The worker that holds the endpoint keeps it, so that no two deliver at once: it reads the
-// new state before it continues.
-const (
-	webhookEnable = `
+// The worker that holds the endpoint keeps it, so that no two workers deliver at once.
+// The worker reads the new state before it continues.
+const webhookEnable = `
 UPDATE webhooks
 SET disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, due_at = now(),
     generation = generation + 1, version = version + 1
 WHERE account_id = $1 AND id = $2
 RETURNING ` + webhookColumns
-
-	webhookDisable = `
-UPDATE webhooks
-SET disabled_at = now(), disabled_reason = $3, due_at = NULL, version = version + 1
-WHERE account_id = $1 AND id = $2
-RETURNING ` + webhookColumns
-)
 
 // Enable lets a disabled endpoint get events again, from where it stopped. An enabled
 // endpoint does not change. Errors: ErrNotFound, ErrEventsDeleted, ErrUnavailable, and
@@ -78,20 +70,4 @@ func (r *Repository) hasEvents(ctx context.Context, accountID, id uuid.UUID) (bo
 		return false, nil
 	}
 	return true, err
-}
-
-// Disable stops deliveries to an endpoint. It keeps its position. A disabled endpoint does
-// not change. Errors: ErrNotFound, ErrUnavailable, and those of idempotency.Once.
-func (r *Repository) Disable(ctx context.Context, c idempotency.Call, id uuid.UUID) (Changed, error) {
-	return r.change(ctx, c, "disable webhook", id, func(ctx context.Context, q db.Querier) (Webhook, *Secret, error) {
-		old, err := locked(ctx, q, c.AccountID, id)
-		if err != nil || !old.DisabledAt.IsZero() {
-			return old, nil, err
-		}
-		disabled, err := oneWebhook(q.Query(ctx, webhookDisable, c.AccountID, id, Requested))
-		if err == nil {
-			err = writeEvent(ctx, q, c, eventDisabled, id, image{IsEnabled: new(true)}, image{IsEnabled: new(false), DisabledReason: Requested})
-		}
-		return disabled, nil, err
-	})
 }

@@ -59,13 +59,13 @@ func encode(i image) (string, error) {
 	return b.String(), err
 }
 
-// described returns the image of what a client has set.
+// described returns the image of the fields that the client chose.
 func described(w Webhook) image {
 	return image{URL: withoutPath(w.URL), Description: w.Description, Types: w.Types}
 }
 
 // withoutPath returns a URL with … in place of its path and query, which often contain a
-// secret. Whoever may read events must not learn it.
+// secret. A client that may read events must not learn this secret.
 func withoutPath(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

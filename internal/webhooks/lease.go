@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,28 +27,35 @@ func scanCandidate(row pgx.CollectableRow) (c candidate, err error) {
 	return c, err
 }
 
-// The accounts of these statements are those of the endpoints that they find.
+// The statements that find candidates do so for all accounts, and return the account of
+// each endpoint.
 const (
-	// webhooksDue returns the endpoints to try now. Those that do not fail come first.
+	// webhooksDue returns the endpoints to try now. Those that do not fail come first, and
+	// need not wait. No wait is longer than $2 seconds: after the database's clock has
+	// stepped back, or that of a new primary is behind, an endpoint that seems to wait
+	// longer is tried at once.
 	webhooksDue = `
 SELECT account_id, id, term, failures
 FROM webhooks
-WHERE due_at <= now() AND worker IS NULL
+WHERE due_at IS NOT NULL AND (failures = 0 OR due_at <= now() OR due_at > now() + make_interval(secs => $2)) AND worker IS NULL
   AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
 ORDER BY failures > 0, due_at
 LIMIT $1`
 
-	// webhooksLeft returns the endpoints of workers that are no longer alive.
+	// webhooksLeft returns the endpoints of workers that are no longer alive. A worker that
+	// seems to live for longer than $2 seconds died before the database's clock stepped
+	// back, or renews its life within moments.
 	webhooksLeft = `
 SELECT account_id, id, term, failures
 FROM webhooks
 WHERE worker IS NOT NULL AND disabled_at IS NULL
-  AND NOT EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = worker AND alive_until > now())
+  AND NOT EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = worker
+    AND alive_until > now() AND alive_until <= now() + make_interval(secs => $2))
   AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
 LIMIT $1`
 
-	// webhooksOwn returns the endpoints of a worker. Those to which it does not deliver are
-	// left from a release that failed.
+	// webhooksOwn returns the endpoints of a worker. An endpoint to which the worker does
+	// not deliver is left over from a release that failed.
 	webhooksOwn = `
 SELECT account_id, id, term, failures
 FROM webhooks
@@ -79,8 +87,8 @@ FROM (
 ) AS seen
 ORDER BY account_id, id`
 
-	// The term changes with each lease: of two workers that found the same candidate, one
-	// gets it.
+	// The term changes with each lease, so only one of two workers that found the same
+	// candidate gets it.
 	webhookTake = `
 UPDATE webhooks
 SET worker = $4, term = term + 1, due_at = NULL
@@ -142,8 +150,8 @@ func (e *endpoint) secrets() []Secret {
 	return []Secret{e.secret}
 }
 
-// take leases an endpoint to the worker. ok is false if another worker has it by now, or if
-// it takes no events.
+// take leases an endpoint to the worker. ok is false if another worker has the endpoint
+// by now, or if the endpoint takes no events.
 func (r *Repository) take(ctx context.Context, worker uuid.UUID, c candidate) (e endpoint, ok bool, err error) {
 	err = r.db.For(c.accountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		e, err = readEndpoint(ctx, q, webhookTake, c.accountID, c.id, c.term, worker)
@@ -168,18 +176,19 @@ func (r *Repository) read(ctx context.Context, accountID, id uuid.UUID) (e endpo
 }
 
 // due returns the endpoints to try now, those of dead workers, and those of this worker.
-func (r *Repository) due(ctx context.Context, worker uuid.UUID, most int) (found []candidate, err error) {
+// life is how far ahead workers extend their lives.
+func (r *Repository) due(ctx context.Context, worker uuid.UUID, life time.Duration, most int) (found []candidate, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
-		found = nil
-		for _, sql := range []string{webhooksDue, webhooksLeft} {
-			some, err := candidates(q.Query(ctx, sql, most))
-			if err != nil {
-				return err
-			}
-			found = append(found, some...)
+		now, err := candidates(q.Query(ctx, webhooksDue, most, longestWait.Seconds()))
+		if err != nil {
+			return err
+		}
+		left, err := candidates(q.Query(ctx, webhooksLeft, most, (2 * life).Seconds()))
+		if err != nil {
+			return err
 		}
 		own, err := candidates(q.Query(ctx, webhooksOwn, most, worker))
-		found = append(found, own...)
+		found = slices.Concat(now, left, own)
 		return err
 	})
 	return found, err
@@ -195,8 +204,8 @@ func (r *Repository) waiting(ctx context.Context, accounts []uuid.UUID, most int
 }
 
 // behind looks at the next endpoints after the given one, and returns those that wait for
-// events although there are some. last is the last that it looked at, or zero after the
-// last of all.
+// events although there are some. last is the last endpoint that behind looked at, or
+// zero if no endpoints follow.
 func (r *Repository) behind(ctx context.Context, after candidate, most int) (found []candidate, last candidate, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
 		found, last = nil, candidate{}
@@ -236,14 +245,14 @@ func (r *Repository) stayAlive(ctx context.Context, worker uuid.UUID, life time.
 	})
 }
 
-// forget deletes the worker, and those that are long gone.
+// forget deletes the worker, and other workers that are long gone.
 func (r *Repository) forget(ctx context.Context, worker uuid.UUID) error {
 	err := r.db.Write(ctx, func(ctx context.Context, q db.Querier) error {
 		_, err := q.Exec(ctx, workersForget, worker)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("forget webhook workers: %w", err)
+		return fmt.Errorf("delete webhook worker: %w", err)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (c *counts) of(result string) int {
 	return c.all[result]
 }
 
-// work runs a worker until the test ends or stop is called, which returns when the worker
+// work runs a worker until the test ends or stop is called. stop returns when the worker
 // has stopped.
 func (b bundle) work(t testing.TB, cfg webhooks.WorkerConfig) (stop func()) {
 	t.Helper()
@@ -162,10 +162,20 @@ func (b bundle) get(t testing.TB, id uuid.UUID) webhooks.Webhook {
 	return found
 }
 
+// isFree reports whether no worker holds an endpoint of the account.
+func (b bundle) isFree(t testing.TB) (free bool) {
+	t.Helper()
+	err := b.Pool.QueryRow(context.Background(), "SELECT NOT EXISTS (SELECT FROM webhooks WHERE account_id = $1 AND worker IS NOT NULL)", b.account).Scan(&free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return free
+}
+
 // await waits until the condition is true.
 func await(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) { // poll
 		if is() {
 			return
 		}
@@ -187,7 +197,7 @@ type receiver struct {
 	bodies   []string
 	at       []time.Time
 	busy     int  // requests in progress
-	most     int  // the most that busy has been
+	most     int  // the highest value that busy has had
 	parallel bool // several endpoints use the receiver
 	faults   []string
 }
@@ -225,7 +235,7 @@ func receive(t testing.TB, answer func(n int, w http.ResponseWriter, r *http.Req
 	return v
 }
 
-// trust makes the receiver verify with the secret too.
+// trust makes the receiver accept signatures with the secret too.
 func (v *receiver) trust(t testing.TB, secret *webhooks.Secret) {
 	t.Helper()
 	verifier, err := standardwebhooks.NewWebhook(secret.Reveal())
@@ -309,6 +319,16 @@ func (v *receiver) positions() []int64 {
 }
 
 func (v *receiver) count() int { return len(v.positions()) }
+
+// getsNothing checks that nothing arrives for a while.
+func (v *receiver) getsNothing(t testing.TB) {
+	t.Helper()
+	before := v.count()
+	time.Sleep(4 * quick().Poll) // several polls
+	if got := v.positions(); len(got) != before {
+		t.Errorf("the receiver got %v", got[before:])
+	}
+}
 
 // last returns the last position that the receiver got, or 0.
 func (v *receiver) last() int64 {

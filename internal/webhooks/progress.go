@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,7 +43,7 @@ type progress struct {
 
 func (p *progress) isEmpty() bool { return p.reached == nil && len(p.attempts) == 0 }
 
-// add adds an attempt. Of more than KeptAttempts, it drops the oldest.
+// add adds an attempt. If there are then more than KeptAttempts, it drops the oldest.
 func (p *progress) add(a Attempt) {
 	if len(p.attempts) == KeptAttempts {
 		p.attempts = append(p.attempts[:0], p.attempts[1:]...)
@@ -66,7 +67,7 @@ func (p progress) before(later progress) progress {
 type decision struct {
 	step   step
 	wait   time.Duration // for stepRetry
-	giveUp time.Duration // for stepRetry
+	giveUp time.Duration // for stepRetry; 0 for never
 	reason Reason        // for stepDisable
 }
 
@@ -75,7 +76,8 @@ SELECT outcome, coalesce(kept_version, 0)
 FROM webhook_progress_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 
 // keep stores progress. It returns the version of the endpoint, which the worker compares
-// with the one that it knows.
+// with the one that it knows. If a failover or a restore has lost the event at the place
+// that was reached, the endpoint counts as moved, because the database then has an earlier place.
 func (r *Repository) keep(ctx context.Context, accountID, id, worker uuid.UUID, e endpoint, p progress, d decision) (result outcome, version int64, err error) {
 	n := len(p.attempts)
 	times, marks, positions := make([]time.Time, n), make([][]byte, n), make([]*int64, n)
@@ -90,16 +92,41 @@ func (r *Repository) keep(ctx context.Context, accountID, id, worker uuid.UUID, 
 	if p.reached != nil {
 		reached, mark = &p.reached.Position, p.reached.ID[:]
 	}
-	err = r.db.For(accountID).Write(ctx, func(ctx context.Context, q db.Querier) error {
+	var lost bool
+	err = r.db.For(accountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+		if lost, err = isLost(ctx, q, accountID, p.reached); err != nil {
+			return err
+		}
+		if lost {
+			reached, mark = nil, nil
+			if d.step != stepYield {
+				d = decision{step: stepContinue}
+			}
+		}
 		return q.QueryRow(ctx, webhookProgress, accountID, id, worker, e.term, e.generation, reached, mark, p.delivered,
 			times, marks, positions, kinds, statuses, took, failures,
-			d.step, d.wait.Seconds(), d.giveUp.Seconds(), d.reason, "webhook-"+uuid.NewV7().String()).Scan(&result, &version)
+			d.step, d.wait.Seconds(), db.OrNull(d.giveUp.Seconds()), d.reason, "webhook-"+uuid.NewV7().String()).Scan(&result, &version)
 	})
 	if err != nil {
 		return "", 0, fmt.Errorf("store deliveries: %w", err)
+	}
+	if lost && result == outcomeKept {
+		result = outcomeMoved
 	}
 	if result == outcomeDisabled {
 		r.changed(accountID)
 	}
 	return result, version, nil
+}
+
+// isLost reports whether the event at a place does not exist in the database of q.
+func isLost(ctx context.Context, q db.Querier, accountID uuid.UUID, place *events.Place) (bool, error) {
+	if place == nil {
+		return false, nil
+	}
+	err := events.Exists(ctx, q, accountID, *place)
+	if errors.Is(err, events.ErrCursorLost) {
+		return true, nil
+	}
+	return false, err
 }

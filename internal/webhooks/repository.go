@@ -25,12 +25,13 @@ type Repository struct {
 }
 
 // NewRepository returns a repository that uses the pool, without a limit on the number of
-// endpoints. Test sends with the sender.
+// endpoints. The Test method sends its messages with sender.
 func NewRepository(pool *db.Pool, feed *events.Repository, sender *Sender) *Repository {
 	return &Repository{db: pool, feed: feed, sender: sender, changed: func(uuid.UUID) {}}
 }
 
-// WithLimit returns a repository in which an account can have at most so many endpoints.
+// WithLimit returns a repository that limits the number of endpoints of an account. 0
+// means no limit.
 func (r *Repository) WithLimit(perAccount int) *Repository {
 	limited := *r
 	limited.limit = perAccount
@@ -60,8 +61,8 @@ const webhookColumns = `id, url, description, types, created_at, created_by_api_
 	`CASE WHEN old_secret_until > statement_timestamp() THEN old_secret_until END, ` +
 	`position, failures, failing_since, CASE WHEN failures > 0 THEN due_at END`
 
-// The first page and the following pages have different statements, for the reason in
-// statement.after of internal/orgs.
+// The first page and the later pages have separate statements. One statement with
+// "$3 IS NULL OR …" would filter rows instead of seeking in the index.
 const (
 	webhookList = `
 SELECT ` + webhookColumns + `
@@ -86,20 +87,24 @@ WHERE account_id = $1 AND id = $2`
 // List returns a page of the account's endpoints. Errors: ErrInvalidCursor,
 // ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
-	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return Page{}, fmt.Errorf("webhooks: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+	pages := cursor.List[Webhook]{
+		Scope: append([]byte("webhooks\x00"), accountID[:]...),
+		First: webhookList,
+		Next:  webhookListNext,
+		Read: func(ctx context.Context, sql string, args ...any) ([]Webhook, error) {
+			return list(ctx, r.db.For(accountID), sql, args...)
+		},
+		PositionOf: func(w Webhook) cursor.Position { return cursor.Position{CreatedAt: w.CreatedAt, ID: w.ID} },
 	}
-	scope := append([]byte("webhooks\x00"), accountID[:]...)
-	sql, args := webhookList, []any{accountID, p.Limit + 1}
-	if p.Cursor != "" {
-		after, err := cursor.Decode(p.Cursor, scope)
-		if err != nil {
-			return Page{}, ErrInvalidCursor
-		}
-		sql, args = webhookListNext, append(args, after.CreatedAt, after.ID)
+	found, next, err := pages.Page(ctx, p.Limit, p.Cursor, accountID)
+	if errors.Is(err, cursor.ErrInvalid) {
+		err = ErrInvalidCursor
 	}
-	var found []Webhook
-	err := r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) error {
+	return Page{Webhooks: found, Cursor: next}, err
+}
+
+func list(ctx context.Context, share db.Share, sql string, args ...any) (found []Webhook, err error) {
+	err = share.Read(ctx, func(ctx context.Context, q db.Querier) error {
 		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
 			return err
@@ -108,14 +113,9 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 		return err
 	})
 	if err != nil {
-		return Page{}, fmt.Errorf("list webhooks: %w", err)
+		return nil, fmt.Errorf("list webhooks: %w", err)
 	}
-	if len(found) <= p.Limit {
-		return Page{Webhooks: found}, nil
-	}
-	found = found[:p.Limit]
-	last := found[p.Limit-1]
-	return Page{Webhooks: found, Cursor: cursor.Encode(cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}, scope)}, nil
+	return found, nil
 }
 
 // Get returns an endpoint of the account. Errors: ErrNotFound, ErrUnavailable.

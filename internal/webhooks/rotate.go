@@ -18,9 +18,10 @@ SET secret = $3,
 WHERE account_id = $1 AND id = $2
 RETURNING ` + webhookColumns
 
-// RotateSecret gives an endpoint a new secret. The previous one signs too until the end of
-// the overlap (0 to MaxOverlap). One that was still in its own overlap stops signing.
-// Errors: ErrNotFound, ErrUnavailable, and those of idempotency.Once.
+// RotateSecret gives an endpoint a new secret. Until the end of the overlap (0 to
+// MaxOverlap), events are signed with the previous secret too. A secret that was still in
+// the overlap of an earlier rotation is no longer used. Errors: ErrNotFound,
+// ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) RotateSecret(ctx context.Context, c idempotency.Call, id uuid.UUID, overlap time.Duration) (Changed, error) {
 	request := []any{id, overlap}
 	return r.change(ctx, c, "rotate secret", request, func(ctx context.Context, q db.Querier) (Webhook, *Secret, error) {

@@ -46,6 +46,7 @@ type Sender struct {
 	userAgent string
 	timeout   time.Duration
 	transport *http.Transport
+	roundTrip func(*http.Request) (*http.Response, error) // of the transport
 }
 
 // NewSender returns a sender.
@@ -65,6 +66,7 @@ func NewSender(c SenderConfig) *Sender {
 		Protocols: new(http.Protocols),
 	}}
 	s.transport.Protocols.SetHTTP1(true)
+	s.roundTrip = s.transport.RoundTrip
 	if s.timeout == 0 {
 		s.timeout = attemptLimit
 	}
@@ -89,8 +91,8 @@ type response struct {
 	retryAfter time.Duration // the wait that the endpoint asks for, if any
 }
 
-// send makes one attempt, which the endpoint must answer within the limit. An error means that ctx was canceled, or a defect: it says
-// nothing about the endpoint.
+// send makes one attempt. The endpoint must respond within the limit. An error means that
+// ctx was canceled, or that there is a defect: it says nothing about the endpoint.
 func (s *Sender) send(ctx context.Context, limit time.Duration, r request) (response, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -98,17 +100,20 @@ func (s *Sender) send(ctx context.Context, limit time.Duration, r request) (resp
 	if err != nil {
 		return response{}, err
 	}
-	got, err := s.transport.RoundTrip(req)
+	got, err := s.roundTrip(req)
+	if err == nil {
+		defer got.Body.Close()
+	}
 	switch {
 	case ctx.Err() != nil:
-		if err == nil {
-			got.Body.Close()
-		}
 		return response{}, ctx.Err()
 	case err != nil:
 		return response{failure: failureOf(err)}, nil
+	case limited.Err() != nil:
+		// The connection is being closed. A receiver that notices this may give up the event,
+		// and its server may still respond with 200.
+		return response{failure: FailedTimeout}, nil
 	}
-	defer got.Body.Close()
 	// The body of 101 is the connection itself, which no deadline and no context ends.
 	if got.StatusCode >= http.StatusOK {
 		drained := time.AfterFunc(drainLimit, cancel)

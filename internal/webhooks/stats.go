@@ -2,6 +2,9 @@ package webhooks
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"orgd/internal/db"
@@ -14,7 +17,7 @@ type Stats struct {
 	Disabled int // endpoints that a call has disabled
 	GivenUp  int // endpoints that a worker has disabled
 
-	// How old the oldest event is that an endpoint has yet to get.
+	// The age of the oldest event that an endpoint has not got yet.
 	Behind        time.Duration // of those that do not fail
 	FailingBehind time.Duration
 }
@@ -27,28 +30,22 @@ SELECT count(account_id) FILTER (WHERE disabled_at IS NULL AND failures = 0),
     count(account_id) FILTER (WHERE disabled_reason <> 'requested')
 FROM webhooks`
 
-	// webhooksOldest reads the next event of endpoints that are not known to have
-	// everything. Events without a position are newer than those with one.
+	// webhooksOldest returns the age of the oldest next event of the endpoints that work, and
+	// of those that fail. Disabled endpoints and suspended accounts do not count. Events
+	// without a position are newer than those with one.
 	webhooksOldest = `
-SELECT coalesce(max(extract(epoch FROM now() - next.occurred_at)) FILTER (WHERE failures = 0), 0)::float8,
-    coalesce(max(extract(epoch FROM now() - next.occurred_at)) FILTER (WHERE failures > 0), 0)::float8
+SELECT coalesce(max(age) FILTER (WHERE failures = 0), 0)::float8,
+    coalesce(max(age) FILTER (WHERE failures > 0), 0)::float8
 FROM (
-    SELECT account_id, position, failures
+    SELECT failures, extract(epoch FROM now() - coalesce(
+        (SELECT occurred_at FROM events WHERE events.account_id = webhooks.account_id AND events.position = webhooks.position + 1),
+        (SELECT occurred_at FROM events WHERE events.account_id = webhooks.account_id AND events.position IS NULL ORDER BY id LIMIT 1)
+    )) AS age
     FROM webhooks
-    WHERE disabled_at IS NULL AND (due_at IS NOT NULL OR worker IS NOT NULL)
+    WHERE disabled_at IS NULL
       AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
-    LIMIT $1
-) AS active,
-LATERAL (
-    (SELECT occurred_at FROM events WHERE events.account_id = active.account_id AND events.position = active.position + 1)
-    UNION ALL
-    (SELECT occurred_at FROM events WHERE events.account_id = active.account_id AND events.position IS NULL ORDER BY id LIMIT 1)
-    LIMIT 1
 ) AS next`
 )
-
-// maxMeasured is at how many endpoints webhooksOldest looks.
-const maxMeasured = 5000
 
 func (r *Repository) stats(ctx context.Context) (s Stats, err error) {
 	var behind, failingBehind float64
@@ -56,27 +53,75 @@ func (r *Repository) stats(ctx context.Context) (s Stats, err error) {
 		if err := q.QueryRow(ctx, webhookStates).Scan(&s.Enabled, &s.Failing, &s.Disabled, &s.GivenUp); err != nil {
 			return err
 		}
-		return q.QueryRow(ctx, webhooksOldest, maxMeasured).Scan(&behind, &failingBehind)
+		return q.QueryRow(ctx, webhooksOldest).Scan(&behind, &failingBehind)
 	})
 	s.Behind = max(0, time.Duration(behind*float64(time.Second)))
 	s.FailingBehind = max(0, time.Duration(failingBehind*float64(time.Second)))
 	return s, err
 }
 
-func (w *Worker) readStats(ctx context.Context) {
-	w.attempt(ctx, "read the state of webhooks", func(ctx context.Context) error {
-		s, err := w.store.stats(ctx)
-		if err == nil {
-			w.stats.Store(&s)
-		}
-		return err
-	})
+const (
+	// StatsEvery is the time between two reads of the figures for the metrics.
+	StatsEvery = 15 * time.Second
+	// staleAfter is after how many failed reads the figures are unknown.
+	staleAfter = 4
+)
+
+var readStats = task{name: "read the state of webhooks", consequence: "the metrics lack the state of webhooks; retrying"}
+
+// Monitor reads the figures about all endpoints. Every server has one, even if it does
+// not deliver.
+type Monitor struct {
+	store   *Repository
+	every   time.Duration
+	reports *reporter
+	last    atomic.Pointer[reading]
 }
 
-// Stats returns the figures that the worker read last.
-func (w *Worker) Stats() Stats {
-	if s := w.stats.Load(); s != nil {
-		return *s
+type reading struct {
+	stats Stats
+	at    time.Time
+}
+
+// NewMonitor returns a monitor that reads the figures once per interval.
+func NewMonitor(store *Repository, logger *slog.Logger, every time.Duration) *Monitor {
+	return &Monitor{store: store, every: every, reports: newReporter(logger)}
+}
+
+// Run reads the figures until ctx is done.
+func (m *Monitor) Run(ctx context.Context) {
+	tick := time.NewTicker(m.every)
+	defer tick.Stop()
+	for {
+		m.read(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
-	return Stats{}
+}
+
+func (m *Monitor) read(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, storeLimit)
+	defer cancel()
+	begun := time.Now()
+	s, err := m.store.stats(limited)
+	if err == nil {
+		m.last.Store(&reading{s, begun})
+	}
+	// The probes report that the database is unavailable.
+	if ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
+		m.reports.report(readStats, err)
+	}
+}
+
+// Stats returns the figures that were read last. ok is false if they were never read, or
+// if the last reads failed for so long that the figures may be wrong.
+func (m *Monitor) Stats() (s Stats, ok bool) {
+	last := m.last.Load()
+	if last == nil || time.Since(last.at) > staleAfter*m.every {
+		return Stats{}, false
+	}
+	return last.stats, true
 }

@@ -16,8 +16,8 @@ import (
 type Targets struct {
 	// Allowed are addresses that are allowed although they are not of the internet.
 	Allowed []netip.Prefix
-	// PlainLoopback allows http besides https for loopback addresses, and allows these
-	// addresses. It is for development.
+	// PlainLoopback allows loopback addresses, and http as well as https for them. It is
+	// for development.
 	PlainLoopback bool
 }
 
@@ -66,8 +66,8 @@ func (e URLError) Error() string { return string(e) }
 
 // The errors of CheckURL.
 const (
-	ErrURLForm        = URLError("must be a URL such as https://example.com/webhooks, in ASCII and without spaces")
-	ErrURLLong        = URLError("must be at most 2048 characters")
+	ErrURLForm        = URLError("must be a URL such as https://example.com/webhooks; spaces, \" < > \\ ^ ` { | } and characters outside ASCII must be percent-encoded")
+	ErrURLLong        = URLError("must be at most 2048 bytes")
 	ErrURLScheme      = URLError("must begin with https://")
 	ErrURLCredentials = URLError("must not contain a user name or a password")
 	ErrURLFragment    = URLError("must not contain a fragment")

@@ -150,8 +150,8 @@ func nameServer(t *testing.T, next func() netip.Addr) *net.Resolver {
 	}}
 }
 
-// A name that resolves to a private address from the second lookup on gets no request
-// there.
+// If a name resolves to a private address from the second lookup on, no request goes to
+// that address.
 func TestRebinding(t *testing.T) {
 	t.Parallel()
 	var lookups atomic.Int32
@@ -202,8 +202,8 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// What an endpoint answers decides how the attempt ends, and is not read further than
-// 64 KiB.
+// The response of an endpoint decides how the attempt ends. At most 64 KiB of it are
+// read.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
@@ -244,7 +244,7 @@ func TestFailures(t *testing.T) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write([]byte("x"))
 				_ = http.NewResponseController(w).Flush()
-				time.Sleep(10 * time.Millisecond)
+				time.Sleep(10 * time.Millisecond) // the body trickles
 			}
 		}, status: 200},
 	} {

@@ -14,14 +14,14 @@ import (
 const eventTest = "webhook.test"
 
 // Test sends a message without a position to the endpoint, even if it is disabled, and
-// returns what came of it within the limit. It changes nothing except the list of attempts. Errors:
-// ErrNotFound, ErrUnavailable.
+// returns the attempt. The endpoint must respond within the limit. Test stores only the
+// attempt. Errors: ErrNotFound, ErrUnavailable.
 func (r *Repository) Test(ctx context.Context, c idempotency.Call, id uuid.UUID, limit time.Duration) (Attempt, error) {
 	e, err := r.read(ctx, c.AccountID, id)
 	if err != nil {
 		return Attempt{}, fmt.Errorf("test webhook: %w", err)
 	}
-	begun := time.Now().UTC()
+	begun := time.Now()
 	event := events.Event{
 		ID: events.ID(uuid.NewV7()), Type: eventTest, WebhookID: id, OccurredAt: begun,
 		ActorAPIKeyID: c.KeyID, ActorUserID: c.UserID, RequestID: c.RequestID, Before: "{}", After: "{}",

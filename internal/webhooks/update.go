@@ -16,8 +16,8 @@ type Changes struct {
 	Types       *[]string
 }
 
-// A new URL starts a new generation, so that the next event goes there. It is tried at
-// once, even if the previous URL failed.
+// A new URL starts a new generation, so that the next event goes to it. The new URL is
+// tried at once, even if the previous one failed.
 const webhookUpdate = `
 UPDATE webhooks
 SET url = $3, description = $4, types = $5,

@@ -1,5 +1,6 @@
 // Package webhooks delivers the events of an account to endpoints of its clients, in the
-// order of the feed. It stores the endpoints, and has the worker that delivers.
+// order of the feed. It stores the endpoints, and contains the worker that delivers to
+// them.
 package webhooks
 
 import (
@@ -40,8 +41,8 @@ type Reason string
 const (
 	Requested     Reason = "requested"
 	Gone          Reason = "gone"           // the endpoint answered 410
-	Failing       Reason = "failing"        // all attempts of three days failed
-	EventsDeleted Reason = "events_deleted" // events that it has not got were deleted because of their age
+	Failing       Reason = "failing"        // all attempts of three days failed, at least 50
+	EventsDeleted Reason = "events_deleted" // events that it has not got no longer exist: deleted because of their age, or lost
 )
 
 // Attempt is a try to deliver an event.

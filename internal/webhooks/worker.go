@@ -3,7 +3,6 @@ package webhooks
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -35,27 +34,27 @@ const (
 	// collectEvery is the shortest time between two statements that look for endpoints of
 	// accounts with new events.
 	collectEvery = 50 * time.Millisecond
-	// statsEvery is the time between two reads of the figures for the metrics.
-	statsEvery = 15 * time.Second
 	// storeLimit bounds a statement of the worker.
 	storeLimit = 3 * time.Second
 )
 
-// WorkerConfig configures a Worker. Zero values mean the defaults, which only tests change
-// except for Concurrency.
+// WorkerConfig configures a Worker. Logger and Observer are required. Zero values of the
+// other fields mean the defaults, which only tests change, except for Concurrency.
 type WorkerConfig struct {
 	Logger      *slog.Logger
 	Observer    Observer
 	Concurrency int // endpoints to which the worker delivers at once
 
 	Poll    time.Duration // between two looks for endpoints to try
-	Life    time.Duration // others take over the endpoints of a worker that reports nothing for so long
-	Linger  time.Duration // how long the worker keeps an endpoint that has everything
+	Life    time.Duration // how long a worker keeps its endpoints without a sign of life
+	Linger  time.Duration // how long the worker keeps an endpoint that has got all events
 	Save    time.Duration // between two stores of the progress of an endpoint
 	Grace   time.Duration // how long attempts may last when the worker stops
-	Turn    time.Duration // how long an endpoint keeps its place at least if others wait for one
+	Turn    time.Duration // how long an endpoint keeps its place, at least, if others wait for one
 	Backoff func(failures int) time.Duration
 	GiveUp  time.Duration // how long an endpoint may fail
+	// GiveUpFailures is how many attempts of an endpoint must also fail in a row.
+	GiveUpFailures int
 }
 
 // Observer receives the figures for the metrics.
@@ -90,9 +89,8 @@ type Worker struct {
 	stopping   chan struct{}
 	deliveries sync.WaitGroup
 	looked     candidate   // the last endpoint that the poll looked at
-	failed     bool        // the last statement of the poll failed
 	crowded    atomic.Bool // an endpoint found no room
-	stats      atomic.Pointer[Stats]
+	reports    *reporter
 }
 
 // NewWorker returns a worker. It learns of new events from the hub.
@@ -105,13 +103,14 @@ func NewWorker(store *Repository, hub *events.Hub, cfg WorkerConfig) *Worker {
 	cfg.Grace = cmp.Or(cfg.Grace, defaultGrace)
 	cfg.Turn = cmp.Or(cfg.Turn, defaultTurn)
 	cfg.GiveUp = cmp.Or(cfg.GiveUp, giveUpAfter)
+	cfg.GiveUpFailures = cmp.Or(cfg.GiveUpFailures, giveUpFailures)
 	if cfg.Backoff == nil {
 		cfg.Backoff = backoff
 	}
 	return &Worker{
 		cfg: cfg, store: store, hub: hub, id: uuid.NewV7(),
 		running: map[uuid.UUID]*delivery{}, held: map[uuid.UUID]int{}, changed: map[uuid.UUID]bool{},
-		bell: make(chan struct{}, 1), stopping: make(chan struct{}),
+		bell: make(chan struct{}, 1), stopping: make(chan struct{}), reports: newReporter(cfg.Logger),
 	}
 }
 
@@ -146,7 +145,7 @@ func (w *Worker) Run(ctx context.Context) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
 	defer cancel()
 	if err := w.store.forget(limited, w.id); err != nil {
-		w.cfg.Logger.Warn("this server could not be removed from the webhook workers; others take over when its time is up", "error", err)
+		w.cfg.Logger.Warn("could not give up this server's webhook lease; other servers take over when the lease expires", "error", err)
 	}
 	end()
 	<-beating
@@ -154,19 +153,15 @@ func (w *Worker) Run(ctx context.Context) {
 
 // look starts deliveries until ctx is done.
 func (w *Worker) look(ctx context.Context) {
-	poll, stats := time.NewTicker(w.cfg.Poll), time.NewTicker(statsEvery)
+	poll := time.NewTicker(w.cfg.Poll)
 	defer poll.Stop()
-	defer stats.Stop()
 	w.poll(ctx)
-	w.readStats(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
 			w.poll(ctx)
-		case <-stats.C:
-			w.readStats(ctx)
 		case <-w.bell:
 			w.collect(ctx)
 			select {
@@ -178,11 +173,17 @@ func (w *Worker) look(ctx context.Context) {
 	}
 }
 
-// poll looks for endpoints whose next attempt is due, for those of dead workers, and for
-// some that have new events of which no notification came.
+// The tasks of the loop. If collect fails, the poll finds the endpoints later.
+var (
+	lookForWebhooks = task{name: "look for webhooks to deliver", consequence: "no new webhook deliveries start; retrying"}
+	lookForChanges  = task{name: "look for webhooks of changed accounts", consequence: "new events are delivered to webhooks late"}
+)
+
+// poll looks for endpoints whose next attempt is due, for the endpoints of dead workers,
+// and for some endpoints with new events that no notification announced.
 func (w *Worker) poll(ctx context.Context) {
-	w.attempt(ctx, "look for webhooks to deliver", func(ctx context.Context) error {
-		found, err := w.store.due(ctx, w.id, candidatesAtOnce)
+	w.attempt(ctx, lookForWebhooks, func(ctx context.Context) error {
+		found, err := w.store.due(ctx, w.id, w.cfg.Life, candidatesAtOnce)
 		if err != nil {
 			return err
 		}
@@ -192,15 +193,16 @@ func (w *Worker) poll(ctx context.Context) {
 		}
 		w.looked = last
 		w.crowded.Store(false)
-		// Those that wait for a place come before those that have given one up, which are due.
+		// The endpoints that wait for a place come before those that have given one up,
+		// which are due.
 		return w.startAll(ctx, slices.Concat(behind, found))
 	})
 }
 
-// collect starts deliveries for the accounts of which Wake was called.
+// collect starts deliveries for the accounts with which Wake was called.
 func (w *Worker) collect(ctx context.Context) {
 	accounts := w.takeChanged()
-	w.attempt(ctx, "look for webhooks of changed accounts", func(ctx context.Context) error {
+	w.attempt(ctx, lookForChanges, func(ctx context.Context) error {
 		found, err := w.store.waiting(ctx, accounts, candidatesAtOnce)
 		if err != nil {
 			return err
@@ -209,18 +211,12 @@ func (w *Worker) collect(ctx context.Context) {
 	})
 }
 
-// attempt runs a task of the loop. It logs the first of several failures.
-func (w *Worker) attempt(ctx context.Context, task string, run func(context.Context) error) {
+// attempt runs a task of the loop.
+func (w *Worker) attempt(ctx context.Context, t task, run func(context.Context) error) {
 	limited, cancel := context.WithTimeout(ctx, storeLimit)
 	defer cancel()
-	err := run(limited)
-	switch {
-	case ctx.Err() != nil:
-	case err != nil && !w.failed:
-		w.cfg.Logger.Warn("webhooks are not delivered; retrying", "error", fmt.Errorf("%s: %w", task, err))
-		w.failed = true
-	case err == nil:
-		w.failed = false
+	if err := run(limited); ctx.Err() == nil {
+		w.reports.report(t, err)
 	}
 }
 
@@ -273,8 +269,8 @@ func (w *Worker) start(c candidate) {
 }
 
 // hasRoom reports whether the worker may deliver to one more endpoint. An account gets at
-// most half of the places, and so do the endpoints that failed: those that do not respond
-// hold their places for long. The caller holds mu.
+// most half of the places, and so do the endpoints that failed, because an endpoint that
+// does not respond holds its place for long. The caller holds mu.
 func (w *Worker) hasRoom(c candidate) bool {
 	free := w.cfg.Concurrency - len(w.running)
 	if c.failures > 0 && w.failing >= (w.cfg.Concurrency+1)/2 {
@@ -295,7 +291,7 @@ func (w *Worker) end(d *delivery) {
 	}
 }
 
-// Running returns to how many endpoints the worker delivers.
+// Running returns the number of endpoints to which the worker is delivering.
 func (w *Worker) Running() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,18 +9,17 @@ import (
 )
 
 const (
-	// lostLimit bounds one attempt, so that a dead connection delays neither the next
-	// attempt nor the shutdown.
+	// lostLimit bounds one attempt, and so how long a dead connection delays the next
+	// attempt or the shutdown.
 	lostLimit = 3 * time.Second
 
 	firstLostBackoff = 100 * time.Millisecond
 	lastLostBackoff  = 3 * time.Second
 )
 
-// keepRecordingLost records in the database which creations were not answered, because
-// their client did not receive the response. A retry on another replica then finds them.
-// It records them immediately, retries until it succeeds, and returns after a last
-// attempt when ctx is done.
+// keepRecordingLost records in the database the creations whose response did not reach
+// the client, so that a retry on another replica finds them. It records them immediately,
+// retries until it succeeds, and returns after a last attempt when ctx is done.
 func keepRecordingLost(ctx context.Context, logger *slog.Logger, repository *orgs.Repository) {
 	for running := true; running; {
 		select {
@@ -43,7 +42,7 @@ func recordLost(ctx context.Context, logger *slog.Logger, repository *orgs.Repos
 	defer cancel()
 	err := repository.RecordLost(limited)
 	if err != nil {
-		logger.Warn("it could not be recorded which clients got no response to a creation; until this succeeds, a retry on another replica may create a duplicate organization", "error", err)
+		logger.Warn("could not record the creations whose response did not reach the client; until they are recorded, a retry on another replica may create a duplicate organization", "error", err)
 	}
 	return err == nil
 }

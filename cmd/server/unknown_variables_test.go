@@ -20,7 +20,7 @@ func TestUnknownVariables(t *testing.T) {
 		want    []unknownVariable
 	}{
 		"none":         {[]string{"PATH=/bin", "ORGD_ADDR=:8080"}, nil},
-		"misspelt":     {[]string{"ORGD_ADRR=:8080"}, []unknownVariable{{"ORGD_ADRR", "ORGD_ADDR"}}},
+		"misspelled":   {[]string{"ORGD_ADRR=:8080"}, []unknownVariable{{"ORGD_ADRR", "ORGD_ADDR"}}},
 		"extra prefix": {[]string{"ORGD_DATABASE_URL=postgres://u:secret@h/d"}, []unknownVariable{{"ORGD_DATABASE_URL", "DATABASE_URL"}}},
 		"missing part": {[]string{"ORGD_MAX_CONNS=5"}, []unknownVariable{{"ORGD_MAX_CONNS", "ORGD_DB_MAX_CONNS"}}},
 		"two":          {[]string{"ORGD_RATELIMIT=5", "ORGD_DRAINDELAY=1s"}, []unknownVariable{{"ORGD_DRAINDELAY", "ORGD_DRAIN_DELAY"}, {"ORGD_RATELIMIT", "ORGD_RATE_LIMIT"}}},
@@ -74,7 +74,7 @@ func TestOtherVariables(t *testing.T) {
 // A warning names the unknown variable and the most similar known one, but not the value.
 func TestUnknownVariablesAreReported(t *testing.T) {
 	t.Parallel()
-	misspelt := []string{"ORGD_ADRR=a-secret"}
+	misspelled := []string{"ORGD_ADRR=a-secret"}
 	d := dbtest.New(t)
 	const line = "server: warning: the environment variable ORGD_ADRR is unknown; did you mean ORGD_ADDR?\n"
 	for name, c := range map[string]struct {
@@ -87,14 +87,14 @@ func TestUnknownVariablesAreReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := startWith(t, misspelt, c.args...)
+			p := startWith(t, misspelled, c.args...)
 			_ = p.wait() // some commands fail, as expected
 			if text := p.errs.String(); strings.Count(text, line) != strings.Count(c.want, "\n") || strings.Contains(text, "a-secret") {
 				t.Errorf("printed %q, want %q", text, c.want)
 			}
 		})
 	}
-	p := startWith(t, append(misspelt, "DATABASE_URL="+d.URL), serveFlags...)
+	p := startWith(t, append(misspelled, "DATABASE_URL="+d.URL), serveFlags...)
 	await(t, "the server does not log the unknown variable", func() bool {
 		return strings.Contains(p.out.String(), `"level":"WARN","msg":"unknown environment variable","variable":"ORGD_ADRR","nearest":"ORGD_ADDR"`)
 	})

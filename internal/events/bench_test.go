@@ -1,0 +1,62 @@
+package events_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"orgd/internal/events"
+)
+
+// A page of 100 events, anywhere in a feed of 300,000.
+func BenchmarkPage(b *testing.B) {
+	f := setup(b)
+	const all = 300_000
+	f.fill(b, f.account, all)
+	f.Exec(b, "VACUUM ANALYZE events")
+	places := make([]events.Place, 1000)
+	for i := range places {
+		position := 1 + rand.Int64N(all-100)
+		place, _, err := f.repository.PlaceAt(b.Context(), f.account, &position)
+		if err != nil {
+			b.Fatal(err)
+		}
+		places[i] = place
+	}
+	for b.Loop() {
+		if page := f.read(b, events.Params{Limit: 100, After: &places[rand.N(len(places))]}); len(page.Events) != 100 {
+			b.Fatalf("%d events", len(page.Events))
+		}
+	}
+}
+
+// Numbering 1,000 events, as many as one statement does.
+func BenchmarkNumber(b *testing.B) {
+	f := setup(b)
+	for b.Loop() {
+		b.StopTimer()
+		f.write(b, 1, "org.created", 1000)
+		b.StartTimer()
+		if _, err := f.repository.NumberAll(b.Context(), f.account); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A read at the end of the feed, while a transaction keeps a snapshot from before events
+// were numbered.
+func BenchmarkEndDuringSnapshot(b *testing.B) {
+	for _, numbered := range []int{0, 1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(numbered), func(b *testing.B) {
+			f := setup(b)
+			f.begin(b, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM events")
+			f.write(b, 1, "org.created", numbered)
+			page := f.read(b, events.Params{Limit: 1, Cursor: events.Now})
+			for b.Loop() {
+				if page := f.read(b, events.Params{Limit: 100, Cursor: page.Cursor}); len(page.Events) > 0 {
+					b.Fatalf("%d events", len(page.Events))
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"orgd/internal/uuid"
+)
+
+// task is something that is tried again until it succeeds.
+type task struct {
+	name        string
+	consequence string // of a failure, for the log
+	accountID   uuid.UUID
+	webhookID   uuid.UUID // zero if the task is not about one endpoint
+}
+
+// reporter logs the first of several failures of a task in a row. The failures of one task
+// do not hide those of another.
+type reporter struct {
+	logger *slog.Logger
+
+	mu     sync.Mutex
+	failed map[task]bool // a task about an endpoint that is deleted meanwhile stays
+}
+
+func newReporter(logger *slog.Logger) *reporter {
+	return &reporter{logger: logger, failed: map[task]bool{}}
+}
+
+// report gets the result of each try.
+func (r *reporter) report(t task, err error) {
+	if !r.isNews(t, err) {
+		return
+	}
+	logger := r.logger
+	if t.webhookID != (uuid.UUID{}) {
+		logger = logger.With("accountId", t.accountID.String(), "webhookId", FormatID(t.webhookID))
+	}
+	logger.Warn(t.consequence, "error", fmt.Errorf("%s: %w", t.name, err))
+}
+
+// isNews remembers the result, and reports whether it is the first failure after a success.
+func (r *reporter) isNews(t task, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		delete(r.failed, t)
+		return false
+	}
+	again := r.failed[t]
+	r.failed[t] = true
+	return !again
+}
+
+// The tasks of a delivery.
+var (
+	takeWebhook   = task{name: "take the webhook", consequence: "a webhook gets no events; retrying"}
+	readEvents    = task{name: "read the webhook's events", consequence: "a webhook gets no events; retrying"}
+	storeProgress = task{name: "store the webhook's progress", consequence: "the progress of a webhook is not stored, so the webhook may get events again; retrying"}
+)
+
+// report reports the result of a task of this delivery. It ignores errors that pass with
+// the load or with an outage of the database, which the poll reports for all endpoints.
+func (d *delivery) report(t task, err error) {
+	if isTemporary(err) {
+		return
+	}
+	t.accountID, t.webhookID = d.accountID, d.id
+	d.w.reports.report(t, err)
+}
+
+func isTemporary(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
