@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"internal/events":            {"internal/db", "internal/uuid", "internal/cursor"},
 	"internal/webhooks":          {"internal/cursor", "internal/db", "internal/events", "internal/idempotency", "internal/text", "internal/uuid", "internal/wire"},
 	"internal/seed":              {"internal/db", "internal/orgs", "internal/uuid"},
+	"internal/transfer":          {"internal/orgs", "internal/uuid", "internal/text", "internal/wire"},
 	"internal/ratelimit":         {},
 	"internal/budget":            {},
 	"internal/wire":              {"internal/accounts", "internal/apikeys", "internal/events", "internal/uuid"},

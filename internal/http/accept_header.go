@@ -18,12 +18,16 @@ var (
 	errQuality    = errors.New("quality is not a number from 0 to 1")
 )
 
-// offerJSON rejects a request whose Accept header excludes JSON, because the API has no
-// other format.
+// offerJSON rejects a request whose Accept header excludes JSON, because most routes have
+// no other format.
 func offerJSON(next echo.HandlerFunc) echo.HandlerFunc {
+	return requireJSON(next, "Responses are application/json only. Send Accept: application/json, or no Accept header.")
+}
+
+func requireJSON(next echo.HandlerFunc, otherwise string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !acceptsJSON(c.Request().Header) {
-			return newError(codeNotAcceptable, "Responses are application/json only. Send Accept: application/json, or no Accept header.")
+			return newError(codeNotAcceptable, otherwise)
 		}
 		return next(c)
 	}
@@ -52,6 +56,18 @@ func acceptsJSON(h http.Header) bool {
 		best = exactness
 	}
 	return accepted || !listed
+}
+
+// prefers reports whether the Accept header names the media type of a stream, and not JSON.
+func prefers(h http.Header, mediaType string) bool {
+	stream, json := false, false
+	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAccept), ","), ",") {
+		if mediaRange, wanted, err := parseMediaRange(element); err == nil && wanted {
+			stream = stream || mediaRange == mediaType
+			json = json || mediaRange == echo.MIMEApplicationJSON
+		}
+	}
+	return stream && !json
 }
 
 // parseMediaRange returns the range without its parameters, and whether its quality is

@@ -107,8 +107,8 @@ func routeLabel(c echo.Context) string {
 	return c.Path()
 }
 
-// loggedPath returns the path of the request, or its route if the path has a user id: the
-// erasure of a user does not reach the log.
+// loggedPath returns the path of the request without API keys. If the path has a user id,
+// it returns the route instead, because erasing a user does not change the log.
 func loggedPath(c echo.Context) string {
 	if strings.Contains(c.Path(), ":userId") {
 		return c.Path()

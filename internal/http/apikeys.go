@@ -25,7 +25,7 @@ func (s *Server) listAPIKeys(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.beginPage(c, len(page.APIKeys), page.Cursor)
+	s.beginPage(c, len(page.APIKeys), links{next: page.Cursor})
 	body, err := marshal(wire.NewAPIKeyPage(page))
 	if err != nil {
 		return err
@@ -44,18 +44,7 @@ func (s *Server) createAPIKey(c echo.Context) error {
 }
 
 func (s *Server) getAPIKey(c echo.Context) error {
-	id, err := pathAPIKeyID(c)
-	if err != nil {
-		return err
-	}
-	if err := noParams(c.Request().URL.RawQuery); err != nil {
-		return err
-	}
-	key, err := s.cfg.Keys.Get(c.Request().Context(), callerOf(c).AccountID, id)
-	if err != nil {
-		return err
-	}
-	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(key))
+	return getObject(c, pathAPIKeyID, s.cfg.Keys.Get, wire.NewAPIKey)
 }
 
 func (s *Server) updateAPIKey(c echo.Context) error {
@@ -125,11 +114,11 @@ func keyChangeError(err error) error {
 	var lacks apikeys.LacksScopeError
 	switch {
 	case errors.As(err, &lacks):
-		return missingScope(lacks.Scope).because(err)
+		return missingScope(lacks.Scope).withCause(err)
 	case errors.Is(err, apikeys.ErrInvalidKey): // the caller's key ended during the call
-		return invalidKey().because(err)
+		return invalidKey().withCause(err)
 	case errors.Is(err, apikeys.ErrExpiryPast):
-		return invalidFields(codeInvalidField, []fieldError{{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}}).because(err)
+		return invalidFields(codeInvalidField, []fieldError{{Field: "expiresAt", Code: fieldOutOfRange, Detail: expiryPast}}).withCause(err)
 	}
 	return err
 }

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/wire"
 )
 
 // descriptionField reads the description of a key and trims the white space around it.
@@ -43,7 +43,7 @@ func addScope(into *[]apikeys.Scope, value *string) *fieldError {
 	scope := apikeys.Scope(*value)
 	switch {
 	case !slices.Contains(apikeys.Scopes, scope):
-		return &fieldError{Code: fieldInvalid, Detail: "Must be one of orgs:read, orgs:write, orgs:delete, members:write, users:erase, keys:manage, events:read, webhooks:manage or act-as-user."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must be one of orgs:read, orgs:write, orgs:delete, orgs:import, members:write, users:erase, keys:manage, events:read, webhooks:manage or act-as-user."}
 	case slices.Contains(*into, scope):
 		return &fieldError{Code: fieldRepeated, Detail: "Duplicate scope. List each scope once."}
 	}
@@ -59,8 +59,8 @@ var latestExpiry = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // future is decided later, by the database's clock.
 func expiryField(into *apikeys.Expiry) field {
 	return textField("expiresAt", func(value string) *fieldError {
-		t, err := time.Parse(time.RFC3339, value)
-		if err != nil || strings.ContainsAny(value, ",") {
+		t, ok := wire.ParseTime(value)
+		if !ok {
 			return &fieldError{Code: fieldInvalid, Detail: "Must be an RFC 3339 time such as 2027-01-31T00:00:00Z."}
 		}
 		if t.Before(time.Unix(0, 0)) || !t.Before(latestExpiry) {

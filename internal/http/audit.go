@@ -43,11 +43,11 @@ func (s *Server) listEventsAbout(c echo.Context, id uuid.UUID, list listEvents, 
 	case errors.Is(err, events.ErrNotFound):
 		return notFound
 	case errors.Is(err, events.ErrInvalidCursor):
-		return newError(codeInvalidCursor, invalidPageCursor).because(err)
+		return newError(codeInvalidCursor, invalidPageCursor).withCause(err)
 	case err != nil:
 		return err
 	}
-	s.beginPage(c, len(page.Events), page.Cursor)
+	s.beginPage(c, len(page.Events), links{next: page.Cursor})
 	body := bodies.get(page.Bytes + pageFrame)
 	defer bodies.put(body)
 	*body = appendEventList(*body, page)

@@ -49,8 +49,8 @@ func TestEventsOfAnOrganization(t *testing.T) {
 	}
 }
 
-// Pages are linked as those of the other lists, and an event that is written during a walk
-// does not disturb it.
+// Pages are linked like those of the other lists, and an event that is written during a
+// walk does not disturb it.
 func TestWalkOfEvents(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -99,7 +99,7 @@ func TestEventsOfAnAPIKey(t *testing.T) {
 	if updated := page.Events[1]; updated.Before["description"] != "Sync" || updated.After["description"] != "Nightly sync" {
 		t.Errorf("%+v", updated)
 	}
-	// A key that manages keys reads no events without the scope for it.
+	// A key that may manage keys cannot read events without the scope for events.
 	managing := a.Key(t, a.account, apikeys.KeysManage)
 	a.call(t, http.MethodGet, path+"/events", "Authorization", "Bearer "+managing).rejected(t, 403, "insufficient_scope")
 }

@@ -55,7 +55,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 }
 
 func invalidKey() *apiError {
-	return newError(codeInvalidAPIKey, "The API key is unknown, expired or revoked. Send a valid key.").
+	return newError(codeInvalidAPIKey, "The API key is unknown, expired or revoked, or its account is suspended. Send a valid key.").
 		challenge(realm + `, error="invalid_token"`)
 }
 

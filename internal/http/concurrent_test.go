@@ -306,7 +306,7 @@ func (c *crowd) entries(target string, read func(testing.TB, answer) ([]entry, s
 func (c *crowd) seesAll(entries []entry, untouched map[string]bool) {
 	seen := 0
 	for i, e := range entries {
-		if i > 0 && !entries[i-1].precedes(e.position) {
+		if i > 0 && !(&walk{}).precedes(entries[i-1].position, e.position) {
 			c.t.Fatalf("%v came after %v", e.position, entries[i-1].position)
 		}
 		if untouched[e.id] {

@@ -39,7 +39,7 @@ func checkMediaType(h http.Header, accepted []string) error {
 	}
 	mediaType, params, err := mime.ParseMediaType(types[0])
 	if err != nil {
-		return unsupportedType(wrongMediaType).because(err)
+		return unsupportedType(wrongMediaType).withCause(err)
 	}
 	if !slices.Contains(accepted, mediaType) {
 		return unsupportedType("Send the body as Content-Type: application/json, not " + cut(mediaType) + ".")

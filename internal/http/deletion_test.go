@@ -75,6 +75,42 @@ func TestRepeatsAfterADeletion(t *testing.T) {
 	}
 }
 
+// A repeat does not return the id of a deleted organization that had the external id. The
+// key also takes another call, because the first had no effect.
+func TestTakenExternalIDAfterADeletion(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	holder := a.do(t, http.MethodPut, externalPath("crm/1"), `{"orgName":"Holder"}`).organization(t, 201)
+	other := a.create(t, "Other")
+	calls := map[string]func() answer{
+		"create": func() answer {
+			return a.do(t, http.MethodPost, "/v1/orgs", named(t, "Acme", "crm/1"), "Idempotency-Key", "k")
+		},
+		"update": func() answer {
+			return a.do(t, http.MethodPatch, other, `{"externalId":"crm/1"}`, "Idempotency-Key", "k")
+		},
+	}
+	for name, call := range calls {
+		for range 2 {
+			got := call()
+			if p := got.rejected(t, 409, "external_id_taken"); p.OrgID != holder.OrgID || got.header.Get("Idempotency-Replayed") != "" {
+				t.Errorf("%s: %v %s", name, got.header, got.body)
+			}
+		}
+	}
+	a.do(t, http.MethodPost, "/v1/orgs/"+holder.OrgID+"/deactivate", "")
+	if got := a.do(t, http.MethodDelete, "/v1/orgs/"+holder.OrgID, ""); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if o := calls["update"]().organization(t, 200); "/v1/orgs/"+o.OrgID != other || o.ExternalID != "crm/1" {
+		t.Errorf("%+v", o)
+	}
+	if p := calls["create"]().rejected(t, 409, "external_id_taken"); "/v1/orgs/"+p.OrgID != other {
+		t.Errorf("the error names %s, but %s has the external id", p.OrgID, other)
+	}
+	a.do(t, http.MethodPost, "/v1/orgs", named(t, "Acme", "crm/2"), "Idempotency-Key", "k").organization(t, 201)
+}
+
 // Even before its members are erased, no route finds a deleted organization, except the one
 // of its events.
 func TestNoRouteFindsADeletedOrganization(t *testing.T) {

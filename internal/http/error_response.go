@@ -34,7 +34,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 	setRetryAfter(h, retryAfter(e))
 	switch e.code {
-	case codeOrgInactive, codeOrgActive, codeExternalIDTaken, codeAPIKeyEnded, codeAPIKeyRotated, codeLastManagingKey, codeTooManyKeys, codeTooManyWebhooks:
+	case codeOrgInactive, codeOrgActive, codeExternalIDTaken, codeOrgIDTaken, codeAPIKeyEnded, codeAPIKeyRotated, codeLastManagingKey, codeTooManyKeys, codeTooManyWebhooks:
 		h.Set("X-Should-Retry", "false") // the official clients would retry a 409
 	case codeUnsupportedMediaType:
 		types := strings.Join(mediaTypes(c.Path()), ", ")

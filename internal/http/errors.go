@@ -38,6 +38,7 @@ const (
 	codeRequestTimeout       code = "request_timeout"
 	codeOrgInactive          code = "org_inactive"
 	codeExternalIDTaken      code = "external_id_taken"
+	codeOrgIDTaken           code = "org_id_taken"
 	codeOrgActive            code = "org_active"
 	codeAPIKeyEnded          code = "api_key_ended"
 	codeAPIKeyRotated        code = "api_key_rotated"
@@ -80,6 +81,7 @@ var problems = map[code]struct {
 	codeRequestTimeout:       {http.StatusRequestTimeout, "Request timeout"},
 	codeOrgInactive:          {http.StatusConflict, "Organization deactivated"},
 	codeExternalIDTaken:      {http.StatusConflict, "External id taken"},
+	codeOrgIDTaken:           {http.StatusConflict, "Organization id taken"},
 	codeOrgActive:            {http.StatusConflict, "Organization active"},
 	codeAPIKeyEnded:          {http.StatusConflict, "API key revoked or expired"},
 	codeAPIKeyRotated:        {http.StatusConflict, "API key rotated"},
@@ -103,7 +105,7 @@ var problems = map[code]struct {
 const (
 	bodyTooLarge           = "The body is too large. The limit is 1 MiB."
 	temporarilyUnavailable = "The service is temporarily unavailable. Wait for the number of seconds in the Retry-After header, then retry."
-	beginAgain             = "Take a new cursor with cursor=now, then read the lists again, then continue with the new cursor."
+	beginAgain             = "Get a new cursor with cursor=now and without Last-Event-ID, read the lists again, then continue with the new cursor."
 	invalidPageCursor      = "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."
 	internalError          = "An internal error occurred. Report it with the requestId."
 )
@@ -117,16 +119,19 @@ var known = []struct {
 	code   code
 	detail string
 }{
-	{orgs.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with the same filters and a key of the same account, or start again without a cursor."},
+	{orgs.ErrInvalidCursor, codeInvalidCursor, "The value of cursor or before is not valid for this list. Send it unchanged, with the filters and the order that it came with and a key of the same account, or start again without it."},
 	{orgs.ErrNotFound, codeNotFound, "This account has no organization with this orgId. Check the orgId, and that your key belongs to the right account."},
 	{orgs.ErrNotMember, codeNotFound, "The organization has no member with this userId."},
 	{orgs.ErrInactive, codeOrgInactive, "The organization is deactivated and takes no new members. Reactivate it first."},
+	{orgs.ErrOrgIDTaken, codeOrgIDTaken, "This account has an organization with this orgId, or had one that was deleted. Use another orgId, or leave it out."},
 	{orgs.ErrActive, codeOrgActive, "The organization is active. Deactivate it first. Until you delete it, you can reactivate it."},
 	{orgs.ErrInProgress, codeInProgress, "An identical call, or a call with the same Idempotency-Key, is still running. Wait for the number of seconds in the Retry-After header, then retry."},
+	{orgs.ErrBatchIncomplete, codeNotFound, "An organization that the first call with this Idempotency-Key created was deleted since, so the call cannot be repeated. Nothing was created now. The list has the other organizations. To create others, use a new Idempotency-Key."},
 	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new Idempotency-Key."},
-	{events.ErrInvalidCursor, codeInvalidCursor, "The cursor is not one of this feed. Send the previous page's cursor unchanged, with a key of the same account, or cursor=now, or start again without a cursor."},
+	{events.ErrInvalidCursor, codeInvalidCursor, "The cursor, or the Last-Event-ID that replaces it, is not valid for this feed. Send a cursor of this feed unchanged, with a key of the same account. Or leave out Last-Event-ID and send cursor=now, or no cursor to begin with the oldest event."},
 	{events.ErrCursorExpired, codeCursorExpired, "Events after this cursor have been deleted because of their age. " + beginAgain},
-	{events.ErrCursorLost, codeCursorExpired, "The event at this cursor no longer exists, because the service was restored to an earlier state. " + beginAgain},
+	{events.ErrCursorLost, codeCursorExpired, "The event at this cursor no longer exists, because a failover lost it or the service was restored to an earlier state. " + beginAgain},
+	{events.ErrBacklog, codeUnavailable, "This account has many events that nobody has read yet, and they could not all be prepared in time. Wait for the number of seconds in the Retry-After header, then retry. The retry continues where this call stopped."},
 	{apikeys.ErrInvalidCursor, codeInvalidCursor, invalidPageCursor},
 	{apikeys.ErrNotFound, codeNotFound, "This account has no API key with this apiKeyId. Check the apiKeyId, and that your own key belongs to the right account."},
 	{apikeys.ErrEnded, codeAPIKeyEnded, "The API key is revoked or expired. Create a new one."},
@@ -134,13 +139,13 @@ var known = []struct {
 	{apikeys.ErrLastManager, codeLastManagingKey, "This is the account's last key with the scope keys:manage. Create another one first."},
 	{apikeys.ErrTooMany, codeTooManyKeys, "The account has reached its limit of API keys. Revoke unused keys, then retry."},
 	{apikeys.ErrExceedsRate, codeInsufficientRate, "The API key that you want to change has a higher rate limit than your own key. Use a key with at least the same rate limit."},
-	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would expire later than your own key. Use a key that expires later. If this call takes an expiresAt, you can also set one that is no later than your own key's expiry."},
-	{webhooks.ErrInvalidCursor, codeInvalidCursor, "The cursor is not valid for this list. Send the previous page's cursor unchanged, with a key of the same account, or start again without a cursor."},
+	{apikeys.ErrExceedsLife, codeInsufficientLifetime, "The API key would be valid for longer than your own key. Use a key that is valid for longer. If this call takes an expiresAt, you can also set one that is no later than your own key's expiry."},
+	{webhooks.ErrInvalidCursor, codeInvalidCursor, invalidPageCursor},
 	{webhooks.ErrNotFound, codeNotFound, "This account has no webhook with this webhookId. Check the webhookId, and that your key belongs to the right account."},
 	{webhooks.ErrTooMany, codeTooManyWebhooks, "The account has reached its limit of webhooks. Delete unused webhooks, then retry."},
-	{webhooks.ErrEventsDeleted, codeCursorExpired, "Events at this position have been deleted because of their age. Read the lists again, then call replay with the position of an event that /v1/events still returns."},
+	{webhooks.ErrEventsDeleted, codeCursorExpired, "The events that this webhook would get next no longer exist. They were deleted because of their age, or lost in a failover or a restore. Read the lists again, then call replay with the position of an event that /v1/events still returns."},
 	{orgs.ErrUnavailable, codeUnavailable, temporarilyUnavailable}, // also apikeys.ErrUnavailable, which is the same error
-	{budget.ErrExhausted, codeUnavailable, temporarilyUnavailable},
+	{budget.ErrExhausted, codeUnavailable, "The requests of this account hold too much memory at the moment. Wait for the number of seconds in the Retry-After header, then retry."},
 	{context.DeadlineExceeded, codeUnavailable, temporarilyUnavailable},
 	{context.Canceled, codeUnavailable, temporarilyUnavailable},
 }
@@ -171,11 +176,11 @@ type apiError struct {
 
 func newError(c code, detail string) *apiError { return &apiError{code: c, detail: detail} }
 
-// because sets the cause, which only the log shows.
-func (e *apiError) because(cause error) *apiError { e.cause = cause; return e }
+// withCause sets the cause, which only the log shows.
+func (e *apiError) withCause(cause error) *apiError { e.cause = cause; return e }
 
-// after sets how long the client must wait before a retry.
-func (e *apiError) after(wait time.Duration) *apiError { e.wait = wait; return e }
+// withWait sets how long the client must wait before a retry.
+func (e *apiError) withWait(wait time.Duration) *apiError { e.wait = wait; return e }
 
 func (e *apiError) challenge(value string) *apiError {
 	e.headers = map[string]string{echo.HeaderWWWAuthenticate: value}
@@ -199,14 +204,14 @@ func asAPIError(err error) *apiError {
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
-			return newError(k.code, k.detail).because(err)
+			return newError(k.code, k.detail).withCause(err)
 		}
 	}
 	var fromEcho *echo.HTTPError
 	if errors.As(err, &fromEcho) {
 		if k, ok := knownStatus[fromEcho.Code]; ok {
-			return newError(k.code, k.detail).because(err)
+			return newError(k.code, k.detail).withCause(err)
 		}
 	}
-	return newError(codeInternal, internalError).because(err)
+	return newError(codeInternal, internalError).withCause(err)
 }

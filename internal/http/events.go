@@ -96,6 +96,7 @@ func isWorthSending(page events.Page) bool { return len(page.Events) > 0 || page
 // awaitEvents waits for the first page after the given one, which is empty. At the end of
 // the wait it sends an empty page.
 func (s *Server) awaitEvents(c echo.Context, waiter *events.Waiter, account uuid.UUID, p events.Params, page events.Page, wait time.Duration) error {
+	s.release(c)
 	w, err := s.beginWait(c)
 	if err != nil {
 		return err
@@ -116,14 +117,16 @@ func (s *Server) awaitEvents(c echo.Context, waiter *events.Waiter, account uuid
 			return w.resume().Err()
 		}
 		p.Cursor = page.Cursor
-		if page, err = s.cfg.Events.ReadTogether(w.resume(), account, p); err != nil {
+		if page, err = s.readWoken(w.resume(), c, account, p); err != nil {
 			return err
 		}
 		if isWorthSending(page) {
 			return s.writeAwaited(c, page)
 		}
+		s.release(c)
 		w.pause()
-		// A busy account wakes a reader whose filter leaves everything out again and again.
+		// A busy account may wake the reader many times per second, although the filter
+		// leaves everything out.
 		select {
 		case <-time.After(streamPace):
 		case <-s.stopped:
@@ -137,13 +140,15 @@ func (s *Server) writeAwaited(c echo.Context, page events.Page) error {
 	if err := s.stillAllowed(c); err != nil {
 		return err
 	}
-	if err := s.hold(c, int64(page.Bytes+pageFrame)); err != nil {
-		return err
-	}
+	s.observeDelay(page)
+	return s.writeEvents(c, page)
+}
+
+// observeDelay records how old the first event of a page is, which a reader has waited for.
+func (s *Server) observeDelay(page events.Page) {
 	if len(page.Events) > 0 {
 		s.cfg.Observer.ObserveFeedDelay(time.Since(page.Events[0].OccurredAt))
 	}
-	return s.writeEvents(c, page)
 }
 
 // writeEvents writes a page of the feed.
@@ -152,7 +157,7 @@ func (s *Server) writeEvents(c echo.Context, page events.Page) error {
 	if page.HasMore {
 		next = page.Cursor
 	}
-	s.beginPage(c, len(page.Events), next)
+	s.beginPage(c, len(page.Events), links{next: next})
 	body := bodies.get(page.Bytes + pageFrame)
 	defer bodies.put(body)
 	*body = appendEventPage(*body, page)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -19,9 +18,9 @@ import (
 
 const (
 	streamType = "text/event-stream"
-	// streamBeat is how often something is sent on a stream, so that nothing between the
-	// client and this server closes it as idle.
-	streamBeat = 15 * time.Second
+	// defaultStreamBeat is how often something is sent on a stream, so that nothing between
+	// the client and this server closes it as idle.
+	defaultStreamBeat = 15 * time.Second
 	// streamPace is the shortest time between two reads of a stream that has caught up.
 	streamPace = 20 * time.Millisecond
 	// streamRetry is the time between two reads of a stream while the database is
@@ -39,20 +38,11 @@ func offerEvents(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// prefersStream reports whether the Accept header names event streams, and not JSON.
-func prefersStream(h http.Header) bool {
-	stream, json := false, false
-	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAccept), ","), ",") {
-		if mediaRange, wanted, err := parseMediaRange(element); err == nil && wanted {
-			stream = stream || mediaRange == streamType
-			json = json || mediaRange == echo.MIMEApplicationJSON
-		}
-	}
-	return stream && !json
-}
+// prefersStream reports whether the client wants an event stream.
+func prefersStream(h http.Header) bool { return prefers(h, streamType) }
 
 // stream is an open event stream (WHATWG HTML section 9.2). It counts as a waiting
-// request, also while it sends.
+// request, even while it sends.
 type stream struct {
 	*waiting
 	waiter  *events.Waiter
@@ -67,7 +57,7 @@ func (s *Server) streamEvents(c echo.Context, p events.Params) error {
 	account := callerOf(c).AccountID
 	p.Limit = cursor.MaxLimit
 	if last := c.Request().Header.Get("Last-Event-ID"); last != "" {
-		p.Cursor = last // from after the cursor in the query
+		p.Cursor = last // more recent than the cursor in the query
 	}
 	waiter := s.cfg.Hub.Wait(account)
 	defer waiter.Close()
@@ -79,17 +69,11 @@ func (s *Server) streamEvents(c echo.Context, p events.Params) error {
 	if err != nil {
 		return err
 	}
-	w, err := s.beginWait(c)
+	w, err := s.beginStream(c, streamType)
 	if err != nil {
 		return err
 	}
-	defer w.end()
-	defer w.resume() // counts the stream as waiting
-	c.SetRequest(c.Request().WithContext(w.connection()))
-	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, streamType)
-	h.Set("X-Accel-Buffering", "no") // nginx would collect the events
-	c.Response().WriteHeader(http.StatusOK)
+	defer w.endStream()
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
@@ -99,14 +83,14 @@ func (s *Server) streamEvents(c echo.Context, p events.Params) error {
 
 // run sends the page and all that follow. It returns an error only for the log.
 func (st *stream) run(page events.Page) error {
-	// From now on, a client that reconnects continues here, also if it began with
+	// From now on, a client that reconnects continues here, even if it began with
 	// cursor=now or without a cursor.
 	err := st.send(page)
-	page.Events = nil // not kept during the wait
-	beat := time.NewTicker(streamBeat)
+	page.Events = nil
+	beat := time.NewTicker(st.server.streamBeat)
 	defer beat.Stop()
 	for err == nil && !st.isOver() {
-		if page.HasMore { // filters may leave out everything for long, or the database is unavailable
+		if page.HasMore { // filters may leave out everything for a long time, or the database is unavailable
 			select {
 			case <-beat.C:
 				err = st.beat(page)
@@ -125,10 +109,7 @@ func (st *stream) run(page events.Page) error {
 				continue
 			}
 		}
-		if page, err = st.next(page); err == nil {
-			err = st.send(page)
-			page.Events = nil
-		}
+		page, err = st.next(page)
 	}
 	if st.isOver() {
 		return nil
@@ -136,29 +117,36 @@ func (st *stream) run(page events.Page) error {
 	return err
 }
 
-// isOver reports whether the server stops or the client has disconnected.
-func (st *stream) isOver() bool {
-	return st.server.stopping.Load() || st.connection().Err() != nil
+// next sends the page after the given one, and returns it without its events. If the
+// database is unavailable, it returns the given page, and the stream tries again.
+func (st *stream) next(page events.Page) (events.Page, error) {
+	next, err := st.read(page.Cursor)
+	if isTemporary(err) {
+		st.server.release(st.c)
+		page.HasMore = true // tried again
+		return page, st.sleep(streamRetry)
+	}
+	if err == nil {
+		if !page.HasMore {
+			st.server.observeDelay(next)
+		}
+		err = st.send(next)
+	}
+	next.Events = nil // not kept during the wait
+	if err != nil || next.HasMore {
+		return next, err
+	}
+	return next, st.sleep(streamPace)
 }
 
-// next reads the page after the given one. If the database is unavailable, it returns the
-// given page, and the stream tries again.
-func (st *stream) next(page events.Page) (events.Page, error) {
-	st.params.Cursor = page.Cursor
+// read reads the page after the cursor, if the key is still valid.
+func (st *stream) read(cursor string) (events.Page, error) {
+	st.params.Cursor = cursor
 	ctx, cancel := context.WithTimeout(st.connection(), requestDeadline)
 	defer cancel()
-	next, err := st.server.cfg.Events.ReadTogether(ctx, st.account, st.params)
+	page, err := st.server.readWoken(ctx, st.c, st.account, st.params)
 	if err == nil {
 		err = st.server.stillAllowed(st.c)
-	}
-	switch {
-	case err == nil && next.HasMore:
-		return next, nil
-	case err == nil:
-		return next, st.sleep(streamPace)
-	case isTemporary(err):
-		page.Events, page.HasMore = nil, true // tried again
-		return page, st.sleep(streamRetry)
 	}
 	return page, err
 }
@@ -171,38 +159,16 @@ func isTemporary(err error) bool {
 	})
 }
 
-func (st *stream) sleep(d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-st.server.stopped:
-		return http.ErrServerClosed
-	case <-st.gone():
-		return st.connection().Err()
-	}
-}
-
-// send sends the events of a page.
+// send sends the events of a page, and gives up the memory that the stream holds for it.
 func (st *stream) send(page events.Page) error {
 	if len(page.Events) == 0 {
+		st.server.release(st.c)
 		if st.sent == "" {
 			return st.mark(page)
 		}
 		return nil
 	}
 	const frame = 150 // of an event: its cursor and its type
-	for {
-		err := st.server.hold(st.c, int64(page.Bytes+frame*len(page.Events)))
-		if err == nil {
-			break
-		}
-		if !isTemporary(err) {
-			return err
-		}
-		if err := st.sleep(streamRetry); err != nil {
-			return err
-		}
-	}
 	body := bodies.get(page.Bytes + frame*len(page.Events))
 	defer bodies.put(body)
 	for i := range page.Events {
@@ -217,7 +183,8 @@ func (st *stream) send(page events.Page) error {
 	return st.write(*body)
 }
 
-// beat shows the client and everything in between that the stream is alive.
+// beat shows the client, and the proxies on the way, that the stream is alive. It returns
+// an error if the key is no longer valid.
 func (st *stream) beat(page events.Page) error {
 	if err := st.server.stillAllowed(st.c); err != nil && !isTemporary(err) {
 		return err
@@ -232,21 +199,4 @@ func (st *stream) beat(page events.Page) error {
 func (st *stream) mark(page events.Page) error {
 	st.sent = page.Cursor
 	return st.write([]byte("id: " + st.sent + "\n\n"))
-}
-
-// write sends part of the stream. It fails if the client reads nothing for stallTimeout.
-func (st *stream) write(body []byte) error {
-	connection := http.NewResponseController(st.c.Response())
-	for piece := range slices.Chunk(body, maxPiece) {
-		// A test's recorder has no deadline.
-		_ = connection.SetWriteDeadline(time.Now().Add(stallTimeout))
-		if _, err := st.c.Response().Write(piece); err != nil {
-			return err
-		}
-	}
-	if err := flush(st.c); err != nil {
-		return err
-	}
-	st.server.release(st.c)
-	return nil
 }

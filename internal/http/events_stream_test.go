@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"orgd/internal/dbtest"
 	"orgd/internal/events"
@@ -178,6 +181,29 @@ func TestStreamEndsWhenTheServerStops(t *testing.T) {
 	a.awaitLog(t, `"status":200`)
 }
 
+// The delay of the events that a stream waited for is measured, and not of those that
+// existed.
+func TestDelayOfStreams(t *testing.T) {
+	t.Parallel()
+	seen := &delays{ages: make(chan time.Duration, 10)}
+	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) { c.Observer = seen })
+	s := a.stream(t, "")
+	s.event(t)
+	a.create(t, "Acme")
+	s.event(t)
+	if <-seen.ages; len(seen.ages) > 0 {
+		t.Error("more than one delay was measured")
+	}
+}
+
+// delays collects the delays of events.
+type delays struct {
+	orgdhttp.Unobserved
+	ages chan time.Duration
+}
+
+func (d *delays) ObserveFeedDelay(age time.Duration) { d.ages <- age }
+
 // A stream ends when its key is revoked, before it sends another event.
 func TestStreamEndsWithItsKey(t *testing.T) {
 	t.Parallel()
@@ -201,22 +227,30 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 func TestStreamOutlivesAnOutage(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	flaky := &flakyEvents{Repository: events.NewRepository(d.Conns)}
-	a := newAPIWith(t, d, func(c *orgdhttp.Config) { c.Events = flaky })
+	flaky := wokenEvents{Repository: events.NewRepository(d.Conns)}
+	var failures atomic.Int64
+	flaky.read = func(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error) {
+		if failures.Add(-1) >= 0 {
+			return events.Page{}, events.ErrUnavailable
+		}
+		return flaky.Repository.ReadTogether(ctx, account, p)
+	}
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) { c.Events = &flaky })
 	s := a.stream(t, "?cursor=now")
 	s.next(t)
-	flaky.failures.Store(2)
+	failures.Store(2)
 	a.create(t, "Acme")
 	if e, _ := s.event(t); e.After["orgName"] != "Acme" {
 		t.Errorf("%+v", e)
 	}
 }
 
-// Something is sent on an idle stream. If filters have left out events, it is their
-// cursor.
+// An idle stream sends something now and then. If filters have left out events, it sends
+// the cursor after these events.
 func TestIdleStream(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
+	a.server.WithStreamBeat(100 * time.Millisecond)
 	a.serve(t)
 	s, filtered := a.stream(t, "?cursor=now"), a.stream(t, "?cursor=now&type=org.deleted")
 	s.next(t)
@@ -247,15 +281,80 @@ SELECT $1, 'account.resumed', jsonb_build_object('a', repeat('a', 100000)), 'r' 
 // stallTimeout is how long a client may stop reading.
 const stallTimeout = 5 * time.Second
 
-// flakyEvents fails some times.
-type flakyEvents struct {
+// wokenEvents reads the pages of woken requests with a function.
+type wokenEvents struct {
 	*events.Repository
-	failures atomic.Int64
+	read func(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error)
 }
 
-func (f *flakyEvents) ReadTogether(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error) {
-	if f.failures.Add(-1) >= 0 {
-		return events.Page{}, events.ErrUnavailable
+func (w *wokenEvents) ReadTogether(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error) {
+	return w.read(ctx, account, p)
+}
+
+// A stream whose filter leaves out all of many events sends its cursor now and then.
+func TestBeatOfAStreamThatCatchesUp(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	position := int64(1000)
+	endless := func(_ context.Context, account uuid.UUID, _ events.Params) (events.Page, error) {
+		position++
+		last := events.Place{Position: position}
+		return events.Page{Last: last, Cursor: events.CursorAt(account, last), HasMore: true}, nil
 	}
-	return f.Repository.ReadTogether(ctx, accountID, p)
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) { c.Events = &wokenEvents{events.NewRepository(d.Conns), endless} })
+	a.server.WithStreamBeat(10 * time.Millisecond)
+	s := a.stream(t, "?cursor=now&type=org.deleted")
+	s.next(t)
+	a.create(t, "Acme")
+	seen := map[string]bool{}
+	for len(seen) < 3 {
+		m, ok := s.next(t)
+		if !ok || m.data != "" || seen[m.id] {
+			t.Fatalf("%+v after %v", m, seen)
+		}
+		if m.id != "" { // otherwise the beat is from before the change
+			seen[m.id] = true
+		}
+	}
+}
+
+// A stream that waits does not keep the events that it has sent.
+func TestIdleStreamKeepsNoEvents(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	tracked := trackedEvents{events.NewRepository(d.Conns), make(chan weak.Pointer[events.Event], 10)}
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) { c.Events = tracked })
+	s := a.stream(t, "")
+	for range 2 { // the first page, and one after a wait
+		s.event(t)
+		page := <-tracked.pages
+		for deadline := time.Now().Add(10 * time.Second); page.Value() != nil; runtime.GC() {
+			if time.Now().After(deadline) {
+				t.Fatal("the stream keeps its last page")
+			}
+		}
+		a.create(t, "Acme")
+	}
+}
+
+// trackedEvents reports the first event of each page.
+type trackedEvents struct {
+	*events.Repository
+	pages chan weak.Pointer[events.Event]
+}
+
+func (r trackedEvents) Read(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error) {
+	return r.track(r.Repository.Read(ctx, account, p))
+}
+
+func (r trackedEvents) ReadTogether(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error) {
+	return r.track(r.Repository.ReadTogether(ctx, account, p))
+}
+
+func (r trackedEvents) track(page events.Page, err error) (events.Page, error) {
+	if len(page.Events) > 0 {
+		page.Events = slices.Clone(page.Events)
+		r.pages <- weak.Make(&page.Events[0])
+	}
+	return page, err
 }

@@ -1,6 +1,8 @@
 package http_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/dbtest"
+	"orgd/internal/events"
+	orgdhttp "orgd/internal/http"
 	"orgd/internal/uuid"
 )
 
@@ -146,7 +151,28 @@ func TestFeedFromNow(t *testing.T) {
 	}
 }
 
-// A filter leaves events out, but its cursor passes them.
+// With too many events that nobody has read, cursor=now is to be repeated.
+func TestFeedFromNowWithABacklog(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) { c.Events = backlogged{events.NewRepository(d.Conns)} })
+	for _, accept := range []string{"application/json", "text/event-stream"} {
+		got := a.get(t, "/v1/events?cursor=now", "Accept", accept)
+		p := got.rejected(t, http.StatusServiceUnavailable, "unavailable")
+		if got.header.Get("Retry-After") == "" || !strings.Contains(p.Detail, "continues where this call stopped") {
+			t.Errorf("%s: %v %s", accept, got.header, p.Detail)
+		}
+	}
+}
+
+// backlogged has an account with too many unread events.
+type backlogged struct{ *events.Repository }
+
+func (backlogged) Read(context.Context, uuid.UUID, events.Params) (events.Page, error) {
+	return events.Page{}, fmt.Errorf("read events: %w", events.ErrBacklog)
+}
+
+// A filter leaves events out, but the cursor moves past them.
 func TestFiltersOfTheFeed(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -3,11 +3,13 @@ package http_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"orgd/internal/events"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
+	"orgd/internal/uuid"
 )
 
 // waiter is a request for the feed that waits in the background.
@@ -37,11 +40,9 @@ func (a *api) wait(t *testing.T, query string) waiter {
 
 func (a *api) awaitReaders(t *testing.T, readers int64) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); a.server.Waiting() != readers; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d requests wait, want %d", a.server.Waiting(), readers)
-		}
-	}
+	await(t, func() bool { return a.server.Waiting() == readers }, func() string {
+		return fmt.Sprintf("%d requests wait, want %d", a.server.Waiting(), readers)
+	})
 }
 
 func (w waiter) page(t *testing.T) (page feedPage, took time.Duration) {
@@ -50,7 +51,7 @@ func (w waiter) page(t *testing.T) (page feedPage, took time.Duration) {
 	return read[feedPage](t, got, http.StatusOK), time.Since(w.begun)
 }
 
-// A change answers the requests that wait for it, and only those.
+// A change ends the wait of the requests that get its event, and of no others.
 func TestWaitEndsWithAChange(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -163,7 +164,7 @@ func (a *api) awaitFull(t *testing.T) {
 	t.Fatal("the account still has a place")
 }
 
-// Of the places for waiting requests, each account leaves some to others.
+// Each account leaves some of the places for waiting requests to other accounts.
 func TestLimitOfWaitingRequests(t *testing.T) {
 	t.Parallel()
 	seen := &counted{limited: map[string]int{}}
@@ -226,6 +227,105 @@ func TestWaitingHoldsNothing(t *testing.T) {
 	for _, w := range waiting {
 		if page, _ := w.page(t); typesOf(page) != "org.created" {
 			t.Errorf("%+v", page)
+		}
+	}
+}
+
+// wakeCrowd wakes 40 readers of one account, which may hold the memory for 25 pages. It
+// checks that no more of them read, and returns a function that lets them go on.
+func wakeCrowd(t *testing.T, begin func(a *api, now string)) (goOn func()) {
+	t.Helper()
+	d := dbtest.New(t)
+	seen := &counted{limited: map[string]int{}}
+	var reading atomic.Int64
+	release := make(chan struct{})
+	held := wokenEvents{Repository: events.NewRepository(d.Conns)}
+	held.read = func(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error) {
+		reading.Add(1)
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return held.Repository.ReadTogether(ctx, account, p)
+	}
+	a := newAPIWith(t, d, func(c *orgdhttp.Config) {
+		c.Events, c.Observer = &held, seen
+		c.Limits.Memory = 4 << 20 // 2 MiB for an account, and a page reserves 80 KiB
+	})
+	now := a.events(t, "?cursor=now").Cursor
+	const readers = 40
+	for range readers {
+		begin(a, now)
+	}
+	a.create(t, "Acme")
+	rejected := func() int64 {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		return int64(seen.limited["memory"])
+	}
+	await(t, func() bool { return reading.Load()+rejected() >= readers }, func() string {
+		return fmt.Sprintf("%d readers read and %d were rejected, of %d", reading.Load(), rejected(), readers)
+	})
+	if n := reading.Load(); n > 25 {
+		t.Errorf("%d readers read at once", n)
+	}
+	return func() { close(release) }
+}
+
+// Requests that are woken reserve memory before they read.
+func TestMemoryOfWokenRequests(t *testing.T) {
+	t.Parallel()
+	var waiting []waiter
+	goOn := wakeCrowd(t, func(a *api, now string) { waiting = append(waiting, a.wait(t, "?wait=30&cursor="+now)) })
+	goOn()
+	served := 0
+	for _, w := range waiting {
+		if got := <-w.result; got.status == http.StatusOK {
+			served++
+		} else {
+			got.rejected(t, http.StatusServiceUnavailable, "unavailable")
+		}
+	}
+	if served == 0 {
+		t.Error("no request was served")
+	}
+}
+
+// Streams reserve memory before they read, and try again later if there is not enough.
+func TestMemoryOfWokenStreams(t *testing.T) {
+	t.Parallel()
+	var streams []eventStream
+	goOn := wakeCrowd(t, func(a *api, now string) {
+		s := a.stream(t, "?cursor="+now)
+		s.next(t)
+		streams = append(streams, s)
+	})
+	goOn()
+	for _, s := range streams {
+		if e, _ := s.event(t); e.Type != "org.created" {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// A request that is woken gets an event that is larger than what it reserves at first.
+func TestLargeEventAfterAWait(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	now := a.events(t, "?cursor=now").Cursor
+	w, s := a.wait(t, "?wait=30&cursor="+now), a.stream(t, "?cursor="+now)
+	a.awaitReaders(t, 2)
+	a.Exec(t, `
+INSERT INTO events (account_id, type, after, request_id)
+SELECT $1, 'account.resumed', jsonb_build_object('a', repeat('a', 100000)), 'r' FROM generate_series(1, 2)`, a.account)
+	a.hub.Changed(a.account)
+	if page, _ := w.page(t); len(page.Events) != 1 || !page.HasMore {
+		t.Errorf("%d events, more %t", len(page.Events), page.HasMore)
+	}
+	s.next(t)
+	for range 2 {
+		if e, _ := s.event(t); len(e.After["a"].(string)) != 100_000 {
+			t.Errorf("%+v", e)
 		}
 	}
 }

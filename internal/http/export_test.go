@@ -17,6 +17,12 @@ func (s *Server) Routes() []Route {
 	return all
 }
 
+// WithStreamBeat returns the server with another time between the beats of a stream.
+func (s *Server) WithStreamBeat(beat time.Duration) *Server {
+	s.streamBeat = beat
+	return s
+}
+
 // HTTPServers returns the servers that Serve and ServeAdmin run.
 func (s *Server) HTTPServers() (public, admin *http.Server) {
 	return s.newPublicServer(), s.newHTTPServer(s.adminHandler(http.NotFoundHandler()))

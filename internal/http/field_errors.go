@@ -29,6 +29,7 @@ const (
 	fieldRequired   fieldCode = "required"
 	fieldUnknown    fieldCode = "unknown"
 	fieldRepeated   fieldCode = "repeated"
+	fieldTaken      fieldCode = "taken"
 	fieldCursor     fieldCode = "invalid_cursor"
 )
 
@@ -36,6 +37,7 @@ type fieldError struct {
 	Field  string    `json:"field"`
 	Code   fieldCode `json:"code"`
 	Detail string    `json:"detail"`
+	OrgID  string    `json:"orgId,omitempty"` // the organization that has the value; only for an external id
 }
 
 // textFault converts an error of package text to a field error. It returns nil for nil.

@@ -13,7 +13,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 	a := newAPI(t)
 	for body, want := range map[string]string{
 		`{"orgName":7}`: "orgName: Must be a string.",
-		`{"orgName":"","metadata":{"a":1},"isActive":true}`: "isActive: Unknown field. Allowed here: externalId, metadata and orgName. " +
+		`{"orgName":"","metadata":{"a":1},"color":true}`: "color: Unknown field. Allowed here: createdAt, createdByUserId, externalId, isActive, metadata, orgId and orgName. " +
 			"metadata.a: Must be a string. orgName: Must not be empty or only white space.",
 	} {
 		t.Run(body, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestDetailNamesEveryWrongField(t *testing.T) {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 	p = a.get(t, "/v1/orgs?x=0&limit=1&limit=2").rejected(t, 400, "repeated_parameter")
-	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes cursor, externalId, isActive, limit, orgId, orgName, userId and metadata[key]."; p.Detail != want {
+	if want := "limit: Repeated parameter. Send it once. x: Unknown parameter. This call takes before, createdFrom, createdTo, cursor, externalId, isActive, limit, order, orgId, orgName, orgNameIs, total, userId and metadata[key]."; p.Detail != want {
 		t.Errorf("%s, want %s", p.Detail, want)
 	}
 

@@ -10,10 +10,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"orgd"
 	"orgd/internal/apikeys"
@@ -25,7 +29,11 @@ import (
 	"orgd/internal/webhooks"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	// openapi.yaml says of an export only that it is text.
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
+	dbtest.Main(m)
+}
 
 const publicURL = "https://orgs.example.com"
 
@@ -164,7 +172,13 @@ type problem struct {
 	RequestID                          string `json:"requestId"`
 	OrgID                              string `json:"orgId"`
 	Status                             int
-	Errors                             []struct{ Field, Code, Detail string }
+	Errors                             []fieldProblem
+}
+
+// fieldProblem is an element of errors.
+type fieldProblem struct {
+	Field, Code, Detail string
+	OrgID               string `json:"orgId"`
 }
 
 func (g answer) problem(t testing.TB) problem {
@@ -201,6 +215,30 @@ func read[T any](t testing.TB, g answer, status int) (object T) {
 	return object
 }
 
+var linkForm = regexp.MustCompile(`^<([^<>]*)>; rel="([a-z]+)"$`)
+
+// linked returns the query of a link in the header Link, or nil if there is none.
+func (g answer) linked(t testing.TB, rel string) url.Values {
+	t.Helper()
+	for link := range strings.SplitSeq(g.header.Get("Link"), ", <") {
+		if link == "" {
+			continue
+		}
+		parts := linkForm.FindStringSubmatch("<" + strings.TrimPrefix(link, "<"))
+		if parts == nil {
+			t.Fatalf("Link %q", g.header.Get("Link"))
+		}
+		target, err := url.Parse(parts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parts[2] == rel {
+			return target.Query()
+		}
+	}
+	return nil
+}
+
 func (g answer) decode(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(g.body, v); err != nil {
@@ -227,12 +265,20 @@ func joined(values []string) string { return strings.Join(values, ", ") }
 // answer is sent.
 func (a *api) awaitLog(t testing.TB, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if strings.Contains(a.log.String(), text) {
-			return
+	await(t, func() bool { return strings.Contains(a.log.String(), text) }, func() string {
+		return text + " is not in the log: " + a.log.String()
+	})
+}
+
+// await polls until the condition is met. It fails with the complaint if that takes longer
+// than a busy machine needs.
+func await(t testing.TB, met func() bool, complaint func() string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !met(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(complaint())
 		}
 	}
-	t.Fatalf("%s is not in the log: %s", text, a.log.String())
 }
 
 // raw sends a request as bytes and returns the status line and the headers of the answer.

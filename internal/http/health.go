@@ -33,7 +33,7 @@ func (s *Server) ready(c echo.Context) error {
 var errStopping = errors.New("the server is stopping")
 
 func notReady(cause error) error {
-	return newError(codeUnavailable, temporarilyUnavailable).because(cause)
+	return newError(codeUnavailable, temporarilyUnavailable).withCause(cause)
 }
 
 const (

@@ -78,7 +78,7 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	if again.organization(t, 200); again.header.Get("Idempotency-Replayed") != "true" {
 		t.Error("the same call with other white space is not a repeat")
 	}
-	// On another route, the same key is a different key.
+	// Each route has its own keys, so the same text on another route is a new key.
 	if got := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"New"}`, key...); got.status != 201 || got.header.Get("Idempotency-Replayed") != "" {
 		t.Errorf("on another route: %d %s", got.status, got.body)
 	}

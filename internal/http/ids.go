@@ -1,7 +1,6 @@
 package http
 
 import (
-	"encoding/hex"
 	"net/url"
 	"strings"
 
@@ -11,29 +10,13 @@ import (
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 	"orgd/internal/webhooks"
+	"orgd/internal/wire"
 )
-
-// parseOrgID parses an organization's id. It accepts only the form that responses use.
-func parseOrgID(s string) (uuid.UUID, bool) { return parseID("org_", s) }
-
-func formatOrgID(id uuid.UUID) string { return "org_" + hex.EncodeToString(id[:]) }
-
-// parseID accepts only lower-case digits: an id with a single form can be compared and
-// cached as text.
-func parseID(prefix, s string) (uuid.UUID, bool) {
-	var id uuid.UUID
-	digits, ok := strings.CutPrefix(s, prefix)
-	if !ok || len(digits) != 2*len(id) || strings.Trim(digits, hexDigits) != "" {
-		return uuid.UUID{}, false
-	}
-	_, err := hex.Decode(id[:], []byte(digits))
-	return id, err == nil
-}
 
 // pathOrgID returns the organization's id in the path. A malformed id gets the same error
 // as an unknown one.
 func pathOrgID(c echo.Context) (uuid.UUID, error) {
-	id, ok := parseOrgID(c.Param("orgId"))
+	id, ok := wire.ParseOrgID(c.Param("orgId"))
 	if !ok {
 		return uuid.UUID{}, orgs.ErrNotFound
 	}
@@ -69,7 +52,7 @@ func pathText(c echo.Context, name string, valid func(string) error) (string, er
 // pathWebhookID returns the endpoint's id in the path. A malformed id gets the same error
 // as an unknown one.
 func pathWebhookID(c echo.Context) (uuid.UUID, error) {
-	id, ok := parseID("wh_", c.Param("webhookId"))
+	id, ok := wire.ParseID("wh_", c.Param("webhookId"))
 	if !ok {
 		return uuid.UUID{}, webhooks.ErrNotFound
 	}

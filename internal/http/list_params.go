@@ -9,6 +9,7 @@ import (
 	"orgd/internal/cursor"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
+	"orgd/internal/wire"
 )
 
 // defaultLimit is the limit of a page if the query has none.
@@ -17,7 +18,9 @@ const defaultLimit = 20
 // params are the parsed values of a query. Each operation uses some of them.
 type params struct {
 	orgs.ListParams
+	total   bool
 	role    string
+	members orgs.MemberOrder
 	userIDs []string
 	types   []string // of events
 	wait    time.Duration
@@ -35,6 +38,14 @@ var listParameters = parameters{
 		"userId":   parseUser,
 
 		"externalId": parseExternalID,
+		"orgNameIs":  parseNameIs,
+
+		"createdFrom": parseCreatedFrom,
+		"createdTo":   parseCreatedTo,
+
+		"before": parseBefore,
+		"order":  parseOrder,
+		"total":  parseTotal,
 	},
 	repeated: "orgId",
 	metadata: true,
@@ -47,23 +58,30 @@ var memberParameters = parameters{
 		"cursor": parseCursor,
 		"role":   parseRole,
 		"userId": parseListedUser,
+		"before": parseBefore,
+		"order":  parseMemberOrder,
+		"total":  parseTotal,
 	},
 	repeated: "userId",
 }
 
-// pageParameters are the parameters of the list of API keys.
+// pageParameters are the parameters of lists without filters: API keys, webhooks and the
+// events of one organization or key.
 var pageParameters = parameters{named: map[string]parser{"limit": parseLimit, "cursor": parseCursor}}
 
-// listParams reads the query of the list of organizations.
-func listParams(rawQuery string) (orgs.ListParams, error) {
+// listParams reads the query of the list of organizations. total reports whether their
+// number is wanted.
+func listParams(rawQuery string) (list orgs.ListParams, total bool, err error) {
 	p, err := listParameters.parse(rawQuery)
-	return p.ListParams, err
+	return p.ListParams, p.total, err
 }
 
-// memberListParams reads the query of the list of an organization's members.
-func memberListParams(orgID uuid.UUID, rawQuery string) (orgs.MemberListParams, error) {
+// memberListParams is listParams for the members of an organization.
+func memberListParams(orgID uuid.UUID, rawQuery string) (list orgs.MemberListParams, total bool, err error) {
 	p, err := memberParameters.parse(rawQuery)
-	return orgs.MemberListParams{OrgID: orgID, Limit: p.Limit, Cursor: p.Cursor, Role: p.role, UserIDs: p.userIDs}, err
+	return orgs.MemberListParams{
+		OrgID: orgID, Limit: p.Limit, Cursor: p.Cursor, Before: p.Before, Order: p.members, Role: p.role, UserIDs: p.userIDs,
+	}, p.total, err
 }
 
 // pageParams reads the query of a list without filters.
@@ -72,7 +90,7 @@ func pageParams(rawQuery string) (limit int, cursor string, err error) {
 	return p.Limit, p.Cursor, err
 }
 
-// parseLimit accepts a whole number, also with zeros after the decimal point: limit has
+// parseLimit accepts a whole number, even with zeros after the decimal point: limit has
 // the type number in the API, so the Java client sends 20.0.
 func parseLimit(value string, p *params) *fieldError {
 	whole, fraction, dotted := strings.Cut(value, ".")
@@ -93,26 +111,104 @@ func parseCursor(value string, p *params) *fieldError {
 	return nil
 }
 
+func parseBefore(value string, p *params) *fieldError {
+	if value == "" {
+		return &fieldError{Code: fieldCursor, Detail: "Must not be empty. Send the value from the link to the previous page, or leave the parameter out."}
+	}
+	p.Before = value
+	return nil
+}
+
+// orgOrders are the values of order in the list of organizations.
+var orgOrders = map[string]orgs.Order{
+	"-createdAt": orgs.NewestFirst,
+	"createdAt":  orgs.OldestFirst,
+	"orgName":    orgs.ByName,
+	"-orgName":   orgs.ByNameDescending,
+}
+
+func parseOrder(value string, p *params) (err *fieldError) {
+	p.Order, err = oneOf(orgOrders, value, "createdAt, -createdAt, orgName or -orgName")
+	return err
+}
+
+func oneOf[T any](values map[string]T, value, names string) (T, *fieldError) {
+	found, ok := values[value]
+	if !ok {
+		return found, &fieldError{Code: fieldInvalid, Detail: "Must be " + names + "."}
+	}
+	return found, nil
+}
+
+// memberOrders are the values of order in the list of members.
+var memberOrders = map[string]orgs.MemberOrder{
+	"-addedAt": orgs.LatestFirst,
+	"addedAt":  orgs.EarliestFirst,
+	"userId":   orgs.ByUserID,
+}
+
+func parseMemberOrder(value string, p *params) (err *fieldError) {
+	p.members, err = oneOf(memberOrders, value, "addedAt, -addedAt or userId")
+	return err
+}
+
 func parseName(value string, p *params) *fieldError {
+	p.Name = value
+	return checkSearch(value)
+}
+
+func parseNameIs(value string, p *params) *fieldError {
+	p.NameIs = value
+	return checkSearch(value)
+}
+
+func checkSearch(value string) *fieldError {
 	switch {
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
 		return &fieldError{Code: fieldInvalid, Detail: "Must be UTF-8 text without U+0000."}
 	case utf8.RuneCountInString(value) > orgs.MaxName:
 		return &fieldError{Code: fieldTooLong, Detail: "Must be at most 255 characters."}
 	case orgs.Fold(value) == "":
-		return &fieldError{Code: fieldInvalid, Detail: "Must contain text to search for. To list all organizations, leave the parameter out."}
+		return &fieldError{Code: fieldInvalid, Detail: "Must contain a visible character. To list all organizations, leave the parameter out."}
 	}
-	p.Name = value
+	return nil
+}
+
+func parseCreatedFrom(value string, p *params) *fieldError { return parseBound(value, &p.CreatedFrom) }
+
+func parseCreatedTo(value string, p *params) *fieldError { return parseBound(value, &p.CreatedTo) }
+
+// parseBound reads a bound of a range of times. Stored times have whole microseconds, so a
+// finer bound selects the same as the next microsecond.
+func parseBound(value string, into **time.Time) *fieldError {
+	t, ok := wire.ParseTime(value)
+	if !ok {
+		return &fieldError{Code: fieldInvalid, Detail: "Must be an RFC 3339 time such as 2027-01-31T00:00:00Z. Percent-encode the + of an offset as %2B."}
+	}
+	whole := t.UTC().Truncate(time.Microsecond)
+	if whole.Before(t) {
+		whole = whole.Add(time.Microsecond)
+	}
+	*into = &whole
 	return nil
 }
 
 func parseIsActive(value string, p *params) *fieldError {
-	if value != "true" && value != "false" {
-		return &fieldError{Code: fieldInvalid, Detail: "Must be true or false."}
-	}
-	active := value == "true"
+	active, err := parseBool(value)
 	p.IsActive = &active
-	return nil
+	return err
+}
+
+func parseTotal(value string, p *params) (err *fieldError) {
+	p.total, err = parseBool(value)
+	return err
+}
+
+func parseBool(value string) (bool, *fieldError) {
+	if value != "true" && value != "false" {
+		return false, &fieldError{Code: fieldInvalid, Detail: "Must be true or false."}
+	}
+	return value == "true", nil
 }
 
 func parseUser(value string, p *params) *fieldError {
@@ -148,7 +244,7 @@ func parseListedUser(value string, p *params) *fieldError {
 }
 
 func parseListedOrg(value string, p *params) *fieldError {
-	id, ok := parseOrgID(value)
+	id, ok := wire.ParseOrgID(value)
 	switch {
 	case !ok:
 		return &fieldError{Code: fieldInvalid, Detail: "Must be org_ followed by 32 lower-case hexadecimal digits."}

@@ -138,7 +138,7 @@ func (s *Server) listMembers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	params, err := memberListParams(id, c.Request().URL.RawQuery)
+	params, wantsTotal, err := memberListParams(id, c.Request().URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,15 @@ func (s *Server) listMembers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.beginPage(c, len(page.Members), page.Cursor)
+	isFirst := params.Cursor == "" && params.Before == ""
+	if wantsTotal {
+		if err := addTotal(c, isFirst, len(page.Members), page.Cursor, func() (orgs.Total, error) {
+			return s.cfg.Orgs.CountMembers(c.Request().Context(), callerOf(c).AccountID, params)
+		}); err != nil {
+			return err
+		}
+	}
+	s.beginPage(c, len(page.Members), links{next: page.Cursor, previous: page.Before, first: !isFirst})
 	body, err := marshal(newMemberPage(page))
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func rolesField(into *[]string) field {
 
 func checkRole(role string) *fieldError {
 	if orgs.ValidRole(role) != nil {
-		return &fieldError{Code: fieldInvalid, Detail: "Must be 1 to 64 of the characters A-Z a-z 0-9 : _ . -"}
+		return &fieldError{Code: fieldInvalid, Detail: "Must have 1 to 64 characters: letters A-Z and a-z, digits, colon, underscore, dot or hyphen."}
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ var modelUsers = []string{userOne, userTwo, userThree}
 var (
 	modelNames     = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
 	modelExternals = []string{"crm/4711", "50%+ä b", "org.1|😀"}
+	modelIDs       = []string{"org_00000000000000000000000000000001", "org_80000000000000000000000000000000", "org_ffffffffffffffffffffffffffffffff"}
 	modelMetadata  = []map[string]string{{"plan": "pro"}, {"plan": "free", "region": "eu"}, {"Ключ": "", "n": "\n\""}}
 )
 
@@ -36,7 +37,7 @@ func (m *model) draw(t *rapid.T, op string) change {
 	if takesKey(op) && rapid.Bool().Draw(t, "named") {
 		c.key = fmt.Sprint("key-", m.calls)
 	}
-	if op != "create" && op != "put" && op != "erase" {
+	if op != "create" && op != "create all" && op != "put" && op != "erase" {
 		c.orgID = m.drawID(t, c.by.account)
 	}
 	c.match = m.drawMatch(t, c)
@@ -47,7 +48,7 @@ func (m *model) draw(t *rapid.T, op string) change {
 
 // drawRevision draws a revision, for a call that takes one.
 func (m *model) drawRevision(t *rapid.T, c change) int {
-	o := m.find(c.orgID)
+	o := m.find(c.by.account, c.orgID)
 	if o == nil || strings.HasPrefix(operations[c.op].suffix, "/users") {
 		return 0
 	}
@@ -65,6 +66,19 @@ func (c *change) drawBody(t *rapid.T) {
 		c.retries = rapid.SampledFrom([]string{"", "0", "1"}).Draw(t, "retries")
 		if c.op == "put" || rapid.IntRange(0, 3).Draw(t, "with an external id") == 0 {
 			c.external = rapid.Ptr(rapid.SampledFrom(modelExternals), false).Draw(t, "externalId")
+		}
+		if c.imported = nil; c.op == "create" {
+			c.imported = drawImport(t, modelIDs)
+		}
+	case "create all":
+		externals, ids := rapid.Permutation(modelExternals).Draw(t, "external ids"), rapid.Permutation(modelIDs).Draw(t, "ids")
+		c.all = nil
+		for n := range rapid.IntRange(1, 3).Draw(t, "organizations") {
+			one := change{op: "create", by: c.by, orgName: new(rapid.SampledFrom(modelNames).Draw(t, "name")), imported: drawImport(t, ids[n:n+1])}
+			if rapid.IntRange(0, 2).Draw(t, "with an external id") == 0 {
+				one.external = &externals[n]
+			}
+			c.all = append(c.all, one)
 		}
 	case "metadata":
 		c.patch = rapid.SampledFrom([]map[string]*string{
@@ -96,6 +110,27 @@ func (c *change) drawBody(t *rapid.T) {
 	}
 }
 
+// drawImport returns nil for most creations.
+func drawImport(t *rapid.T, ids []string) *modelImport {
+	if rapid.IntRange(0, 3).Draw(t, "import") > 0 {
+		return nil
+	}
+	i := modelImport{
+		OrgID:           rapid.SampledFrom(append([]string{""}, ids...)).Draw(t, "orgId"),
+		CreatedAt:       rapid.SampledFrom([]string{"", "2019-02-03T03:05:06.789000Z", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00.000001Z"}).Draw(t, "createdAt"),
+		CreatedByUserID: rapid.SampledFrom([]string{"", userOne, userThree}).Draw(t, "createdByUserId"),
+	}
+	if i == (modelImport{}) || rapid.Bool().Draw(t, "deactivated") {
+		i.IsActive = new(i == (modelImport{}) && rapid.Bool().Draw(t, "active"))
+	}
+	return &i
+}
+
+// imports reports whether the call needs the scope orgs:import.
+func (c change) imports() bool {
+	return c.imported != nil || slices.ContainsFunc(c.all, change.imports)
+}
+
 func drawAddition(t *rapid.T, user string) addition {
 	// In a repeat, the roles may have another order.
 	return addition{UserID: user, Roles: rapid.Ptr(rapid.SampledFrom([][]string{{}, {"owner"}, {"owner", "billing:read"}}), true).Draw(t, "roles")}
@@ -117,7 +152,7 @@ func (m *model) drawID(t *rapid.T, account *modelAccount) string {
 
 // drawMatch draws an If-Match header, for a call that takes one.
 func (m *model) drawMatch(t *rapid.T, c change) string {
-	o := m.find(c.orgID)
+	o := m.find(c.by.account, c.orgID)
 	if o == nil {
 		return ""
 	}
@@ -151,13 +186,13 @@ func (m *model) repeat(t *rapid.T) {
 		c.by = c.by.account.clients[len(c.by.account.clients)-1]
 		c.user = rapid.SampledFrom(c.by.users).Draw(t, "acting")
 	case "id":
-		if c.op != "create" {
+		if c.op != "create" && c.op != "create all" {
 			c.orgID = m.drawID(t, c.by.account)
 		}
 	case "match":
 		c.match = m.drawMatch(t, c)
 	case "operation":
-		c = m.draw(t, rapid.SampledFrom([]string{"create", "update", "metadata", "deactivate", "reactivate", "add", "remove", "batch"}).Draw(t, "op"))
+		c = m.draw(t, rapid.SampledFrom([]string{"create", "create all", "update", "metadata", "deactivate", "reactivate", "add", "remove", "batch"}).Draw(t, "op"))
 		c.by, c.user, c.key, c.match = first.by, first.user, first.key, ""
 		if c.op == "update" {
 			c.metadata = nil
@@ -255,7 +290,13 @@ func (m *model) beginMemberWalk(t *rapid.T) {
 	}
 	m.walks = append(m.walks, rapid.SampledFrom(account.orgs).Draw(t, "org").memberWalk(
 		rapid.SampledFrom([]string{"", "", "owner", "billing:read", "nobody"}).Draw(t, "role"),
-		rapid.SampledFrom([][]string{nil, nil, {userOne}, {userThree, "unknown", userTwo}}).Draw(t, "users")))
+		rapid.SampledFrom([][]string{nil, nil, {userOne}, {userThree, "unknown", userTwo}}).Draw(t, "users"),
+		rapid.SampledFrom([]string{"", "-addedAt", "addedAt", "userId"}).Draw(t, "order")))
+}
+
+// turn begins a walk back to the beginning of a list.
+func (m *model) turn(t *rapid.T) {
+	m.walks = append(m.walks, m.drawWalk(t, func(w *walk) bool { return w.previous != "" }).back())
 }
 
 // page reads the next page of a walk, with any client of the account.

@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,12 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // operations are the calls that change something, with the types of their events.
 var operations = map[string]struct{ method, suffix, event string }{
 	"create":     {http.MethodPost, "", "org.created"},
+	"create all": {http.MethodPost, "", "org.created"},
 	"put":        {http.MethodPut, "", "org.created"},
 	"metadata":   {http.MethodPatch, "/metadata", "org.updated"},
 	"update":     {http.MethodPatch, "", "org.updated"},
@@ -42,6 +44,8 @@ type change struct {
 	metadata  *map[string]string // a pointer to nil is sent as null
 	patch     map[string]*string // for the metadata
 	external  *string            // a pointer to "" is sent as null
+	imported  *modelImport       // of a creation; nil for none
+	all       []change           // the creations of a batch
 	revision  int                // 0 for none
 	userID    string
 	match     string // If-Match
@@ -52,6 +56,14 @@ type change struct {
 	additions []addition // new members and new roles
 	removals  []string
 	did       membersDone // the expected answer to a batch
+}
+
+// modelImport has the fields of an import. Zero ones are not sent.
+type modelImport struct {
+	OrgID           string `json:"orgId,omitempty"`
+	CreatedAt       string `json:"createdAt,omitempty"`
+	IsActive        *bool  `json:"isActive,omitempty"`
+	CreatedByUserID string `json:"createdByUserId,omitempty"`
 }
 
 type addition struct {
@@ -67,6 +79,8 @@ func (c change) path() string {
 	switch {
 	case c.op == "create":
 		return "/v1/orgs"
+	case c.op == "create all":
+		return "/v1/orgs/batch"
 	case c.op == "put":
 		return "/v1/orgs/external/" + url.PathEscape(*c.external)
 	case c.op == "erase":
@@ -82,6 +96,22 @@ func (c change) path() string {
 
 func (c change) body(t testing.TB) string {
 	fields := map[string]any{}
+	if c.imported != nil {
+		text, err := json.Marshal(c.imported)
+		if err == nil {
+			err = json.Unmarshal(text, &fields)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.op == "create all" {
+		var bodies []json.RawMessage
+		for _, one := range c.all {
+			bodies = append(bodies, json.RawMessage(one.body(t)))
+		}
+		fields["organizations"] = bodies
+	}
 	if c.orgName != nil {
 		fields["orgName"] = *c.orgName
 	}
@@ -157,11 +187,13 @@ func (c change) said(t testing.TB) string {
 	return fmt.Sprintf("%s %s %s as %s if %s at %d", c.op, c.orgID, c.body(t), c.user, c.match, c.revision)
 }
 
-// remember stores the answer that repeats of the call get.
+// remember stores the answer that repeats of the call get. A call whose id or external id
+// was taken, or that lacked a scope, has no repeats: it runs again.
 func (c change) remember(t testing.TB, got answer) {
 	t.Helper()
 	account := c.by.account
 	switch {
+	case got.status == 403, got.status == 409 && slices.Contains([]string{"external_id_taken", "org_id_taken"}, got.problem(t).Code):
 	case c.name() != "":
 		account.firsts[c.name()] = firstCall{said: c.said(t), answer: got}
 		account.keyed = append(account.keyed, c)
@@ -171,20 +203,43 @@ func (c change) remember(t testing.TB, got answer) {
 }
 
 // create adds the created organization to the model, with the values that the server
-// chose. It must be the newest of its account.
-func (c change) create(t testing.TB, got answer) *modelOrg {
-	made := got.organization(t, 201)
+// chose. It must be newer than all others of its account, except for imports.
+func (c change) create(t testing.TB, made organization) *modelOrg {
 	o := &modelOrg{account: c.by.account, version: 1, members: map[string]time.Time{}, roles: map[string][]string{}, organization: organization{
-		CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt, OrgID: made.OrgID, IsActive: true,
+		CreatedAt: made.UpdatedAt, UpdatedAt: made.UpdatedAt, OrgID: made.OrgID, IsActive: true,
 		CreatedByAPIKeyID: c.by.id.String(), CreatedByUserID: c.user, Revision: 1,
 	}}
 	c.put(o)
 	o.trail = []action{c.action()}
-	if orgs := o.account.orgs; len(orgs) > 0 && !o.entry(t).precedes(orgs[len(orgs)-1].entry(t).position) {
-		t.Fatalf("made at %s, after one at %s", o.CreatedAt, orgs[len(orgs)-1].CreatedAt)
+	if i := c.imported; i != nil {
+		o.imported = true
+		o.OrgID = cmp.Or(i.OrgID, o.OrgID)
+		o.CreatedAt = cmp.Or(i.CreatedAt, o.CreatedAt)
+		o.IsActive = i.IsActive == nil || *i.IsActive
+		o.CreatedByUserID = cmp.Or(i.CreatedByUserID, o.CreatedByUserID)
+		o.trail[0].Member = o.CreatedByUserID
+	}
+	list := &walk{}
+	for _, other := range o.account.orgs {
+		if !o.imported && !other.imported && !list.precedes(list.entry(t, o.organization).position, list.entry(t, other.organization).position) {
+			t.Fatalf("made at %s, after one at %s", o.CreatedAt, other.CreatedAt)
+		}
 	}
 	o.account.orgs = append(o.account.orgs, o)
 	return o
+}
+
+// refusal returns why the organization cannot be created: the code, and the organization
+// that has the external id.
+func (c change) refusal() (code string, holder *modelOrg) {
+	if holder = c.holder(); holder != nil {
+		return "external_id_taken", holder
+	}
+	a := c.by.account
+	if i := c.imported; i != nil && i.OrgID != "" && slices.ContainsFunc(slices.Concat(a.orgs, a.deleted), func(o *modelOrg) bool { return o.OrgID == i.OrgID }) {
+		return "org_id_taken", nil
+	}
+	return "", nil
 }
 
 // apply makes the change to the organization, or returns an error code.
@@ -234,7 +289,7 @@ func (c *change) apply(o *modelOrg) string {
 	default:
 		c.put(o)
 	}
-	if !cmp.Equal(before, o.organization) {
+	if !gocmp.Equal(before, o.organization) {
 		o.version++
 		if c.userID == "" {
 			o.Revision++
@@ -259,7 +314,7 @@ func (c change) holder() *modelOrg {
 }
 
 // delete removes the organization from its account, and forgets the stored results about
-// it.
+// it. The key of a batch that created it stays, but the call can no longer be repeated.
 func (c change) delete(o *modelOrg) string {
 	if o.IsActive {
 		return "org_active"
@@ -270,7 +325,12 @@ func (c change) delete(o *modelOrg) string {
 	a.keyed = slices.DeleteFunc(a.keyed, func(k change) bool {
 		first := a.firsts[k.name()]
 		about := k.orgID == o.OrgID || first.status < 400 && strings.Contains(string(first.body), o.OrgID)
-		if about {
+		switch {
+		case about && k.op == "create all":
+			first.isIncomplete = true
+			a.firsts[k.name()] = first
+			return false
+		case about:
 			delete(a.firsts, k.name())
 		}
 		return about

@@ -20,7 +20,7 @@ type modelConsumers struct {
 	extra             []string          // the ids of the keys that no client uses
 }
 
-// pastAccount is an account as it was when an event was its last.
+// pastAccount is an account as it was directly after one of its events.
 type pastAccount struct {
 	position int
 	orgs     map[string]*heldOrg
@@ -81,9 +81,9 @@ func (a *modelAccount) forgetPast(user string) {
 	}
 }
 
-// areReplayed checks, at the end, the consumer that lags, and one that begins with the
-// first event: after each step it holds the account as it was, without the users and
-// organizations that were erased since.
+// areReplayed checks two consumers at the end. The one that lags has caught up. A new one
+// reads from the first event: after each step, it holds the account as it was then,
+// without the users and organizations that were erased since.
 func (m *model) areReplayed(account *modelAccount) {
 	c := &account.consumers
 	for range 3 { // it may have to begin

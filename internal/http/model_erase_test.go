@@ -105,7 +105,7 @@ func (a *modelAccount) forgetCreator(t testing.TB, user string) {
 		t.Fatal(err)
 	}
 	for name, first := range a.firsts {
-		first.body = bytes.Replace(first.body, fmt.Appendf(nil, `"createdByUserId":%s,`, id), nil, 1)
+		first.body = bytes.ReplaceAll(first.body, fmt.Appendf(nil, `"createdByUserId":%s,`, id), nil)
 		a.firsts[name] = first
 	}
 }

@@ -2,8 +2,6 @@ package http_test
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -45,11 +43,7 @@ func (m *model) readFeed(t *rapid.T) {
 }
 
 func (m *model) nextPage(r *feedReader, limit int) (more bool) {
-	query := fmt.Sprint("?limit=", limit)
-	if r.cursor != "" {
-		query += "&cursor=" + r.cursor
-	}
-	page := read[feedPage](m.t, m.call(m.t, http.MethodGet, "/v1/events"+query, "Authorization", "Bearer "+r.key), http.StatusOK)
+	page := m.feed(m.t, r.key, r.cursor, limit)
 	if len(page.Events) > limit || page.HasMore && len(page.Events) < limit {
 		m.t.Fatalf("%d events for a limit of %d, more %t", len(page.Events), limit, page.HasMore)
 	}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/idempotency"
 	"orgd/internal/uuid"
 	"orgd/internal/wire"
 )
@@ -36,7 +37,7 @@ type model struct {
 type modelAccount struct {
 	id       uuid.UUID
 	clients  []*modelClient
-	orgs     []*modelOrg // the oldest first
+	orgs     []*modelOrg // in the order in which they were created in this account
 	deleted  []*modelOrg
 	erasures []string             // request ids of the calls that erased something, in order
 	firsts   map[string]firstCall // by operation and Idempotency-Key
@@ -51,6 +52,7 @@ type modelAccount struct {
 type firstCall struct {
 	said string
 	answer
+	isIncomplete bool // it created several organizations, one of which was deleted
 }
 
 type modelClient struct {
@@ -58,11 +60,13 @@ type modelClient struct {
 	key     string
 	id      uuid.UUID
 	users   []string // possible acting users; "" stands for none
+	imports bool
 }
 
 type modelOrg struct {
 	organization // as the server returns it
 	account      *modelAccount
+	imported     bool
 	version      int
 	unread       bool                 // updatedAt of the last change is not known yet
 	members      map[string]time.Time // time of addition; zero until the server has returned it
@@ -86,8 +90,8 @@ func TestModel(t *testing.T) {
 		m := newModel(a, rapidTB{TB: t, rt: rt})
 		actions := map[string]func(*rapid.T){
 			"": m.check, "repeat": m.repeat, "repeat more": m.repeat, "retry": m.retry, "forget and repeat": m.forgetAndRepeat, "rejected": m.rejected, "read": m.read, "feed": m.readFeed,
-			"walk": m.beginWalk, "walk members": m.beginMemberWalk, "page": m.page, "page more": m.page, "stray cursor": m.strayCursor,
-			"keys": m.changeKeys, "consume": m.consume, "consume more": m.consume,
+			"walk": m.beginWalk, "walk members": m.beginMemberWalk, "turn": m.turn, "page": m.page, "page more": m.page, "stray cursor": m.strayCursor,
+			"import": m.importOrg, "keys": m.changeKeys, "consume": m.consume, "consume more": m.consume,
 		}
 		for op := range operations {
 			actions[op] = func(rt *rapid.T) { m.send(m.draw(rt, op)) }
@@ -117,7 +121,7 @@ func (m *model) client(account *modelAccount, users []string, scopes ...apikeys.
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	c := &modelClient{account: account, key: made.Key.Reveal(), id: made.APIKey.ID, users: users}
+	c := &modelClient{account: account, key: made.Key.Reveal(), id: made.APIKey.ID, users: users, imports: slices.Contains(scopes, apikeys.OrgsImport)}
 	account.clients = append(account.clients, c)
 	m.clients = append(m.clients, c)
 }
@@ -138,12 +142,16 @@ func (t rapidTB) Fatalf(format string, args ...any) { t.rt.Fatalf(format, args..
 func (m *model) send(c change) {
 	m.calls++
 	c.requestID = fmt.Sprint("call-", m.calls)
-	m.touched = m.find(c.orgID)
+	m.touched = m.find(c.by.account, c.orgID)
 	got := m.doAs(m.t, operations[c.op].method, c.path(), c.body(m.t), c.headers()...)
 	first, known := c.by.account.firsts[c.name()]
 	switch {
+	case c.imports() && !c.by.imports:
+		got.rejected(m.t, 403, "insufficient_scope")
 	case known && first.said != c.said(m.t):
 		got.rejected(m.t, 422, "idempotency_key_reused")
+	case known && first.isIncomplete:
+		got.rejected(m.t, 404, "not_found")
 	case known:
 		isReplay(m.t, first, got)
 	default:
@@ -174,8 +182,12 @@ func isReplay(t testing.TB, first firstCall, got answer) {
 
 // effect checks the answer to a call that is not a repeat.
 func (m *model) effect(c change, got answer) {
-	if c.op == "create" || c.op == "put" {
+	switch c.op {
+	case "create", "put":
 		m.creation(c, got)
+		return
+	case "create all":
+		m.creations(c, got)
 		return
 	}
 	if replayed := got.header.Get("Idempotency-Replayed"); replayed != "" {
@@ -206,16 +218,62 @@ func (m *model) effect(c change, got answer) {
 // creation checks the answer to a call that creates an organization, or that finds one
 // with its external id.
 func (m *model) creation(c change, got answer) {
-	holder := c.holder()
+	code, holder := c.refusal()
 	switch {
-	case holder == nil:
-		m.touched = c.create(m.t, got)
+	case code == "":
+		m.touched = c.create(m.t, got.organization(m.t, 201))
 		m.made(m.touched, got)
+	case code == "org_id_taken":
+		if got.rejected(m.t, 409, code); got.header.Get("X-Should-Retry") != "false" {
+			m.t.Fatalf("%v", got.header)
+		}
 	case c.op == "put":
 		m.touched = holder
 		m.isServed(holder, got, 200)
 	default:
 		m.isTaken(c, got)
+	}
+}
+
+// creations checks the answer to a batch: it creates all organizations or, if any id is
+// taken, none.
+func (m *model) creations(c change, got answer) {
+	var refused problem
+	for i, one := range c.all {
+		one.by = c.by
+		code, holder := one.refusal()
+		if code == "" {
+			continue
+		}
+		fault := fieldProblem{Field: fmt.Sprintf("organizations.%d.%s", i, map[string]string{"external_id_taken": "externalId", "org_id_taken": "orgId"}[code]), Code: "taken"}
+		if holder != nil {
+			fault.OrgID = holder.OrgID
+		}
+		if refused.Errors = append(refused.Errors, fault); refused.Code == "" {
+			refused.Code, refused.OrgID = code, fault.OrgID
+		}
+	}
+	if refused.Code != "" {
+		p := got.rejected(m.t, 409, refused.Code)
+		for i := range p.Errors {
+			p.Errors[i].Detail = ""
+		}
+		if diff := cmp.Diff(refused.Errors, p.Errors); diff != "" || p.OrgID != refused.OrgID {
+			m.t.Fatalf("orgId %s, want %s; errors (-want +got):\n%s", p.OrgID, refused.OrgID, diff)
+		}
+		return
+	}
+	made := got.organizations(m.t, 201)
+	if len(made) != len(c.all) {
+		m.t.Fatalf("%d organizations, want %d", len(made), len(c.all))
+	}
+	for i, one := range c.all {
+		one.by, one.user, one.requestID = c.by, c.user, c.requestID
+		m.touched = one.create(m.t, made[i])
+		if diff := cmp.Diff(m.touched.organization, made[i]); diff != "" {
+			m.t.Fatalf("organization %d of a batch (-want +got):\n%s", i, diff)
+		}
+		m.isReadAlone(m.touched)
 	}
 }
 
@@ -320,7 +378,7 @@ func (m *model) isReadAlone(o *modelOrg) {
 	since := readTime(m.t, o.UpdatedAt)
 	by := o.account.clients[m.calls%len(o.account.clients)]
 	m.isServed(o, m.as(by, o.path()), 200)
-	w := o.memberWalk("", nil)
+	w := o.memberWalk("", nil, "")
 	w.learn = func(served []entry) { m.learnMembers(o, since, served) }
 	m.walkAll(w)
 	if len(w.seen) != o.UserCount {
@@ -387,14 +445,14 @@ func (m *model) isRecorded(o *modelOrg, events []event) {
 	}
 }
 
-// isErased checks that the audit trail of a deleted organization contains only ids,
-// times, keys and the types of the events.
+// isErased checks that the audit trail of a deleted organization contains no user ids and
+// no values: only types, times, ids, and the ids of the API keys.
 func (m *model) isErased(o *modelOrg, events []event) {
 	if len(events) != o.version+1 || events[o.version].Type != "org.deleted" {
 		m.t.Fatalf("%d events of %s, which had version %d", len(events), o.OrgID, o.version)
 	}
 	for _, e := range events {
-		if e.User != "" || e.KeyID == "" || e.before != (image{}) || e.after != (image{}) {
+		if e.User != "" || e.Member != "" || (e.KeyID == "") != strings.HasPrefix(e.RequestID, idempotency.OperatorPrefix) || e.before != (image{}) || e.after != (image{}) {
 			m.t.Fatalf("after the deletion of %s, the event %+v is left", o.OrgID, e)
 		}
 	}
@@ -404,8 +462,10 @@ func (m *model) as(c *modelClient, target string, headers ...string) answer {
 	return m.call(m.t, http.MethodGet, target, append(headers, "Authorization", "Bearer "+c.key)...)
 }
 
-func (m *model) find(id string) *modelOrg {
-	for _, account := range m.accounts {
+// find returns the organization of the account or, if it has none with this id, that of
+// the other account.
+func (m *model) find(first *modelAccount, id string) *modelOrg {
+	for _, account := range append([]*modelAccount{first}, m.accounts...) {
 		if o := account.find(id); o != nil {
 			return o
 		}

@@ -1,39 +1,62 @@
 package http
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/orgs"
+	"orgd/internal/wire"
 )
 
 func (s *Server) listOrgs(c echo.Context) error {
-	params, err := listParams(c.Request().URL.RawQuery)
+	params, wantsTotal, err := listParams(c.Request().URL.RawQuery)
 	if err != nil {
 		return err
 	}
 	page, err := s.cfg.Orgs.List(c.Request().Context(), callerOf(c).AccountID, params)
 	if err != nil {
-		return err
+		return listError(err)
 	}
-	s.beginPage(c, len(page.Orgs), page.Cursor)
+	isFirst := params.Cursor == "" && params.Before == ""
+	if wantsTotal {
+		if err := addTotal(c, isFirst, len(page.Orgs), page.Cursor, func() (orgs.Total, error) {
+			return s.cfg.Orgs.Count(c.Request().Context(), callerOf(c).AccountID, params)
+		}); err != nil {
+			return err
+		}
+	}
+	s.beginPage(c, len(page.Orgs), links{next: page.Cursor, previous: page.Before, first: !isFirst})
 	body := bodies.get(page.Bytes + pageFrame)
 	defer bodies.put(body)
 	*body = appendPage(*body, page)
 	return writeJSON(c, http.StatusOK, *body)
 }
 
+const tooManyToSort = "More than 10,000 organizations would have to be sorted by name. Narrow the range from createdFrom to createdTo, or order the list by createdAt."
+
+// listError returns the response to an error of the list.
+func listError(err error) error {
+	if errors.Is(err, orgs.ErrTooManyToSort) {
+		return rejectParams([]fieldError{{
+			Field: "order", Code: fieldTooMany, Detail: tooManyToSort,
+		}})
+	}
+	return err
+}
+
 func (s *Server) createOrg(c echo.Context) error {
 	var n orgs.NewOrg
-	call, err := readCall(c, true, nameField(&n.Name).must(), metadataField(&n.Metadata), externalIDField(&n.ExternalID))
-	if err != nil {
+	call, err := readCall(c, true, newOrgFields(&n)...)
+	if err := cmp.Or(checkImport(c, n), err); err != nil {
 		return err
 	}
 	created, err := s.cfg.Orgs.Create(c.Request().Context(), call, n)
 	markReplay(c, created.Replayed)
 	if err != nil {
-		return conflictError(err)
+		return conflictError(futureError(err))
 	}
 	s.locate(c, created.Org)
 	err = writeChanged(c, http.StatusCreated, created)
@@ -71,7 +94,7 @@ func (s *Server) putOrg(c echo.Context) error {
 
 // locate sets the header Location to the address of a new organization.
 func (s *Server) locate(c echo.Context, org orgs.Org) {
-	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/orgs/"+formatOrgID(org.ID))
+	c.Response().Header().Set(echo.HeaderLocation, s.cfg.PublicURL+"/v1/orgs/"+wire.FormatOrgID(org.ID))
 }
 
 func (s *Server) getOrg(c echo.Context) error {

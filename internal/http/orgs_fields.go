@@ -36,20 +36,7 @@ func sameExternalIDField(path string) field {
 }
 
 // revisionField reads the revision that the organization must have for the change.
-func revisionField(into *int64) field {
-	return field{name: "revision", read: func(raw json.RawMessage) []fieldError {
-		var n *int64 // null leaves it nil
-		err := json.Unmarshal(raw, &n)
-		switch {
-		case err != nil || n == nil:
-			return []fieldError{{Code: fieldWrongType, Detail: "Must be an integer."}}
-		case *n < 1:
-			return []fieldError{{Code: fieldOutOfRange, Detail: revisionRange}}
-		}
-		*into = *n
-		return nil
-	}}
-}
+func revisionField(into *int64) field { return positiveField("revision", revisionRange, into) }
 
 const revisionRange = "Must be the organization's revision as you last read it, a whole number of at least 1."
 
@@ -111,7 +98,7 @@ func tooManyPairsError(err error) error {
 	if !errors.Is(err, orgs.ErrTooManyPairs) {
 		return err
 	}
-	return invalidFields(codeInvalidField, []fieldError{tooManyPairs("metadata")}).because(err)
+	return invalidFields(codeInvalidField, []fieldError{tooManyPairs("metadata")}).withCause(err)
 }
 
 func tooManyPairs(field string) fieldError {

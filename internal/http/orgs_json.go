@@ -24,11 +24,7 @@ func appendPage(b []byte, page orgs.Page) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendOrg(b, &page.Orgs[i])
-		if page.Memberships != nil {
-			b = appendMembership(b[:len(b)-1], page.Memberships[i])
-			b = append(b, '}')
-		}
+		b = appendListed(b, page, i)
 	}
 	b = append(b, ']')
 	if page.Cursor != "" {
@@ -36,6 +32,28 @@ func appendPage(b []byte, page orgs.Page) []byte {
 		b = wire.AppendString(b, page.Cursor)
 	}
 	return append(b, '}')
+}
+
+// appendListed appends the JSON object of an organization of the page.
+func appendListed(b []byte, page orgs.Page, i int) []byte {
+	b = appendOrg(b, &page.Orgs[i])
+	if page.Memberships != nil {
+		b = appendMembership(b[:len(b)-1], page.Memberships[i])
+		b = append(b, '}')
+	}
+	return b
+}
+
+// appendOrgs appends the JSON object of a batch.
+func appendOrgs(b []byte, all []orgs.Org) []byte {
+	b = append(b, `{"organizations":[`...)
+	for i := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendOrg(b, &all[i])
+	}
+	return append(b, `]}`...)
 }
 
 // appendOrg appends the JSON object of an organization, with the fields in the order of
@@ -94,5 +112,3 @@ func appendMembership(b []byte, m orgs.Membership) []byte {
 	b = wire.AppendTime(b, m.AddedAt)
 	return append(b, `"}`...)
 }
-
-const hexDigits = "0123456789abcdef"

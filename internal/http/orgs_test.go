@@ -156,9 +156,9 @@ func TestCreateInvalid(t *testing.T) {
 		`{"orgName":"` + runes(256) + `"}`:   {422, "invalid_field", "orgName too_long"},
 		`{"orgName":"A","metadata":null}`:    {422, "invalid_field", "metadata wrong_type"},
 		`{"orgName":"A","metadata":{"a":1}}`: {422, "invalid_field", "metadata.a wrong_type"},
-		`{"orgName":"A","orgId":"x","version":1}`: {422, "invalid_field", "orgId unknown, version unknown"},
-		`{"orgName":"","metadata":{"a":"\u0000","":"x"},"isActive":false}`: {
-			422, "invalid_field", "isActive unknown, metadata. invalid, metadata.a invalid, orgName required",
+		`{"orgName":"A","userCount":1,"version":1}`: {422, "invalid_field", "userCount unknown, version unknown"},
+		`{"orgName":"","metadata":{"a":"\u0000","":"x"},"color":false}`: {
+			422, "invalid_field", "color unknown, metadata. invalid, metadata.a invalid, orgName required",
 		},
 	} {
 		t.Run(body[:min(len(body), 60)], func(t *testing.T) {

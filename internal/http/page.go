@@ -2,55 +2,103 @@ package http
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"orgd/internal/orgs"
 )
 
-// beginPage records the length of a page in the metrics, and sets the header Link to the
-// next page.
-func (s *Server) beginPage(c echo.Context, entries int, cursor string) {
+// links are the cursors of the pages to which a page links; empty for none.
+type links struct {
+	next     string
+	previous string // for the parameter before
+	first    bool   // to the first page
+}
+
+// beginPage records the length of a page in the metrics, and sets the header Link.
+func (s *Server) beginPage(c echo.Context, entries int, to links) {
 	s.cfg.Observer.ObservePage(c.Path(), entries)
-	if link := s.nextLink(c.Request().URL, cursor); link != "" {
+	if link := s.link(c.Request().URL, to); link != "" {
 		c.Response().Header().Set("Link", link)
 	}
+}
+
+// addTotal sets the header with the number of entries in the list. It counts them only if
+// the page is not the whole list. A plus sign means that there may be more.
+func addTotal(c echo.Context, isFirst bool, entries int, next string, count func() (orgs.Total, error)) error {
+	total := orgs.Total{Count: entries}
+	if !isFirst || next != "" {
+		var err error
+		if total, err = count(); err != nil {
+			return err
+		}
+	}
+	if next != "" {
+		entries++
+	}
+	value := strconv.Itoa(total.Count)
+	if total.More {
+		value = strconv.Itoa(max(total.Count, entries)) + "+"
+	}
+	c.Response().Header().Set("Orgd-Total", value)
+	return nil
 }
 
 // maxLinkBytes is the maximum size of the header Link. Many load balancers reject a
 // response whose headers together exceed 8 to 16 KiB.
 const maxLinkBytes = 4096
 
-// nextLink returns the value of the header Link (RFC 8288): the address of the next page,
-// which has the query as it was sent and the next cursor. It returns "" if there is no
-// next page or the link is too long. The address begins with the public URL, never with
-// the request's Host, which a client can forge.
-func (s *Server) nextLink(list *url.URL, cursor string) string {
-	if cursor == "" {
-		return ""
+// link returns the value of the header Link (RFC 8288): the addresses of the next, the
+// previous and the first page, which have the query as it was sent, and a different
+// position. It leaves out those that do not exist, and then the last ones that are too
+// long. The addresses begin with the public URL, never with the request's Host, which a
+// client can forge.
+func (s *Server) link(list *url.URL, to links) string {
+	var b strings.Builder
+	add := func(rel, position string) {
+		link := "<" + s.cfg.PublicURL + list.Path + queryAt(list.RawQuery, position) + `>; rel="` + rel + `"`
+		if b.Len() > 0 {
+			link = ", " + link
+		}
+		if b.Len()+len(link) <= maxLinkBytes {
+			b.WriteString(link)
+		}
 	}
-	link := "<" + s.cfg.PublicURL + list.Path + "?" + withCursor(list.RawQuery, cursor) + `>; rel="next"`
-	if len(link) > maxLinkBytes {
-		return ""
+	if to.next != "" {
+		add("next", "cursor="+to.next)
 	}
-	return link
+	if to.previous != "" {
+		add("prev", "before="+to.previous)
+	}
+	if to.first {
+		add("first", "")
+	}
+	return b.String()
 }
 
-// withCursor replaces the cursor of a query, or appends one. The query must be one that
-// was parsed without an error. Its other parameters stay as they were sent, because
+// queryAt returns a query with a different position, or without one if position is empty,
+// and without total, whose header would be the same on each page. The query must be one
+// that was parsed without an error. Its other parameters stay as they were sent, because
 // encoding them again could triple the length.
-func withCursor(query, cursor string) string {
+func queryAt(query, position string) string {
 	var b strings.Builder
-	b.Grow(len(query) + len("&cursor=") + len(cursor))
+	b.Grow(len("?") + len(query) + len("&") + len(position))
+	separator := byte('?')
 	for pair := range strings.SplitSeq(query, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		if name, err := url.QueryUnescape(name); pair == "" || err != nil || name == "cursor" {
+		if name, err := url.QueryUnescape(name); pair == "" || err != nil || name == "cursor" || name == "before" || name == "total" {
 			continue
 		}
+		b.WriteByte(separator)
 		writeURI(&b, pair)
-		b.WriteByte('&')
+		separator = '&'
 	}
-	b.WriteString("cursor=")
-	b.WriteString(cursor)
+	if position != "" {
+		b.WriteByte(separator)
+		b.WriteString(position)
+	}
 	return b.String()
 }
 

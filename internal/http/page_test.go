@@ -196,6 +196,6 @@ func (a *api) linkOf(t *testing.T, query string) string {
 	t.Helper()
 	got := a.get(t, "/v1/orgs?"+query)
 	cursor := got.page(t).Cursor
-	link := strings.TrimPrefix(got.header.Get("Link"), "<"+publicURL+"/v1/orgs?")
-	return strings.TrimSuffix(link, cursor+`>; rel="next"`)
+	link, _, _ := strings.Cut(strings.TrimPrefix(got.header.Get("Link"), "<"+publicURL+"/v1/orgs?"), ">")
+	return strings.TrimSuffix(link, cursor)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"orgd/internal/orgs"
+	"orgd/internal/wire"
 )
 
 // ifMatch returns the versions that If-Match allows, or nil if it allows any. A tag that
@@ -46,10 +47,10 @@ func preconditionError(err error) error {
 	switch {
 	case errors.As(err, &version):
 		e := newError(codePreconditionFailed, "If-Match does not list the organization's current ETag. "+readAgain)
-		return e.tagged(version.Current).because(err)
+		return e.tagged(version.Current).withCause(err)
 	case errors.As(err, &revision):
-		e := newError(codePreconditionFailed, "The organization's revision is now "+strconv.FormatInt(revision.Current, 10)+". "+readAgain)
-		return e.tagged(revision.Version).because(err)
+		e := newError(codePreconditionFailed, "The organization's revision is "+strconv.FormatInt(revision.Current, 10)+", not the one in the request. "+readAgain)
+		return e.tagged(revision.Version).withCause(err)
 	}
 	return err
 }
@@ -72,8 +73,8 @@ func conflictError(err error) error {
 		return err
 	}
 	e := newError(codeExternalIDTaken, "Another organization of this account has this externalId. Its orgId is in this response. Use that organization, or another externalId.")
-	e.orgID = formatOrgID(taken.OrgID)
-	return e.because(err)
+	e.orgID = wire.FormatOrgID(taken.OrgID)
+	return e.withCause(err)
 }
 
 // tagList is the value of a conditional header.

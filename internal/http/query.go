@@ -26,7 +26,7 @@ func noParams(rawQuery string) error {
 	return err
 }
 
-// parse parses a query. It rejects unknown and repeated parameters: if a misspelt filter
+// parse parses a query. It rejects unknown and repeated parameters: if a misspelled filter
 // were ignored, the list would contain everything.
 func (ps parameters) parse(rawQuery string) (params, error) {
 	p := params{ListParams: orgs.ListParams{Limit: defaultLimit}}
@@ -35,7 +35,7 @@ func (ps parameters) parse(rawQuery string) (params, error) {
 	}
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return p, newError(codeInvalidRequest, "The query is malformed. Send percent-encoded name=value pairs joined by &.").because(err)
+		return p, newError(codeInvalidRequest, "The query is malformed. Send percent-encoded name=value pairs joined by &.").withCause(err)
 	}
 	var bad []fieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -43,6 +43,9 @@ func (ps parameters) parse(rawQuery string) (params, error) {
 			err.Field = cut(name)
 			bad = append(bad, *err)
 		}
+	}
+	if p.Cursor != "" && p.Before != "" {
+		bad = append(bad, fieldError{Field: "before", Code: fieldInvalid, Detail: "Must not be combined with cursor."})
 	}
 	if len(bad) > 0 {
 		return p, rejectParams(bad)

@@ -29,7 +29,7 @@ func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error 
 		setRateLimit(h, keyPolicy, rate, key)
 		s.cfg.Observer.ObserveLimited("rate")
 		return newError(codeRateLimited, "This key has sent too many requests. Wait for the number of seconds in the Retry-After header, then retry.").
-			after(key.Full)
+			withWait(key.Full)
 	}
 	shared, bucket := s.limits.accountRate(p, rate, b)
 	account := bucket.Take(shared)
@@ -41,7 +41,7 @@ func (s *Server) limitRate(h http.Header, p apikeys.Principal, b buckets) error 
 	if !account.Allowed {
 		s.cfg.Observer.ObserveLimited("rate_account")
 		return newError(codeRateLimited, "The keys of this account have sent too many requests in total. Wait for the number of seconds in the Retry-After header, then retry.").
-			after(account.Full)
+			withWait(account.Full)
 	}
 	return nil
 }
@@ -110,5 +110,5 @@ func (s *Server) countFailure(c echo.Context, err error) error {
 func (s *Server) tooManyFailures() error {
 	s.cfg.Observer.ObserveLimited("failures")
 	return newError(codeRateLimited, "Too many requests from this address had no valid API key. Send a valid key. Without one, wait for the number of seconds in the Retry-After header before you retry.").
-		after(time.Second)
+		withWait(time.Second)
 }

@@ -125,11 +125,11 @@ func badBody(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &tooLarge):
-		return newError(codeBodyTooLarge, bodyTooLarge).because(err)
+		return newError(codeBodyTooLarge, bodyTooLarge).withCause(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return newError(codeRequestTimeout, "The body did not arrive within 8 seconds. Send the request again.").because(err)
+		return newError(codeRequestTimeout, "The body did not arrive within 8 seconds. Send the request again.").withCause(err)
 	}
-	return newError(codeInvalidBody, "The body is incomplete. Its length must match the request's headers.").because(err)
+	return newError(codeInvalidBody, "The body is incomplete. Its length must match the request's headers.").withCause(err)
 }
 
 // limitBody rejects a Content-Length above the limit, and stops reading a body at the

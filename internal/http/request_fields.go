@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -62,8 +64,24 @@ func (o object) decode(fields ...field) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(bad, func(a, b fieldError) int { return cmp.Compare(a.Field, b.Field) })
+	slices.SortStableFunc(bad, func(a, b fieldError) int { return compareNames(a.Field, b.Field) })
 	return invalidFields(codeInvalidField, bad)
+}
+
+// compareNames orders the names of fields part by part; dots separate the parts. Numbers,
+// such as the indexes of an array, have the order of their values, and come first.
+func compareNames(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
+		m, notFirst := strconv.Atoi(a)
+		n, notSecond := strconv.Atoi(b)
+		switch {
+		case notFirst == nil && notSecond != nil:
+			return -1
+		case notFirst != nil && notSecond == nil:
+			return 1
+		}
+		return cmp.Or(cmp.Compare(m, n), strings.Compare(a, b)) // without numbers, m and n are 0
+	})
 }
 
 // faults reads the fields, and returns everything that is wrong.
@@ -106,6 +124,23 @@ func lineField(name string, valid func(string) (string, error), into *string) fi
 		*into, err = valid(value)
 		return textFault(err)
 	})
+}
+
+// positiveField is a field whose value is a whole number of at least 1. outOfRange is the
+// detail of the error about other numbers.
+func positiveField(name, outOfRange string, into *int64) field {
+	return field{name: name, read: func(raw json.RawMessage) []fieldError {
+		var n *int64 // null leaves it nil
+		err := json.Unmarshal(raw, &n)
+		switch {
+		case err != nil || n == nil:
+			return []fieldError{{Code: fieldWrongType, Detail: "Must be a 64-bit integer, without a fraction or an exponent."}}
+		case *n < 1:
+			return []fieldError{{Code: fieldOutOfRange, Detail: outOfRange}}
+		}
+		*into = *n
+		return nil
+	}}
 }
 
 // textField is a field whose value is a string, and not null.

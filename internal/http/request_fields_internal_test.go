@@ -147,3 +147,15 @@ func TestErrorsStaySmall(t *testing.T) {
 		t.Errorf("%d errors, the first %+v", len(bad), bad[0])
 	}
 }
+
+func TestCompareNames(t *testing.T) {
+	t.Parallel()
+	sorted := []string{"2", "10", "add", "add.2", "add.2.roles.9", "add.2.roles.10", "add.2.userId", "add.10", "add.x", "metadata.1a", "metadata.a.1", "metadata.a.b"}
+	for i, a := range sorted {
+		for j, b := range sorted {
+			if got := compareNames(a, b); got != min(1, max(-1, i-j)) {
+				t.Errorf("%q and %q: %d", a, b, got)
+			}
+		}
+	}
+}

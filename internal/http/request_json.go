@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
+
+	"orgd/internal/text"
 )
 
 // Limits that are far above what any body needs. Each name takes many times its size in
@@ -50,44 +51,14 @@ func parseObject(body []byte) (object, error) {
 	if err := json.Unmarshal(body, &o); err != nil || o == nil {
 		return nil, malformed(err)
 	}
-	if hasLoneSurrogate(body) {
+	if text.HasLoneSurrogate(body) {
 		return nil, newError(codeInvalidBody, `The body has an unpaired surrogate escape (\ud800 to \udfff). Send surrogates in pairs, the high one first.`)
 	}
 	return o, nil
 }
 
 func malformed(cause error) error {
-	return newError(codeInvalidBody, "The body must be one well-formed JSON object with nothing before or after it.").because(cause)
-}
-
-// hasLoneSurrogate reports whether well-formed JSON has an escape for half of a surrogate
-// pair, which encoding/json would silently replace.
-func hasLoneSurrogate(body []byte) bool {
-	for {
-		i := bytes.IndexByte(body, '\\')
-		if i < 0 {
-			return false
-		}
-		r, size := escaped(body[i:])
-		if utf16.IsSurrogate(r) {
-			low, lowSize := escaped(body[i+size:])
-			if utf16.DecodeRune(r, low) == utf8.RuneError {
-				return true
-			}
-			size += lowSize
-		}
-		body = body[i+size:]
-	}
-}
-
-// escaped returns the UTF-16 unit of a \u escape at the start of b and the escape's size,
-// or 0 and 2 for any other escape.
-func escaped(b []byte) (unit rune, size int) {
-	if b[0] != '\\' || b[1] != 'u' {
-		return 0, 2
-	}
-	n, _ := strconv.ParseUint(string(b[2:6]), 16, 16)
-	return rune(n), 6
+	return newError(codeInvalidBody, "The body must be one well-formed JSON object with nothing before or after it.").withCause(cause)
 }
 
 // checkValue consumes one value. It rejects duplicate names, and values that are too

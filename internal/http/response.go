@@ -2,6 +2,7 @@ package http
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"orgd/internal/uuid"
 )
 
 // bodies pools the buffers of pages, so that not every page allocates a new one.
@@ -51,6 +54,27 @@ func writeJSON(c echo.Context, status int, body []byte) error {
 		h.Set(int64(len(body)))
 	}
 	return writeBody(c, status, echo.MIMEApplicationJSON, body)
+}
+
+// getObject answers a GET with no parameters except the id in the path: find finds what
+// the id is of, and object converts it to its JSON object.
+func getObject[T, O any](c echo.Context, pathID func(echo.Context) (uuid.UUID, error), find func(ctx context.Context, accountID, id uuid.UUID) (T, error), object func(T) O) error {
+	id, err := pathID(c)
+	if err != nil {
+		return err
+	}
+	if err := noParams(c.Request().URL.RawQuery); err != nil {
+		return err
+	}
+	found, err := find(c.Request().Context(), callerOf(c).AccountID, id)
+	if err != nil {
+		return err
+	}
+	body, err := marshal(object(found))
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, body)
 }
 
 // writeBody writes a whole response. It sets the length, because net/http would otherwise

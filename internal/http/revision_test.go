@@ -36,7 +36,7 @@ func TestChangeAtARevision(t *testing.T) {
 			for _, revision := range []int{1, 3, 1 << 40} {
 				target, body := at(revision)
 				got := a.do(t, call.method, target, body)
-				if p := got.rejected(t, 412, "precondition_failed"); got.header.Get("ETag") != `"3"` || !strings.Contains(p.Detail, "revision is now 2.") {
+				if p := got.rejected(t, 412, "precondition_failed"); got.header.Get("ETag") != `"3"` || !strings.Contains(p.Detail, "revision is 2,") {
 					t.Errorf("%s: %v %s", body, got.header, got.body)
 				}
 			}
@@ -54,7 +54,7 @@ func TestChangeAtARevision(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	for body, code := range map[string]string{
-		`{"revision":"3"}`: "wrong_type", `{"revision":null}`: "wrong_type", `{"revision":3.5}`: "wrong_type", `{"revision":true}`: "wrong_type",
+		`{"revision":"3"}`: "wrong_type", `{"revision":null}`: "wrong_type", `{"revision":3.5}`: "wrong_type", `{"revision":3.0}`: "wrong_type", `{"revision":3e0}`: "wrong_type", `{"revision":true}`: "wrong_type",
 		`{"revision":99999999999999999999}`: "wrong_type", `{"revision":0}`: "out_of_range", `{"revision":-3}`: "out_of_range",
 	} {
 		t.Run(body, func(t *testing.T) {

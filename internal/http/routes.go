@@ -11,6 +11,15 @@ import (
 // metadataPath is the route whose body is a merge patch of the metadata.
 const metadataPath = "/v1/orgs/:orgId/metadata"
 
+// orgsPath is the route of the list of organizations.
+const orgsPath = "/v1/orgs"
+
+// orgPath is the route of one organization.
+const orgPath = "/v1/orgs/:orgId"
+
+// batchPath is the route of a batch. It also matches orgPath; see exceptBatch.
+const batchPath = "/v1/orgs/batch"
+
 // eventsPath is the route of the feed.
 const eventsPath = "/v1/events"
 
@@ -37,13 +46,14 @@ type route struct {
 // routes lists every route. register adds a HEAD for each GET (RFC 9110 section 9.3.2).
 func (s *Server) routes() []route {
 	return []route{
-		{http.MethodGet, "/v1/orgs", apikeys.OrgsRead, orgPageAnswer, s.listOrgs, false},
-		{http.MethodPost, "/v1/orgs", apikeys.OrgsWrite, orgAnswer, s.createOrg, false},
+		{http.MethodGet, orgsPath, apikeys.OrgsRead, orgPageAnswer, s.listOrgs, false},
+		{http.MethodPost, orgsPath, apikeys.OrgsWrite, orgAnswer, s.createOrg, false},
+		{http.MethodPost, batchPath, apikeys.OrgsWrite, batchAnswer, s.createOrgs, false},
 		{http.MethodPut, "/v1/orgs/external/:externalId", apikeys.OrgsWrite, orgAnswer, s.putOrg, false},
-		{http.MethodGet, "/v1/orgs/:orgId", apikeys.OrgsRead, orgAnswer, s.getOrg, false},
-		{http.MethodPatch, "/v1/orgs/:orgId", apikeys.OrgsWrite, orgAnswer, s.updateOrg, false},
+		{http.MethodGet, orgPath, apikeys.OrgsRead, orgAnswer, s.getOrg, false},
+		{http.MethodPatch, orgPath, apikeys.OrgsWrite, orgAnswer, s.updateOrg, false},
 		{http.MethodPatch, metadataPath, apikeys.OrgsWrite, orgAnswer, s.patchMetadata, false},
-		{http.MethodDelete, "/v1/orgs/:orgId", apikeys.OrgsDelete, smallAnswer, s.deleteOrg, false},
+		{http.MethodDelete, orgPath, apikeys.OrgsDelete, smallAnswer, s.deleteOrg, false},
 		{http.MethodPost, "/v1/orgs/:orgId/deactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(false), false},
 		{http.MethodPost, "/v1/orgs/:orgId/reactivate", apikeys.OrgsWrite, orgAnswer, s.setActive(true), false},
 		{http.MethodGet, "/v1/orgs/:orgId/users", apikeys.OrgsRead, memberPageAnswer, s.listMembers, false},
@@ -90,14 +100,20 @@ func (s *Server) routes() []route {
 func (s *Server) register() {
 	for _, r := range s.routes() {
 		var guards []echo.MiddlewareFunc
+		if r.path == orgPath {
+			guards = append(guards, exceptBatch)
+		}
 		if r.scope != open {
 			guards = append(guards, s.authenticate(r.scope), s.charge)
 			if r.method != http.MethodGet {
 				guards = append(guards, s.receive(r.answer))
 			}
-			if r.waits {
+			switch {
+			case r.waits:
 				guards = append(guards, offerEvents)
-			} else {
+			case r.path == orgsPath && r.method == http.MethodGet:
+				guards = append(guards, s.offerExport, s.holdSlot, s.reserve(r.answer), offerList)
+			default:
 				guards = append(guards, s.holdSlot, s.reserve(r.answer), offerJSON)
 			}
 		}
@@ -105,6 +121,18 @@ func (s *Server) register() {
 		if r.method == http.MethodGet {
 			s.echo.Add(http.MethodHead, r.path, r.handler, guards...)
 		}
+	}
+}
+
+// exceptBatch returns 405 if the path is that of a batch. For a method that batchPath does
+// not support, Echo goes on to orgPath.
+func exceptBatch(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().URL.Path != batchPath {
+			return next(c)
+		}
+		c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, POST")
+		return echo.ErrMethodNotAllowed
 	}
 }
 

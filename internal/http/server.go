@@ -53,8 +53,10 @@ const DrainLimit = 25 * time.Second
 // method.
 type Organizations interface {
 	List(ctx context.Context, accountID uuid.UUID, p orgs.ListParams) (orgs.Page, error)
+	Count(ctx context.Context, accountID uuid.UUID, p orgs.ListParams) (orgs.Total, error)
 	Get(ctx context.Context, accountID, orgID uuid.UUID) (orgs.Org, error)
 	Create(ctx context.Context, c orgs.Call, n orgs.NewOrg) (orgs.Changed, error)
+	CreateBatch(ctx context.Context, c orgs.Call, all []orgs.NewOrg) (made []orgs.Org, replayed bool, err error)
 	AnswerLost(c orgs.Changed)
 	Ensure(ctx context.Context, c orgs.Call, n orgs.NewOrg) (org orgs.Org, isNew bool, err error)
 	Update(ctx context.Context, c orgs.Call, orgID uuid.UUID, on *orgs.Precondition, changes orgs.Changes) (orgs.Changed, error)
@@ -63,6 +65,7 @@ type Organizations interface {
 	Delete(ctx context.Context, c orgs.Call, orgID uuid.UUID, on *orgs.Precondition) error
 	EraseUser(ctx context.Context, c orgs.Call, userID string) (pending bool, err error)
 	ListMembers(ctx context.Context, accountID uuid.UUID, p orgs.MemberListParams) (orgs.MemberPage, error)
+	CountMembers(ctx context.Context, accountID uuid.UUID, p orgs.MemberListParams) (orgs.Total, error)
 	AddMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)
 	RemoveMember(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, userID string) (orgs.Changed, error)
 	ChangeMembers(ctx context.Context, c orgs.Call, orgID uuid.UUID, match orgs.Versions, users orgs.MembersChange) (orgs.MembersChanged, error)
@@ -120,7 +123,8 @@ type Observer interface {
 	ObserveRequest(route, method string, status int, took time.Duration)
 	// ObservePage records how many entries a page of a list has.
 	ObservePage(route string, entries int)
-	// ObserveFeedDelay records how long after a change a waiting request got its event.
+	// ObserveFeedDelay records how long after a change a waiting request or stream got its
+	// event.
 	ObserveFeedDelay(delay time.Duration)
 	// ObserveLimited counts a request that a limit rejected. limit is the limit's name.
 	ObserveLimited(limit string)
@@ -167,11 +171,13 @@ type Server struct {
 	readiness readiness
 	stopping  atomic.Bool   // if true, the readiness probe fails, and each response closes its connection
 	stopped   chan struct{} // closed when stopping becomes true: no request waits any longer
+
+	streamBeat time.Duration // see defaultStreamBeat
 }
 
 // New returns a server with every route registered.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits), stopped: make(chan struct{})}
+	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits), stopped: make(chan struct{}), streamBeat: defaultStreamBeat}
 	s.echo.IPExtractor = clientAddress(cfg.Proxies)
 	s.readiness.check, s.readiness.logger = cfg.Ready, cfg.Logger
 	s.echo.HTTPErrorHandler = s.renderError

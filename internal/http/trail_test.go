@@ -38,6 +38,7 @@ type image struct {
 	Roles      *[]string          `json:"roles"`      // of the event's user
 	AddedAt    string             `json:"addedAt"`    // of the membership
 	CreatedBy  rawJSON            `json:"createdByUserId"`
+	CreatedAt  string             `json:"createdAt"` // of an import
 }
 
 // rawJSON is a JSON value as text, including null.
@@ -108,8 +109,14 @@ func replay(t testing.TB, id string, events []event) []state {
 // after returns the state after the event.
 func (s state) after(e event) state {
 	s.UpdatedAt = string(wire.AppendTime(nil, e.at))
-	if e.Type == "org.created" {
+	if e.Type == "org.created" || e.Type == "org.imported" {
 		s.CreatedAt, s.CreatedByAPIKeyID, s.CreatedByUserID = s.UpdatedAt, e.KeyID, e.User
+		if e.after.CreatedAt != "" {
+			s.CreatedAt, s.CreatedByUserID = e.after.CreatedAt, e.Member
+		}
+		if strings.HasPrefix(s.CreatedByUserID, erased) {
+			s.CreatedByUserID = ""
+		}
 	}
 	if e.after.OrgName != nil {
 		s.OrgName = *e.after.OrgName
@@ -129,7 +136,7 @@ func (s state) after(e event) state {
 			s.ExternalID = ""
 		}
 	}
-	if e.Member == "" {
+	if e.Member == "" || e.Type == "org.created" || e.Type == "org.imported" {
 		s.Revision++
 	}
 	s.members, s.addedAt = maps.Clone(s.members), maps.Clone(s.addedAt)
@@ -140,13 +147,17 @@ func (s state) after(e event) state {
 	case e.Type == "org.member_removed", e.Type == "org.user_erased":
 		delete(s.members, e.Member)
 		delete(s.addedAt, e.Member)
+	case e.Type == "org.created", e.Type == "org.imported":
 	case e.Member != "" && e.after.Roles != nil:
 		s.members[e.Member] = strings.Join(*e.after.Roles, ",")
 	case e.Member != "":
 		s.members[e.Member] = ""
 	}
-	if e.Type == "org.member_added" {
+	switch e.Type {
+	case "org.member_added":
 		s.addedAt[e.Member] = s.UpdatedAt
+	case "org.member_imported":
+		s.addedAt[e.Member] = e.after.AddedAt
 	}
 	s.UserCount = len(s.members)
 	return s
@@ -168,11 +179,20 @@ func (e event) fault(was, is state) string {
 	for id := range is.members {
 		if _, isMember := was.members[id]; !isMember {
 			kind, user, after.Roles = "org.member_added", id, rolesOf(is.members[id])
+			if e.Type == "org.member_imported" {
+				kind, after.AddedAt = e.Type, is.addedAt[id]
+			}
 		}
 	}
 	switch {
 	case was.OrgName == "":
 		kind, before = "org.created", image{}
+		if e.after.CreatedAt != "" {
+			user, after.CreatedAt = e.Member, is.CreatedAt
+		}
+		if e.Type == "org.imported" {
+			kind = e.Type
+		}
 	case kind == "org.member_added" && !was.IsActive:
 		return "a member was added while the organization was deactivated"
 	case e.Type == "org.user_erased": // the event does not record who it was

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"orgd/internal/db"
 	"orgd/internal/dbtest"
@@ -114,7 +113,7 @@ func TestWaitingForATurnHoldsNoConnection(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
 			path := a.create(t, "Acme")
-			release := a.hold(t, test.lock, path)
+			release := a.lockRow(t, test.lock, path)
 			var all sync.WaitGroup
 			for i := range callers {
 				all.Go(func() {
@@ -144,14 +143,14 @@ const (
 )
 
 // holdTurn blocks the organization's changes until release is called. The first change
-// waits for the row, the others wait for their turn.
+// waits for the row, and the others wait for their turn.
 func (a *api) holdTurn(t *testing.T, path string) (release func()) {
 	t.Helper()
-	return a.hold(t, lockOrg, path)
+	return a.lockRow(t, lockOrg, path)
 }
 
-// hold locks a row until release is called.
-func (a *api) hold(t *testing.T, lock, path string) (release func()) {
+// lockRow locks a row until release is called.
+func (a *api) lockRow(t *testing.T, lock, path string) (release func()) {
 	t.Helper()
 	ctx := context.Background()
 	tx, err := a.Pool.Begin(ctx)
@@ -170,11 +169,11 @@ func (a *api) hold(t *testing.T, lock, path string) (release func()) {
 func (a *api) awaitWaiting(t *testing.T, want int) {
 	t.Helper()
 	waiting := 0
-	for deadline := time.Now().Add(10 * time.Second); waiting != want; time.Sleep(time.Millisecond) {
-		err := a.Pool.QueryRow(context.Background(), `
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("%d changes wait for a lock, want %d (%v)", waiting, want, err)
+	await(t, func() bool {
+		if err := a.Pool.QueryRow(context.Background(), `
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+			t.Fatal(err)
 		}
-	}
+		return waiting == want
+	}, func() string { return fmt.Sprintf("%d changes wait for a lock, want %d", waiting, want) })
 }

@@ -4,22 +4,25 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/events"
+	"orgd/internal/uuid"
 )
 
 // waitedKey is the key of how long a request has waited.
 const waitedKey = "waited"
 
-// connectionKey is the key of the request's context without a deadline. It ends when the
-// client disconnects.
+// connectionKey is the key of the request's context without a deadline. This context ends
+// when the client disconnects.
 const connectionKey = "connection"
 
 // waiting is a request that waits. It holds no connection of the pool, no slot in flight
-// and no memory of the budget, but a slot among those that wait.
+// and no memory of the budget. It holds only a slot for waiting requests.
 type waiting struct {
 	server *Server
 	c      echo.Context
@@ -47,14 +50,13 @@ func (s *Server) tooManyWaiting(limit string) error {
 		return newError(codeUnavailable, temporarilyUnavailable)
 	}
 	s.cfg.Observer.ObserveLimited("waiting_account")
-	return newError(codeRateLimited, "This account has too many requests that wait for events. Use one for each reader, or send wait=0.").after(time.Second)
+	return newError(codeRateLimited, "This account has too many open exports, event streams and requests that wait for events. Retry when some of them have finished. Use only one stream or waiting request for each reader of the events; a request with wait=0 does not wait.").withWait(time.Second)
 }
 
-// pause gives up what a request holds while it is handled, and lifts its deadlines.
+// pause lifts the deadlines of the request. Before a wait, release its memory too.
 func (w *waiting) pause() {
 	w.since = time.Now()
 	w.cancel()
-	w.server.release(w.c)
 	// net/http cancels a request whose read deadline passes. Both deadlines are absolute,
 	// from before the wait. A test's recorder has none.
 	connection := http.NewResponseController(w.c.Response())
@@ -81,9 +83,85 @@ func (w *waiting) connection() context.Context { return w.c.Get(connectionKey).(
 // gone returns a channel that is closed when the client disconnects.
 func (w *waiting) gone() <-chan struct{} { return w.connection().Done() }
 
+// beginStream begins a response that has no fixed length and no deadline, and counts it as
+// waiting. The caller must call endStream.
+func (s *Server) beginStream(c echo.Context, contentType string) (*waiting, error) {
+	w, err := s.beginWait(c)
+	if err != nil {
+		return nil, err
+	}
+	c.SetRequest(c.Request().WithContext(w.connection()))
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, contentType)
+	h.Set("X-Accel-Buffering", "no") // nginx would collect what is sent
+	c.Response().WriteHeader(http.StatusOK)
+	return w, nil
+}
+
+// endStream ends a response that beginStream has begun. Its whole time counts as waiting.
+func (w *waiting) endStream() {
+	w.resume()
+	w.end()
+}
+
+// isOver reports whether the server stops or the client has disconnected.
+func (w *waiting) isOver() bool {
+	return w.server.stopping.Load() || w.connection().Err() != nil
+}
+
+// sleep returns an error if the server stops or the client disconnects.
+func (w *waiting) sleep(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-w.server.stopped:
+		return http.ErrServerClosed
+	case <-w.gone():
+		return w.connection().Err()
+	}
+}
+
+// write sends a part of a response that has no fixed length, and gives up the memory that
+// the request holds for it. It fails if the client reads nothing for stallTimeout.
+func (w *waiting) write(body []byte) error {
+	connection := http.NewResponseController(w.c.Response())
+	for piece := range slices.Chunk(body, maxPiece) {
+		// A test's recorder has no deadline.
+		_ = connection.SetWriteDeadline(time.Now().Add(stallTimeout))
+		if _, err := w.c.Response().Write(piece); err != nil {
+			return err
+		}
+	}
+	if err := flush(w.c); err != nil {
+		return err
+	}
+	w.server.release(w.c)
+	return nil
+}
+
 func (w *waiting) end() {
 	w.cancel()
 	w.server.limits.waiting.release(w.held)
+}
+
+// readWoken reads a page for a request that was woken. It reserves the memory for the page
+// first. One change can wake many requests of an account, and usually has few events, so
+// the page is small.
+func (s *Server) readWoken(ctx context.Context, c echo.Context, account uuid.UUID, p events.Params) (events.Page, error) {
+	p.MaxBytes = wokenPage
+	for {
+		if err := s.hold(c, int64(p.MaxBytes+smallAnswer)); err != nil {
+			return events.Page{}, err
+		}
+		page, err := s.cfg.Events.ReadTogether(ctx, account, p)
+		if err != nil || page.Bytes <= p.MaxBytes {
+			return page, err
+		}
+		// A single event is larger. Requests that hold memory and wait for more could wait
+		// for each other.
+		s.release(c)
+		p.MaxBytes = page.Bytes
+	}
 }
 
 // stillAllowed authenticates the caller again, for a response that begins long after the

@@ -13,7 +13,7 @@ import (
 	"orgd/internal/webhooks"
 )
 
-// testTimeout bounds the message that a test sends. It leaves the handler 2 s of
+// testTimeout is the time limit of a test message. It leaves the handler 2 s of
 // requestDeadline.
 const testTimeout = 8 * time.Second
 
@@ -26,7 +26,7 @@ func (s *Server) listWebhooks(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.beginPage(c, len(page.Webhooks), page.Cursor)
+	s.beginPage(c, len(page.Webhooks), links{next: page.Cursor})
 	body, err := marshal(newWebhookPage(page))
 	if err != nil {
 		return err
@@ -48,18 +48,7 @@ func (s *Server) createWebhook(c echo.Context) error {
 }
 
 func (s *Server) getWebhook(c echo.Context) error {
-	id, err := pathWebhookID(c)
-	if err != nil {
-		return err
-	}
-	if err := noParams(c.Request().URL.RawQuery); err != nil {
-		return err
-	}
-	found, err := s.cfg.Webhooks.Get(c.Request().Context(), callerOf(c).AccountID, id)
-	if err != nil {
-		return err
-	}
-	return writeWebhook(c, http.StatusOK, newWebhook(found))
+	return getObject(c, pathWebhookID, s.cfg.Webhooks.Get, newWebhook)
 }
 
 func (s *Server) updateWebhook(c echo.Context) error {
@@ -106,7 +95,7 @@ func (s *Server) replayWebhook(c echo.Context) error {
 	replay := func(ctx context.Context, call idempotency.Call, id uuid.UUID) (webhooks.Changed, error) {
 		changed, err := s.cfg.Webhooks.Replay(ctx, call, id, position)
 		if errors.Is(err, webhooks.ErrPositionAhead) {
-			err = invalidFields(codeInvalidField, []fieldError{{Field: "fromPosition", Code: fieldOutOfRange, Detail: positionAhead}}).because(err)
+			err = invalidFields(codeInvalidField, []fieldError{{Field: "fromPosition", Code: fieldOutOfRange, Detail: positionAhead}}).withCause(err)
 		}
 		return changed, err
 	}
@@ -128,8 +117,8 @@ func changeWebhook(c echo.Context, change changeOfWebhook, bodyRequired bool, fi
 	return writeChangedWebhook(c, http.StatusOK, changed, err)
 }
 
-// testWebhook sends a test and returns what came of it. The status is 200 whatever the
-// endpoint answers.
+// testWebhook sends a test message and returns the attempt. The status is 200, whatever
+// the endpoint answers.
 func (s *Server) testWebhook(c echo.Context) error {
 	id, err := pathWebhookID(c)
 	if err != nil {
@@ -151,22 +140,7 @@ func (s *Server) testWebhook(c echo.Context) error {
 }
 
 func (s *Server) listAttempts(c echo.Context) error {
-	id, err := pathWebhookID(c)
-	if err != nil {
-		return err
-	}
-	if err := noParams(c.Request().URL.RawQuery); err != nil {
-		return err
-	}
-	found, err := s.cfg.Webhooks.Attempts(c.Request().Context(), callerOf(c).AccountID, id)
-	if err != nil {
-		return err
-	}
-	body, err := marshal(newAttemptList(found))
-	if err != nil {
-		return err
-	}
-	return writeJSON(c, http.StatusOK, body)
+	return getObject(c, pathWebhookID, s.cfg.Webhooks.Attempts, newAttemptList)
 }
 
 // writeChangedWebhook writes the endpoint that a change returns. The response to a repeat
@@ -180,10 +154,6 @@ func writeChangedWebhook(c echo.Context, status int, changed webhooks.Changed, e
 	if changed.Secret != nil {
 		object.Secret = changed.Secret.Reveal()
 	}
-	return writeWebhook(c, status, object)
-}
-
-func writeWebhook(c echo.Context, status int, object webhook) error {
 	body, err := marshal(object)
 	if err != nil {
 		return err

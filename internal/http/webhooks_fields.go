@@ -42,7 +42,7 @@ func typesField(into *[]string) field {
 		}
 		switch {
 		case len(values) == 0:
-			return []fieldError{{Code: fieldRequired, Detail: "Must contain at least one type. For all types, leave the field out, or send null to change an endpoint."}}
+			return []fieldError{{Code: fieldRequired, Detail: "Must contain at least one type. For all types, leave the field out when you create a webhook, or send null when you change one."}}
 		case len(values) > webhooks.MaxTypes:
 			return []fieldError{{Code: fieldTooMany, Detail: "Too many types. The limit is " + strconv.Itoa(webhooks.MaxTypes) + "."}}
 		}
@@ -77,20 +77,7 @@ func clearableTypesField(into *[]string) field { return clearable(into, []string
 const positionAhead = "Must be the position of an event, or one more than that of the last event."
 
 // positionField reads the position of the next event that an endpoint gets.
-func positionField(into *int64) field {
-	return field{name: "fromPosition", read: func(raw json.RawMessage) []fieldError {
-		var n *int64 // null leaves it nil
-		err := json.Unmarshal(raw, &n)
-		switch {
-		case err != nil || n == nil:
-			return []fieldError{{Code: fieldWrongType, Detail: "Must be an integer."}}
-		case *n < 1:
-			return []fieldError{{Code: fieldOutOfRange, Detail: positionAhead}}
-		}
-		*into = *n
-		return nil
-	}}
-}
+func positionField(into *int64) field { return positiveField("fromPosition", positionAhead, into) }
 
 // secondsField reads a duration in whole seconds.
 func secondsField(name string, most time.Duration, into *time.Duration) field {

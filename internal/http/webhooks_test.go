@@ -45,7 +45,7 @@ func TestWebhookLife(t *testing.T) {
 	if got.header.Get("Location") != publicURL+path || !strings.HasPrefix(made.Secret, "whsec_") || made.Description != "Index" || !made.IsEnabled || joined(made.Types) != "org.created" {
 		t.Errorf("created %s at %s", got.body, got.header.Get("Location"))
 	}
-	// The key and the organization came before.
+	// The events of the key and of the organization came before.
 	if made.Position < 2 {
 		t.Errorf("position %d", made.Position)
 	}

@@ -31,7 +31,7 @@ type Precondition struct {
 	Revision *int64 // nil for any
 }
 
-// effect makes a change by calling one SQL function of migrations 00008 to 00010. It
+// effect makes a change by calling one SQL function of the migrations. It
 // therefore takes one round trip.
 type effect func(context.Context, db.Querier) (Org, error)
 
@@ -63,16 +63,15 @@ func withState(err error, o Org) error {
 	return err
 }
 
-// storedErrors are the errors that depend on the organization's state. A retry returns
-// them again.
+// storedErrors are the errors that depend on the organization's stored data, not only on
+// the request. A retry returns them again.
 var storedErrors = idempotency.StoredErrors{
 	"not_found": ErrNotFound,
 	"inactive":  ErrInactive,
 	"version":   ErrVersion,
 	"revision":  ErrRevision,
 
-	"external_id_taken": ErrExternalIDTaken,
-	"too_many_pairs":    ErrTooManyPairs,
+	"too_many_pairs": ErrTooManyPairs,
 }
 
 // once runs a change of the organization, at most once for each idempotency key, and
@@ -91,7 +90,14 @@ func once[T any](ctx context.Context, share db.Share, c Call, operation string, 
 		return result, false, err
 	}
 	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call).About(orgID)
-	return idempotency.Once(ctx, share, key, storedErrors, run)
+	return idempotency.Once(ctx, share, key, storedErrors, func(ctx context.Context, q db.Querier) (T, error) {
+		result, err := run(ctx, q)
+		if errors.Is(err, ErrExternalIDTaken) || errors.Is(err, ErrOrgIDTaken) {
+			// It is about another organization, and that one's deletion would not delete it.
+			err = idempotency.UnstoredError{Err: err}
+		}
+		return result, err
+	})
 }
 
 // inTurn returns the account's share for changes of the organization, which take turns in
@@ -104,7 +110,7 @@ func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 // turns by locking the organization's row.
 func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
-// outcome is the outcome that a SQL function of migrations 00008 to 00011 returns.
+// outcome is the outcome that a SQL function of the migrations returns.
 type outcome string
 
 const (
@@ -116,6 +122,8 @@ const (
 	outcomeRevision     outcome = "revision"
 	outcomeInactive     outcome = "inactive"
 	outcomeTaken        outcome = "external_id_taken"
+	outcomeIDTaken      outcome = "org_id_taken"
+	outcomeFuture       outcome = "future"
 	outcomeTooManyPairs outcome = "too_many_pairs"
 	outcomeActive       outcome = "active"
 	outcomeDeleted      outcome = "deleted"
@@ -136,6 +144,10 @@ func (o outcome) err() error {
 		return ErrInactive
 	case outcomeTaken:
 		return ErrExternalIDTaken
+	case outcomeIDTaken:
+		return ErrOrgIDTaken
+	case outcomeFuture:
+		return ErrFuture
 	case outcomeTooManyPairs:
 		return ErrTooManyPairs
 	case outcomeActive:

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,12 +18,23 @@ type NewOrg struct {
 	Name       string // as ValidName returns it
 	Metadata   map[string]string
 	ExternalID string // unique in the account; empty for none
+	Import     *Import
+}
+
+// Import has further fields of an organization that comes from another system. Zero fields
+// have the same values as in a creation without an import.
+type Import struct {
+	OrgID           uuid.UUID
+	CreatedAt       time.Time // whole microseconds, not in the future
+	Inactive        bool
+	CreatedByUserID string
 }
 
 // Create creates an organization. If the client counts its retries and sends no
 // idempotency key, a retry returns the organization of an identical call in the last 10
 // minutes, provided that the response to that call is known to be lost. Errors:
-// ExternalIDTakenError, ErrInProgress, ErrKeyReused, ErrUnavailable.
+// ExternalIDTakenError, ErrInProgress, ErrKeyReused, ErrUnavailable, and for an import
+// ErrOrgIDTaken and ErrFuture.
 func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, error) {
 	const operation = "create organization"
 	creation, err := r.newCreation(c, n)
@@ -40,7 +52,8 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 }
 
 // Ensure returns the account's organization with the external id n.ExternalID, or creates
-// it from n. Of several concurrent calls, only one creates it. Errors: ErrUnavailable.
+// it from n, which has no Import. Of several concurrent calls, only one creates it.
+// Errors: ErrUnavailable.
 func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isNew bool, err error) {
 	c.IdempotencyKey, c.CountsRetries = "", false // not needed: the external id prevents duplicates
 	creation, err := r.newCreation(c, n)
@@ -59,13 +72,17 @@ func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isN
 }
 
 // createShare returns the account's share of the pool. Creations with the same external
-// id take turns, so that they do not hold connections while they wait for each other.
+// id, or else the same id, take turns, so that they do not hold connections while they
+// wait for each other.
 func (r *Repository) createShare(c creation) db.Share {
 	share := r.share(c.AccountID)
-	if c.externalID == "" {
-		return share
+	switch {
+	case c.externalID != "":
+		return share.InTurn(db.LockID(c.AccountID[:], []byte("external id "), []byte(c.externalID)))
+	case c.imported != nil:
+		return share.InTurn(turnOf(c.AccountID, c.orgID))
 	}
-	return share.InTurn(db.LockID(c.AccountID[:], []byte("external id "), []byte(c.externalID)))
+	return share
 }
 
 // creation has the parameters of orgCreate.
@@ -75,18 +92,34 @@ type creation struct {
 	name       string
 	metadata   string
 	externalID string
+	imported   *Import
 	due        *answer // nil unless the call may be retried without an idempotency key
 	owner      int64   // the lock of this process, see Repository.Owner
 }
 
-func (c creation) request() createRequest { return createRequest{c.name, c.metadata, c.externalID} }
+func (c creation) request() createRequest {
+	return createRequest{c.name, c.metadata, c.externalID, (*importRequest)(c.imported)}
+}
+
+// importFields returns the fields of the import. They are zero if there is none.
+func (c creation) importFields() Import {
+	if c.imported == nil {
+		return Import{}
+	}
+	return *c.imported
+}
 
 func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	metadata, err := encodeMetadata(n.Metadata)
 	if err != nil {
 		return creation{}, err
 	}
-	made := creation{Call: c, orgID: uuid.NewV7(), name: n.Name, metadata: metadata, externalID: n.ExternalID, owner: r.answers.owner}
+	made := creation{
+		Call: c, orgID: uuid.NewV7(), name: n.Name, metadata: metadata, externalID: n.ExternalID, imported: n.Import, owner: r.answers.owner,
+	}
+	if id := made.importFields().OrgID; id != (uuid.UUID{}) {
+		made.orgID = id
+	}
 	if c.IdempotencyKey != "" || !c.CountsRetries {
 		return made, nil
 	}
@@ -104,22 +137,24 @@ func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.di
 
 var orgCreate = `
 SELECT ` + prefixed("(result.made).", orgColumns+", version") + `, result.outcome
-FROM org_create_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS result`
+FROM org_create_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AS result`
 
 // run creates the organization. With ErrExternalIDTaken, it returns only the id of the
 // organization that has the external id.
 func (c creation) run(ctx context.Context, q db.Querier) (Org, error) {
 	org, made, err := c.insert(ctx, q)
-	if err == nil && made == outcomeTaken {
-		return Org{ID: org.ID}, ErrExternalIDTaken
+	if err != nil {
+		return Org{}, err
 	}
-	return org, err
+	return stateFor(made, org), made.err()
 }
 
 // insert creates the organization, or returns the one that has the external id.
 func (c creation) insert(ctx context.Context, q db.Querier) (Org, outcome, error) {
+	i := c.importFields()
 	args := []any{
 		binaryResults, c.AccountID, c.orgID, c.name, Fold(c.name), c.metadata, db.OrNull(c.externalID),
+		c.imported != nil, db.OrNull(i.CreatedAt), !i.Inactive, db.OrNull(i.CreatedByUserID),
 		db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID,
 	}
 	if c.due == nil {
@@ -156,10 +191,15 @@ func (a *answers) create(ctx context.Context, share db.Share, c creation) (Chang
 	switch {
 	case err == nil:
 		return a.settle(ctx, *c.due, org, false)
-	case begun && !errors.Is(err, ErrExternalIDTaken): // the commit may have succeeded
+	case begun && !isRefused(err): // the commit may have succeeded
 		a.lost.add(*c.due)
 	}
 	return Changed{Org: org}, err
+}
+
+// isRefused reports whether PostgreSQL found a reason not to create the organization.
+func isRefused(err error) bool {
+	return errors.Is(err, ErrExternalIDTaken) || errors.Is(err, ErrOrgIDTaken) || errors.Is(err, ErrFuture)
 }
 
 // untilDeadline returns a context that has the deadline of ctx but not its cancellation.

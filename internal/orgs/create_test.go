@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,5 +69,31 @@ func TestConcurrentCreationsWithOneKey(t *testing.T) {
 	})
 	if page := b.list(t, orgs.ListParams{Limit: 10}); fresh != 1 || len(made) != 1 || len(page.Orgs) != 1 {
 		t.Errorf("%d creations were not replays, all returned %v; %d organizations are stored", fresh, made, len(page.Orgs))
+	}
+}
+
+// A repeat of an import without an idempotency key must not return the organization of a
+// creation that differs only in the fields of the import.
+func TestRetryOfAnotherImport(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	at := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	first, err := b.repository.Create(ctx, b.firstTry(), orgs.NewOrg{Name: "Acme", Import: &orgs.Import{CreatedAt: at}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.repository.AnswerLost(first)
+	retry := b.firstTry()
+	retry.IsRetry = true
+	for _, other := range []*orgs.Import{nil, {}, {CreatedAt: at, Inactive: true}, {CreatedAt: at.Add(time.Microsecond)}, {CreatedAt: at, CreatedByUserID: userN(7)}} {
+		made, err := b.repository.Create(ctx, retry, orgs.NewOrg{Name: "Acme", Import: other})
+		if err != nil || made.Replayed {
+			t.Errorf("%+v: %+v, %v", other, made, err)
+		}
+	}
+	again, err := b.repository.Create(ctx, retry, orgs.NewOrg{Name: "Acme", Import: &orgs.Import{CreatedAt: at}})
+	if err != nil || !again.Replayed || again.Org.ID != first.Org.ID {
+		t.Errorf("%+v, %v; want %s", again, err, first.Org.ID)
 	}
 }

@@ -136,14 +136,14 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// After the erasure, no table contains a name, a value or a user id of the organization.
-// The event org.deleted names the caller's key.
+// After the erasure, no table contains a name, a value or a user id of the organization,
+// and only its events contain its id. The event org.deleted names the caller's key.
 func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
 	caller := b.keyed("create")
-	made, err := b.repository.Create(ctx, caller, orgs.NewOrg{Name: "Secret Ltd", Metadata: map[string]string{"hidden": "payload"}})
+	made, err := b.repository.Create(ctx, caller, orgs.NewOrg{Name: "Secret Ltd", Metadata: map[string]string{"hidden": "payload"}, ExternalID: "crm/1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +159,13 @@ func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.fill(t, id, 2500)
+	if _, err := b.repository.Create(ctx, b.keyed("taken"), orgs.NewOrg{Name: "Other", ExternalID: "crm/1"}); !errors.Is(err, orgs.ErrExternalIDTaken) {
+		t.Errorf("a creation with the external id: %v", err)
+	}
+	other := b.Org(t, b.account, orgs.Org{Name: "Other"})
+	if _, err := b.repository.Update(ctx, b.keyed("taken"), other.ID, nil, orgs.Changes{ExternalID: ptr("crm/1")}); !errors.Is(err, orgs.ErrExternalIDTaken) {
+		t.Errorf("an update with the external id: %v", err)
+	}
 	if _, err := b.repository.AddMember(ctx, b.keyed("add"), id, nil, "auth0|guest"); err != nil {
 		t.Fatal(err)
 	}
@@ -170,11 +177,17 @@ func TestNothingIsLeftOfADeletedOrganization(t *testing.T) {
 	if n := b.count(t, "SELECT count(*) FROM idempotency_keys") + b.count(t, "SELECT count(*) FROM unanswered_creations"); n != 0 {
 		t.Errorf("%d stored results are left", n)
 	}
+	b.erase(t)
+	dump := b.dump(t)
+	lacks(t, dump, "Secret", "Hush", "hidden", "payload", "auth0", "crm/1")
+	for line := range strings.Lines(dump) {
+		if strings.Contains(line, id.String()) && !strings.HasPrefix(line, "events ") {
+			t.Errorf("the organization's id is still in %s", line)
+		}
+	}
 	if _, err := b.repository.Update(ctx, b.keyed("update"), id, nil, orgs.Changes{Name: ptr("Hush Ltd")}); !errors.Is(err, orgs.ErrNotFound) {
 		t.Errorf("a retry: %v", err)
 	}
-	b.erase(t)
-	lacks(t, b.dump(t), "Secret", "Hush", "hidden", "payload", "auth0")
 	if count, waited := b.repository.PendingErasures(); count != 0 || waited != 0 {
 		t.Errorf("%d erasures are pending, for %s", count, waited)
 	}
@@ -217,6 +230,30 @@ END $$`)
 	}
 	restarted := bundle{DB: b.DB, repository: orgs.NewRepository(b.Conns), account: b.account}
 	restarted.erase(t)
+	lacks(t, b.dump(t), "auth0", "Acme", "org_erasures ")
+}
+
+// A failover may undo the first pieces of an erasure while a server continues it. The
+// server erases them again.
+func TestErasureSurvivesAFailover(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.create(t, orgs.NewOrg{Name: "Acme"}).ID
+	b.fill(t, id, 10)
+	b.delete(t, id)
+	b.Exec(t, "CREATE SEQUENCE updates")
+	b.Exec(t, `CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('updates') = 1 THEN
+        INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at) VALUES (NEW.account_id, NEW.org_id, 'auth0|1', now(), now());
+    END IF;
+    RETURN NEW;
+END $$`)
+	b.Exec(t, "CREATE TRIGGER undo BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION undo()") // after the members are erased
+	b.erase(t)
+	if n := b.count(t, "SELECT count(*) FROM updates WHERE is_called"); n == 0 {
+		t.Error("nothing was undone")
+	}
 	lacks(t, b.dump(t), "auth0", "Acme", "org_erasures ")
 }
 
@@ -595,5 +632,39 @@ SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() A
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The cost of an erasure does not depend on the size of the tables, even if the statistics
+// still say that the user is in every row.
+func TestPlansOfAUsersErasure(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Exec(t, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, created_by_user_id)
+SELECT $1, gen_random_uuid(), 'a', 'a', 'u' FROM generate_series(1, 20000)`, b.account)
+	b.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, org_created_at)
+SELECT $1, gen_random_uuid(), 'u', now() FROM generate_series(1, 20000)`, b.account)
+	b.Exec(t, `
+INSERT INTO events (account_id, type, org_id, user_id, actor_user_id, request_id)
+SELECT $1, 'org.member_added', gen_random_uuid(), 'u', 'u', 'r' FROM generate_series(1, 20000)`, b.account)
+	b.Exec(t, "VACUUM ANALYZE orgs, org_members, events")
+	for _, table := range []string{"orgs SET created_by_user_id", "org_members SET user_id", "events SET actor_user_id = 'v', user_id"} {
+		b.Exec(t, "UPDATE "+table+" = 'v'")
+	}
+	b.Exec(t, "VACUUM orgs, org_members, events") // does not update the statistics
+	for _, mode := range planModes {
+		conn := connWithPlans(t, b.DB, mode)
+		isCheap := func(sql string) {
+			t.Helper()
+			explain(t, conn, sql, []any{b.account, "none"}) // plans the statements of the function
+			if plan := explain(t, conn, sql, []any{b.account, "u"}); plan.buffers > 50 {
+				t.Errorf("%s, %s: read %d buffers", mode, sql, plan.buffers)
+			}
+		}
+		isCheap("SELECT user_erasure_request_1($1, $2, NULL, 'r')")
+		b.Exec(t, "INSERT INTO user_erasures (account_id, user_id, request_id) VALUES ($1, 'none', 'r'), ($1, 'u', 'r')", b.account)
+		isCheap("SELECT user_erase_1($1, $2, 10)")
 	}
 }

@@ -90,7 +90,8 @@ func (e erasure) id() string {
 
 // progress is how far the erasure of an organization has come: the last user and the last
 // event that it erased. It is not stored. After a crash, the next run starts with the
-// first row that is left.
+// first row that is left. org_erase_1 goes back to the beginning before it finishes,
+// because a failover may have undone what this process erased.
 type progress struct {
 	user  string
 	event int64

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"orgd/internal/db"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -103,15 +102,7 @@ func TestConcurrentCallsWithOneExternalID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
-	processes := []*orgs.Repository{b.repository}
-	for range 2 {
-		pool, err := db.Open(ctx, b.URL, db.Options{MaxConns: 4})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(pool.Close)
-		processes = append(processes, orgs.NewRepository(pool))
-	}
+	processes := b.processes(t)
 	for round := range 10 {
 		n := orgs.NewOrg{Name: "Acme", ExternalID: fmt.Sprint("crm/", round)}
 		var mu sync.Mutex

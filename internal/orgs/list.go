@@ -2,10 +2,13 @@ package orgs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"time"
 
 	"orgd/internal/cursor"
 	"orgd/internal/db"
@@ -18,10 +21,17 @@ const MaxPageBytes = 1 << 20
 
 // ListParams select a list of organizations and a page of it.
 type ListParams struct {
-	Limit    int    // 1 to cursor.MaxLimit
-	Cursor   string // Page.Cursor of the previous page; empty for the first page
+	Limit  int    // 1 to cursor.MaxLimit
+	Cursor string // Page.Cursor of the previous page; empty for the first page
+	Before string // Page.Before of the following page, instead of Cursor; empty otherwise
+	Order  Order
+
 	Name     string // only organizations whose name contains this text, compared by Fold; empty for all
+	NameIs   string // only organizations with this name, compared by Fold; empty for all
 	IsActive *bool  // only active or only deactivated organizations; nil for both
+
+	CreatedFrom *time.Time // only organizations created at this time or later; nil for all
+	CreatedTo   *time.Time // only organizations created before this time; nil for all
 
 	OrgIDs   []uuid.UUID       // only these organizations, at most MaxListed; empty for all
 	UserID   *string           // only organizations that this user is a member of; nil for all
@@ -36,12 +46,15 @@ type Page struct {
 	Memberships []Membership // of ListParams.UserID, one for each of Orgs; nil without a UserID
 	Bytes       int          // an upper bound of the size of Orgs and Memberships in JSON
 	Cursor      string       // for the next page; empty on the last page
+	Before      string       // for the page before this one; empty on the first page
 }
 
-// List returns a page of organizations, ordered by creation time and then by id, newest
-// first. A client that follows the cursors gets no organization twice. It gets every
-// organization that existed before the first page, was not deleted, and matched the
-// filters all the time. Errors: ErrInvalidCursor, ErrUnavailable.
+// List returns a page of organizations. A client that follows the cursors in one direction
+// gets no organization twice. It gets every organization that existed before the first
+// page, was not deleted, and matched the filters all the time. In an order by name, these
+// promises are for organizations whose name does not change.
+//
+// Errors: ErrInvalidCursor, ErrTooManyToSort, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
 		return Page{}, fmt.Errorf("orgs: limit %d is not between 1 and %d", p.Limit, cursor.MaxLimit)
@@ -75,24 +88,39 @@ type nearby struct {
 	orgs   int // in the list of the account
 	ofUser int // in the list of a user
 	reach  int // the maximum number of a user's organizations that are worth reading
+	sorted int // see MaxSorted
+	named  int // the maximum number of organizations with one name that are sorted by time
+
+	count time.Duration // how long Count may count with an index
 }
 
-var usualNearby = nearby{orgs: 10_000, ofUser: 2_500, reach: 12_000}
+var usualNearby = nearby{orgs: 10_000, ofUser: 2_500, reach: 12_000, sorted: MaxSorted, named: 1000, count: 10 * time.Millisecond}
+
+// MaxSorted is the maximum number of organizations that List sorts by name, where no index
+// has them in this order: those of a user, and the matches of a filter that are rare among
+// the first names.
+const MaxSorted = 10_000
 
 // listQuery has the parameters of the statements of a list.
 type listQuery struct {
 	ListParams
 	accountID uuid.UUID
-	after     *cursor.Position // nil for the first page
-	folded    string           // Name, folded
-	metadata  string           // Metadata as JSON; empty for none
-	nearby    int              // how many organizations orgListNearby reads
-	reach     int              // see nearby.reach
-	page      int              // the maximum size of the page in bytes
+	from      *position // the walk starts after this position, in its direction; nil for the first page
+	folded    string    // Name, folded
+	nameIs    string    // NameIs, folded
+	metadata  string    // Metadata as JSON; empty for none
+	nearby    int       // how many organizations orgListNearby reads
+	reach     int       // see nearby.reach
+	maxSorted int       // see MaxSorted; 0 for no limit
+	maxNamed  int       // see nearby.named
+	page      int       // the maximum size of the page in bytes
 }
 
 func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, error) {
-	l := listQuery{ListParams: p, accountID: accountID, folded: Fold(p.Name), nearby: r.nearby.orgs, reach: r.nearby.reach, page: r.page}
+	l := listQuery{
+		ListParams: p, accountID: accountID, folded: Fold(p.Name), nameIs: Fold(p.NameIs),
+		nearby: r.nearby.orgs, reach: r.nearby.reach, maxSorted: r.nearby.sorted, maxNamed: r.nearby.named, page: r.page,
+	}
 	if l.ofUser() {
 		l.nearby = r.nearby.ofUser
 	}
@@ -102,17 +130,24 @@ func (r *Repository) newQuery(accountID uuid.UUID, p ListParams) (listQuery, err
 			return listQuery{}, err
 		}
 	}
-	if p.Cursor != "" {
-		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
+	if token := cmp.Or(p.Before, p.Cursor); token != "" {
+		from, err := p.decode(token, accountID)
 		if err != nil {
-			return listQuery{}, ErrInvalidCursor
+			return listQuery{}, err
 		}
-		l.after = &after
+		if p.Order.byName() && l.nameIs != "" && from.name != nameKey(l.nameIs) {
+			return listQuery{}, ErrInvalidCursor // no page of this list ends at another name
+		}
+		l.from = &from
 	}
 	return l, nil
 }
 
 func (l listQuery) ofUser() bool { return l.UserID != nil }
+
+// descending reports whether the walk goes to earlier times or smaller names. A page that
+// ends before a position is read against the order of the list.
+func (l listQuery) descending() bool { return l.Order.descending() != (l.Before != "") }
 
 func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	if len(l.OrgIDs) > 0 {
@@ -121,8 +156,17 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	if l.ExternalID != "" {
 		return l.fetch(ctx, q, orgListByExternalID(l))
 	}
-	if l.folded == "" && l.metadata == "" {
+	if l.ofUser() && l.Order.byName() {
+		return l.fetchSorted(ctx, q, orgListSorted(l))
+	}
+	if !l.hasResidual() {
 		return l.runPlain(ctx, q)
+	}
+	if l.nameIs != "" && !l.Order.byName() {
+		found, err := l.runNamed(ctx, q)
+		if err != nil || !found.more {
+			return found, err
+		}
 	}
 	// Only one of the two statements supplies the page, so List keeps its promises without
 	// a common snapshot.
@@ -130,14 +174,39 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	if err != nil || found.full || !found.more {
 		return found, err
 	}
-	beyond := orgListIndexed
-	if l.shouldWalk(len(found.orgs)) {
-		beyond = orgListWalked
+	switch {
+	case l.shouldWalk(len(found.orgs)), l.Order.byName() && l.nameIs != "":
+		return l.fetch(ctx, q, orgListWalked(l))
+	case l.Order.byName():
+		return l.fetchSorted(ctx, q, orgListIndexed(l))
 	}
-	return l.fetch(ctx, q, beyond(l))
+	l.maxSorted = 0
+	return l.fetch(ctx, q, orgListIndexed(l))
 }
 
-// runPlain runs a list without a filter by name or metadata.
+// runNamed runs a list of organizations with one name, which are usually few.
+func (l listQuery) runNamed(ctx context.Context, q db.Querier) (collected, error) {
+	l.maxSorted = l.maxNamed
+	return l.fetch(ctx, q, orgListIndexed(l))
+}
+
+// hasResidual reports whether the list has filters that the index of its order does not
+// have.
+func (l listQuery) hasResidual() bool {
+	return l.folded != "" || l.nameIs != "" || l.metadata != "" ||
+		l.Order.byName() && (l.IsActive != nil || l.CreatedFrom != nil || l.CreatedTo != nil)
+}
+
+// fetchSorted is fetch for a statement that sorts at most maxSorted organizations.
+func (l listQuery) fetchSorted(ctx context.Context, q db.Querier, s statement) (collected, error) {
+	found, err := l.fetch(ctx, q, s)
+	if err == nil && found.more {
+		err = ErrTooManyToSort
+	}
+	return found, err
+}
+
+// runPlain runs a list without residual filters.
 func (l listQuery) runPlain(ctx context.Context, q db.Querier) (collected, error) {
 	if l.ofUser() && l.IsActive != nil {
 		return l.fetch(ctx, q, orgListByActivity(l))
@@ -164,19 +233,41 @@ func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collec
 	return collectOrgs(rows, l.Limit+1, l.page)
 }
 
-// newPage cuts the result to the limit. The statements return one more organization if
-// another page follows.
+// newPage cuts the result to the limit, and puts it in the order of the list. The
+// statements return one more organization if another page follows.
 func newPage(found collected, p ListParams, accountID uuid.UUID) Page {
-	page := Page{Orgs: found.orgs[:min(len(found.orgs), p.Limit)], Bytes: found.bytes}
+	count := min(len(found.orgs), p.Limit)
+	page := Page{Orgs: found.orgs[:count], Bytes: found.bytes}
 	if p.UserID != nil {
-		page.Memberships = found.memberships[:len(page.Orgs)]
+		page.Memberships = found.memberships[:count]
 	}
-	if !found.full && len(found.orgs) <= p.Limit {
+	if count == 0 {
 		return page
 	}
-	last := page.Orgs[len(page.Orgs)-1]
-	page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.CreatedAt, ID: last.ID}, p.scope(accountID))
+	first, last := p.positionOf(found, 0), p.positionOf(found, count-1)
+	if p.Before != "" {
+		slices.Reverse(page.Orgs)
+		slices.Reverse(page.Memberships)
+		first, last = last, first
+	}
+	hasNext, hasBefore := neighbors(p.Cursor, p.Before, found.full || len(found.orgs) > p.Limit)
+	if hasNext {
+		page.Cursor = p.encode(last, accountID)
+	}
+	if hasBefore {
+		page.Before = p.encode(first, accountID)
+	}
 	return page
+}
+
+// neighbors reports whether a page that is not empty has a next page and one before it.
+// more reports whether the statement has found more in its direction. In the other one is
+// the page that the cursor is from.
+func neighbors(cursor, before string, more bool) (hasNext, hasBefore bool) {
+	if before != "" {
+		return true, more
+	}
+	return more, cursor != ""
 }
 
 func (p ListParams) distinctIDs() []uuid.UUID {
@@ -184,8 +275,8 @@ func (p ListParams) distinctIDs() []uuid.UUID {
 	return slices.Compact(ids)
 }
 
-// scope identifies the list that a cursor belongs to: the route, the account and the
-// filters, but not the limit, which may change from page to page.
+// scope identifies the list that a cursor belongs to: the route, the account, the filters
+// and the order, but not the limit, which may change from page to page.
 func (p ListParams) scope(accountID uuid.UUID) []byte {
 	scope := append([]byte("orgs\x00"), accountID[:]...)
 	switch {
@@ -212,6 +303,21 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		scope = append(scope, "\x00m"+key+"\x00"+p.Metadata[key]...)
+	}
+	if p.NameIs != "" {
+		scope = append(append(scope, "\x00n"...), p.NameIs...)
+	}
+	if p.CreatedFrom != nil {
+		scope = append(append(scope, "\x00f"...), p.CreatedFrom.UTC().Format(time.RFC3339Nano)...)
+	}
+	if p.CreatedTo != nil {
+		scope = append(append(scope, "\x00t"...), p.CreatedTo.UTC().Format(time.RFC3339Nano)...)
+	}
+	if p.Order != NewestFirst {
+		scope = append(scope, 0, 's', byte('0'+p.Order))
+	}
+	if p.Order.byName() { // a new rule of Fold changes the places in the list
+		scope = strconv.AppendInt(scope, FoldVersion, 10)
 	}
 	return scope
 }

@@ -208,8 +208,8 @@ func TestGramsOfAPartAreGramsOfTheWhole(t *testing.T) {
 	})
 }
 
-// A name filter of accents alone folds to an empty text, which matches every
-// organization. internal/http rejects such a filter.
+// A name filter that consists only of accents folds to the empty string, which matches
+// every organization. internal/http rejects such a filter.
 func TestNameThatFoldsToAnEmptyText(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

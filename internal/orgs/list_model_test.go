@@ -1,9 +1,12 @@
 package orgs_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,12 +17,14 @@ import (
 	"orgd/internal/uuid"
 )
 
-// A walk makes these promises (docs/api.md) while others write:
+// A walk makes these promises (docs/api.md) while others write, in either direction:
 //  1. no organization is returned twice;
 //  2. every organization that was committed before the first page, was not deleted and
 //     kept matching is returned exactly once;
 //  3. the order is strict;
 //  4. no organization of another account is returned.
+//
+// In an order by name, the first two are for organizations that keep their names.
 //
 // The model keeps all organizations in memory and, for each walk, those that it must still
 // return.
@@ -33,17 +38,31 @@ type model struct {
 }
 
 type walk struct {
-	params orgs.ListParams
-	begun  bool
-	done   bool
-	owed   map[uuid.UUID]bool // must still be returned, by promise 2
-	last   *orgs.Org
+	params   orgs.ListParams
+	backward bool // it goes to the beginning of the list
+	begun    bool
+	done     bool
+	owed     map[uuid.UUID]bool // must still be returned, by promise 2
+	last     *orgs.Org
+}
+
+func (w *walk) byName() bool {
+	return w.params.Order == orgs.ByName || w.params.Order == orgs.ByNameDescending
+}
+
+// follows reports whether the walk meets b after a.
+func (w *walk) follows(a, b orgs.Org) bool {
+	if w.backward {
+		a, b = b, a
+	}
+	return precedesIn(w.params.Order, a, b)
 }
 
 func (m *model) matches(w *walk, o orgs.Org) bool { return matches(w.params, o, m.users[o.ID]) }
 
 var (
-	modelNames    = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y"}
+	// The long names are equal in the part that decides the order.
+	modelNames    = []string{"Acme", "acme two", "Zürich AG", "Zurich", "a", "100%", "x_y", strings.Repeat("東", 50) + "1", strings.Repeat("東", 50) + "0"}
 	modelFilters  = []string{"", "", "acme", "ZUR", "a", "%", "_", "ac"}
 	modelMetadata = []orgs.Metadata{"{}", `{"plan": "pro"}`, `{"plan": "pro", "region": "eu"}`, `{"plan": ""}`}
 	modelPairs    = []map[string]string{nil, nil, {"plan": "pro"}, {"plan": ""}, {"plan": "pro", "region": "eu"}}
@@ -58,7 +77,7 @@ func (m *model) create(t *rapid.T) {
 		Metadata: rapid.SampledFrom(modelMetadata).Draw(t, "metadata"),
 		// There are few distinct times, so ties are common, and new rows appear both before
 		// and after the position of a walk.
-		CreatedAt: time.UnixMicro(1_767_225_600_000_000 + rapid.Int64Range(0, 5).Draw(t, "micros")).UTC(),
+		CreatedAt: modelTime(t),
 	}
 	if _, taken := m.rows[o.ID]; taken {
 		return
@@ -74,12 +93,21 @@ func (m *model) create(t *rapid.T) {
 	}
 }
 
+func modelTime(t *rapid.T) time.Time {
+	return time.UnixMicro(1_767_225_600_000_000 + rapid.Int64Range(0, 5).Draw(t, "micros")).UTC()
+}
+
 func (m *model) rename(t *rapid.T) {
 	o, ok := m.pick(t)
 	if !ok {
 		return
 	}
 	o.Name = rapid.SampledFrom(modelNames).Draw(t, "name")
+	for _, w := range m.walks {
+		if w.byName() && orgs.Fold(o.Name) != orgs.Fold(m.rows[o.ID].Name) {
+			delete(w.owed, o.ID)
+		}
+	}
 	m.exec(t, `UPDATE orgs SET org_name = $3, org_name_folded = $4, updated_at = now() WHERE account_id = $1 AND org_id = $2`,
 		m.account, o.ID, o.Name, orgs.Fold(o.Name))
 	m.changed(o)
@@ -150,8 +178,15 @@ func (m *model) begin(t *rapid.T) {
 	w := &walk{params: orgs.ListParams{
 		Limit:    rapid.IntRange(1, 4).Draw(t, "limit"),
 		Name:     rapid.SampledFrom(modelFilters).Draw(t, "filter"),
+		NameIs:   rapid.SampledFrom([]string{"", "", "", "ACME", modelNames[7]}).Draw(t, "nameIs"),
 		Metadata: rapid.SampledFrom(modelPairs).Draw(t, "pairs"),
+		Order:    rapid.SampledFrom([]orgs.Order{orgs.NewestFirst, orgs.OldestFirst, orgs.ByName, orgs.ByNameDescending}).Draw(t, "order"),
 	}}
+	for _, bound := range []**time.Time{&w.params.CreatedFrom, &w.params.CreatedTo} {
+		if rapid.IntRange(0, 3).Draw(t, "bounded") == 0 {
+			*bound = ptr(modelTime(t))
+		}
+	}
 	if rapid.Bool().Draw(t, "byUser") {
 		w.params.UserID = ptr(rapid.SampledFrom(modelUsers).Draw(t, "user"))
 	}
@@ -171,14 +206,12 @@ func (m *model) page(t *rapid.T) {
 		return
 	}
 	if !w.begun {
-		w.begun, w.owed = true, map[uuid.UUID]bool{}
-		for id, o := range m.rows {
-			if m.matches(w, o) {
-				w.owed[id] = true
-			}
-		}
+		w.begin(t, m)
 	}
 	page := m.list(t, w.params)
+	if w.backward {
+		slices.Reverse(page.Orgs)
+	}
 	for _, o := range page.Orgs {
 		want, ours := m.rows[o.ID]
 		switch {
@@ -186,13 +219,17 @@ func (m *model) page(t *rapid.T) {
 			t.Fatalf("the page has %s, which is not in this account", o.ID)
 		case !m.matches(w, o) || o.Name != want.Name || o.IsActive != want.IsActive || o.Metadata != want.Metadata:
 			t.Fatalf("the page has %+v, stored is %+v, the list is %+v", o, want, w.params)
-		case w.last != nil && !precedes(*w.last, o):
+		case w.last != nil && !w.follows(*w.last, o):
 			t.Fatalf("%s at %s came after %s at %s", o.ID, o.CreatedAt, w.last.ID, w.last.CreatedAt)
 		}
 		delete(w.owed, o.ID)
 		w.last = &o
 	}
-	w.params.Cursor = page.Cursor
+	next := &w.params.Cursor
+	if w.backward {
+		next, page.Cursor = &w.params.Before, page.Before
+	}
+	*next = page.Cursor
 	if page.Cursor != "" {
 		w.params.Limit = rapid.IntRange(1, 4).Draw(t, "limit")
 		return
@@ -200,6 +237,24 @@ func (m *model) page(t *rapid.T) {
 	w.done = true
 	if len(w.owed) > 0 {
 		t.Fatalf("the walk %+v ended without %d organizations", w.params, len(w.owed))
+	}
+}
+
+// begin decides what the walk owes. A walk backward begins at the place of an organization.
+func (w *walk) begin(t *rapid.T, m *model) {
+	w.begun, w.owed = true, map[uuid.UUID]bool{}
+	from, found := m.pick(t)
+	if w.byName() && w.params.NameIs != "" { // the cursors have this name
+		from.Name = w.params.NameIs
+	}
+	if w.backward = found && rapid.Bool().Draw(t, "backward"); w.backward {
+		w.params.Before = w.params.TokenAt(m.account, from)
+		w.last = &from
+	}
+	for id, o := range m.rows {
+		if m.matches(w, o) && (w.last == nil || w.follows(*w.last, o)) {
+			w.owed[id] = true
+		}
 	}
 }
 
@@ -268,33 +323,59 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 	lists := []orgs.ListParams{
 		{}, {Name: "stable"}, {Name: "st"}, {Metadata: kind}, {UserID: &user}, {UserID: &user, IsActive: &yes}, {UserID: &user, Name: "stable", Metadata: kind},
 	}
-	for n := range 6 * len(lists) {
+	for _, order := range orders {
+		lists = append(lists, orgs.ListParams{Order: order}, orgs.ListParams{Order: order, NameIs: "STABLE"}, orgs.ListParams{Order: order, IsActive: &yes, Metadata: kind}, orgs.ListParams{Order: order, UserID: &user})
+	}
+	for n := range 3 * len(lists) {
 		p := lists[n%len(lists)]
-		p.Limit = 1 + n%11*3
+		p.Limit = 2 + n%11*3
 		// The limit varies from 1 to the number of unchanged rows, so concurrent writes move
 		// rows across it.
 		reader := bundle{DB: b.DB, repository: b.repository.WithNearby(1 + n%5*75), account: b.account}
-		seen := map[uuid.UUID]bool{}
-		unmoved := 0
-		var last *orgs.Org
-		for _, o := range reader.walk(t, p) {
-			if seen[o.ID] || last != nil && !precedes(*last, o) {
-				t.Fatalf("walk %d: %s is repeated or out of order", n, o.ID)
-			}
-			seen[o.ID], last = true, &o
-			if o.Name == "stable" {
+		there, back := reader.walk(t, p), reader.walkBack(t, p)
+		for direction, found := range map[string][]orgs.Org{"there": there, "back": back} {
+			seen := map[uuid.UUID]bool{}
+			unmoved := 0
+			var last *orgs.Org
+			for _, o := range found {
+				if o.Name != "stable" {
+					continue // renamed ones may move
+				}
+				if seen[o.ID] || last != nil && !precedesIn(p.Order, *last, o) {
+					t.Fatalf("walk %d %s, %+v: %s is repeated or out of order", n, direction, p, o.ID)
+				}
+				seen[o.ID], last = true, &o
 				unmoved++
 			}
-		}
-		if unmoved != stable {
-			t.Fatalf("walk %d: saw %d of %d unchanged organizations", n, unmoved, stable)
+			if unmoved != stable {
+				t.Fatalf("walk %d %s, %+v: saw %d of %d unchanged organizations", n, direction, p, unmoved, stable)
+			}
 		}
 	}
 	cancel()
 	writers.Wait()
 }
 
-// churn adds an organization among the others, changes it and deletes it.
+// walkBack walks from the end of the list to the beginning. It returns the organizations
+// in the order of the list.
+func (b bundle) walkBack(t fataler, p orgs.ListParams) []orgs.Org {
+	t.Helper()
+	end := orgs.Org{Name: strings.Repeat("\U0010FFFF", 30), CreatedAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), ID: uuid.UUID(bytes.Repeat([]byte{0xff}, 16))}
+	if p.Order == orgs.NewestFirst || p.Order == orgs.ByNameDescending {
+		end = orgs.Org{CreatedAt: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)}
+	}
+	end.Name = cmp.Or(p.NameIs, end.Name)
+	p.Before = p.TokenAt(b.account, end)
+	var seen []orgs.Org
+	for p.Before != "" {
+		page := b.list(t, p)
+		seen = append(page.Orgs, seen...)
+		p.Before = page.Before
+	}
+	return seen
+}
+
+// churn adds an organization among the others, changes and renames it and deletes it.
 func (b bundle) churn(ctx context.Context, name string) error {
 	id := uuid.NewV7()
 	for _, step := range []struct {
@@ -304,6 +385,7 @@ func (b bundle) churn(ctx context.Context, name string) error {
 		{`INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, created_at)
 		  VALUES ($1, $2, $3, $3, now() - random() * interval '100 milliseconds')`, []any{b.account, id, name}},
 		{`UPDATE orgs SET is_active = false, updated_at = now() WHERE account_id = $1 AND org_id = $2`, []any{b.account, id}},
+		{`UPDATE orgs SET org_name = 'a ' || org_name, org_name_folded = 'a ' || org_name WHERE account_id = $1 AND org_id = $2`, []any{b.account, id}},
 		{`DELETE FROM orgs WHERE account_id = $1 AND org_id = $2`, []any{b.account, id}},
 	} {
 		if _, err := b.Pool.Exec(ctx, step.sql, step.args...); err != nil {

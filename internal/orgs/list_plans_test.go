@@ -50,6 +50,155 @@ func TestPlansSeekAtAnyDepth(t *testing.T) {
 	}
 }
 
+// In every order and direction, and within a range of times, a page costs the same at any
+// depth.
+func TestPlansOfEveryOrderSeek(t *testing.T) {
+	t.Parallel()
+	d, account, user := explainable(t)
+	b := bundle{DB: d, repository: orgs.NewRepository(d.Conns), account: account}
+	end := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	from, to := end.Add(-18_000*time.Second), end.Add(-2_000*time.Second) // 16,000 organizations
+	conns := map[string]*pgx.Conn{}
+	for _, mode := range planModes {
+		conns[mode] = connWithPlans(t, d, mode)
+	}
+	for name, order := range orders {
+		for filter, c := range map[string]struct {
+			params  orgs.ListParams
+			index   string
+			buffers int
+		}{
+			"all":        {orgs.ListParams{}, "orgs_by_created", 120},
+			"active":     {orgs.ListParams{IsActive: ptr(true)}, "orgs_by_", 120}, // nearly all are active, so orgs_by_created is as good
+			"in a range": {orgs.ListParams{CreatedFrom: &from, CreatedTo: &to}, "orgs_by_created", 120},
+			// A lookup reads three or four pages, and a page of the membership is read too.
+			"of a user": {orgs.ListParams{UserID: &user, CreatedFrom: &from, CreatedTo: &to}, "org_members_by_user", 101 * 6},
+		} {
+			statement := orgs.ListStatement
+			byName := order == orgs.ByName || order == orgs.ByNameDescending
+			if byName {
+				if c.params.UserID != nil {
+					continue // sorted
+				}
+				// Each of about 101 organizations is on another page of the table.
+				c.index, c.buffers = "orgs_by_name", 160
+				if filter != "all" {
+					statement = orgs.NearbyStatement
+				}
+			}
+			c.params.Order, c.params.Limit = order, 100
+			for depth, pages := range map[int]orgs.ListParams{0: c.params, 1000: c.params, 7500: c.params} {
+				lists := []orgs.ListParams{pages}
+				if depth > 0 {
+					token := pages.TokenAt(account, b.at(t, pages, depth))
+					there, back := pages, pages
+					there.Cursor, back.Before = token, token
+					lists = []orgs.ListParams{there, back}
+				}
+				for _, p := range lists {
+					for mode, conn := range conns {
+						t.Run(fmt.Sprintf("%s, %s, %s, depth %d, backward %v", mode, name, filter, depth, p.Before != ""), func(t *testing.T) {
+							sql, args := statement(account, p, nil)
+							plan := explain(t, conn, sql, args)
+							if !strings.Contains(plan.text, `"`+c.index) || strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, `"Sort"`) {
+								t.Errorf("not a walk of %s:\n%s", c.index, plan.text)
+							}
+							if depth > 0 && !strings.Contains(plan.indexCond, "ROW(") {
+								t.Errorf("the index condition %q does not seek", plan.indexCond)
+							}
+							if c.params.CreatedFrom != nil && !byName && (!strings.Contains(plan.indexCond, "created_at >= ") || !strings.Contains(plan.indexCond, "created_at < ")) {
+								t.Errorf("the index condition %q lacks the range", plan.indexCond)
+							}
+							if plan.buffers > c.buffers {
+								t.Errorf("read %d buffers", plan.buffers)
+							}
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+// at returns the organization at a depth of the list.
+func (b bundle) at(t testing.TB, p orgs.ListParams, depth int) orgs.Org {
+	t.Helper()
+	seen := 0
+	for {
+		page := b.list(t, p)
+		if seen += len(page.Orgs); seen >= depth || page.Cursor == "" {
+			return page.Orgs[len(page.Orgs)-1]
+		}
+		p.Cursor = page.Cursor
+	}
+}
+
+// A whole name is looked up in the index of the order by name.
+func TestPlansByWholeName(t *testing.T) {
+	t.Parallel()
+	d, account, user := explainable(t)
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for name, p := range map[string]orgs.ListParams{
+			"alone":             {},
+			"active, of a user": {UserID: &user, IsActive: ptr(true)},
+			"metadata":          {Metadata: map[string]string{"plan": "pro"}},
+		} {
+			for _, order := range []orgs.Order{orgs.NewestFirst, orgs.OldestFirst} {
+				t.Run(fmt.Sprintf("%s, %s, order %d", mode, name, order), func(t *testing.T) {
+					p := p
+					p.Limit, p.Order, p.NameIs = 20, order, "ORG 19777"
+					sql, args := orgs.IndexedStatement(account, p, nil)
+					plan := explain(t, conn, sql, args)
+					if !strings.Contains(plan.text, `"orgs_by_name"`) || slices.Contains(plan.seqScans, "orgs") {
+						t.Errorf("not looked up in orgs_by_name:\n%s", plan.text)
+					}
+					if p.UserID == nil && plan.buffers > 20 {
+						t.Errorf("read %d buffers", plan.buffers)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The members by user id are a range of the primary key.
+func TestPlansOfMembersByUserID(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	account := d.Account(t)
+	large := d.Org(t, account, orgs.Org{}).ID
+	for _, id := range []uuid.UUID{large, uuid.NewV7(), uuid.NewV7()} {
+		d.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
+SELECT $1, $2, 'user_' || i, '2026-01-01'::timestamptz + i * interval '1 microsecond', now() FROM generate_series(1, 20000) AS i`, account, id)
+	}
+	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for _, order := range []orgs.MemberOrder{orgs.ByUserID, orgs.EarliestFirst} {
+			for _, depth := range []string{"", "cursor", "before"} {
+				t.Run(fmt.Sprintf("%s, order %d, %s", mode, order, depth), func(t *testing.T) {
+					p := orgs.MemberListParams{OrgID: large, Limit: 100, Order: order}
+					token := p.TokenAt(account, orgs.Member{UserID: "user_15000", AddedAt: time.Date(2026, 1, 1, 0, 0, 0, 15_000_000, time.UTC)})
+					switch depth {
+					case "cursor":
+						p.Cursor = token
+					case "before":
+						p.Before = token
+					}
+					sql, args := orgs.MemberListStatement(account, p, nil)
+					plan := explain(t, conn, sql, args)
+					index := map[orgs.MemberOrder]string{orgs.ByUserID: "org_members_pkey", orgs.EarliestFirst: "org_members_by_added"}[order]
+					if !strings.Contains(plan.text, `"`+index+`"`) || slices.Contains(plan.seqScans, "org_members") || plan.buffers > 130 {
+						t.Errorf("not a walk of %s, %d buffers:\n%s", index, plan.buffers, plan.text)
+					}
+				})
+			}
+		}
+	}
+}
+
 // A user's organizations are read in the list's order too. The number of lookups depends
 // on the page, not on its depth.
 func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
@@ -236,8 +385,7 @@ func TestPlansByExternalID(t *testing.T) {
 	}
 }
 
-// The question whether a user is in an active organization costs two lookups by primary
-// key.
+// Checking whether a user is in an active organization costs two lookups by primary key.
 func TestPlansOfPickedOrgs(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)

@@ -8,8 +8,6 @@ import (
 	"orgd/internal/cursor"
 )
 
-const orgOrder = `ORDER BY created_at DESC, org_id DESC`
-
 // statement is SQL with the arguments for its placeholders.
 type statement struct {
 	sql  string
@@ -21,27 +19,43 @@ func (s *statement) bind(arg any) string {
 	return fmt.Sprintf("$%d", len(s.args))
 }
 
-// after returns the condition that selects the next page, or nothing for the first page.
-// One statement for both, with "$1 IS NULL OR …", would filter rows instead of seeking in
-// the index. The row value is compared in the order of the index.
-func (s *statement) after(q listQuery, createdAt string) string {
-	if q.after == nil {
-		return ""
+// createdWithin returns the conditions for the range of times.
+func (s *statement) createdWithin(q listQuery, createdAt string) (conditions string) {
+	if q.CreatedFrom != nil {
+		conditions += fmt.Sprintf(" AND %s >= %s", createdAt, s.bind(*q.CreatedFrom))
 	}
-	return fmt.Sprintf(" AND (%s, org_id) < (%s, %s)", createdAt, s.bind(q.after.CreatedAt), s.bind(q.after.ID))
+	if q.CreatedTo != nil {
+		conditions += fmt.Sprintf(" AND %s < %s", createdAt, s.bind(*q.CreatedTo))
+	}
+	return conditions
 }
 
 // walk returns the part of a statement from FROM to ORDER BY that reads a list in the
 // order of an index: the organizations of the account, or those of one user.
 func (s *statement) walk(q listQuery) string {
 	if q.ofUser() {
-		return s.ofUser(q) + s.after(q, "org_created_at") + " ORDER BY org_created_at DESC, org_id DESC"
+		return s.ofUser(q) + s.createdWithin(q, "org_created_at") + s.past(q, "org_created_at") + " " + q.order("org_created_at")
 	}
 	walk := "FROM orgs WHERE account_id = " + s.bind(q.accountID)
-	if q.IsActive != nil {
-		walk += " AND is_active = " + s.bind(*q.IsActive)
+	switch {
+	case !q.Order.byName():
+		walk += s.createdWithin(q, "created_at")
+		if q.IsActive != nil {
+			walk += " AND is_active = " + s.bind(*q.IsActive)
+		}
+	case q.nameIs != "" && q.from != nil:
+		// With (name, id) instead of the id, the scan would begin at the first organization of
+		// this name.
+		return walk + s.named(q) + " AND org_id " + operator(q.descending()) + " " + s.bind(q.from.id) + " " + q.order(q.orgKey())
+	case q.nameIs != "":
+		walk += s.named(q)
 	}
-	return walk + s.after(q, "created_at") + " " + orgOrder
+	return walk + s.past(q, q.orgKey()) + " " + q.order(q.orgKey())
+}
+
+// named returns the condition for organizations with the name in orgs_by_name.
+func (s *statement) named(q listQuery) string {
+	return " AND " + nameKeyColumn + " = " + s.bind(nameKey(q.nameIs))
 }
 
 // ofUser returns the FROM and WHERE clauses for all memberships of the user. The last
@@ -50,20 +64,28 @@ func (s *statement) ofUser(q listQuery) string {
 	return fmt.Sprintf("FROM org_members WHERE account_id = %s AND user_id = %s AND org_created_at > '-infinity'", s.bind(q.accountID), s.bind(*q.UserID))
 }
 
+// orgColumns returns the columns of orgs that the outer parts of a statement need.
+func (l listQuery) orgColumns() string {
+	columns := orgColumns
+	if l.folded != "" || l.nameIs != "" {
+		columns += ", org_name_folded"
+	}
+	if l.Order.byName() {
+		columns += ", " + nameKeyColumn + " AS name_key"
+	}
+	return columns
+}
+
 // walked returns a FROM item with the first organizations of a walk, up to the limit.
 // OFFSET 0 makes the planner look up a user's organizations one by one; other plans would
 // read and sort all of them.
 func (s *statement) walked(q listQuery, walk, limit string) string {
-	columns := orgColumns
-	if q.folded != "" {
-		columns += ", org_name_folded"
-	}
 	if !q.ofUser() {
-		return "(SELECT " + columns + " " + walk + " LIMIT " + limit + ") AS walked"
+		return "(SELECT " + q.orgColumns() + " " + walk + " LIMIT " + limit + ") AS walked"
 	}
 	return fmt.Sprintf(`(SELECT org_id, org_created_at AS created_at, `+membershipColumns+` %s LIMIT %s) AS member`+
 		` JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = member.org_id OFFSET 0) AS walked USING (org_id, created_at)`,
-		walk, limit, columns, s.bind(q.accountID))
+		walk, limit, q.orgColumns(), s.bind(q.accountID))
 }
 
 // membershipColumns are the columns of org_members that make a Membership.
@@ -71,10 +93,14 @@ const membershipColumns = `array_to_string(roles, ',') AS member_roles, added_at
 
 // columns returns the columns of a list's result.
 func (l listQuery) columns() string {
-	if l.ofUser() {
-		return orgColumns + ", member_roles, added_at"
+	columns := orgColumns
+	if l.Order.byName() {
+		columns += ", name_key"
 	}
-	return orgColumns
+	if l.ofUser() {
+		columns += ", member_roles, added_at"
+	}
+	return columns
 }
 
 // residual returns the conditions that the index of the walk does not cover, or "true" if
@@ -84,28 +110,41 @@ func (s *statement) residual(q listQuery) string {
 	if q.folded != "" {
 		conditions = append(conditions, "org_name_folded LIKE "+s.bind(q.namePattern()))
 	}
+	if q.nameIs != "" {
+		conditions = append(conditions, "org_name_folded = "+s.bind(q.nameIs))
+	}
 	if q.metadata != "" {
 		conditions = append(conditions, "metadata @> "+s.bind(q.metadata))
 	}
-	if q.ofUser() && q.IsActive != nil {
+	if q.IsActive != nil && (q.ofUser() || q.Order.byName()) {
 		conditions = append(conditions, "is_active = "+s.bind(*q.IsActive))
 	}
 	if len(conditions) == 0 {
-		return "true"
+		conditions = append(conditions, "true")
 	}
-	return strings.Join(conditions, " AND ")
+	residual := strings.Join(conditions, " AND ")
+	if q.Order.byName() && !q.ofUser() {
+		residual += s.createdWithin(q, "created_at")
+	}
+	return residual
 }
 
 // rest returns all conditions for organizations that were looked up one by one.
 func (s *statement) rest(q listQuery) string {
-	rest := s.residual(q) + s.after(q, "created_at")
-	if q.IsActive != nil && !q.ofUser() { // for a user, residual has this condition
-		rest += " AND is_active = " + s.bind(*q.IsActive)
+	rest := s.residual(q) + s.past(q, q.resultKey())
+	switch {
+	case q.ofUser(): // residual has the activity
+		rest += s.createdWithin(q, "created_at")
+	case !q.Order.byName(): // otherwise residual has both
+		rest += s.createdWithin(q, "created_at")
+		if q.IsActive != nil {
+			rest += " AND is_active = " + s.bind(*q.IsActive)
+		}
 	}
 	return rest
 }
 
-// orgList lists without residual conditions.
+// orgList returns the statement of a list without residual conditions.
 //
 // The inner limit is a literal, so that the generic plan takes into account how few rows
 // are needed. With a parameter, the planner would expect a tenth of the table and plan
@@ -121,7 +160,7 @@ func orgList(q listQuery) statement {
 	}
 	var s statement
 	walked := s.walked(q, s.walk(q), strconv.Itoa(cursor.MaxLimit+1))
-	s.sql = "SELECT " + q.columns() + " FROM " + walked + " " + orgOrder + " LIMIT " + s.bind(q.Limit+1)
+	s.sql = "SELECT " + q.columns() + " FROM " + walked + " " + q.order(q.resultKey()) + " LIMIT " + s.bind(q.Limit+1)
 	return s
 }
 
@@ -129,12 +168,12 @@ func orgList(q listQuery) statement {
 // the other filters. OFFSET 0 keeps the planner from starting with the other filters.
 func orgListByExternalID(q listQuery) statement {
 	var s statement
-	found := fmt.Sprintf("(SELECT %s, org_name_folded FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",
-		orgColumns, s.bind(q.accountID), s.bind(q.ExternalID))
+	found := fmt.Sprintf("(SELECT %s FROM orgs WHERE account_id = %s AND external_id = %s OFFSET 0) AS named",
+		q.orgColumns(), s.bind(q.accountID), s.bind(q.ExternalID))
 	if q.ofUser() {
 		found += s.membership(q, "named.org_id")
 	}
-	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), found, s.rest(q), orgOrder, s.bind(q.Limit+1))
+	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), found, s.rest(q), q.order(q.resultKey()), s.bind(q.Limit+1))
 	return s
 }
 
@@ -153,7 +192,7 @@ func orgListByActivity(q listQuery) statement {
 		known = activityYes
 	}
 	s.sql = fmt.Sprintf(`SELECT %s FROM ((%s) UNION ALL (%s)) AS either %s LIMIT %s`,
-		q.columns(), s.ofActivity(q, known), s.ofActivity(q, asked), orgOrder, s.bind(q.Limit+1))
+		q.columns(), s.ofActivity(q, known), s.ofActivity(q, asked), q.order("created_at"), s.bind(q.Limit+1))
 	return s
 }
 
@@ -161,10 +200,10 @@ func orgListByActivity(q listQuery) statement {
 // user by an expression that only org_members_by_activity contains, so the planner uses
 // no other index.
 func (s *statement) ofActivity(q listQuery, activity int) string {
-	walk := fmt.Sprintf("FROM org_members WHERE account_id = %s AND (user_id || '') = %s AND org_activity = %d%s ORDER BY org_created_at DESC, org_id DESC",
-		s.bind(q.accountID), s.bind(*q.UserID), activity, s.after(q, "org_created_at"))
+	walk := fmt.Sprintf("FROM org_members WHERE account_id = %s AND (user_id || '') = %s AND org_activity = %d%s%s %s",
+		s.bind(q.accountID), s.bind(*q.UserID), activity, s.createdWithin(q, "org_created_at"), s.past(q, "org_created_at"), q.order("org_created_at"))
 	walked := s.walked(q, walk, "ALL")
-	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", q.columns(), walked, s.bind(*q.IsActive), orgOrder, s.bind(q.Limit+1))
+	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", q.columns(), walked, s.bind(*q.IsActive), q.order("created_at"), s.bind(q.Limit+1))
 }
 
 // orgListNearby reads only the next q.nearby organizations of the walk. It finds frequent
@@ -179,7 +218,7 @@ func orgListNearby(q listQuery) statement {
 	walked := s.walked(q, walk, fmt.Sprint(q.nearby))
 	residual := s.residual(q)
 	s.sql = fmt.Sprintf(`(SELECT %[1]s FROM %[2]s WHERE %[3]s %[4]s LIMIT %[5]s) UNION ALL (SELECT %[6]s %[7]s OFFSET %[8]d LIMIT 1) LIMIT %[5]s`,
-		q.columns(), walked, residual, orgOrder, s.bind(q.Limit+1), nulls(q.columns()), walk, q.nearby)
+		q.columns(), walked, residual, q.order(q.resultKey()), s.bind(q.Limit+1), nulls(q.columns()), walk, q.nearby)
 	return s
 }
 
@@ -188,38 +227,65 @@ func nulls(columns string) string {
 	return strings.Repeat("NULL, ", strings.Count(columns, ",")) + "NULL"
 }
 
-// orgListIndexed finds rare matches by name or metadata. MATERIALIZED prevents the
-// planner from reading the whole account in order instead.
+// orgListIndexed finds rare matches of the residual filters. MATERIALIZED prevents the
+// planner from reading the whole account in order instead. If there are more than
+// maxSorted, the first row is all NULLs.
 func orgListIndexed(q listQuery) statement {
 	var s statement
-	var member string
+	var member, limit string
 	if q.ofUser() {
 		member = fmt.Sprintf(" JOIN (SELECT org_id, %s %s) AS member USING (org_id)", membershipColumns, s.ofUser(q))
 	}
-	s.sql = fmt.Sprintf(`WITH named AS MATERIALIZED (SELECT %s FROM orgs WHERE account_id = %s%s%s) SELECT %s FROM named%s %s LIMIT %s`,
-		orgColumns, s.bind(q.accountID), s.indexed(q), s.after(q, "created_at"), q.columns(), member, orgOrder, s.bind(q.Limit+1))
+	if q.maxSorted > 0 {
+		limit = fmt.Sprintf(" LIMIT %d", q.maxSorted+1)
+	}
+	found := fmt.Sprintf("WITH named AS MATERIALIZED (SELECT %s FROM orgs WHERE account_id = %s%s%s%s)",
+		q.orgColumns(), s.bind(q.accountID), s.indexed(q), s.past(q, q.orgKey()), limit)
+	page := fmt.Sprintf("SELECT %s FROM named%s %s LIMIT %s", q.columns(), member, q.order(q.resultKey()), s.bind(q.Limit+1))
+	if q.maxSorted > 0 {
+		page = fmt.Sprintf("(SELECT %s FROM named OFFSET %d LIMIT 1) UNION ALL (%s)", nulls(q.columns()), q.maxSorted, page)
+	}
+	s.sql = found + " " + page
 	return s
 }
 
-// indexed returns the conditions that orgs_by_filter covers. A text without a trigram is
-// found by its grams and then compared with strpos. With LIKE, the planner would expect
-// to read the whole index, because the text has no trigrams.
-func (s *statement) indexed(q listQuery) string {
-	var conditions string
-	if q.IsActive != nil {
+// indexed returns the conditions by which an index finds the matches: orgs_by_name for a
+// whole name, and otherwise orgs_by_filter. Without any of them, orgs_by_created finds
+// the organizations of a range of times. With one of them, the range is compared in a form
+// that orgs_by_created does not have, because the planner expects few organizations in any
+// range.
+func (s *statement) indexed(q listQuery) (conditions string) {
+	switch {
+	case q.nameIs != "":
+		conditions = s.named(q) + " AND org_name_folded = " + s.bind(q.nameIs)
+		if q.IsActive != nil {
+			conditions += " AND is_active = " + s.bind(*q.IsActive)
+		}
+	case q.IsActive != nil:
 		conditions = " AND is_active::integer = " + s.bind(*q.IsActive) + "::boolean::integer"
 	}
-	switch {
-	case hasTrigram(q.folded):
-		conditions += " AND org_name_folded LIKE " + s.bind(q.namePattern())
-	case q.folded != "":
-		conditions += ` AND org_name_grams(org_name_folded) COLLATE "C" @> ` + s.bind(grams(q.folded)) +
-			" AND strpos(org_name_folded, " + s.bind(q.folded) + ") > 0"
+	if q.folded != "" {
+		conditions += s.contains(q)
 	}
 	if q.metadata != "" {
 		conditions += " AND metadata @> " + s.bind(q.metadata)
 	}
-	return conditions
+	if conditions == "" {
+		return s.createdWithin(q, "created_at")
+	}
+	return conditions + s.createdWithin(q, "(created_at + interval '0')")
+}
+
+// orgListSorted looks up a user's organizations and sorts them by name. If there are more
+// than maxSorted, the only row is all NULLs.
+func orgListSorted(q listQuery) statement {
+	var s statement
+	walk := s.ofUser(q) + s.createdWithin(q, "org_created_at")
+	walked := s.walked(q, walk, strconv.Itoa(q.maxSorted))
+	s.sql = fmt.Sprintf(`WITH beyond AS MATERIALIZED (SELECT %s OFFSET %d LIMIT 1) SELECT %s FROM beyond`+
+		` UNION ALL (SELECT %s FROM %s WHERE NOT EXISTS (SELECT FROM beyond) AND %s%s %s LIMIT %s)`,
+		walk, q.maxSorted, nulls(q.columns()), q.columns(), walked, s.residual(q), s.past(q, q.resultKey()), q.order(q.resultKey()), s.bind(q.Limit+1))
+	return s
 }
 
 // membership returns a FROM item that looks up the user's membership in each organization
@@ -243,12 +309,8 @@ func given[T any](s *statement, ids []T, kind string) string {
 // each of them.
 func orgListPicked(q listQuery) statement {
 	var s statement
-	columns := orgColumns
-	if q.folded != "" {
-		columns += ", org_name_folded"
-	}
 	from := fmt.Sprintf(`%s CROSS JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = given.id OFFSET 0) AS picked`,
-		given(&s, q.distinctIDs(), "uuid"), columns, s.bind(q.accountID))
+		given(&s, q.distinctIDs(), "uuid"), q.orgColumns(), s.bind(q.accountID))
 	if q.ofUser() {
 		from += s.membership(q, "given.id")
 	}
@@ -256,58 +318,16 @@ func orgListPicked(q listQuery) statement {
 	if q.ExternalID != "" {
 		conditions += " AND external_id = " + s.bind(q.ExternalID)
 	}
-	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), from, conditions, orgOrder, s.bind(q.Limit+1))
+	s.sql = fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), from, conditions, q.order(q.resultKey()), s.bind(q.Limit+1))
 	return s
 }
 
-// orgListWalked reads the organizations of a user in order until the page is full, for
-// filters that match many of them.
+// orgListWalked reads the organizations of a user, or those with one name, in order until
+// the page is full, for filters that match many of them.
 func orgListWalked(q listQuery) statement {
 	var s statement
 	walked := s.walked(q, s.walk(q), "ALL")
 	s.sql = fmt.Sprintf(`SELECT %s FROM %s WHERE %s %s LIMIT %s`,
-		q.columns(), walked, s.residual(q), orgOrder, s.bind(q.Limit+1))
+		q.columns(), walked, s.residual(q), q.order(q.resultKey()), s.bind(q.Limit+1))
 	return s
-}
-
-// namePattern returns the LIKE pattern for names that contain the filter literally.
-func (l listQuery) namePattern() string {
-	return "%" + likeLiteral.Replace(l.folded) + "%"
-}
-
-var likeLiteral = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
-// hasTrigram reports whether pg_trgm can look up s: it needs three letters or digits in a
-// row. Characters beyond ASCII do not count, because the database's locale decides which
-// of them are letters.
-func hasTrigram(s string) bool {
-	run := 0
-	for _, r := range s {
-		if !isASCIIAlphanumeric(r) {
-			run = 0
-			continue
-		}
-		if run++; run == 3 {
-			return true
-		}
-	}
-	return false
-}
-
-func isASCIIAlphanumeric(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-}
-
-// grams returns the values of org_name_grams that every name containing s has: each pair
-// of adjacent characters, or the only character.
-func grams(s string) []string {
-	runes := []rune(s)
-	if len(runes) == 1 {
-		return []string{s}
-	}
-	pairs := make([]string, 0, len(runes))
-	for i := range len(runes) - 1 {
-		pairs = append(pairs, string(runes[i:i+2]))
-	}
-	return pairs
 }

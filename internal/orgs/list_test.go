@@ -101,15 +101,6 @@ SELECT $1, gen_random_uuid(), 'Acme', 'acme', '2026-01-01T00:00:00.000001Z' FROM
 	}
 }
 
-// precedes reports whether a comes before b in the list: the newer one first, then the
-// greater id.
-func precedes(a, b orgs.Org) bool {
-	if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
-		return c > 0
-	}
-	return slices.Compare(a.ID[:], b.ID[:]) > 0
-}
-
 func TestMicrosecondsAreKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -1,6 +1,8 @@
 package orgs_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"orgd/internal/db"
 	"orgd/internal/dbtest"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
@@ -33,6 +36,21 @@ func setup(t testing.TB) bundle {
 type fataler interface {
 	Helper()
 	Fatalf(format string, args ...any)
+}
+
+// processes returns repositories on three pools, like those of three servers.
+func (b bundle) processes(t *testing.T) []*orgs.Repository {
+	t.Helper()
+	processes := []*orgs.Repository{b.repository}
+	for range 2 {
+		pool, err := db.Open(context.Background(), b.URL, db.Options{MaxConns: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		processes = append(processes, orgs.NewRepository(pool))
+	}
+	return processes
 }
 
 func (b bundle) caller() orgs.Call {
@@ -111,7 +129,25 @@ func matches(p orgs.ListParams, o orgs.Org, members []string) bool {
 	}
 	return (p.ExternalID == "" || p.ExternalID == o.ExternalID) && (p.IsActive == nil || *p.IsActive == o.IsActive) &&
 		(p.UserID == nil || slices.Contains(members, *p.UserID)) &&
-		strings.Contains(orgs.Fold(o.Name), orgs.Fold(p.Name))
+		strings.Contains(orgs.Fold(o.Name), orgs.Fold(p.Name)) && (p.NameIs == "" || orgs.Fold(p.NameIs) == orgs.Fold(o.Name)) &&
+		(p.CreatedFrom == nil || !o.CreatedAt.Before(*p.CreatedFrom)) && (p.CreatedTo == nil || o.CreatedAt.Before(*p.CreatedTo))
+}
+
+// precedes reports whether a comes before b in the list: the newer one first, then the
+// greater id.
+func precedes(a, b orgs.Org) bool { return precedesIn(orgs.NewestFirst, a, b) }
+
+// precedesIn reports whether a comes before b in a list with this order.
+func precedesIn(order orgs.Order, a, b orgs.Org) bool {
+	c := a.CreatedAt.Compare(b.CreatedAt)
+	if order == orgs.ByName || order == orgs.ByNameDescending {
+		c = strings.Compare(orgs.NameKey(orgs.Fold(a.Name)), orgs.NameKey(orgs.Fold(b.Name)))
+	}
+	c = cmp.Or(c, bytes.Compare(a.ID[:], b.ID[:]))
+	if order == orgs.NewestFirst || order == orgs.ByNameDescending {
+		return c > 0
+	}
+	return c < 0
 }
 
 func names(found []orgs.Org) []string {

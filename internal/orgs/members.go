@@ -19,14 +19,14 @@ type Member struct {
 	AddedAt time.Time
 }
 
-// NewMember is a user to add as a member, or a member whose roles are set.
+// NewMember is a user to add as a member, or a member whose roles are to be set.
 type NewMember struct {
 	UserID string
 	Roles  *[]string // nil keeps the roles of a member, and gives a new member none
 }
 
 // MembersChange lists the users to add or to update, and the users to remove. No user is
-// in it twice.
+// in the change twice.
 type MembersChange struct {
 	Add    []NewMember
 	Remove []string

@@ -1,6 +1,7 @@
 package orgs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,6 +19,8 @@ type MemberListParams struct {
 	OrgID  uuid.UUID
 	Limit  int    // 1 to cursor.MaxLimit
 	Cursor string // MemberPage.Cursor of the previous page; empty for the first page
+	Before string // MemberPage.Before of the following page, instead of Cursor; empty otherwise
+	Order  MemberOrder
 
 	Role    string   // only members with this role; empty for all
 	UserIDs []string // only these users, at most MaxListed; empty for all
@@ -27,6 +30,7 @@ type MemberListParams struct {
 type MemberPage struct {
 	Members []Member
 	Cursor  string // for the next page; empty on the last page
+	Before  string // for the page before this one; empty on the first page
 }
 
 // GetMember returns the member. Errors: ErrNotFound, ErrNotMember, ErrUnavailable.
@@ -42,20 +46,19 @@ func (r *Repository) GetMember(ctx context.Context, accountID, orgID uuid.UUID, 
 	return found[0].member(), nil
 }
 
-// ListMembers returns a page of the organization's members, the latest added first. No
-// two members have the same AddedAt. The cursors give the same guarantees as those of
-// List. Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
+// ListMembers returns a page of the organization's members. The cursors give the same
+// guarantees as those of List. Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
 		return MemberPage{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
 	}
 	query := memberQuery{MemberListParams: p, accountID: accountID, nearby: r.nearby.orgs}
-	if p.Cursor != "" {
-		after, err := cursor.Decode(p.Cursor, p.scope(accountID))
+	if token := cmp.Or(p.Before, p.Cursor); token != "" {
+		from, err := p.decode(token, accountID)
 		if err != nil {
-			return MemberPage{}, ErrInvalidCursor
+			return MemberPage{}, err
 		}
-		query.after = &after
+		query.from = &from
 	}
 	found, err := r.findMembers(ctx, accountID, query)
 	if err != nil {
@@ -95,11 +98,18 @@ func (f foundMember) member() Member {
 type memberQuery struct {
 	MemberListParams
 	accountID uuid.UUID
-	after     *cursor.Position // nil for the first page
-	nearby    int              // how many members memberListNearby reads
+	from      *memberPosition // the walk starts after this position, in its direction; nil for the first page
+	nearby    int             // how many members memberListNearby reads
 }
 
 func (m memberQuery) run(ctx context.Context, q db.Querier) ([]foundMember, error) {
+	if m.from != nil && m.from.isCut {
+		from, err := m.resolve(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		m.from = &from
+	}
 	switch {
 	case len(m.UserIDs) > 0:
 		return m.fetch(ctx, q, memberListPicked(m))
@@ -129,28 +139,52 @@ const memberColumns = `user_id, roles, added_at`
 // organization's members after the cursor, in order. The condition on added_at is true
 // for every row. It lets the planner use org_members_by_added.
 func (s *statement) walkMembers(m memberQuery) string {
-	return fmt.Sprintf("FROM org_members WHERE account_id = %s AND org_id = %s AND added_at > '-infinity'%s ORDER BY added_at DESC",
-		s.bind(m.accountID), s.bind(m.OrgID), s.afterMember(m))
+	ordered := ""
+	if m.Order != ByUserID {
+		ordered = " AND added_at > '-infinity'"
+	}
+	return fmt.Sprintf("FROM org_members WHERE account_id = %s AND org_id = %s%s%s %s",
+		s.bind(m.accountID), s.bind(m.OrgID), ordered, s.pastMember(m), m.order(""))
 }
 
-// afterMember is the counterpart of statement.after for members.
-func (s *statement) afterMember(m memberQuery) string {
-	if m.after == nil {
+// pastMember is the counterpart of statement.past for members.
+func (s *statement) pastMember(m memberQuery) string {
+	if m.from == nil {
 		return ""
 	}
-	return " AND added_at < " + s.bind(m.after.CreatedAt)
+	var at any = m.from.addedAt
+	if m.Order == ByUserID {
+		at = m.from.userID
+	}
+	return " AND " + m.key() + " " + operator(m.descending()) + " " + s.bind(at)
+}
+
+// key is the column that decides the order.
+func (m memberQuery) key() string {
+	if m.Order == ByUserID {
+		return "user_id"
+	}
+	return "added_at"
+}
+
+// order returns the ORDER BY clause of the walk. prefix stands before the column.
+func (m memberQuery) order(prefix string) string {
+	if m.descending() {
+		return "ORDER BY " + prefix + m.key() + " DESC"
+	}
+	return "ORDER BY " + prefix + m.key()
 }
 
 // withOrg returns a statement for the members that the query finds. If there are none,
 // its result is one empty row, or no row if the organization does not exist.
 func (s *statement) withOrg(m memberQuery, members string) statement {
 	s.sql = fmt.Sprintf(`SELECT member.user_id, member.roles, member.added_at FROM orgs LEFT JOIN LATERAL (%s) AS member ON true`+
-		` WHERE orgs.account_id = %s AND orgs.org_id = %s ORDER BY member.added_at DESC`,
-		members, s.bind(m.accountID), s.bind(m.OrgID))
+		` WHERE orgs.account_id = %s AND orgs.org_id = %s %s`,
+		members, s.bind(m.accountID), s.bind(m.OrgID), m.order("member."))
 	return *s
 }
 
-// memberList lists without filters.
+// memberList returns the statement that lists members without filters.
 func memberList(m memberQuery) statement {
 	var s statement
 	return s.withOrg(m, fmt.Sprintf("SELECT %s %s LIMIT %s", memberColumns, s.walkMembers(m), s.bind(m.Limit+1)))
@@ -161,12 +195,12 @@ func memberListPicked(m memberQuery) statement {
 	var s statement
 	lookup := fmt.Sprintf("SELECT %s FROM org_members WHERE account_id = %s AND org_id = %s AND user_id = given.id OFFSET 0",
 		memberColumns, s.bind(m.accountID), s.bind(m.OrgID))
-	conditions := "true" + s.afterMember(m)
+	conditions := "true" + s.pastMember(m)
 	if m.Role != "" {
 		conditions += " AND " + s.withRole(m)
 	}
-	return s.withOrg(m, fmt.Sprintf("SELECT %s FROM %s CROSS JOIN LATERAL (%s) AS picked WHERE %s ORDER BY added_at DESC LIMIT %s",
-		memberColumns, given(&s, m.distinctUsers(), "text"), lookup, conditions, s.bind(m.Limit+1)))
+	return s.withOrg(m, fmt.Sprintf("SELECT %s FROM %s CROSS JOIN LATERAL (%s) AS picked WHERE %s %s LIMIT %s",
+		memberColumns, given(&s, m.distinctUsers(), "text"), lookup, conditions, m.order(""), s.bind(m.Limit+1)))
 }
 
 // memberListNearby reads only the next m.nearby members in order. If these do not fill the
@@ -174,9 +208,9 @@ func memberListPicked(m memberQuery) statement {
 func memberListNearby(m memberQuery) statement {
 	var s statement
 	walk := s.walkMembers(m)
-	return s.withOrg(m, fmt.Sprintf(`(SELECT %[1]s FROM (SELECT %[1]s %[2]s LIMIT %[3]d) AS walked WHERE %[4]s ORDER BY added_at DESC LIMIT %[5]s)`+
+	return s.withOrg(m, fmt.Sprintf(`(SELECT %[1]s FROM (SELECT %[1]s %[2]s LIMIT %[3]d) AS walked WHERE %[4]s %[6]s LIMIT %[5]s)`+
 		` UNION ALL (SELECT NULL, NULL, added_at %[2]s OFFSET %[3]d LIMIT 1) LIMIT %[5]s`,
-		memberColumns, walk, m.nearby, s.withRole(m), s.bind(m.Limit+1)))
+		memberColumns, walk, m.nearby, s.withRole(m), s.bind(m.Limit+1), m.order("")))
 }
 
 // memberListByRole finds the members with a rare role. The costly case is a role that
@@ -186,9 +220,9 @@ func memberListNearby(m memberQuery) statement {
 func memberListByRole(m memberQuery) statement {
 	var s statement
 	named := fmt.Sprintf(`SELECT %s FROM org_members WHERE account_id = %s AND roles <> '{}' AND org_member_roles(org_id, roles) COLLATE "C" @> ARRAY[%s::text]%s`,
-		memberColumns, s.bind(m.accountID), s.bind(m.OrgID.String()+":"+m.Role), s.afterMember(m))
-	return s.withOrg(m, fmt.Sprintf("WITH named AS MATERIALIZED (%s) SELECT %s FROM named ORDER BY added_at DESC LIMIT %s",
-		named, memberColumns, s.bind(m.Limit+1)))
+		memberColumns, s.bind(m.accountID), s.bind(m.OrgID.String()+":"+m.Role), s.pastMember(m))
+	return s.withOrg(m, fmt.Sprintf("WITH named AS MATERIALIZED (%s) SELECT %s FROM named %s LIMIT %s",
+		named, memberColumns, m.order(""), s.bind(m.Limit+1)))
 }
 
 func (s *statement) withRole(m memberQuery) string { return s.bind(m.Role) + " = ANY (roles)" }
@@ -200,9 +234,18 @@ func newMemberPage(found []foundMember, p MemberListParams, accountID uuid.UUID)
 			page.Members = append(page.Members, f.member())
 		}
 	}
-	if len(found) > p.Limit {
-		last := page.Members[p.Limit-1]
-		page.Cursor = cursor.Encode(cursor.Position{CreatedAt: last.AddedAt}, p.scope(accountID))
+	if len(page.Members) == 0 {
+		return page
+	}
+	if p.Before != "" {
+		slices.Reverse(page.Members)
+	}
+	hasNext, hasBefore := neighbors(p.Cursor, p.Before, len(found) > p.Limit)
+	if hasNext {
+		page.Cursor = p.encode(page.Members[len(page.Members)-1], accountID)
+	}
+	if hasBefore {
+		page.Before = p.encode(page.Members[0], accountID)
 	}
 	return page
 }
@@ -221,6 +264,9 @@ func (p MemberListParams) scope(accountID uuid.UUID) []byte {
 	}
 	for _, user := range p.distinctUsers() {
 		scope = append(scope, "\x00u"+user...)
+	}
+	if p.Order != LatestFirst {
+		scope = append(scope, 0, 's', byte('0'+p.Order))
 	}
 	return scope
 }

@@ -15,6 +15,9 @@ import (
 var (
 	// ErrInvalidCursor means that the cursor is not from this list with these filters.
 	ErrInvalidCursor = errors.New("orgs: invalid cursor")
+	// ErrTooManyToSort means that List would have to sort more than MaxSorted organizations
+	// by name.
+	ErrTooManyToSort = errors.New("orgs: too many organizations to sort")
 	// ErrNotFound means that the account has no organization with this id.
 	ErrNotFound = errors.New("orgs: no such organization")
 	// ErrNotMember means that the user is not a member of the organization.
@@ -24,6 +27,11 @@ var (
 	// ErrExternalIDTaken means that another organization of the account has the external
 	// id. The error is an ExternalIDTakenError.
 	ErrExternalIDTaken = errors.New("orgs: external id is taken")
+	// ErrOrgIDTaken means that the account has an organization with the id, or had one that
+	// was deleted.
+	ErrOrgIDTaken = errors.New("orgs: id is taken")
+	// ErrFuture means that the time of the creation is in the future.
+	ErrFuture = errors.New("orgs: created in the future")
 	// ErrTooManyPairs means that the metadata would have more than MaxMetadataPairs pairs.
 	ErrTooManyPairs = errors.New("orgs: too many metadata pairs")
 	// ErrActive means that the organization is active, so it cannot be deleted.
@@ -38,6 +46,9 @@ var (
 	ErrInProgress = idempotency.ErrInProgress
 	// ErrKeyReused means that the idempotency key belongs to a different call.
 	ErrKeyReused = idempotency.ErrReused
+	// ErrBatchIncomplete means that an organization that the first call with the idempotency
+	// key created was deleted, so that the call cannot be repeated.
+	ErrBatchIncomplete = idempotency.ErrIncomplete
 	// ErrUnavailable means that the database is unavailable.
 	ErrUnavailable = db.ErrUnavailable
 )

@@ -41,9 +41,31 @@ type membersRecord struct {
 	Version   int64 `json:"Version"` // of the organization, after ErrVersion
 }
 
-// createRequest has the parameters of a creation: the name, the metadata as JSON, and the
-// external id, which may be empty.
-type createRequest [3]string
+// createRequest has the parameters of a creation. It is encoded as an array: the name, the
+// metadata as JSON, the external id, which may be empty, and an import, if there is one.
+type createRequest struct {
+	name, metadata, externalID string
+	imported                   *importRequest
+}
+
+// importRequest is converted from Import, so a field that only one of them has is a
+// compile error.
+type importRequest struct {
+	OrgID           uuid.UUID `json:"OrgID"`
+	CreatedAt       time.Time `json:"CreatedAt"`
+	Inactive        bool      `json:"Inactive"`
+	CreatedByUserID string    `json:"CreatedByUserID"`
+}
+
+func (r createRequest) fields() []any {
+	if r.imported == nil {
+		return []any{r.name, r.metadata, r.externalID}
+	}
+	return []any{r.name, r.metadata, r.externalID, r.imported}
+}
+
+// MarshalJSON returns the fields as an array.
+func (r createRequest) MarshalJSON() ([]byte, error) { return json.Marshal(r.fields()) }
 
 // updateRequest has the parameters of an update, a deactivation, a reactivation or a
 // patch of the metadata. Nil leaves a field unchanged.
@@ -89,6 +111,6 @@ func callText(c Call, request any) ([]byte, error) {
 type digest [sha256.Size]byte
 
 func digestOf(c Call, request createRequest) (digest, error) {
-	text, err := json.Marshal([]any{c.AccountID, c.KeyID, c.UserID, request[0], request[1], request[2]})
+	text, err := json.Marshal(append([]any{c.AccountID, c.KeyID, c.UserID}, request.fields()...))
 	return sha256.Sum256(text), err
 }

@@ -34,6 +34,10 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 		tooMany[strconv.Itoa(i)] = ptr("")
 	}
 	bare := orgs.Org{ID: uuid.UUID{15: 11}, Name: "Acme", Metadata: "{}", CreatedAt: full.CreatedAt, UpdatedAt: full.CreatedAt, Revision: 1, Version: 1}
+	imported := orgs.Org{
+		ID: uuid.UUID{15: 13}, Name: "Acme", Metadata: "{}", CreatedAt: time.Date(2020, 1, 2, 3, 4, 5, 678_901_000, time.UTC), UpdatedAt: full.UpdatedAt,
+		CreatedByAPIKeyID: uuid.UUID{15: 1}, CreatedByUserID: userN(3), Revision: 1, Version: 1,
+	}
 	metadata, user := map[string]string{"a": "<b>"}, userN(3)
 	for name, tc := range map[string]struct {
 		change func(*orgs.Repository, orgs.Call) (orgs.Changed, error)
@@ -49,11 +53,14 @@ func TestStoredCallsOfVersion1(t *testing.T) {
 			random: "{ID,CreatedAt,UpdatedAt}",
 			want:   created,
 		},
-		"creation with a taken external id": {
+		"create of an import": {
 			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {
-				return r.Create(ctx, c, orgs.NewOrg{Name: bare.Name, ExternalID: full.ExternalID})
+				return r.Create(ctx, c, orgs.NewOrg{Name: imported.Name, Import: &orgs.Import{
+					OrgID: imported.ID, CreatedAt: imported.CreatedAt, Inactive: true, CreatedByUserID: imported.CreatedByUserID,
+				}})
 			},
-			err: orgs.ExternalIDTakenError{OrgID: full.ID},
+			random: "{UpdatedAt}",
+			want:   imported,
 		},
 		"update of every field": {
 			change: func(r *orgs.Repository, c orgs.Call) (orgs.Changed, error) {

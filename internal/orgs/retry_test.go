@@ -383,8 +383,8 @@ func TestSettleFails(t *testing.T) {
 	b.wantOld(t, b.retry(), b.only(t))
 }
 
-// A client disconnects while its answer is being settled. The settling succeeds, and the
-// retry gets the organization.
+// A client disconnects while its answer is being settled. The write still succeeds, but the
+// answer counts as lost, so a retry gets the organization.
 func TestClientDisconnectsDuringASettle(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -8,7 +8,7 @@ import (
 )
 
 // The limits of an organization's fields. Lengths are in code points. CHECKs of the
-// schema enforce all of them except MaxRole.
+// schema enforce all of them.
 const (
 	MaxName          = 255
 	MaxUserID        = 255
@@ -25,6 +25,9 @@ const MaxListed = 100
 
 // MaxMembersChange is the maximum number of users in a MembersChange.
 const MaxMembersChange = 100
+
+// MaxBatch is the maximum number of organizations in a batch.
+const MaxBatch = 100
 
 // ErrRole means that a text is not a valid role.
 var ErrRole = errors.New("orgs: not a role")

@@ -104,7 +104,7 @@ func (u updateRequest) run(ctx context.Context, q db.Querier, c Call) (Org, erro
 // outcome that is an error, this is only the part that withState reads.
 func stateFor(made outcome, o Org) Org {
 	switch made {
-	case outcomeChanged, outcomeUnchanged:
+	case outcomeCreated, outcomeChanged, outcomeUnchanged:
 		return o
 	case outcomeVersion:
 		return Org{Version: o.Version}
@@ -122,10 +122,12 @@ type updated struct {
 	outcome outcome
 }
 
-func scanUpdated(row pgx.CollectableRow) (u updated, err error) {
-	columns := row.RawValues()
+func scanUpdated(row pgx.CollectableRow) (updated, error) { return readUpdated(row.RawValues()) }
+
+func readUpdated(columns [][]byte) (u updated, err error) {
 	last := len(columns) - 1
-	if u.outcome = outcome(columns[last]); u.outcome == outcomeNotFound {
+	switch u.outcome = outcome(columns[last]); u.outcome {
+	case outcomeNotFound, outcomeIDTaken, outcomeFuture: // the other columns are NULL
 		return u, nil
 	}
 	u.Org, err = readVersioned(columns[:last])
