@@ -11,7 +11,7 @@ FUZZ  ?= 30s
 # Minimize inputs only briefly: a run fails if it ends during a minimization.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks pgbouncer restore previous alerts squawk faults kustomize fuzz bench openapi
+.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks pgbouncer restore transfer previous alerts squawk faults kustomize fuzz bench openapi
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,7 +47,7 @@ release: ## build dist/: binaries for each platform, their SBOMs and checksums
 test: export TEST_POSTGRES_VERSION = $(PG)
 test: ## run all tests, against a real PostgreSQL that it finds, starts or downloads
 	@$(GO) run ./internal/pgprograms/ensure TEST_DATABASE_URL
-	$(GO) run ./internal/dbtest/withdb $(GO) test -race -shuffle=on ./...
+	$(GO) run ./internal/dbtest/withdb $(GO) test -race -shuffle=on -timeout 20m ./...
 
 repositories: ## run the repositories' tests on a downloaded PostgreSQL: make repositories PG=15
 	TEST_POSTGRES_VERSION=$(or $(PG),18) $(GO) run ./internal/dbtest/withdb $(GO) test ./internal/db ./internal/orgs ./internal/apikeys ./internal/idempotency ./internal/seed
@@ -75,6 +75,9 @@ pgbouncer: build ## test serving through PgBouncer in transaction mode (needs pg
 
 restore: build ## dump ORGS organizations during writes, restore them, serve (needs psql, pg_dump, pg_restore and curl)
 	$(GO) run ./internal/dbtest/withdb scripts/restore.sh bin/server $(ORGS)
+
+transfer: build ## export ORGS organizations, import them, also with kills, and compare the exports (needs psql)
+	$(GO) run ./internal/dbtest/withdb scripts/transfer.sh bin/server $(ORGS)
 
 previous: ## run the previous release's tests and server on the schema of this one (needs psql, curl)
 	$(GO) run ./internal/dbtest/withdb scripts/previous.sh

@@ -8,11 +8,11 @@ cd "$(dirname "$0")/.."
 
 version=$1
 commit=$2
-[ -z "$(git status --porcelain)" ] || { echo "release: commit or remove all changes and untracked files first"; exit 1; }
+[ -z "$(git status --porcelain)" ] || { echo "release: commit or remove all changes and untracked files first" >&2; exit 1; }
 rm -rf dist
 mkdir dist
 awk -v heading="## $version" '/^## /{inside = $0 == heading || index($0, heading " ") == 1; next} inside' CHANGELOG.md >dist/NOTES.md
-[ -s dist/NOTES.md ] || { echo "release: CHANGELOG.md has no section \"## $version\""; exit 1; }
+[ -s dist/NOTES.md ] || { echo "release: CHANGELOG.md has no section \"## $version\"" >&2; exit 1; }
 trap 'rm -rf dist/tmp' EXIT
 trap 'exit 1' INT TERM
 when=$(git show -s --format=%cI "$commit")

@@ -20,6 +20,8 @@ type commandLine struct {
 	Accounts    accountsCommand    `cmd:"" help:"Manage accounts."`
 	Keys        keysCommand        `cmd:"" help:"Manage API keys."`
 	Events      eventsCommand      `cmd:"" help:"Export the events of an account."`
+	Import      importCommand      `cmd:"" help:"Import organizations with their members from an NDJSON file."`
+	Export      exportCommand      `cmd:"" help:"Export the organizations of an account with their members, as NDJSON."`
 	Seed        seedCommand        `cmd:"" help:"Fill an account with sample organizations."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Check that the server on this machine is ready, for container health checks."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

@@ -24,8 +24,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The consumers of docs/keep-in-step.md are killed at random moments while clients
-// change everything and old events are deleted. In the end, each has what the lists have.
+// The consumers of docs/keep-in-step.md are killed at random moments while clients change
+// everything and old events are deleted. In the end, each consumer has the contents of
+// the lists.
 func TestKilledConsumers(t *testing.T) {
 	t.Parallel()
 	for name, program := range map[string]func(*testing.T) []string{"Go": goConsumer, "TypeScript": nodeConsumer} {
@@ -51,6 +52,9 @@ func TestKilledConsumers(t *testing.T) {
 				}
 				time.Sleep(rand.N(400 * time.Millisecond)) // until a random moment
 				p.kill()
+				if n%5 == 0 {
+					importSome(t, d, account, n)
+				}
 				if n == kills/2 {
 					deleteEvents(t, d, r, key, account)
 				}
@@ -151,7 +155,7 @@ func (c *consumer) cursor(t *testing.T) (cursor string) {
 }
 
 // copiedOrg is an organization of the lists, and of the file of a consumer. The consumers
-// write the names of the API, Go's in another case.
+// write the field names of the API, the Go consumer in another case.
 type copiedOrg struct {
 	OrgID, OrgName, ExternalID, CreatedByAPIKeyID, CreatedByUserID string
 	IsActive                                                       bool
@@ -178,7 +182,7 @@ func (o *copiedOrg) normalize() {
 	}
 }
 
-// copied returns what the consumer has stored. nil is nothing.
+// copied returns what the consumer has stored, or nil if it has stored nothing.
 func (c *consumer) copied(t *testing.T) map[string]*copiedOrg {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(c.dir, "copy.json"))
@@ -240,6 +244,19 @@ func (r *running) read(t *testing.T, key, path string, v any) {
 	status, _, body := get(t, r.url+path, key)
 	if err := json.Unmarshal(body, v); err != nil || status != http.StatusOK {
 		t.Fatalf("%s: %d %s: %v", path, status, body, err)
+	}
+}
+
+// importSome imports organizations with users of the other writers.
+func importSome(t *testing.T, d *dbtest.DB, account uuid.UUID, n int) {
+	t.Helper()
+	var lines strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&lines, `{"orgName":"Imported","externalId":"import/%d/%d","createdAt":"2024-03-01T09:30:00.123Z","isActive":%t,"metadata":{"a":"%d"},"createdByUserId":"auth0|%[2]d",`+
+			`"members":[{"userId":"auth0|%[2]d","addedAt":"2024-03-01T09:30:00.123Z","roles":["r1"]},{"userId":"auth0|12"}]}`+"\n", n, i, i%2 == 0, i)
+	}
+	if code, out, errs := importText(t, d, account, lines.String()); code != 0 {
+		t.Errorf("exit %d: %s%s", code, out, errs)
 	}
 }
 
@@ -394,5 +411,8 @@ func deleteEvents(t *testing.T, d *dbtest.DB, r *running, key string, account uu
 		t.Fatal(err)
 	}
 	d.Exec(t, "UPDATE feeds SET removed_position = $2, removed_mark = $3 WHERE account_id = $1", account, last.Position, mark)
-	d.Exec(t, "DELETE FROM events WHERE account_id = $1 AND position <= $2", account, last.Position)
+	// The rows are locked in the order in which erasures lock them.
+	d.Exec(t, `
+WITH held AS MATERIALIZED (SELECT id FROM events WHERE account_id = $1 AND position <= $2 ORDER BY id FOR UPDATE)
+DELETE FROM events WHERE account_id = $1 AND id IN (SELECT id FROM held)`, account, last.Position)
 }
