@@ -32,7 +32,7 @@ type bench struct {
 	floor    *server
 }
 
-// tenant is the account under load and the server that it uses.
+// tenant is the account under load, with its API key and the URL of its database.
 type tenant struct {
 	databaseURL string
 	accountID   string
@@ -66,6 +66,9 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	if b.shares {
 		return b.runShares(ctx, databaseURL)
+	}
+	if b.orders {
+		return errors.Join(b.runOrders(ctx, databaseURL), b.outErr)
 	}
 	if err := b.fill(ctx, databaseURL); err != nil {
 		return err
@@ -118,7 +121,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 	if err := b.measureFilters(ctx); err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{b.measureLimits, b.measureRevocations, b.measureTiming, b.measureMemory, b.measureStarts} {
+	for _, measure := range []func(context.Context) error{b.measureActing, b.measureLimits, b.measureRevocations, b.measureTiming, b.measureMemory, b.measureStarts} {
 		if err := measure(ctx); err != nil {
 			return err
 		}

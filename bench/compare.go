@@ -22,29 +22,39 @@ type load struct {
 	p50, p99  time.Duration
 }
 
-// compare loads both sides in turn. It prints their medians, and the median, minimum and
-// maximum of the ratio A/B over the pairs of runs.
 func (b *bench) compare(ctx context.Context, c comparison) error {
-	progress("%s", c.title)
+	at := func(url string) side {
+		return func(ctx context.Context, seconds int) (load, error) { return b.load(ctx, url, connections, seconds) }
+	}
+	return b.alternate(ctx, c.title, at(c.a), at(c.b))
+}
+
+// side runs the load of one side of a comparison once.
+type side func(ctx context.Context, seconds int) (load, error)
+
+// alternate loads both sides in turn. It prints their medians, and the median, minimum and
+// maximum of the ratio A/B over the pairs of runs.
+func (b *bench) alternate(ctx context.Context, title string, sideA, sideB side) error {
+	progress("%s", title)
 	const warmUp = 1
-	for _, url := range []string{c.a, c.b} {
-		if _, err := b.load(ctx, url, connections, warmUp); err != nil {
+	for _, run := range []side{sideA, sideB} {
+		if _, err := run(ctx, warmUp); err != nil {
 			return err
 		}
 	}
 	var as, bs []load
 	for range b.pairs {
-		left, err := b.load(ctx, c.a, connections, b.seconds)
+		left, err := sideA(ctx, b.seconds)
 		if err != nil {
 			return err
 		}
-		right, err := b.load(ctx, c.b, connections, b.seconds)
+		right, err := sideB(ctx, b.seconds)
 		if err != nil {
 			return err
 		}
 		as, bs = append(as, left), append(bs, right)
 	}
-	b.printf("\n%s\n", c.title)
+	b.printf("\n%s\n", title)
 	b.printRatio("requests/s", as, bs, func(l load) float64 { return l.perSecond })
 	b.printRatio("p50 ms", as, bs, func(l load) float64 { return milliseconds(l.p50) })
 	b.printRatio("p99 ms", as, bs, func(l load) float64 { return milliseconds(l.p99) })

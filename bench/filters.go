@@ -90,19 +90,27 @@ type filtered struct {
 	p50, p99 float64
 }
 
-// measureFilters requests the first page for each combination of the filters, b.requests
-// times in sequence.
-func (b *bench) measureFilters(ctx context.Context) error {
+// combinations returns every combination of the filters, with users of the account.
+func (b *bench) combinations(ctx context.Context) ([]choice, error) {
 	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	busiest, ordinary, err := users(ctx, conn, b.tenant.accountID)
 	if err != nil {
+		return nil, err
+	}
+	return combine(filters(busiest, ordinary)), nil
+}
+
+// measureFilters requests the first page for each combination of the filters, b.requests
+// times in sequence.
+func (b *bench) measureFilters(ctx context.Context) error {
+	all, err := b.combinations(ctx)
+	if err != nil {
 		return err
 	}
-	all := combine(filters(busiest, ordinary))
 	progress("first pages by %d combinations of filters", len(all))
 	b.printf("\norgd, first page by filters, limit=100, %d requests one after the other\n", b.requests)
 	var seen []filtered
@@ -114,6 +122,7 @@ func (b *bench) measureFilters(ctx context.Context) error {
 		seen = append(seen, f)
 		b.printFiltered(f)
 	}
+	b.printf("\norgd, first page by filters, the worst of %d combinations\n", len(seen))
 	b.printWorst(seen)
 	return nil
 }
@@ -136,7 +145,6 @@ func (b *bench) printFiltered(f filtered) {
 func (b *bench) printWorst(seen []filtered) {
 	const shown = 10
 	sorted := slices.SortedFunc(slices.Values(seen), func(x, y filtered) int { return -cmp.Compare(x.p99, y.p99) })
-	b.printf("\norgd, first page by filters, the worst of %d combinations\n", len(seen))
 	for _, f := range sorted[:min(shown, len(sorted))] {
 		b.printFiltered(f)
 	}

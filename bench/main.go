@@ -23,6 +23,8 @@ type options struct {
 	starts      int
 	profile     string
 	shares      bool
+	orders      bool
+	members     int
 	server      string
 }
 
@@ -66,6 +68,8 @@ func readOptions() (options, error) {
 	flag.IntVar(&o.starts, "starts", 20, "starts of the server to measure")
 	flag.StringVar(&o.profile, "profile", "", "`directory` for CPU profiles of orgd; they come from an extra run of each operation")
 	flag.BoolVar(&o.shares, "shares", false, "measure only the service that other accounts get next to a greedy one")
+	flag.BoolVar(&o.orders, "orders", false, "measure only the orders, ranges and totals of the list")
+	flag.IntVar(&o.members, "members", 8, "maximum number of members of an organization")
 	flag.StringVar(&o.server, "server", "", "server `program` of another release to measure instead of this one; needs --shares")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -74,11 +78,14 @@ func readOptions() (options, error) {
 	if o.server != "" && !o.shares {
 		return o, fmt.Errorf("--server works only with --shares")
 	}
-	if o.orgs < 2*pageSize {
-		return o, fmt.Errorf("--orgs is %d, must be %d or more", o.orgs, 2*pageSize)
+	if o.orders && o.shares {
+		return o, fmt.Errorf("give --orders or --shares, not both")
 	}
-	if min(o.pairs, o.seconds, o.requests, o.starts) < 1 {
-		return o, fmt.Errorf("--pairs, --seconds, --requests and --starts must be 1 or more")
+	if o.orgs < 2*pageSize {
+		return o, fmt.Errorf("--orgs is %d; it must be %d or more", o.orgs, 2*pageSize)
+	}
+	if min(o.pairs, o.seconds, o.requests, o.starts, o.members) < 1 {
+		return o, fmt.Errorf("--pairs, --seconds, --requests, --starts and --members must be 1 or more")
 	}
 	return o, nil
 }

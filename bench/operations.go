@@ -12,9 +12,14 @@ type operation struct {
 	// In path and body, {id} is replaced by an organization's id and {n} by a number of nine
 	// digits. Each request gets random ones.
 	path, body string
+	// calls is a part of the statement by which it is recognized.
+	calls string
 	// params are the values of $1, $2 … in the statement that pgbench runs.
 	params []string
 	status int // of a successful response
+	// effect is a query whose result increases with each change. It is empty for an
+	// operation that changes nothing.
+	effect string
 }
 
 var operations = []operation{
@@ -23,16 +28,20 @@ var operations = []operation{
 		method: http.MethodPost,
 		path:   "/v1/orgs",
 		body:   `{"orgName":"Kvarnby Logistics {n}","metadata":{"plan":"team","crm_id":"CRM-{n}"}}`,
+		calls:  "org_create_",
 		params: []string{
-			sqlAccount, sqlNewID, sqlName, sqlFolded, sqlMetadata, sqlKeyID, sqlNull, ":created", ":request",
+			sqlAccount, sqlNewID, sqlName, sqlFolded, sqlMetadata, sqlNull, // no external id
+			sqlKeyID, sqlNull, ":request",
 			sqlNull, sqlNull, sqlNull, sqlNull, // NULL, because the requests do not count their retries
 		},
 		status: http.StatusCreated,
+		effect: "SELECT count(*) FROM orgs",
 	},
 	{
 		name:   "retrieve",
 		method: http.MethodGet,
 		path:   "/v1/orgs/{id}",
+		calls:  "version\nFROM orgs",
 		params: []string{sqlAccount, sqlID},
 		status: http.StatusOK,
 	},
@@ -41,11 +50,14 @@ var operations = []operation{
 		method: http.MethodPatch,
 		path:   "/v1/orgs/{id}",
 		body:   `{"orgName":"Kvarnby Logistics {n}","metadata":{"plan":"team","crm_id":"CRM-{n}"}}`,
+		calls:  "org_update_",
 		params: []string{
-			sqlAccount, sqlID, sqlName, sqlFolded, sqlMetadata, sqlNull, sqlNull, ":updated", sqlKeyID, sqlNull, ":request",
-			":low",
+			sqlAccount, sqlID, sqlNull, sqlNull, // any version and revision
+			sqlName, sqlFolded, sqlMetadata, sqlNull, sqlNull, sqlNull, // no patch, external id or state
+			sqlKeyID, sqlNull, ":request",
 		},
 		status: http.StatusOK,
+		effect: "SELECT sum(revision) FROM orgs",
 	},
 }
 

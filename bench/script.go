@@ -53,8 +53,6 @@ func (b *bench) constants() map[string]string {
 		"account": b.tenant.accountID,
 		"key":     b.tenant.keyID,
 		"request": "0123456789abcdef0123456789abcdef",
-		"created": "org.created",
-		"updated": "org.updated",
 		// Each new id is greater than the previous one, as with UUIDv7.
 		"born": strconv.FormatInt(time.Now().UnixMilli()<<16|0x7000, 10),
 	}

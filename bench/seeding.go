@@ -11,9 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// members is the maximum number of members of an organization.
-const members = 8
-
 // fill creates an account and its organizations with the server's own commands. Before
 // that, it measures the creation of organizations without members in a separate database,
 // and drops that database. This keeps the figure comparable with earlier ones, and the
@@ -23,7 +20,7 @@ func (b *bench) fill(ctx context.Context, databaseURL string) error {
 		return err
 	}
 	b.tenant.databaseURL = databaseURL
-	if err := b.seed(ctx, "--members", strconv.Itoa(members)); err != nil {
+	if err := b.seed(ctx, "--members", strconv.Itoa(b.members)); err != nil {
 		return err
 	}
 	return b.vacuum(ctx)

@@ -36,7 +36,7 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	neighbours, err := b.newNeighbours(ctx, server)
+	neighbors, err := b.newNeighbors(ctx, server)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 		{"alone", 0, nil},
 		{"5 keys with 200 requests each, whose bodies do not arrive", 200 * greedyKeys, greedy.stall},
 	} {
-		if err := b.measureShare(ctx, neighbours, a); err != nil {
+		if err := b.measureShare(ctx, neighbors, a); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ type attack struct {
 	call    func(ctx context.Context, caller int) bool
 }
 
-func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a attack) error {
+func (b *bench) measureShare(ctx context.Context, neighbors []*neighbor, a attack) error {
 	progress("%s", a.name)
 	attacking, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -106,7 +106,7 @@ func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a att
 	var got outcome
 	before := served.Load()
 	calls, callsCtx := errgroup.WithContext(ctx)
-	for _, n := range neighbours {
+	for _, n := range neighbors {
 		calls.Go(func() error { return n.call(callsCtx, &got, time.Duration(b.seconds)*time.Second) })
 	}
 	if err := calls.Wait(); err != nil {
@@ -117,7 +117,7 @@ func (b *bench) measureShare(ctx context.Context, neighbours []*neighbour, a att
 	return nil
 }
 
-// outcome collects the responses that the neighbours get.
+// outcome collects the responses that the neighbors get.
 type outcome struct {
 	mu       sync.Mutex
 	took     []float64 // ms
@@ -133,17 +133,17 @@ func (o *outcome) note(status int, took time.Duration) {
 	}
 }
 
-// neighbour is another account, with one key and one organization.
-type neighbour struct {
+// neighbor is another account, with one key and one organization.
+type neighbor struct {
 	client      *client
 	all, single string // URLs
 }
 
-func (b *bench) newNeighbours(ctx context.Context, s *server) ([]*neighbour, error) {
+func (b *bench) newNeighbors(ctx context.Context, s *server) ([]*neighbor, error) {
 	greedy := b.tenant
 	defer func() { b.tenant = greedy }()
-	neighbours := make([]*neighbour, others)
-	for i := range neighbours {
+	neighbors := make([]*neighbor, others)
+	for i := range neighbors {
 		if err := b.createTenant(ctx); err != nil {
 			return nil, err
 		}
@@ -152,9 +152,9 @@ func (b *bench) newNeighbours(ctx context.Context, s *server) ([]*neighbour, err
 		if err != nil {
 			return nil, err
 		}
-		neighbours[i] = &neighbour{client: c, all: "http://" + s.addr + "/v1/orgs", single: single}
+		neighbors[i] = &neighbor{client: c, all: "http://" + s.addr + "/v1/orgs", single: single}
 	}
-	return neighbours, nil
+	return neighbors, nil
 }
 
 // create creates an organization and returns its URL.
@@ -172,7 +172,7 @@ func (c *client) create(ctx context.Context, s *server) (string, error) {
 }
 
 // call sends requests at a steady pace, each after the previous answer.
-func (n *neighbour) call(ctx context.Context, got *outcome, length time.Duration) error {
+func (n *neighbor) call(ctx context.Context, got *outcome, length time.Duration) error {
 	pace := time.NewTicker(othersPeriod)
 	defer pace.Stop()
 	end := time.Now().Add(length)

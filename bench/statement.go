@@ -11,7 +11,7 @@ import (
 )
 
 // capture returns the operation's statement for pgbench. It retries, because the server's
-// sweep, which runs once a minute, may have sent the last statement.
+// own work, such as delivering webhooks, may have replaced the statement on its connection.
 func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id string) (sql string, err error) {
 	for range 3 {
 		if sql, err = b.captureOnce(ctx, conn, o, id); err == nil {
@@ -21,8 +21,8 @@ func (b *bench) capture(ctx context.Context, conn *pgx.Conn, o operation, id str
 	return sql, err
 }
 
-// captureOnce sends one request of the operation to orgd and returns the last statement
-// that PostgreSQL received, so pgbench runs exactly what orgd sends.
+// captureOnce sends one request of the operation to orgd and returns the statement of the
+// operation that PostgreSQL received last, so pgbench runs exactly what orgd sends.
 func (b *bench) captureOnce(ctx context.Context, conn *pgx.Conn, o operation, id string) (string, error) {
 	path, body := o.sample(id)
 	status, answer, err := b.client.do(ctx, o.method, "http://"+b.orgd.addr+path, body)
@@ -37,9 +37,9 @@ func (b *bench) captureOnce(ctx context.Context, conn *pgx.Conn, o operation, id
 	err = conn.QueryRow(ctx, `
 SELECT query, octet_length(query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 1
 FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'orgd'
+WHERE datname = current_database() AND application_name = 'orgd' AND strpos(query, $1) > 0
 ORDER BY query_start DESC NULLS LAST
-LIMIT 1`).Scan(&sql, &truncated)
+LIMIT 1`, o.calls).Scan(&sql, &truncated)
 	if err == nil && truncated {
 		err = errors.New("PostgreSQL shows only the beginning of the statement: set its track_activity_query_size to 16kB")
 	}

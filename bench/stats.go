@@ -13,8 +13,8 @@ func median(xs []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// quantile returns the smallest of xs such that at least the share q of xs is not
-// greater.
+// quantile returns the smallest value in xs that at least the share q of xs does not
+// exceed.
 func quantile(xs []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(xs))
 	rank := int(math.Ceil(q * float64(len(sorted))))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/jackc/pgx/v5"
@@ -40,7 +41,7 @@ func (b *bench) measureOperations(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := b.hold(ctx, c); err != nil {
+		if err := b.runContest(ctx, c); err != nil {
 			return err
 		}
 		if err := b.profileContest(ctx, c); err != nil {
@@ -61,8 +62,8 @@ func (b *bench) newContest(ctx context.Context, conn *pgx.Conn, o operation, tar
 
 func writeFile(name, text string) error { return os.WriteFile(name, []byte(text), 0o600) }
 
-// hold runs both sides in turn and prints the comparison.
-func (b *bench) hold(ctx context.Context, c contest) error {
+// runContest runs both sides in turn and prints the comparison.
+func (b *bench) runContest(ctx context.Context, c contest) error {
 	progress("%s: orgd, pgbench", c.name)
 	const warmUp = 1
 	if _, err := b.playRound(ctx, c, warmUp); err != nil {
@@ -95,8 +96,31 @@ func (b *bench) playRound(ctx context.Context, c contest, seconds int) (r round,
 	if r.orgd, err = b.loadOperation(ctx, c, seconds); err != nil {
 		return r, err
 	}
-	r.pgbench, err = b.pgbench(ctx, c.script, seconds)
+	before, err := b.effectOf(ctx, c.operation)
+	if err != nil {
+		return r, err
+	}
+	if r.pgbench, err = b.pgbench(ctx, c.script, seconds); err != nil {
+		return r, err
+	}
+	after, err := b.effectOf(ctx, c.operation)
+	// A statement with wrong parameters could return early, and pgbench would be too fast.
+	if want := 0.9 * r.pgbench * float64(seconds); err == nil && c.effect != "" && float64(after-before) < want {
+		err = fmt.Errorf("%s: pgbench changed %d rows, want at least %.0f", c.name, after-before, want)
+	}
 	return r, err
+}
+
+func (b *bench) effectOf(ctx context.Context, o operation) (effect int64, err error) {
+	if o.effect == "" {
+		return 0, nil
+	}
+	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return effect, conn.QueryRow(ctx, o.effect).Scan(&effect)
 }
 
 // loadOperation sends the operation's requests to orgd with wrk.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -71,12 +73,12 @@ func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	for end := time.Now().Add(d); time.Now().Before(end); sleep(ctx, 50*time.Millisecond) {
-		var cancelled int
-		err := conn.QueryRow(ctx, "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'").Scan(&cancelled)
+		var canceled int
+		err := conn.QueryRow(ctx, "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'").Scan(&canceled)
 		if err != nil {
 			return err
 		}
-		s.cancelled += cancelled
+		s.canceled += canceled
 	}
 	return nil
 }
@@ -99,8 +101,35 @@ func (s *stage) stepDown(ctx context.Context) error {
 	if err := s.primary.exec(ctx, "postgres", "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"); err != nil {
 		return err
 	}
-	return s.primary.until(ctx, "the standby catches up",
+	return s.primary.awaitTrue(ctx, "the standby catches up",
 		"SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_flush_lsn()")
+}
+
+// backUp copies the stopped database. The first reader of the feed does not read until
+// restore.
+func (s *stage) backUp(ctx context.Context) error {
+	turn := s.readers.all[0].turn
+	turn <- struct{}{}
+	s.release = func() error { <-turn; return nil }
+	dir := filepath.Join(s.dir, "backup")
+	return inOrder(s.primary.stop, func() error { return os.Mkdir(dir, 0o711) },
+		func() error { return s.primary.copyTo(ctx, dir) }, func() error { return s.primary.start(ctx) },
+		func() error {
+			// The backup has at most these positions.
+			return s.primary.query(ctx, database, "SELECT coalesce(max(position), 0) FROM events", &s.backedUp)
+		})
+}
+
+// restore replaces the database with the backup, after the readers of the feed that go on
+// have got events that the backup lacks.
+func (s *stage) restore(ctx context.Context) error {
+	if err := s.readers.readBeyond(ctx, s.backedUp); err != nil {
+		return err
+	}
+	cluster := filepath.Dir(s.primary.data)
+	return inOrder(s.primary.stop, func() error { return os.RemoveAll(cluster) },
+		func() error { return os.Rename(filepath.Join(s.dir, "backup", filepath.Base(cluster)), cluster) },
+		func() error { return s.primary.start(ctx) }, s.release)
 }
 
 // slowCommits delays the commits of creations, so that a fault can hit one. quickCommits

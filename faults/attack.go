@@ -182,13 +182,13 @@ func muchServed(d time.Duration) func(context.Context, *episode) error {
 // undisturbed checks that during an attack no call of the other accounts fails, and that
 // their p99 stays low.
 func undisturbed(ctx context.Context, e *episode) error {
-	alone, attacked := percentile(e.before(), 0.99), percentile(e.during(), 0.99)
-	e.remark = fmt.Sprintf("p99 of the others %v before the attack, %v during it", alone.Round(time.Millisecond), attacked.Round(time.Millisecond))
+	alone, attacked := percentile(e.attemptsBefore(), 0.99), percentile(e.attemptsDuring(), 0.99)
+	e.remark = fmt.Sprintf("p99 of the other accounts %v before the attack, %v during it", alone.Round(time.Millisecond), attacked.Round(time.Millisecond))
 	var slow error
 	// The promise is 50 ms, or twice the p99 without the attack. The limit here is higher,
 	// for a busy machine.
 	if limit := max(2*alone, time.Second); attacked > limit {
-		slow = fmt.Errorf("p99 of the others was %v before the attack and %v during it; the limit here is %v", alone, attacked, limit)
+		slow = fmt.Errorf("p99 of the other accounts was %v before the attack and %v during it; the limit here is %v", alone, attacked, limit)
 	}
 	return errors.Join(slow, noneFailed(ctx, e))
 }

@@ -11,6 +11,12 @@ import (
 type allowance struct {
 	breaks  bool // client connections may break, because the fault hits the server itself
 	limited bool // requests may be rejected with 429
+	// losesPositions means that a promotion may lose positions that readers of the feed have
+	// seen: they get 410 and begin again.
+	losesPositions bool
+	// restores means that acknowledged changes are lost on purpose. Only the state itself and
+	// the feed are checked.
+	restores bool
 }
 
 // verify compares the responses that clients got with the database, and returns every
@@ -116,7 +122,7 @@ func (v *verifier) isDeleted(org string) bool {
 func (v *verifier) deleted() {
 	for org, c := range v.deletions {
 		if _, exists := v.metadata[org]; exists && c.answer() != nil {
-			v.add("lost: the deletion of %s, which still exists: %s", org, c.answer())
+			v.add("lost: the deletion of %s, but the organization still exists: %s", org, c.answer())
 		}
 	}
 }
@@ -132,7 +138,7 @@ func (v *verifier) effects(c *call) {
 		case n > 1:
 			v.add("%d events of one attempt: %s: %s", n, c.kind, a)
 		case n > 0 && (c.kind.reads() || a.rejected()):
-			v.add("an event of an attempt without effect: %s: %s", c.kind, a)
+			v.add("an event from an attempt that should have had no effect: %s: %s", c.kind, a)
 		case n > 0 && a.replayed:
 			v.add("an event of a replay: %s: %s", c.kind, a)
 		}
@@ -169,9 +175,9 @@ func (v *verifier) changes(calls []*call) {
 	}
 }
 
-// memberships checks that exactly the users who were added, and neither removed nor erased
-// nor deleted with the organization, are members, and that no event has an erased user.
-// Each user is added once.
+// memberships checks that exactly the users who were added, and neither removed nor
+// erased nor deleted with the organization, are members, and that no event contains the
+// id of an erased user. Each user is added once.
 func (v *verifier) memberships(calls []*call) {
 	type history struct{ added, ended *call }
 	of := map[string]*history{}
@@ -199,7 +205,7 @@ func (v *verifier) memberships(calls []*call) {
 		case ended && is:
 			v.add("lost: %s of %s, who is still a member", h.ended.kind, user)
 		case ended && h.ended.kind == eraseUser && v.named[user]:
-			v.add("lost: %s of %s, whom events still name", h.ended.kind, user)
+			v.add("lost: %s of %s, but events still contain the user id", h.ended.kind, user)
 		case is && v.members[user] != h.added.org:
 			v.add("%s is a member of %s, but was added to %s", user, v.members[user], h.added.org)
 		}

@@ -101,11 +101,11 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"a deletion has no event":              {func(_ *ledger, s *state) { delete(s.events, "r16") }, "lost: no event of deleteOrg"},
 		"an event is gone":                     {func(_ *ledger, s *state) { delete(s.events, "r8") }, "lost: no event of addMember"},
 		"an event exists twice":                {func(_ *ledger, s *state) { s.events["r5"] = 2 }, "2 events of one attempt"},
-		"a read has an event":                  {func(_ *ledger, s *state) { s.events["r10"] = 1 }, "an event of an attempt without effect"},
+		"a read has an event":                  {func(_ *ledger, s *state) { s.events["r10"] = 1 }, "an event from an attempt that should have had no effect"},
 		"a rejected attempt has an event": {func(l *ledger, s *state) {
 			l.calls[2].attempts[0].status, l.calls[2].attempts[0].code = 409, "idempotency_in_progress"
 			s.events["r4"] = 1
-		}, "an event of an attempt without effect"},
+		}, "an event from an attempt that should have had no effect"},
 		"a replay has an event": {func(l *ledger, _ *state) { l.calls[0].attempts[1].replayed = true }, "an event of a replay"},
 		"one key made two":      {func(_ *ledger, s *state) { s.created["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
 		"a marked call made two without a lost answer": {func(_ *ledger, s *state) {

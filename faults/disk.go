@@ -27,7 +27,7 @@ func (s *stage) openDisk(ctx context.Context) error {
 		return fmt.Errorf("%w: mounting a separate disk requires root: %w", errNotPossible, err)
 	}
 	s.disk = d
-	s.later(func() error { return run(context.WithoutCancel(ctx), "umount", d.dir) })
+	s.onTearDown(func() error { return run(context.WithoutCancel(ctx), "umount", d.dir) })
 	cluster := filepath.Join(s.dir, "cluster", "data")
 	wal := filepath.Join(cluster, "pg_wal")
 	if s.smallDisk == "wal" {

@@ -26,9 +26,9 @@ type fault struct {
 	// affected returns an error if the fault did not affect the service. The run has then
 	// tested nothing.
 	affected func(*episode) error
-	// also runs further checks at the end; nil for none.
-	also  func(context.Context, *episode) error
-	alone bool // needs the whole machine
+	// finalCheck, if not nil, is a further check that runs after the load has stopped.
+	finalCheck func(context.Context, *episode) error
+	alone      bool // needs the whole machine
 }
 
 // episode is one run of a fault, for its checks.
@@ -42,21 +42,21 @@ type episode struct {
 	remark   string    // what a check measured
 }
 
-// during returns the attempts in flight between the injection and the recovery.
-func (e *episode) during() []attempt {
+// attemptsDuring returns the attempts in flight between the injection and the recovery.
+func (e *episode) attemptsDuring() []attempt {
 	return e.stage.load.ledger.attempts(func(_ *call, a attempt) bool {
 		return a.end.After(e.injected) && a.start.Before(e.ended)
 	})
 }
 
-// before returns the attempts that ended before the injection.
-func (e *episode) before() []attempt {
+// attemptsBefore returns the attempts that ended before the injection.
+func (e *episode) attemptsBefore() []attempt {
 	return e.stage.load.ledger.attempts(func(_ *call, a attempt) bool { return a.start.After(e.began) && a.end.Before(e.injected) })
 }
 
 // someFailed checks that at least one attempt failed during the fault.
 func someFailed(e *episode) error {
-	for _, a := range e.during() {
+	for _, a := range e.attemptsDuring() {
 		if !a.succeeded() {
 			return nil
 		}
@@ -67,7 +67,7 @@ func someFailed(e *episode) error {
 // someTook checks that at least one attempt took d or longer during the fault.
 func someTook(d time.Duration) func(*episode) error {
 	return func(e *episode) error {
-		longest := percentile(e.during(), 1)
+		longest := percentile(e.attemptsDuring(), 1)
 		if longest < d {
 			return fmt.Errorf("the longest call took %v, want at least %v", longest, d)
 		}
@@ -101,12 +101,13 @@ func atLeast(n, wanted int, what string) error {
 	return nil
 }
 
-// fewDials checks that no replica tried to connect more than most times during the fault.
-func fewDials(most int64) func(context.Context, *episode) error {
+// fewDials checks that no replica tried to connect more than limit times during the
+// fault.
+func fewDials(limit int64) func(context.Context, *episode) error {
 	return func(_ context.Context, e *episode) error {
 		for i, p := range e.proxies {
-			if n := p.refusals.Load(); n > most {
-				return fmt.Errorf("replica %d tried to connect %d times, limit %d", i, n, most)
+			if n := p.refusals.Load(); n > limit {
+				return fmt.Errorf("replica %d tried to connect %d times, limit %d", i, n, limit)
 			}
 		}
 		return nil
@@ -117,7 +118,7 @@ func fewDials(most int64) func(context.Context, *episode) error {
 func noneFailed(_ context.Context, e *episode) error {
 	failed := 0
 	var first attempt
-	for _, a := range e.during() {
+	for _, a := range e.attemptsDuring() {
 		if !a.succeeded() {
 			if failed == 0 {
 				first = a
@@ -126,7 +127,7 @@ func noneFailed(_ context.Context, e *episode) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d calls failed; the first: %s", failed, len(e.during()), first)
+		return fmt.Errorf("%d of %d calls failed; the first: %s", failed, len(e.attemptsDuring()), first)
 	}
 	return nil
 }

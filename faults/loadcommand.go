@@ -25,7 +25,10 @@ func readLoadOptions(args []string) (o loadOptions, err error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.url == "" || o.keyFile == "" || o.workers < 1 || flags.NArg() > 0 {
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unknown argument %q: load takes only flags", flags.Arg(0))
+	case o.url == "" || o.keyFile == "" || o.workers < 1:
 		return o, errors.New("load needs --url, --key-file, and --workers of 1 or more")
 	}
 	return o, nil

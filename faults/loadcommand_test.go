@@ -78,6 +78,25 @@ func TestLoadCommand(t *testing.T) {
 	}
 }
 
+// Each wrong command line gets its own message.
+func TestLoadArguments(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--url=u --key-file=k":             "",
+		"--url=u --key-file=k extra":       `unknown argument "extra"`,
+		"--url=u":                          "load needs ",
+		"--url=u --key-file=k --workers=0": "load needs ",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			_, err := readLoadOptions(strings.Fields(args))
+			if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%v; want %q", err, want)
+			}
+		})
+	}
+}
+
 // The client reports a response that violates the API, whatever its status.
 func TestLoadFindsInvalidAnswers(t *testing.T) {
 	t.Parallel()

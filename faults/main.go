@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 )
 
@@ -55,7 +56,7 @@ func readArguments(args []string) (work func(context.Context) error, err error) 
 func readOptions() (options, error) {
 	var o options
 	flag.IntVar(&o.runs, "runs", 1, "runs of each fault")
-	flag.IntVar(&o.parallel, "parallel", 4, "faults to run at the same time; most faults mostly wait")
+	flag.IntVar(&o.parallel, "parallel", min(4, runtime.NumCPU()), "faults to run at the same time; most of their time is spent waiting")
 	flag.StringVar(&o.server, "server", "", "server `program`; if empty, it is built")
 	flag.StringVar(&o.report, "report", "", "`file` in which to replace the table of results")
 	flag.BoolVar(&o.list, "list", false, "list the faults")

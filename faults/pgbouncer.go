@@ -52,7 +52,7 @@ func (s *stage) openPooler(ctx context.Context) error {
 		return err
 	}
 	s.pgbouncer = b
-	s.later(b.stop)
+	s.onTearDown(b.stop)
 	return nil
 }
 

@@ -218,8 +218,8 @@ func (p *postgres) query(ctx context.Context, database, sql string, into ...any)
 	return conn.QueryRow(ctx, sql, pgx.QueryExecModeSimpleProtocol).Scan(into...)
 }
 
-// until waits until a query of one boolean returns true.
-func (p *postgres) until(ctx context.Context, what, sql string) error {
+// awaitTrue waits until a query of one boolean returns true.
+func (p *postgres) awaitTrue(ctx context.Context, what, sql string) error {
 	return await(ctx, what, 20*time.Second, func() (bool, error) {
 		var yes bool
 		err := p.query(ctx, database, sql, &yes)

@@ -251,8 +251,8 @@ func (p *proxy) silence() {
 	}
 }
 
-// holdBack makes all links, also new ones, hold back PostgreSQL's answers, everything, or
-// nothing. In the last case held bytes flow again.
+// holdBack makes all links, including new ones, hold back PostgreSQL's answers,
+// everything, or nothing. In the last case, held bytes flow again.
 func (p *proxy) holdBack(s side) {
 	p.mu.Lock()
 	p.hold = s

@@ -19,7 +19,7 @@ func (r *replica) resources(ctx context.Context) (now resources, err error) {
 		return now, err
 	}
 	if _, err := fmt.Sscanf(text, "goroutine profile: total %d", &now.goroutines); err != nil {
-		return now, fmt.Errorf("the goroutine profile begins %.60q", text)
+		return now, fmt.Errorf("the goroutine profile begins with %.60q", text)
 	}
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.cmd.Process.Pid))
 	now.descriptors = len(open)
@@ -52,7 +52,7 @@ func (s *stage) checkResources(ctx context.Context, had []resources) error {
 				return false, err
 			}
 			if now.goroutines > had[i].goroutines+resourceSlack || now.descriptors > had[i].descriptors+resourceSlack {
-				last = fmt.Errorf("replica %d had %+v and has %+v", i, had[i], now)
+				last = fmt.Errorf("replica %d had %+v before the fault and now has %+v", i, had[i], now)
 			}
 		}
 		return last == nil, nil

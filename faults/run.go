@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // result is the result of one run of a fault.
@@ -27,8 +29,9 @@ const (
 	recoveryLimit = 45 * time.Second // after which a run stops waiting
 	aftermath     = time.Second      // load after the recovery
 	stopLimit     = 30 * time.Second // for the calls in flight
-	// eraseLimit is for what deletions leave to the background. A server that does not know
-	// of a deletion, because its answer was lost, looks for it every minute.
+	// eraseLimit bounds the wait for the erasures that run in the background after
+	// deletions. A server that does not know of a deletion, because its answer was lost,
+	// looks for it every minute.
 	eraseLimit = 90 * time.Second
 )
 
@@ -73,6 +76,10 @@ func (e *episode) play(ctx context.Context, r *result) error {
 		limit = 0 // some calls can never finish
 	}
 	e.stage.load.stop(limit)
+	e.stage.readers.stop()
+	if e.stage.receiver != nil {
+		e.stage.receiver.calm()
+	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -91,6 +98,7 @@ func (e *episode) warmUp(ctx context.Context) ([]resources, error) {
 		}
 	}
 	e.stage.load.start(ctx)
+	e.stage.readers = startReaders(ctx, e.urls(), e.tenant.readerKey)
 	sleep(ctx, 500*time.Millisecond)
 	had, err := e.measure(ctx)
 	e.began = time.Now()
@@ -207,11 +215,13 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 			r.violations = append(r.violations, err.Error())
 		}
 	}
-	if e.also != nil {
-		note(e.also(ctx, e))
+	if e.finalCheck != nil {
+		note(e.finalCheck(ctx, e))
 		r.remark = e.remark
 	}
-	note(e.repeatKeyed(ctx))
+	if !e.allowed.restores {
+		note(e.repeatKeyed(ctx))
+	}
 	conn, err := e.primary.connect(ctx, database)
 	if err != nil {
 		return err
@@ -228,20 +238,46 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 	for _, replica := range e.replicas {
 		note(replica.alive())
 		note(e.walk(ctx, replica, state))
-		note(e.readDeleted(ctx, replica))
+		if !e.allowed.restores {
+			note(e.readDeleted(ctx, replica))
+		}
 		for _, line := range replica.log.defective() {
 			note(fmt.Errorf("replica %d logged %s", replica.number, line))
 		}
 	}
 	note(e.checkResources(ctx, had))
-	found := verify(e.stage.load.ledger, state, e.allowed)
+	found := state.broken
+	if !e.allowed.restores {
+		found = verify(e.stage.load.ledger, state, e.allowed)
+	}
 	for _, violation := range found {
 		if strings.HasPrefix(violation, "lost: ") {
 			r.lost++
 		}
 	}
 	r.violations = append(r.violations, found...)
-	return nil
+	if e.anyDead() != nil {
+		return nil // the readers would wait for it
+	}
+	missed, err := e.checkFeed(ctx, conn)
+	r.violations = append(r.violations, missed...)
+	return err
+}
+
+// checkFeed compares what the readers of the feed and the webhook got with the events in
+// the database.
+func (e *episode) checkFeed(ctx context.Context, conn *pgx.Conn) (violations []string, err error) {
+	e.stage.readers.finish(ctx)
+	all, err := readFeed(ctx, conn, e.tenant.id)
+	if err != nil {
+		return nil, err
+	}
+	undone := e.allowed.losesPositions || e.allowed.restores
+	violations = e.stage.readers.check(all, undone)
+	if e.stage.receiver != nil {
+		violations = append(violations, e.stage.receiver.check(ctx, all, undone)...)
+	}
+	return violations, nil
 }
 
 // repeatKeyed sends some answered creations again. Each must return the first result.
@@ -260,7 +296,8 @@ func (e *episode) repeatKeyed(ctx context.Context) error {
 		w.replica = repeated % len(e.replicas)
 		again := w.attempt(ctx, c)
 		if !again.succeeded() || !again.replayed || again.orgID != first.orgID {
-			return fmt.Errorf("%s was answered with %s, but its repeat with %s %s: %s", c.value, first.orgID, again.orgID, again.flaw, again)
+			return fmt.Errorf("%s was answered with %s, but its repeat did not replay that: organization %q, replayed %t, flaw %q: %s",
+				c.value, first.orgID, again.orgID, again.replayed, again.flaw, again)
 		}
 		e.stage.load.ledger.note(c, again)
 	}

@@ -39,8 +39,14 @@ func TestHarnessDetectsBrokenPromises(t *testing.T) {
 	}{
 		"a fault that does nothing": {fault{inject: nothing, affected: broken}, []string{"the fault had no effect"}},
 		"sabotage": {
-			fault{inject: reset, affected: broken, also: sabotage},
+			fault{inject: reset, affected: broken, finalCheck: sabotage},
 			[]string{"lost: create", "userCount is not the number", "lost: no event of change", "exited unexpectedly", "lost: the deletion of", "replica 1 lists deleted organizations"},
+		},
+		"a feed with a gap": {
+			fault{inject: reset, affected: broken, finalCheck: func(ctx context.Context, e *episode) error {
+				return e.primary.exec(ctx, database, "DELETE FROM events WHERE type = 'org.updated' AND position % 2 = 0")
+			}},
+			[]string{"feed reader 0: got ", "feed reader 2: got ", "webhook: got "},
 		},
 		"nothing is wrong": {fault{inject: reset, affected: broken}, nil},
 	} {

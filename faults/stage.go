@@ -14,12 +14,13 @@ import (
 // setup is the environment that a fault needs.
 type setup struct {
 	env         []string      // of the replicas; it overrides the harness's own variables
-	limits      bool          // keep the default rate limits; the usual load would exceed them
+	limits      bool          // the replicas keep the default rate limits, which the usual load exceeds
 	standby     bool          // a second server that replicates and is in the URL
 	synchronous bool          // commits wait for the standby
 	smallDisk   string        // "wal" or "data" is on a separate disk that can be filled
 	pooler      bool          // with PgBouncer
 	unfilled    bool          // do not fill the pools first
+	noWebhook   bool          // the account has no webhook
 	delay       time.Duration // of the network to the database, from the start
 }
 
@@ -36,13 +37,16 @@ type stage struct {
 	pgbouncer *pgbouncer
 	disk      *disk
 	load      *load
+	readers   *readers
+	receiver  *receiver // nil if there is no webhook
 	undo      []func() error
 
 	// Set by inject, for heal and the checks.
 	extraLoad *load
 	attack    *attack
 	release   func() error
-	cancelled int     // number of canceled waits for the standby
+	backedUp  int64   // the last position that the backup may have; see backUp
+	canceled  int     // number of canceled waits for the standby
 	capacity  float64 // requests per second
 }
 
@@ -65,7 +69,7 @@ func (s *stage) build(ctx context.Context) (err error) {
 	if s.dir, err = newDir(s.template.dir); err != nil {
 		return err
 	}
-	s.later(func() error { return os.RemoveAll(s.dir) })
+	s.onTearDown(func() error { return os.RemoveAll(s.dir) })
 	if err := s.template.postgres.copyTo(ctx, s.dir); err != nil {
 		return err
 	}
@@ -75,7 +79,7 @@ func (s *stage) build(ctx context.Context) (err error) {
 	if s.primary, err = startPostgres(ctx, s.dir); err != nil {
 		return err
 	}
-	s.later(s.primary.remove)
+	s.onTearDown(s.primary.remove)
 	if err := s.moveToDisk(ctx); err != nil {
 		return err
 	}
@@ -89,19 +93,32 @@ func (s *stage) build(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if !s.noWebhook {
+		if s.receiver, err = newReceiver(s.dir); err != nil {
+			return err
+		}
+		s.onTearDown(s.receiver.close)
+	}
 	for i := range replicaCount {
 		if err := s.addReplica(ctx, i); err != nil {
 			return err
 		}
 	}
-	return nil
+	if s.receiver == nil {
+		return nil
+	}
+	return s.receiver.subscribe(ctx, s.replicas[0].url(), s.tenant.readerKey)
 }
 
-// later registers a function for tearDown, which calls the functions in reverse order.
-func (s *stage) later(undo func() error) { s.undo = append(s.undo, undo) }
+// onTearDown registers a function for tearDown, which calls the functions in reverse
+// order.
+func (s *stage) onTearDown(undo func() error) { s.undo = append(s.undo, undo) }
 
 func (s *stage) tearDown() error {
 	var errs []error
+	if s.readers != nil {
+		s.readers.stop()
+	}
 	s.removeWorkers()
 	s.stopAttack()
 	for i := len(s.undo) - 1; i >= 0; i-- {
@@ -116,14 +133,14 @@ func (s *stage) startStandby(ctx context.Context) (err error) {
 		return err
 	}
 	standby := s.standby
-	s.later(func() error { return errors.Join(standby.remove(), os.RemoveAll(standby.dir)) })
+	s.onTearDown(func() error { return errors.Join(standby.remove(), os.RemoveAll(standby.dir)) })
 	if !s.synchronous {
 		return nil
 	}
 	if err := s.primary.exec(ctx, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"); err != nil {
 		return err
 	}
-	return s.primary.until(ctx, "the standby follows", "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
+	return s.primary.awaitTrue(ctx, "the standby follows", "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
 }
 
 // addReplica starts a replica behind its own proxies.
@@ -159,12 +176,15 @@ func (s *stage) addReplica(ctx context.Context, number int) error {
 	if !s.limits {
 		r.env = append(r.env, "ORGD_RATE_LIMIT=0", "ORGD_RATE_LIMIT_PER_ACCOUNT=0")
 	}
+	if s.receiver != nil {
+		r.env = append(r.env, s.receiver.env()...)
+	}
 	r.env = append(r.env, s.env...)
 	if err := r.start(ctx); err != nil {
 		return err
 	}
 	s.replicas = append(s.replicas, r)
-	s.later(r.stop)
+	s.onTearDown(r.stop)
 	return nil
 }
 
@@ -176,7 +196,7 @@ func (s *stage) serverURL(hosts string) string {
 func (s *stage) between(target string) (*proxy, error) {
 	p, err := newProxy(target)
 	if err == nil {
-		s.later(func() error { p.close(); return nil })
+		s.onTearDown(func() error { p.close(); return nil })
 	}
 	return p, err
 }

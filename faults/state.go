@@ -12,7 +12,7 @@ type state struct {
 	created  map[string][]string // for each name, the ids of the organizations created with it
 	metadata map[string]string   // for each organization, the value that the changes wrote
 	members  map[string]string   // for each user, the organization
-	named    map[string]bool     // the users whom events name
+	named    map[string]bool     // the users whose ids are in events
 	events   map[string]int      // for each request id, the number of events of organizations
 	broken   []string            // contradictions within the database
 }
@@ -27,7 +27,7 @@ SELECT count(*) FROM orgs WHERE user_count <> (
 	{"organizations whose version is not the number of their events", `
 SELECT count(*) FROM orgs WHERE version <> (
   SELECT count(*) FROM events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id))`},
-	{"organizations without exactly one event of their creation", `
+	{"organizations without exactly one org.created event", `
 SELECT count(*) FROM orgs WHERE 1 <> (
   SELECT count(*) FROM events AS e WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id) AND type = 'org.created')`},
 	{"organizations that exist after their deletion", `
@@ -35,7 +35,7 @@ SELECT count(*) FROM events JOIN orgs USING (account_id, org_id) WHERE type = 'o
 	{"members of an organization that does not exist", `
 SELECT count(*) FROM org_members AS m WHERE NOT EXISTS (
   SELECT FROM orgs WHERE (m.account_id, m.org_id) = (orgs.account_id, orgs.org_id))`},
-	{"events of a deleted organization with contents", `
+	{"events of deleted organizations that still have contents", `
 SELECT count(*) FROM events JOIN events AS d USING (account_id, org_id)
 WHERE d.type = 'org.deleted' AND (events.before <> '{}' OR events.after <> '{}' OR events.user_id IS NOT NULL)`},
 	{"events of organizations and API keys that neither exist nor were deleted", `
@@ -43,10 +43,10 @@ SELECT count(*) FROM events AS e WHERE type ~ '^(org|api_key)[.]' AND NOT EXISTS
   SELECT FROM orgs WHERE (e.account_id, e.org_id) = (orgs.account_id, orgs.org_id)) AND NOT EXISTS (
   SELECT FROM events AS d WHERE (e.account_id, e.org_id, 'org.deleted') = (d.account_id, d.org_id, d.type)) AND NOT EXISTS (
   SELECT FROM api_keys WHERE (e.account_id, e.api_key_id) = (api_keys.account_id, api_keys.id))`},
-	{"API keys without exactly one event of their creation", `
+	{"API keys without exactly one api_key.created event", `
 SELECT count(*) FROM api_keys AS k WHERE 1 <> (
   SELECT count(*) FROM events AS e WHERE (e.account_id, e.api_key_id) = (k.account_id, k.id) AND type = 'api_key.created')`},
-	{"members of an organization without as many events of joining and leaving", `
+	{"members whose member_added events do not exceed their member_removed events by one", `
 SELECT count(*) FROM org_members AS m WHERE 1 <> (
   SELECT count(*) FILTER (WHERE type = 'org.member_added') - count(*) FILTER (WHERE type = 'org.member_removed')
   FROM events AS e WHERE (e.account_id, e.org_id) = (m.account_id, m.org_id)

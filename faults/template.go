@@ -32,8 +32,9 @@ type template struct {
 
 // account is the id of an account and its API keys.
 type account struct {
-	id   string
-	keys []string
+	id        string
+	keys      []string
+	readerKey string // for the feed and the webhook; only of the tenant
 }
 
 // newTemplate builds the server, unless program is given, and creates the cluster.
@@ -97,6 +98,9 @@ func (t *template) prepare(ctx context.Context) error {
 		return err
 	}
 	if t.tenant, err = t.newAccount(ctx, "tenant", 2); err != nil {
+		return err
+	}
+	if t.tenant.readerKey, err = t.operate(ctx, "keys", "create", "--account", t.tenant.id, "--description", "feed", "--scope", "events:read", "--scope", "webhooks:manage"); err != nil {
 		return err
 	}
 	if t.other, err = t.newAccount(ctx, "other", 5); err != nil {

@@ -26,8 +26,11 @@ func (e *episode) walk(ctx context.Context, r *replica, s state) error {
 			return fmt.Errorf("walk at replica %d: %w", r.number, err)
 		}
 		for _, o := range page.Organizations {
-			if _, there := s.metadata[o.OrgID]; !there || seen[o.OrgID] {
-				return fmt.Errorf("walk at replica %d: %s: in the database %v, seen before %v", r.number, o.OrgID, there, seen[o.OrgID])
+			if _, there := s.metadata[o.OrgID]; !there {
+				return fmt.Errorf("walk at replica %d: %s is listed, but is not in the database", r.number, o.OrgID)
+			}
+			if seen[o.OrgID] {
+				return fmt.Errorf("walk at replica %d: %s is listed twice", r.number, o.OrgID)
 			}
 			seen[o.OrgID] = true
 		}
@@ -37,7 +40,7 @@ func (e *episode) walk(ctx context.Context, r *replica, s state) error {
 		cursor = "&cursor=" + page.Cursor
 	}
 	if len(seen) != len(s.metadata) {
-		return fmt.Errorf("walk at replica %d: %d of %d organizations", r.number, len(seen), len(s.metadata))
+		return fmt.Errorf("walk at replica %d: found %d of %d organizations", r.number, len(seen), len(s.metadata))
 	}
 	return nil
 }
