@@ -1,9 +1,9 @@
 -- +goose Up
--- Returns the entries of a member in org_members_by_role: for each role, the
--- organization's id and the role, separated by a colon.
-CREATE FUNCTION org_member_roles(org uuid, roles text[]) RETURNS text[]
+-- Returns the entries of a member in org_members_by_role: for each role, the ids of the
+-- account and of the organization, and the role, separated by colons.
+CREATE FUNCTION org_member_roles(account uuid, org uuid, roles text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ARRAY(SELECT org::text || ':' || role FROM unnest(roles) AS role);
+    RETURN ARRAY(SELECT account::text || ':' || org::text || ':' || role FROM unnest(roles) AS role);
 
 -- In PL/pgSQL, the subexpressions are planned once in a session. A single expression on
 -- all roles, without a function, takes longer: a regular expression that counts to 64 is
@@ -70,12 +70,13 @@ CREATE INDEX org_members_by_user ON org_members (account_id, user_id, org_create
 -- org_members_by_user and filter them, when it estimates that most have the wanted
 -- activity.
 CREATE INDEX org_members_by_activity ON org_members (account_id, (user_id || ''), org_activity, org_created_at DESC, org_id DESC);
--- Finds the members with a rare role. Each entry combines the organization and the role,
--- so a lookup reads no entries of other organizations. Members without roles, who are
--- most, have no entries.
-CREATE INDEX org_members_by_role ON org_members USING gin (org_member_roles(org_id, roles) COLLATE "C") WHERE roles <> '{}';
+-- Finds the members with a rare role. Each entry combines the account, the organization
+-- and the role, so a lookup reads no entries of other organizations, or of an account that
+-- imported an organization with the same id. Members without roles, who are most, have no
+-- entries.
+CREATE INDEX org_members_by_role ON org_members USING gin (org_member_roles(account_id, org_id, roles) COLLATE "C") WHERE roles <> '{}';
 
 -- +goose Down
 DROP TABLE org_members;
 DROP FUNCTION org_roles_are_valid(text[]);
-DROP FUNCTION org_member_roles(uuid, text[]);
+DROP FUNCTION org_member_roles(uuid, uuid, text[]);

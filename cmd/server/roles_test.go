@@ -122,7 +122,7 @@ func TestServingRoleServes(t *testing.T) {
 	account := d.Account(t)
 	key := d.Key(t, account)
 	// Some installations revoke the privileges of PUBLIC.
-	d.Exec(t, "REVOKE EXECUTE ON FUNCTION org_metadata_is_valid(jsonb), org_name_grams(text), org_name_key(text), org_name_cut(text), org_member_roles(uuid, text[]), org_roles_are_valid(text[]) FROM PUBLIC")
+	d.Exec(t, "REVOKE EXECUTE ON FUNCTION org_metadata_is_valid(jsonb), org_name_grams(text), org_name_key(text), org_name_cut(text), org_member_roles(uuid, uuid, text[]), org_roles_are_valid(text[]) FROM PUBLIC")
 	mustExec(t, r.admin, "SELECT pg_stat_reset()")
 
 	s := start(t, func(c *serveConfig) {

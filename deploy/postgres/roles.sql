@@ -97,7 +97,7 @@ BEGIN
             public.org_name_key(text), public.org_name_cut(text) TO orgd;
     END IF;
     IF to_regproc('public.org_member_roles') IS NOT NULL THEN
-        GRANT EXECUTE ON FUNCTION public.org_member_roles(uuid, text[]), public.org_roles_are_valid(text[]) TO orgd;
+        GRANT EXECUTE ON FUNCTION public.org_member_roles(uuid, uuid, text[]), public.org_roles_are_valid(text[]) TO orgd;
     END IF;
 END
 $$;

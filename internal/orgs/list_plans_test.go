@@ -444,6 +444,10 @@ FROM generate_series(1, 50000) AS i`, account, large)
 	d.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at)
 SELECT $1, gen_random_uuid(), 'user_' || i, '{rare}', now(), now() FROM generate_series(1, 20000) AS i`, account)
+	// Another account has imported an organization with the same id.
+	d.Exec(t, `
+INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at)
+SELECT $1, $2, 'user_' || i, '{rare}', now() + i * interval '1 microsecond', now() FROM generate_series(1, 20000) AS i`, d.Account(t), large)
 	// One user is in many organizations, although the statistics say that each user is in
 	// one.
 	d.Exec(t, "ALTER TABLE org_members ALTER COLUMN user_id SET (n_distinct = -1)")

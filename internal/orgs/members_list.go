@@ -219,8 +219,8 @@ func memberListNearby(m memberQuery) statement {
 // uses no other index.
 func memberListByRole(m memberQuery) statement {
 	var s statement
-	named := fmt.Sprintf(`SELECT %s FROM org_members WHERE account_id = %s AND roles <> '{}' AND org_member_roles(org_id, roles) COLLATE "C" @> ARRAY[%s::text]%s`,
-		memberColumns, s.bind(m.accountID), s.bind(m.OrgID.String()+":"+m.Role), s.pastMember(m))
+	named := fmt.Sprintf(`SELECT %s FROM org_members WHERE account_id = %s AND roles <> '{}' AND org_member_roles(account_id, org_id, roles) COLLATE "C" @> ARRAY[%s::text]%s`,
+		memberColumns, s.bind(m.accountID), s.bind(m.accountID.String()+":"+m.OrgID.String()+":"+m.Role), s.pastMember(m))
 	return s.withOrg(m, fmt.Sprintf("WITH named AS MATERIALIZED (%s) SELECT %s FROM named %s LIMIT %s",
 		named, memberColumns, m.order(""), s.bind(m.Limit+1)))
 }
