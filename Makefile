@@ -102,6 +102,7 @@ fuzz: ## run each fuzz test for FUZZ (30s)
 	$(GO) test -run '^$$' -fuzz FuzzFoldIsStable -fuzztime $(FUZZ) $(SHRINK) ./internal/orgs
 	$(GO) test -run '^$$' -fuzz FuzzAppendString -fuzztime $(FUZZ) $(SHRINK) ./internal/wire
 	$(GO) test -run '^$$' -fuzz FuzzAppendPage -fuzztime $(FUZZ) $(SHRINK) ./internal/http
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZ) $(SHRINK) ./internal/transfer
 	$(GO) test -run '^$$' -fuzz FuzzReadObject -fuzztime $(FUZZ) $(SHRINK) ./internal/http
 
 bench: ## run the Go benchmarks, then a load test with a million organizations (needs wrk and pgbench)

@@ -30,6 +30,8 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require github.com/go-json-experiment/json v1.27.2
+
 require (
 	code.dny.dev/ssrf v0.3.0
 	dario.cat/mergo v1.0.2 // indirect

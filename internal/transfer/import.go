@@ -142,6 +142,7 @@ func (b *block) isFull() bool {
 func (i *importer) read(ctx context.Context) error {
 	input := newLines(i.Input, i.MaxLine)
 	derived := ids{accountID: i.Account, lines: map[[8]byte]uint32{}}
+	var p parser
 	b := newBlock()
 	for {
 		line, tooLong, err := input.next()
@@ -155,7 +156,7 @@ func (i *importer) read(ctx context.Context) error {
 		if tooLong {
 			err = fmt.Errorf("it has more than %d bytes; --max-line allows more", i.MaxLine)
 		} else {
-			o, err = parseLine(line)
+			o, err = p.parse(line)
 		}
 		if err != nil {
 			b.refused = append(b.refused, Told{Line: input.number, Reason: err.Error()})

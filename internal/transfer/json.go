@@ -1,8 +1,15 @@
 package transfer
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"orgd/internal/text"
 )
@@ -13,13 +20,19 @@ var (
 	errEscape   = errors.New(`it has an unpaired surrogate escape (\ud800 to \udfff)`)
 )
 
-// A reader reads one JSON text. Unlike encoding/json it accepts no name twice and in no
-// other case, so that a line has only one meaning, and it is several times as fast. After
-// an error, the rest cannot be read.
+// A reader reads the JSON text of one line, in which no object may have a name twice.
+// After an error, the rest of the line cannot be read.
 type reader struct {
-	b   []byte
-	at  int
-	err error
+	line   []byte
+	tokens jsontext.Decoder // reused, because a new one takes as long as a short line
+	err    error
+}
+
+// begin makes the reader read a line.
+func (r *reader) begin(line []byte) {
+	r.line, r.err = line, nil
+	// end rejects what is not Unicode, with an error that says so.
+	r.tokens.Reset(bytes.NewBuffer(line), jsontext.AllowInvalidUTF8(true))
 }
 
 func (r *reader) fail(err error) {
@@ -28,157 +41,121 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// peek returns the next byte after white space, or 0.
-func (r *reader) peek() byte {
-	for ; r.at < len(r.b); r.at++ {
-		switch c := r.b[r.at]; c {
-		case ' ', '\t', '\r', '\n':
-		default:
-			return c
-		}
+// next returns the kind of the next token, or 0 after an error.
+func (r *reader) next() jsontext.Kind {
+	if r.err != nil {
+		return 0
 	}
-	return 0
+	return r.tokens.PeekKind()
 }
 
-func (r *reader) take(c byte) bool {
-	if r.err != nil || r.peek() != c {
-		return false
+func (r *reader) token() jsontext.Token {
+	token, err := r.tokens.ReadToken()
+	if err != nil {
+		r.fail(r.explain(err))
 	}
-	r.at++
-	return true
+	return token
+}
+
+// skip reads over a value of the wrong type. If the value is malformed, that is the error.
+func (r *reader) skip() {
+	if r.err != nil {
+		return
+	}
+	if err := r.tokens.SkipValue(); err != nil {
+		r.fail(r.explain(err))
+	}
+}
+
+func (r *reader) explain(err error) error {
+	var at *jsontext.SyntacticError
+	if errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &at) {
+		path := strings.Join(slices.Collect(at.JSONPointer.Tokens()), ".")
+		return fmt.Errorf("the field %s appears twice", shown(path))
+	}
+	return errSyntax
 }
 
 // isNull consumes null, if it is next.
 func (r *reader) isNull() bool {
-	if r.peek() != 'n' {
+	if r.next() != 'n' {
 		return false
 	}
-	r.word("null")
+	r.token()
 	return true
-}
-
-func (r *reader) word(want string) {
-	r.peek()
-	if len(r.b)-r.at < len(want) || string(r.b[r.at:r.at+len(want)]) != want {
-		r.fail(errSyntax)
-		return
-	}
-	r.at += len(want)
 }
 
 // object calls field for each name of an object. field reads the value. It returns false
 // if the next value is not an object.
 func (r *reader) object(field func(name string)) bool {
-	if !r.take('{') {
+	if r.next() != '{' {
+		r.skip()
 		return false
 	}
-	if r.take('}') {
-		return true
+	for r.token(); r.err == nil && r.next() != '}'; {
+		if name := r.token(); r.err == nil {
+			field(name.String())
+		}
 	}
-	for {
-		name, ok := r.text()
-		if !ok || !r.take(':') {
-			r.fail(errSyntax)
-			return true
-		}
-		if field(name); r.err != nil {
-			return true
-		}
-		if r.take(',') {
-			continue
-		}
-		if !r.take('}') {
-			r.fail(errSyntax)
-		}
-		return true
+	if r.err == nil {
+		r.token()
 	}
+	return true
 }
 
 // array calls element for each element of an array. It returns false if the next value is
 // not an array.
 func (r *reader) array(element func()) bool {
-	if !r.take('[') {
+	if r.next() != '[' {
+		r.skip()
 		return false
 	}
-	if r.take(']') {
-		return true
+	for r.token(); r.err == nil && r.next() != ']'; {
+		element()
 	}
-	for {
-		if element(); r.err != nil {
-			return true
-		}
-		if r.take(',') {
-			continue
-		}
-		if !r.take(']') {
-			r.fail(errSyntax)
-		}
-		return true
+	if r.err == nil {
+		r.token()
 	}
+	return true
 }
 
 // boolean reads true or false. It returns false for ok if the next value is another one.
 func (r *reader) boolean() (value, ok bool) {
-	switch r.peek() {
-	case 't':
-		r.word("true")
-		return true, true
-	case 'f':
-		r.word("false")
-		return false, true
+	if kind := r.next(); kind != 't' && kind != 'f' {
+		r.skip()
+		return false, false
 	}
-	return false, false
+	token := r.token()
+	return r.err == nil && token.Bool(), true
 }
 
 // text reads a string. It returns false if the next value is not a string.
 func (r *reader) text() (string, bool) {
-	if !r.take('"') {
+	if r.next() != '"' {
+		r.skip()
 		return "", false
 	}
-	start := r.at
-	for ; r.at < len(r.b); r.at++ {
-		switch c := r.b[r.at]; {
-		case c == '"':
-			r.at++
-			return string(r.b[start : r.at-1]), true
-		case c == '\\':
-			return r.escaped(start), true
-		case c < ' ':
-			r.fail(errSyntax)
-			return "", true
-		}
+	token := r.token()
+	if r.err != nil {
+		return "", true
 	}
-	r.fail(errSyntax)
-	return "", true
+	return token.String(), true
 }
 
-// escaped reads a string that has an escape and begins after the quote at start.
-func (r *reader) escaped(start int) string {
-	for r.at < len(r.b) && r.b[r.at] != '"' {
-		if r.b[r.at] == '\\' {
-			r.at++
-		}
-		r.at++
-	}
-	if r.at >= len(r.b) {
-		r.fail(errSyntax)
-		return ""
-	}
-	r.at++
-	quoted := r.b[start-1 : r.at]
-	var s string
-	if err := json.Unmarshal(quoted, &s); err != nil {
-		r.fail(errSyntax)
-	} else if text.HasLoneSurrogate(quoted) {
-		r.fail(errEscape)
-	}
-	return s
-}
-
-// end returns the first error, or one if anything follows what was read.
+// end returns the first error, or one if anything follows what was read, or if the line is
+// not Unicode.
 func (r *reader) end() error {
-	if r.peek(); r.at < len(r.b) {
-		r.fail(errSyntax)
+	if r.err != nil {
+		return r.err
 	}
-	return r.err
+	_, err := r.tokens.ReadToken()
+	switch {
+	case !errors.Is(err, io.EOF):
+		return errSyntax
+	case !utf8.Valid(r.line):
+		return errEncoding
+	case text.HasLoneSurrogate(r.line):
+		return errEscape
+	}
+	return nil
 }

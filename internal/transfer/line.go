@@ -8,23 +8,26 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 	"orgd/internal/wire"
 )
 
-// parseLine reads the organization on a line. Its ID is zero if the line has none.
-func parseLine(line []byte) (orgs.ImportOrg, error) {
-	if !utf8.Valid(line) {
-		return orgs.ImportOrg{}, errEncoding
-	}
-	p := parser{reader: reader{b: line}}
+// A parser reads lines, one after the other, and collects what is wrong with the values of
+// a line.
+type parser struct {
+	reader
+	faults []string
+}
+
+// parse reads the organization on a line. Its ID is zero if the line has none.
+func (p *parser) parse(line []byte) (orgs.ImportOrg, error) {
+	p.begin(line)
+	p.faults = nil
 	var o orgs.ImportOrg
-	seen := map[string]bool{}
 	isObject := p.object(func(name string) {
-		if p.once(seen, name); p.err == nil && !p.isNull() {
+		if !p.isNull() {
 			p.orgField(name, &o)
 		}
 	})
@@ -38,12 +41,6 @@ func parseLine(line []byte) (orgs.ImportOrg, error) {
 		p.fault("orgName", errors.New("is required"))
 	}
 	return o, p.faulty()
-}
-
-// A parser collects what is wrong with the values of a line.
-type parser struct {
-	reader
-	faults []string
 }
 
 // maxFaults is the number of faults of one line that are reported.
@@ -60,13 +57,6 @@ func (p *parser) faulty() error {
 		return nil
 	}
 	return errors.New(strings.Join(p.faults, "; "))
-}
-
-func (p *parser) once(seen map[string]bool, name string) {
-	if seen[name] {
-		p.fail(fmt.Errorf("the field %s appears twice", shown(name)))
-	}
-	seen[name] = true
 }
 
 func (p *parser) orgField(name string, o *orgs.ImportOrg) {
@@ -146,9 +136,6 @@ func (p *parser) time(field string) time.Time {
 func (p *parser) metadata() map[string]string {
 	pairs := map[string]string{}
 	isObject := p.object(func(key string) {
-		if _, known := pairs[key]; known {
-			p.fail(fmt.Errorf("the key %s appears twice in metadata", shown(key)))
-		}
 		pairs[key] = p.string("each value of metadata")
 	})
 	if !isObject {
@@ -207,25 +194,19 @@ func (p *parser) repeated(m orgs.ImportMember) {
 }
 
 func (p *parser) member() (m orgs.ImportMember) {
-	var hasUser, hasTime, hasRoles bool
-	once := func(has *bool, name string) {
-		if *has {
-			p.fail(fmt.Errorf("the field %s of a member appears twice", shown(name)))
-		}
-		*has = true
-	}
+	var hasUser bool
 	isObject := p.object(func(name string) {
 		switch name {
 		case "userId":
-			once(&hasUser, name)
+			hasUser = true
 			m.UserID = p.string("userId of a member")
 			p.fault("userId of a member", orgs.ValidUserID(m.UserID))
 		case "addedAt":
-			if once(&hasTime, name); !p.isNull() {
+			if !p.isNull() {
 				m.AddedAt = p.time("addedAt of a member")
 			}
 		case "roles":
-			if once(&hasRoles, name); !p.isNull() {
+			if !p.isNull() {
 				m.Roles = p.roles()
 			}
 		default:
@@ -264,7 +245,7 @@ func (p *parser) roles() []string {
 	return roles
 }
 
-// appendLine appends the line of an organization, which parseLine reads.
+// appendLine appends the line of an organization, which parser.parse reads.
 func appendLine(b []byte, o *orgs.Exported) []byte {
 	b = append(b, `{"orgId":"`...)
 	b = append(b, wire.FormatOrgID(o.ID)...)

@@ -20,13 +20,19 @@ func newLines(r io.Reader, maxLine int) *lines {
 	return &lines{r: bufio.NewReaderSize(r, 1<<20), maxLine: maxLine}
 }
 
-// next returns the next line, which stays valid until the next call. It skips empty
-// lines. tooLong is true for a line of more than maxLine bytes. At the end, err is io.EOF.
+// byteOrderMark is U+FEFF, with which some programs begin a file.
+var byteOrderMark = []byte("\ufeff")
+
+// next returns the next line, which stays valid until the next call. It skips empty lines
+// and a byte order mark at the beginning. tooLong is true for a line of more than maxLine bytes. At the end, err is io.EOF.
 func (l *lines) next() (line []byte, tooLong bool, err error) {
 	for {
 		line, tooLong, err = l.one()
 		if err != nil && (!errors.Is(err, io.EOF) || len(line) == 0 && !tooLong) {
 			return nil, false, err
+		}
+		if l.number == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
 		}
 		if line = bytes.Trim(line, " \t\r\n"); len(line) > 0 || tooLong {
 			return line, tooLong, nil
