@@ -122,3 +122,11 @@ func (p MemberListParams) TokenAt(account uuid.UUID, m Member) string { return p
 
 // Scope returns the scope of the list's cursors.
 func (p MemberListParams) Scope(account uuid.UUID) []byte { return p.scope(account) }
+
+// Statements of imports and exports, for tests that run EXPLAIN.
+const (
+	ImportFindStatement    = importFind
+	ImportMembersStatement = importMembers
+	ImportUsedStatement    = importUsed
+	ExportNextStatement    = exportNext
+)
