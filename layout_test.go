@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"migrations":                 {},
 	"internal/db":                {},
 	"internal/accounts":          {"internal/db", "internal/idempotency", "internal/text", "internal/uuid"},
-	"internal/idempotency":       {"internal/db", "internal/uuid"},
+	"internal/idempotency":       {"internal/db", "internal/text", "internal/uuid"},
 	"internal/apikeys":           {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/orgs":              {"internal/db", "internal/uuid", "internal/cursor", "internal/idempotency", "internal/text"},
 	"internal/events":            {"internal/db", "internal/uuid", "internal/cursor"},

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"orgd/internal/dbtest"
+	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
 
@@ -69,10 +70,11 @@ type attack struct {
 const attackLasts = 6 * time.Second
 
 func attacks(org string) []attack {
-	change := largeChange()
+	change, batch := largeChange(), largeBatch()
 	return []attack{
 		{"200 large pages that are not read", "GET /v1/orgs?limit=100", 0, "", 200},
 		{"200 large changes", "PATCH /v1/orgs/org_" + org, len(change), change, 200},
+		{"200 large batches", "POST /v1/orgs/batch", len(batch), batch, 200},
 		{"1,000 bodies that do not start", "POST /v1/orgs", 1 << 20, "", 1000},
 		{"1,000 bodies without the last byte", "POST /v1/orgs", 1 << 20, strings.Repeat(" ", 1<<20-1), 1000},
 	}
@@ -93,8 +95,8 @@ func (a attack) run(t *testing.T, url string, keys []string) {
 				t.Error(err)
 				return
 			}
-			head := fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-				a.call, keys[i%len(keys)], a.size)
+			head := fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nIdempotency-Key: %d\r\n\r\n",
+				a.call, keys[i%len(keys)], a.size, i)
 			if _, err := io.WriteString(conn, head); err != nil {
 				t.Error(err)
 			}
@@ -158,6 +160,20 @@ func largeChange() string {
 	}
 	body := `{"metadata":{` + strings.Join(pairs, ",") + "}}"
 	return body + strings.Repeat(" ", 1<<20-len(body))
+}
+
+// largeBatch returns the body of a batch, of almost 1 MiB, in characters that some encodings
+// of JSON make longer.
+func largeBatch() string {
+	bodies := make([]string, orgs.MaxBatch)
+	for i := range bodies {
+		pairs := make([]string, 10)
+		for k := range pairs {
+			pairs[k] = fmt.Sprintf(`"%d":"%s"`, k, strings.Repeat("< ", 250))
+		}
+		bodies[i] = `{"orgName":"Large","metadata":{` + strings.Join(pairs, ",") + "}}"
+	}
+	return `{"organizations":[` + strings.Join(bodies, ",") + "]}"
 }
 
 func oneOf(t *testing.T, d *dbtest.DB, account uuid.UUID) (org string) {

@@ -1,9 +1,9 @@
 package apikeys
 
 import (
-	"encoding/json"
 	"time"
 
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -65,5 +65,5 @@ func newUpdateRequest(c Changes) updateRequest {
 // request is a createRequest for a creation, the id and an updateRequest for an update,
 // the id and the overlap in nanoseconds for a rotation, and the id for a revocation.
 func callText(c Call, request any) ([]byte, error) {
-	return json.Marshal([]any{c.KeyID, c.UserID, request})
+	return text.MarshalJSON([]any{c.KeyID, c.UserID, request})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/apikeys"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 	"orgd/internal/wire"
 )
@@ -26,7 +27,7 @@ func (s *Server) listAPIKeys(c echo.Context) error {
 		return err
 	}
 	s.beginPage(c, len(page.APIKeys), links{next: page.Cursor})
-	body, err := marshal(wire.NewAPIKeyPage(page))
+	body, err := text.MarshalJSON(wire.NewAPIKeyPage(page))
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func keyChangeError(err error) error {
 }
 
 func writeAPIKey(c echo.Context, status int, object wire.APIKey) error {
-	body, err := marshal(object)
+	body, err := text.MarshalJSON(object)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"orgd/internal/text"
 )
 
 // problemDocument is the body of every error (RFC 9457). The official clients print the
@@ -43,7 +45,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 			h.Set("Accept-Patch", types) // RFC 5789 section 2.2
 		}
 	}
-	body, err := marshal(problemDocument{
+	body, err := text.MarshalJSON(problemDocument{
 		Type:      "/problems/" + string(e.code),
 		Title:     problem.title,
 		Status:    problem.status,

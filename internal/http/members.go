@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/orgs"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 	"orgd/internal/wire"
 )
@@ -50,7 +51,7 @@ func (s *Server) changeMembers(c echo.Context) error {
 	if err != nil {
 		return preconditionError(err)
 	}
-	body, err := marshal(membersChanged{
+	body, err := text.MarshalJSON(membersChanged{
 		Added: changed.Added, Removed: changed.Removed, Updated: changed.Updated, Unchanged: changed.Unchanged, UserCount: changed.UserCount,
 	})
 	if err != nil {
@@ -126,7 +127,7 @@ func pathMember(c echo.Context) (orgID uuid.UUID, userID string, err error) {
 }
 
 func writeMember(c echo.Context, status int, m orgs.Member) error {
-	body, err := marshal(newMember(m))
+	body, err := text.MarshalJSON(newMember(m))
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (s *Server) listMembers(c echo.Context) error {
 		}
 	}
 	s.beginPage(c, len(page.Members), links{next: page.Cursor, previous: page.Before, first: !isFirst})
-	body, err := marshal(newMemberPage(page))
+	body, err := text.MarshalJSON(newMemberPage(page))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const memoryWait = 2 * time.Second
 const (
 	smallAnswer       = 16 << 10  // also covers a request's buffers
 	orgAnswer         = 384 << 10 // 50 pairs of 1100 characters that take 6 bytes each
-	batchAnswer       = 4 << 20   // 100 organizations from a body of 1 MiB, as rows, as a stored result and as JSON
+	batchAnswer       = 128 << 10 // 100 organizations from a small body; see batchCopies
 	keyPageAnswer     = 192 << 10 // 100 descriptions of 255 characters
 	webhookPageAnswer = 768 << 10 // 100 webhooks with a URL of 2048 bytes, a description of 255 characters and 50 types
 	attemptsAnswer    = 32 << 10  // 100 attempts
@@ -28,6 +28,12 @@ const (
 	eventPageAnswer   = events.MaxPageBytes + smallAnswer
 	wokenPage         = 64 << 10 // of events, for a request that was woken; see readWoken
 	orgPageAnswer     = orgs.MaxPageBytes + smallAnswer
+)
+
+// How many copies of a body are in memory at the peak of a request.
+const (
+	bodyCopies  = 3 // the raw bytes, their fields, and the values
+	batchCopies = 8 // and the parameters, the rows, the stored results and the response
 )
 
 const holdKey = "hold"

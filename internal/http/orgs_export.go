@@ -11,6 +11,7 @@ import (
 
 	"orgd/internal/cursor"
 	"orgd/internal/orgs"
+	"orgd/internal/text"
 )
 
 const (
@@ -156,7 +157,7 @@ func (e *export) send(page orgs.Page) error {
 // finish sends the last line. An export that is not complete has a cursor, at which
 // another one continues.
 func (e *export) finish() error {
-	line, err := marshal(struct {
+	line, err := text.MarshalJSON(struct {
 		Complete bool   `json:"complete"`
 		Count    int    `json:"count"`
 		Cursor   string `json:"cursor,omitempty"`

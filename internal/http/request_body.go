@@ -24,8 +24,9 @@ type received struct {
 
 // receive reads the whole body before the handler runs, so that a slow client holds no
 // slot for requests in flight and no database connection. answer is the size of the
-// largest response, in bytes.
-func (s *Server) receive(answer int64) echo.MiddlewareFunc {
+// largest response, in bytes. copies is how many copies of the body the request holds at
+// its peak.
+func (s *Server) receive(answer, copies int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if c.Request().ContentLength == 0 {
@@ -38,7 +39,7 @@ func (s *Server) receive(answer int64) echo.MiddlewareFunc {
 			}
 			r := func() (r received) {
 				defer release()
-				r.body, r.err = s.readBody(c, answer)
+				r.body, r.err = s.readBody(c, answer, copies)
 				return r
 			}()
 			if errors.Is(r.err, budget.ErrExhausted) {
@@ -59,7 +60,7 @@ func receivedBody(c echo.Context) ([]byte, error) {
 
 // readBody checks the headers before it reads the body: with Expect: 100-continue, a
 // client does not send the body until the server begins to read it.
-func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
+func (s *Server) readBody(c echo.Context, answer, copies int64) ([]byte, error) {
 	r := c.Request()
 	if err := checkMediaType(r.Header, mediaTypes(c.Path())); err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
 	if err := connection.SetReadDeadline(started.Add(bodyTimeout)); err != nil {
 		return nil, err
 	}
-	body, err := s.readPieces(c, r, answer)
+	body, err := s.readPieces(c, r, answer, copies)
 	if err != nil {
 		return nil, err
 	}
@@ -77,19 +78,14 @@ func (s *Server) readBody(c echo.Context, answer int64) ([]byte, error) {
 	return body, connection.SetReadDeadline(started.Add(readTimeout))
 }
 
-const (
-	// firstPiece is larger than most bodies.
-	firstPiece = 4 << 10
-	// decodingFactor is how many copies of a body are in memory while it is decoded:
-	// the raw bytes, its fields, and their values.
-	decodingFactor = 3
-)
+// firstPiece is larger than most bodies.
+const firstPiece = 4 << 10
 
 // readPieces reads a body, whose memory counts as the account's. After a first piece it
 // reserves memory for the whole body and the response at once, so that a large body does
 // not wait a second time while it holds memory, and two such bodies do not wait for each
 // other.
-func (s *Server) readPieces(c echo.Context, r *http.Request, answer int64) ([]byte, error) {
+func (s *Server) readPieces(c echo.Context, r *http.Request, answer, copies int64) ([]byte, error) {
 	if err := s.holdBody(c, smallAnswer); err != nil {
 		return nil, err
 	}
@@ -101,7 +97,7 @@ func (s *Server) readPieces(c echo.Context, r *http.Request, answer int64) ([]by
 	if length < 0 {
 		length = maxBodyBytes
 	}
-	if err := s.holdBody(c, max(decodingFactor*length, answer)); err != nil {
+	if err := s.holdBody(c, max(copies*length, answer)); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > 0 {

@@ -25,7 +25,7 @@ func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 		Observer: Unobserved{},
 	})
 	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
-		s.echo.Add(method, "/body", handler, asNobody, s.charge, s.receive(orgAnswer))
+		s.echo.Add(method, "/body", handler, asNobody, s.charge, s.receive(orgAnswer, bodyCopies))
 	}
 	return s.echo
 }

@@ -1,9 +1,7 @@
 package http
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -70,7 +69,7 @@ func getObject[T, O any](c echo.Context, pathID func(echo.Context) (uuid.UUID, e
 	if err != nil {
 		return err
 	}
-	body, err := marshal(object(found))
+	body, err := text.MarshalJSON(object(found))
 	if err != nil {
 		return err
 	}
@@ -124,13 +123,4 @@ func writePieces(c echo.Context, body []byte) error {
 		}
 	}
 	return nil
-}
-
-// marshal is json.Marshal without HTML escapes, which would make messages hard to read.
-func marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	encoder := json.NewEncoder(&buf)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }

@@ -103,10 +103,14 @@ func (s *Server) register() {
 		if r.path == orgPath {
 			guards = append(guards, exceptBatch)
 		}
+		copies := int64(bodyCopies)
+		if r.path == batchPath {
+			copies = batchCopies
+		}
 		if r.scope != open {
 			guards = append(guards, s.authenticate(r.scope), s.charge)
 			if r.method != http.MethodGet {
-				guards = append(guards, s.receive(r.answer))
+				guards = append(guards, s.receive(r.answer, copies))
 			}
 			switch {
 			case r.waits:

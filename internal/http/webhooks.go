@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"orgd/internal/idempotency"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 	"orgd/internal/webhooks"
 )
@@ -27,7 +28,7 @@ func (s *Server) listWebhooks(c echo.Context) error {
 		return err
 	}
 	s.beginPage(c, len(page.Webhooks), links{next: page.Cursor})
-	body, err := marshal(newWebhookPage(page))
+	body, err := text.MarshalJSON(newWebhookPage(page))
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (s *Server) testWebhook(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body, err := marshal(newAttempt(attempt))
+	body, err := text.MarshalJSON(newAttempt(attempt))
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func writeChangedWebhook(c echo.Context, status int, changed webhooks.Changed, e
 	if changed.Secret != nil {
 		object.Secret = changed.Secret.Reveal()
 	}
-	body, err := marshal(object)
+	body, err := text.MarshalJSON(object)
 	if err != nil {
 		return err
 	}

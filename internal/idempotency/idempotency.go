@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -184,7 +185,7 @@ func (k Key) find(ctx context.Context, q db.Querier) ([]byte, error) {
 type firstCall struct{ Call, Result []byte }
 
 func (k Key) keep(ctx context.Context, q db.Querier, result any) error {
-	kept, err := json.Marshal(result)
+	kept, err := text.MarshalJSON(result)
 	if err != nil {
 		return err
 	}

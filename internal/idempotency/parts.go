@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -104,13 +104,13 @@ type storedPart struct{ Name, Result []byte }
 func keepParts[T any](ctx context.Context, q db.Querier, key Key, parts []Part[T]) error {
 	names, about, results := [][]byte{key.name[:]}, []*uuid.UUID{nil}, make([]string, 1, len(parts)+1)
 	for i, part := range parts {
-		kept, err := json.Marshal(outcome[T]{Result: part.Result})
+		kept, err := text.MarshalJSON(outcome[T]{Result: part.Result})
 		if err != nil {
 			return err
 		}
 		names, about, results = append(names, key.part(i)), append(about, &part.OrgID), append(results, string(kept))
 	}
-	first, err := json.Marshal(outcome[manifest]{Result: manifest{len(parts)}})
+	first, err := text.MarshalJSON(outcome[manifest]{Result: manifest{len(parts)}})
 	if err != nil {
 		return err
 	}

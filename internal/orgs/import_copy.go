@@ -2,7 +2,6 @@ package orgs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
+	"orgd/internal/text"
 )
 
 var (
@@ -114,7 +114,7 @@ func (b *importBlock) eventValues(r importRow) ([]any, error) {
 		m := &r.Members[r.member-1]
 		kind, user, contents = "org.member_imported", m.UserID, importedMember{apiTime(m.AddedAt), m.Roles}
 	}
-	after, err := json.Marshal(contents)
+	after, err := text.MarshalJSON(contents)
 	return []any{b.accountID, kind, r.ID, db.OrNull(user), string(after), b.requestID, eventTime(b.moment, r.member)}, err
 }
 

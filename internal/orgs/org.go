@@ -3,12 +3,12 @@
 package orgs
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
 	"orgd/internal/db"
 	"orgd/internal/idempotency"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -88,8 +88,8 @@ func encodeMetadata(m map[string]string) (string, error) {
 	if len(m) == 0 {
 		return "{}", nil
 	}
-	text, err := json.Marshal(m)
-	return string(text), err
+	encoded, err := text.MarshalJSON(m)
+	return string(encoded), err
 }
 
 // Org is an organization of one account.

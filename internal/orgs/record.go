@@ -2,9 +2,9 @@ package orgs
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"time"
 
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -65,7 +65,7 @@ func (r createRequest) fields() []any {
 }
 
 // MarshalJSON returns the fields as an array.
-func (r createRequest) MarshalJSON() ([]byte, error) { return json.Marshal(r.fields()) }
+func (r createRequest) MarshalJSON() ([]byte, error) { return text.MarshalJSON(r.fields()) }
 
 // updateRequest has the parameters of an update, a deactivation, a reactivation or a
 // patch of the metadata. Nil leaves a field unchanged.
@@ -104,13 +104,13 @@ type memberAddition struct {
 
 // callText returns the text whose digest identifies a call with an idempotency key.
 func callText(c Call, request any) ([]byte, error) {
-	return json.Marshal([]any{c.UserID, request})
+	return text.MarshalJSON([]any{c.UserID, request})
 }
 
 // digest identifies identical creations that may be retried without an idempotency key.
 type digest [sha256.Size]byte
 
 func digestOf(c Call, request createRequest) (digest, error) {
-	text, err := json.Marshal(append([]any{c.AccountID, c.KeyID, c.UserID}, request.fields()...))
-	return sha256.Sum256(text), err
+	encoded, err := text.MarshalJSON(append([]any{c.AccountID, c.KeyID, c.UserID}, request.fields()...))
+	return sha256.Sum256(encoded), err
 }

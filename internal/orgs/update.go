@@ -2,12 +2,12 @@ package orgs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"orgd/internal/db"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -42,12 +42,11 @@ type MetadataPatch map[string]*string
 func (r *Repository) PatchMetadata(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition, patch MetadataPatch) (Changed, error) {
 	const operation = "patch metadata"
 	u := newUpdate(orgID, on)
-	text, err := json.Marshal(patch)
+	encoded, err := text.MarshalJSON(patch)
 	if err != nil {
 		return Changed{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	encoded := string(text)
-	u.Patch = &encoded
+	u.Patch = new(string(encoded))
 	return r.update(ctx, c, operation, u)
 }
 

@@ -1,5 +1,6 @@
-// Package text has the rules for names, descriptions and metadata. The domain packages
-// set the limits. internal/http and the commands turn the errors into messages.
+// Package text has the rules for names, descriptions and metadata, and for the JSON that
+// contains them. The domain packages set the limits. internal/http and the commands turn
+// the errors into messages.
 package text
 
 import (

@@ -1,13 +1,12 @@
 package webhooks
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/url"
 
 	"orgd/internal/db"
 	"orgd/internal/idempotency"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -39,24 +38,16 @@ type image struct {
 
 // writeEvent records a change of an endpoint in the transaction of the change.
 func writeEvent(ctx context.Context, q db.Querier, c idempotency.Call, kind string, id uuid.UUID, before, after image) error {
-	was, err := encode(before)
+	was, err := text.MarshalJSON(before)
 	if err != nil {
 		return err
 	}
-	is, err := encode(after)
+	is, err := text.MarshalJSON(after)
 	if err != nil {
 		return err
 	}
-	_, err = q.Exec(ctx, webhookEvent, c.AccountID, kind, id, was, is, db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID)
+	_, err = q.Exec(ctx, webhookEvent, c.AccountID, kind, id, string(was), string(is), db.OrNull(c.KeyID), db.OrNull(c.UserID), c.RequestID)
 	return err
-}
-
-func encode(i image) (string, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(i)
-	return b.String(), err
 }
 
 // described returns the image of the fields that the client chose.

@@ -1,10 +1,10 @@
 package webhooks
 
 import (
-	"encoding/json"
 	"time"
 
 	"orgd/internal/idempotency"
+	"orgd/internal/text"
 	"orgd/internal/uuid"
 )
 
@@ -52,5 +52,5 @@ type updateRequest struct {
 // request is a createRequest or an updateRequest, the id and the overlap in nanoseconds
 // for a rotation, the id and the position for a replay, and otherwise the id.
 func callText(c idempotency.Call, request any) ([]byte, error) {
-	return json.Marshal([]any{c.KeyID, c.UserID, request})
+	return text.MarshalJSON([]any{c.KeyID, c.UserID, request})
 }
