@@ -108,7 +108,7 @@ func TestExportAndImport(t *testing.T) {
 // The import is killed several times. Each run continues where the one before ended.
 func TestKilledImport(t *testing.T) {
 	t.Parallel()
-	const orgs = 12_000
+	const orgs = 8000
 	tr := newTransfers(t, orgs)
 	account := tr.Account(t)
 	imported := func() int {

@@ -274,7 +274,7 @@ func (a *api) awaitLog(t testing.TB, text string) {
 // than a busy machine needs.
 func await(t testing.TB, met func() bool, complaint func() string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !met(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !met(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(complaint())
 		}

@@ -175,7 +175,7 @@ func (b bundle) isFree(t testing.TB) (free bool) {
 // await waits until the condition is true.
 func await(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) { // poll
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(2 * time.Millisecond) { // poll
 		if is() {
 			return
 		}
