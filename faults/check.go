@@ -32,8 +32,11 @@ func verify(l *ledger, s state, allowed allowance) (violations []string) {
 	}
 	for _, c := range l.calls {
 		v.answers(c)
-		if c.kind.creates() {
+		switch {
+		case c.kind.creates():
 			v.creation(c)
+		case c.kind == createBatch:
+			v.batch(c)
 		}
 		v.effects(c)
 	}
@@ -111,6 +114,25 @@ func (v *verifier) creation(c *call) {
 	}
 }
 
+// batch checks that the organizations of a batch were created once and together, and that
+// an acknowledged batch still exists. The load deletes none of them.
+func (v *verifier) batch(c *call) {
+	var created []string
+	for _, name := range c.names() {
+		created = append(created, v.created[name]...)
+		if len(v.created[name]) > 1 {
+			v.add("duplicate: %s %s made %v", c.kind, name, v.created[name])
+		}
+	}
+	answer := c.answer()
+	switch {
+	case answer != nil && !slices.Equal(created, answer.listed):
+		v.add("lost: %s %s was answered with %v, but the database has %v", c.kind, c.value, answer.listed, created)
+	case len(created) != 0 && len(created) != batchSize:
+		v.add("in part: %s %s made %v", c.kind, c.value, created)
+	}
+}
+
 // isDeleted reports whether the organization does not exist and a deletion may be the reason.
 func (v *verifier) isDeleted(org string) bool {
 	_, exists := v.metadata[org]
@@ -127,15 +149,15 @@ func (v *verifier) deleted() {
 	}
 }
 
-// effects checks that events match changes: at most one per attempt, none for a rejected
-// attempt, at least one for an acknowledged change.
+// effects checks that events match changes: at most one per attempt (a batch has one for
+// each organization), none for a rejected attempt, at least one for an acknowledged change.
 func (v *verifier) effects(c *call) {
-	total := 0
+	total, most := 0, max(1, len(c.names()))
 	for _, a := range c.attempts {
 		n := v.events[a.requestID]
 		total += n
 		switch {
-		case n > 1:
+		case n > most, n > 0 && n < len(c.names()):
 			v.add("%d events of one attempt: %s: %s", n, c.kind, a)
 		case n > 0 && (c.kind.reads() || a.rejected()):
 			v.add("an event from an attempt that should have had no effect: %s: %s", c.kind, a)
@@ -221,8 +243,8 @@ func (v *verifier) memberships(calls []*call) {
 func (v *verifier) unsent(calls []*call) {
 	asked := map[string]bool{}
 	for _, c := range calls {
-		if c.kind.creates() {
-			asked[c.value] = true
+		for _, name := range c.names() {
+			asked[name] = true
 		}
 	}
 	for name, ids := range v.created {

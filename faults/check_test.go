@@ -33,15 +33,19 @@ func scenario() (*ledger, state) {
 			{requestID: "r16", status: 503, code: "unavailable"},
 			{requestID: "r17", status: 404, code: "not_found", gone: true},
 		}},
+		{kind: createBatch, value: "e", attempts: []attempt{
+			{requestID: "r18", status: 503, code: "unavailable"},
+			{requestID: "r19", status: 201, listed: []string{"org_e0", "org_e1", "org_e2"}},
+		}},
 	}}
 	s := state{
-		created:  map[string][]string{"a": {"org_a"}, "b": {"org_b"}},
+		created:  map[string][]string{"a": {"org_a"}, "b": {"org_b"}, "e/0": {"org_e0"}, "e/1": {"org_e1"}, "e/2": {"org_e2"}},
 		metadata: map[string]string{"org_a": "v2", "org_b": ""},
 		members:  map[string]string{"usr_2": "org_a"},
 		named:    map[string]bool{"usr_1": true, "usr_2": true},
 		events: map[string]int{
 			"r2": 1, "r3": 1, "r5": 1, "r6": 1, "r7": 1, "r8": 1, "r9": 1,
-			"r11": 1, "r12": 1, "r13": 1, "r14": 1, "r15": 1, "r16": 1,
+			"r11": 1, "r12": 1, "r13": 1, "r14": 1, "r15": 1, "r16": 1, "r19": 3,
 		},
 	}
 	return l, s
@@ -60,6 +64,12 @@ func TestVerifyFindsNothingWrong(t *testing.T) {
 		"a marked retry made a second after an unknown outcome": func(l *ledger, s *state) {
 			l.calls[1].attempts = unsure(l.calls[1].attempts)
 			s.created["b"] = []string{"org_b", "org_b2"}
+		},
+		"the first try of a batch had the effect": func(l *ledger, s *state) {
+			l.calls[15].attempts = append(l.calls[15].attempts[:1], attempt{requestID: "r20", status: 201, listed: []string{"org_f0", "org_f1", "org_f2"}})
+			s.created["e/0"], s.created["e/1"], s.created["e/2"] = []string{"org_f0"}, []string{"org_f1"}, []string{"org_f2"}
+			delete(s.events, "r19")
+			s.events["r18"] = batchSize
 		},
 		"an unanswered addition came after the erasure": func(l *ledger, s *state) {
 			l.calls[9].attempts = unsure(l.calls[9].attempts)
@@ -118,6 +128,15 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 			l.calls[1].attempts[0].orgID = "org_a"
 			s.created["b"] = []string{"org_a"}
 		}, "merged: org_a"},
+		"a batch was created in part": {func(l *ledger, s *state) {
+			l.calls[15].attempts = l.calls[15].attempts[:1]
+			delete(s.created, "e/1")
+		}, "in part: createBatch e"},
+		"an organization of a batch is gone": {func(_ *ledger, s *state) { delete(s.created, "e/2") }, "lost: createBatch e"},
+		"a batch was created twice": {func(_ *ledger, s *state) {
+			s.created["e/0"] = []string{"org_e0", "org_e3"}
+		}, "duplicate: createBatch e/0"},
+		"an event of a batch is gone":        {func(_ *ledger, s *state) { s.events["r19"] = 2 }, "2 events of one attempt"},
 		"an organization that nobody sent":   {func(_ *ledger, s *state) { s.created["x"] = []string{"org_x"} }, `unsent: organization "x"`},
 		"a change that nobody sent":          {func(_ *ledger, s *state) { s.metadata["org_b"] = "v9" }, "unsent: org_b"},
 		"a member that nobody sent":          {func(_ *ledger, s *state) { s.members["usr_9"] = "org_b" }, "unsent: usr_9"},

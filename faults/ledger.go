@@ -20,16 +20,35 @@ const (
 	removeMember
 	deactivate // before the deletion
 	deleteOrg
-	eraseUser // a member
-	read      // GET of an organization that the worker created
+	eraseUser   // a member
+	createBatch // of batchSize organizations, with an Idempotency-Key
+	read        // GET of an organization that the worker created
 	list
 )
 
 func (k kind) String() string {
-	return [...]string{"createKeyed", "createMarked", "createOnce", "change", "addMember", "removeMember", "deactivate", "deleteOrg", "eraseUser", "read", "list"}[k]
+	return [...]string{"createKeyed", "createMarked", "createOnce", "change", "addMember", "removeMember", "deactivate", "deleteOrg", "eraseUser", "createBatch", "read", "list"}[k]
 }
 
 func (k kind) creates() bool { return k <= createOnce }
+
+// batchSize is the number of organizations of a createBatch.
+const batchSize = 3
+
+// names returns the names of the organizations that a creation makes.
+func (c *call) names() []string {
+	switch {
+	case c.kind.creates():
+		return []string{c.value}
+	case c.kind == createBatch:
+		names := make([]string, batchSize)
+		for i := range names {
+			names[i] = fmt.Sprintf("%s/%d", c.value, i)
+		}
+		return names
+	}
+	return nil
+}
 
 // reads reports whether the call changes nothing.
 func (k kind) reads() bool { return k >= read }
@@ -40,7 +59,7 @@ type call struct {
 	worker   int
 	kind     kind
 	org      string // the organization of the call, or of the user; empty for a creation and a list
-	value    string // unique: the name, the metadata's value, or the user
+	value    string // unique: the name, the beginning of the names of a batch, the metadata's value, or the user
 	attempts []attempt
 }
 
@@ -52,7 +71,7 @@ type attempt struct {
 	status     int    // 0 without an answer
 	code       string // of a problem document
 	orgID      string
-	listed     []string // the organizations of a list
+	listed     []string // the organizations of a list or a batch
 	gone       bool     // an earlier attempt, whose answer was lost, has deleted the organization
 	replayed   bool
 	flaw       string // what is wrong with the answer itself

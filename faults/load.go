@@ -74,7 +74,7 @@ type worker struct {
 
 // steps are the calls of a worker, in a loop.
 var steps = []kind{
-	createKeyed, read, change, addMember, list, eraseUser,
+	createKeyed, read, change, addMember, list, eraseUser, createBatch,
 	createMarked, addMember, deactivate, deleteOrg, list,
 	createOnce, change, addMember, addMember, read, removeMember,
 }
@@ -92,7 +92,7 @@ func (w *worker) work(ctx context.Context) {
 	}
 	for step := w.firstStep(); ; step++ {
 		k := steps[step%len(steps)]
-		if w.org == "" && !k.creates() && k != list || len(w.members) == 0 && (k == removeMember || k == eraseUser) {
+		if w.org == "" && !k.creates() && k != createBatch && k != list || len(w.members) == 0 && (k == removeMember || k == eraseUser) {
 			continue // the previous call, which it depends on, failed
 		}
 		if !w.do(ctx, w.next(k)) {
@@ -112,7 +112,7 @@ func (w *worker) next(k kind) *call {
 	w.calls++
 	c := &call{worker: w.number, kind: k, org: w.org, value: fmt.Sprintf("%s-%d-%d", w.name, w.number, w.calls)}
 	switch k {
-	case createKeyed, createMarked, createOnce, list:
+	case createKeyed, createMarked, createOnce, createBatch, list:
 		c.org = ""
 	case addMember:
 		c.value = fmt.Sprintf("usr_%016x%016x", rand.Uint64(), rand.Uint64())
@@ -184,6 +184,8 @@ func (w *worker) attempt(ctx context.Context, c *call) attempt {
 	switch {
 	case c.kind == read && a.succeeded() && a.orgID != c.org:
 		a.flaw = "wrong organization: " + a.orgID
+	case c.kind == createBatch && a.succeeded() && len(a.listed) != batchSize:
+		a.flaw = fmt.Sprintf("%d organizations", len(a.listed))
 	case c.kind == deleteOrg:
 		a.gone = a.status == http.StatusNotFound && c.unknowns() > 0
 	case slices.ContainsFunc(a.listed, func(id string) bool { return w.deleted[id] }):
@@ -207,6 +209,8 @@ func (w *worker) request(c *call) request {
 		return request{method: http.MethodDelete, url: at + "/" + c.org}
 	case eraseUser:
 		return request{method: http.MethodDelete, url: w.urls[w.replica] + "/v1/users/" + c.value}
+	case createBatch:
+		return request{method: http.MethodPost, url: at + "/batch", body: batchOf(c), header: map[string]string{"Idempotency-Key": strconv.Quote(c.value)}}
 	case read:
 		return request{method: http.MethodGet, url: at + "/" + c.org}
 	case list:
@@ -222,10 +226,18 @@ func (w *worker) request(c *call) request {
 	return r
 }
 
+func batchOf(c *call) string {
+	var all []map[string]string
+	for _, name := range c.names() {
+		all = append(all, map[string]string{"orgName": name})
+	}
+	return object("organizations", all)
+}
+
 func object(name string, value any) string {
 	text, err := json.Marshal(map[string]any{name: value})
 	if err != nil {
-		panic(err) // cannot happen: the values are strings and maps of strings
+		panic(err) // cannot happen: the values are strings, and maps and slices of strings
 	}
 	return string(text)
 }

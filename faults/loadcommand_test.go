@@ -20,6 +20,9 @@ func api(t *testing.T, n int64, status int, contentType string) (url string, cal
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := calls.Add(1)
 		answer := map[string]any{"orgId": "org_1", "organizations": []any{}}
+		if strings.HasSuffix(r.URL.Path, "/batch") {
+			answer["organizations"] = make([]struct{}, batchSize)
+		}
 		if n != 0 && call%n == 0 {
 			const detail = "Try later."
 			answer = map[string]any{
