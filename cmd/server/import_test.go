@@ -141,11 +141,26 @@ func TestWritesBesideAnImport(t *testing.T) {
 	account := tr.Account(t)
 	key := tr.Key(t, account)
 	r := start(t, remembering(tr.URL))
+	release := tr.hold(t, account)
 	p := startCommand(t, tr.URL, "import", "--account="+account.String(), tr.file)
+	await(t, "the import does not wait", func() bool {
+		return count(t, tr.DB, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'copy %'") > 0
+	})
+	var made []string
+	create := func() {
+		got, err := creation(fmt.Sprint("Beside ", len(made)), false).send(r.url, key, 0)
+		if err != nil || got.status != http.StatusCreated {
+			t.Fatalf("%d %s: %v", got.status, got.text, err)
+		}
+		made = append(made, got.OrgID)
+	}
+	for range 10 {
+		create()
+	}
+	release()
 	imported := make(chan error, 1)
 	go func() { imported <- p.wait() }()
-	var made []string
-	for running := true; running; {
+	for running := true; running; create() {
 		select {
 		case err := <-imported:
 			if running = false; err != nil {
@@ -153,11 +168,6 @@ func TestWritesBesideAnImport(t *testing.T) {
 			}
 		default:
 		}
-		got, err := creation(fmt.Sprint("Beside ", len(made)), false).send(r.url, key, 0)
-		if err != nil || got.status != http.StatusCreated {
-			t.Fatalf("%d %s: %v", got.status, got.text, err)
-		}
-		made = append(made, got.OrgID)
 	}
 	lines := strings.SplitAfter(tr.export(t, account), "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, `"orgName":"Beside `) })
@@ -183,6 +193,28 @@ func TestWritesBesideAnImport(t *testing.T) {
 	}
 	if len(orgsInFeed) != orgs+len(made) {
 		t.Errorf("the feed has %d organizations, want %d and %d", len(orgsInFeed), orgs, len(made))
+	}
+}
+
+// hold makes the import wait in the middle of a block until release is called: another
+// transaction is about to create an organization with an external id of the file.
+func (tr *transfers) hold(t *testing.T, account uuid.UUID) (release func()) {
+	t.Helper()
+	ctx := context.Background()
+	tx, err := tr.Pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tx.Exec(ctx, `
+INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, external_id, created_at)
+SELECT $1, gen_random_uuid(), 'Held', 'held', max(external_id), now() FROM orgs WHERE account_id = $2`, account, tr.full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(ctx); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"orgd/internal/dbtest"
@@ -54,6 +57,38 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	}
 	if n := count(t, d, "SELECT count(*) FROM orgs WHERE org_name = 'keyed'"); n != 1 {
 		t.Errorf("%d organizations, want 1", n)
+	}
+}
+
+// An import reports what was there already only when the standby has it, because an
+// earlier run may not have waited for the standby to the end.
+func TestImportWaitsForTheStandby(t *testing.T) {
+	t.Parallel()
+	p := startPostgres(t)
+	d := p.database(t, "orgd")
+	account := d.Account(t)
+	file := filepath.Join(t.TempDir(), "two.ndjson")
+	if err := os.WriteFile(file, []byte(`{"orgName":"One"}`+"\n"+`{"orgName":"Two"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"import", "--account=" + account.String(), file}
+	if first := startCommand(t, d.URL, args...); first.wait() != nil {
+		t.Fatal(first.errs.String())
+	}
+	d.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'absent'")
+	d.Exec(t, "SELECT pg_reload_conf()")
+	awaitSyncWaits(t, d)
+	again := startCommand(t, d.URL, args...)
+	await(t, "the import does not wait", func() bool {
+		return count(t, d, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0
+	})
+	if out := again.out.String(); out != "" {
+		t.Errorf("before the standby has it: %s", out)
+	}
+	d.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names")
+	d.Exec(t, "SELECT pg_reload_conf()")
+	if err := again.wait(); err != nil || !strings.HasPrefix(again.out.String(), "imported: 0, already there: 2, ") {
+		t.Errorf("%v: %s%s", err, again.out.String(), again.errs.String())
 	}
 }
 
