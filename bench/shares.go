@@ -53,6 +53,8 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 		{"40 callers list a user's deactivated organizations", 40, greedy.list},
 		{"alone", 0, nil},
 		{"5 keys with 200 requests each, whose bodies do not arrive", 200 * greedyKeys, greedy.stall},
+		{"alone", 0, nil},
+		{"40 callers who disconnect 3 ms after each request", 40, greedy.leave},
 	} {
 		if err := b.measureShare(ctx, neighbors, a); err != nil {
 			return err
@@ -250,6 +252,18 @@ func (g *greedy) stall(ctx context.Context, caller int) bool {
 	_, _ = conn.Read(one[:])  // any answer ends this request
 	sleep(ctx, 2*time.Second) // otherwise this would measure a flood of connections
 	return false
+}
+
+// leave disconnects while the server works on the request.
+func (g *greedy) leave(ctx context.Context, caller int) bool {
+	const stay = 3 * time.Millisecond
+	staying, cancel := context.WithTimeout(ctx, stay)
+	defer cancel()
+	served := g.list(staying, caller)
+	if !served {
+		sleep(ctx, 20*time.Millisecond) // as in send
+	}
+	return served
 }
 
 func sleep(ctx context.Context, d time.Duration) {

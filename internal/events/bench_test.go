@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -8,15 +9,17 @@ import (
 	"orgd/internal/events"
 )
 
-// A page of 100 events, anywhere in a feed of 300,000.
+var feedSize = flag.Int("feed", 300_000, "number of `events` in the feed of BenchmarkPage")
+
+// A page of 100 events, anywhere in a feed.
 func BenchmarkPage(b *testing.B) {
 	f := setup(b)
-	const all = 300_000
+	all := *feedSize
 	f.fill(b, f.account, all)
 	f.Exec(b, "VACUUM ANALYZE events")
 	places := make([]events.Place, 1000)
 	for i := range places {
-		position := 1 + rand.Int64N(all-100)
+		position := 1 + rand.Int64N(int64(all)-100)
 		place, _, err := f.repository.PlaceAt(b.Context(), f.account, &position)
 		if err != nil {
 			b.Fatal(err)
