@@ -261,7 +261,7 @@ func (g *greedy) leave(ctx context.Context, caller int) bool {
 	defer cancel()
 	served := g.list(staying, caller)
 	if !served {
-		sleep(ctx, 20*time.Millisecond) // as in send
+		sleep(ctx, 20*time.Millisecond) // send has not waited, because staying had ended
 	}
 	return served
 }

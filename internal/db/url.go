@@ -55,7 +55,7 @@ func CheckURL(name, url string) error {
 	}
 	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
-		return fmt.Errorf("%s sets default_query_exec_mode to %q: remove it, because orgd reads rows in PostgreSQL's binary format, which that mode does not support", name, strings.ReplaceAll(mode.String(), " ", "_"))
+		return fmt.Errorf("%s sets default_query_exec_mode to %q; remove the setting: orgd needs PostgreSQL's binary format, and that mode does not use it", name, strings.ReplaceAll(mode.String(), " ", "_"))
 	}
 	_, err = parse(url, 0)
 	return err

@@ -24,7 +24,8 @@ func newLines(r io.Reader, maxLine int) *lines {
 var byteOrderMark = []byte("\ufeff")
 
 // next returns the next line, which stays valid until the next call. It skips empty lines
-// and a byte order mark at the beginning. tooLong is true for a line of more than maxLine bytes. At the end, err is io.EOF.
+// and a byte order mark at the beginning. tooLong is true for a line of more than maxLine
+// bytes. At the end, err is io.EOF.
 func (l *lines) next() (line []byte, tooLong bool, err error) {
 	for {
 		line, tooLong, err = l.one()
