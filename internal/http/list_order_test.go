@@ -179,7 +179,7 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 	if len(p.Errors) != 1 || p.Errors[0].Field != "order" || p.Errors[0].Code != "too_many" {
 		t.Errorf("errors %+v", p.Errors)
 	}
-	for query, want := range map[string]string{"total=true&limit=1": "10000+", "total=true&limit=1&userId=" + userOne: "5000+"} {
+	for query, want := range map[string]string{"total=true&limit=1": "10000+", "total=true&limit=1&userId=" + userOne: "2000+"} {
 		t.Run(query, func(t *testing.T) {
 			if total := a.get(t, "/v1/orgs?"+query).header.Get("Orgd-Total"); total != want {
 				t.Errorf("total %q, want %q", total, want)

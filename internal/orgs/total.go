@@ -14,7 +14,7 @@ const (
 	MaxTotal = 10_000
 	// maxTotalOfUser is the counterpart of MaxTotal for a user's organizations, each of
 	// which costs a lookup.
-	maxTotalOfUser = 5_000
+	maxTotalOfUser = 2_000
 	// rareMatches is the number of matches among the organizations that Count has read,
 	// below which it tries to count all matches with the index of the filters.
 	rareMatches = 100
@@ -27,7 +27,7 @@ type Total struct {
 }
 
 // Count returns how many organizations the list has, and ignores the page. It counts the
-// matches among the first MaxTotal organizations, or the first 5,000 of a user. If these
+// matches among the first MaxTotal organizations, or the first 2,000 of a user. If these
 // are few and more organizations follow, it counts all matches with the index of the
 // filters, unless that takes too long. Errors: ErrUnavailable.
 func (r *Repository) Count(ctx context.Context, accountID uuid.UUID, p ListParams) (Total, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // A total reads a bounded part of an index: the first 10,000 organizations, or the first
-// 5,000 of a user.
+// 2,000 of a user.
 func TestPlansOfTotals(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -32,9 +32,9 @@ func TestPlansOfTotals(t *testing.T) {
 			// 10,000 organizations are read from the table, in the order in which they are there.
 			"name":            {orgs.ListParams{Name: "org"}, "orgs_by_created", 1500},
 			"metadata, range": {orgs.ListParams{Metadata: map[string]string{"plan": "pro"}, CreatedFrom: &from, CreatedTo: &to}, "orgs_by_created", 1500},
-			// Each of the 5,000 organizations costs a lookup of three or four pages.
-			"of a user":       {orgs.ListParams{UserID: &user}, "org_members_by_user", 5000*4 + 500},
-			"of a user, name": {orgs.ListParams{UserID: &user, Name: "org"}, "org_members_by_user", 5000*4 + 500},
+			// Each of the 2,000 organizations costs a lookup of three or four pages.
+			"of a user":       {orgs.ListParams{UserID: &user}, "org_members_by_user", 2000*4 + 500},
+			"of a user, name": {orgs.ListParams{UserID: &user, Name: "org"}, "org_members_by_user", 2000*4 + 500},
 		} {
 			t.Run(mode+", "+name, func(t *testing.T) {
 				c.params.Limit = 1

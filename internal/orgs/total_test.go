@@ -83,10 +83,10 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 		"one name":                 {orgs.ListParams{NameIs: "ORG 7"}, orgs.Total{Count: 1}},
 		"only old ones":            {orgs.ListParams{Metadata: map[string]string{"age": "old"}}, orgs.Total{Count: 40}},
 		"only new ones":            {orgs.ListParams{Metadata: map[string]string{"age": "new"}}, orgs.Total{Count: 10}},
-		"a user's":                 {orgs.ListParams{UserID: &user}, orgs.Total{Count: 5000, More: true}},
+		"a user's":                 {orgs.ListParams{UserID: &user}, orgs.Total{Count: 2000, More: true}},
 		"a user's, only old ones":  {orgs.ListParams{UserID: &user, Metadata: map[string]string{"age": "old"}}, orgs.Total{Count: 40}},
-		"a user's, a common name":  {orgs.ListParams{UserID: &user, Name: "org"}, orgs.Total{Count: 5000, More: true}},
-		"a user's, another filter": {orgs.ListParams{UserID: &user, IsActive: &yes}, orgs.Total{Count: 5000, More: true}},
+		"a user's, a common name":  {orgs.ListParams{UserID: &user, Name: "org"}, orgs.Total{Count: 2000, More: true}},
+		"a user's, another filter": {orgs.ListParams{UserID: &user, IsActive: &yes}, orgs.Total{Count: 2000, More: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := b.total(t, c.params); got != c.want {
