@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
+
+	"orgd/internal/db"
+	"orgd/internal/dbtest"
 )
 
 const wrkPrinted = `Running 5s test @ http://127.0.0.1:41045/v1/orgs?limit=100
@@ -98,6 +102,35 @@ func TestForPgbench(t *testing.T) {
 		if got, err := o.forPgbench(sql); err == nil {
 			t.Errorf("%s: got %q, want an error", sql, got)
 		}
+	}
+}
+
+// pgbench runs the statements with as many parameters as their functions have. Of several
+// versions of a function, orgd calls the last one.
+func TestOperationsHaveAllParameters(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	checked := 0
+	for _, o := range operations {
+		if !strings.HasSuffix(o.calls, "_") {
+			continue
+		}
+		checked++
+		var function string
+		var parameters int
+		err := d.Conns.Read(t.Context(), func(ctx context.Context, q db.Querier) error {
+			return q.QueryRow(ctx, "SELECT proname, pronargs FROM pg_proc WHERE proname ~ ('^' || $1 || '[0-9]+$') ORDER BY length(proname) DESC, proname DESC LIMIT 1", o.calls).
+				Scan(&function, &parameters)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(o.params) != parameters {
+			t.Errorf("%s: %d parameters, but %s has %d", o.name, len(o.params), function, parameters)
+		}
+	}
+	if checked != 2 {
+		t.Errorf("%d functions were checked, want 2", checked)
 	}
 }
 

@@ -31,6 +31,7 @@ var operations = []operation{
 		calls:  "org_create_",
 		params: []string{
 			sqlAccount, sqlNewID, sqlName, sqlFolded, sqlMetadata, sqlNull, // no external id
+			"false", sqlNull, "true", sqlNull, // no import: the database's time, active, no creator
 			sqlKeyID, sqlNull, ":request",
 			sqlNull, sqlNull, sqlNull, sqlNull, // NULL, because the requests do not count their retries
 		},
