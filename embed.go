@@ -1,7 +1,7 @@
 // Package orgd embeds files that the server needs at run time.
 package orgd
 
-import _ "embed"
+import "embed"
 
 // OpenAPIYAML is the OpenAPI description of the API. It is written by hand.
 //
@@ -13,6 +13,11 @@ var OpenAPIYAML []byte
 //
 //go:embed openapi.json
 var OpenAPIJSON []byte
+
+// Guides has the documents, which the server shows as pages.
+//
+//go:embed docs/*.md
+var Guides embed.FS
 
 // Compose is docker-compose.yml. `server dev` starts PostgreSQL from it if Docker is
 // available and no PostgreSQL is installed.

@@ -39,8 +39,9 @@ var mayImport = map[string][]string{
 	"internal/transfer":          {"internal/orgs", "internal/uuid", "internal/text", "internal/wire"},
 	"internal/ratelimit":         {},
 	"internal/budget":            {},
+	"internal/site":              {},
 	"internal/wire":              {"internal/accounts", "internal/apikeys", "internal/events", "internal/uuid"},
-	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/events", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/webhooks", "internal/wire"},
+	"internal/http":              {"internal/apikeys", "internal/budget", "internal/cursor", "internal/events", "internal/idempotency", "internal/orgs", "internal/ratelimit", "internal/text", "internal/uuid", "internal/site", "internal/webhooks", "internal/wire"},
 }
 
 // onlyIn lists the only packages that may import a library. An upgrade of the library
@@ -49,6 +50,7 @@ var onlyIn = map[string][]string{
 	"github.com/labstack/echo/v4":         {"internal/http"},
 	"github.com/pressly/goose/v3":         {"internal/db"},
 	"github.com/alecthomas/kong":          {"cmd/server"},
+	"github.com/yuin/goldmark":            {"internal/site"},
 	"github.com/maypok86/otter/v2":        {"internal/apikeys", "internal/ratelimit"},
 	"github.com/testcontainers":           {"internal/dbtest"},
 	"github.com/prometheus/client_golang": {"internal/telemetry"},

@@ -96,6 +96,7 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 		return serve(ctx, serveConfig{
 			databaseURL: database.url,
 			directURL:   database.url,
+			hasPages:    true,
 			maxConns:    10,
 			keyTTL:      30 * time.Second,
 			limits:      orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},

@@ -42,6 +42,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		perAccount:  c.DBMaxConnsPerAccount,
 		listen:      func() (listeners, error) { return listen(ctx, c.Addr, c.AdminAddr) },
 		publicURL:   c.PublicURL,
+		hasPages:    c.Docs == "on",
 		drainDelay:  c.DrainDelay,
 		idleTimeout: c.IdleTimeout,
 		keyTTL:      c.KeyCacheTTL,
@@ -65,6 +66,7 @@ type serveConfig struct {
 	perAccount  int32                     // connections that one account may hold; 0 means four fifths of maxConns
 	listen      func() (listeners, error) // called after the checks of the database
 	publicURL   string                    // empty: the address of the public listener
+	hasPages    bool                      // serve the pages for people
 	drainDelay  time.Duration
 	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
 	keyTTL      time.Duration // how long a key may be cached; 0 means not at all

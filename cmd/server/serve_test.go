@@ -332,6 +332,23 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
+// The pages show the version of the server. They can be turned off.
+func TestServePages(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	for _, has := range []bool{true, false} {
+		t.Run(strconv.FormatBool(has), func(t *testing.T) {
+			t.Parallel()
+			r := start(t, func(c *serveConfig) { c.databaseURL, c.hasPages = d.URL, has })
+			release, _ := build()
+			status, _, body := get(t, r.url+"/", "")
+			if shows := status == 200 && strings.Contains(string(body), "orgd "+release+" "); shows != has || !has && status != 404 {
+				t.Errorf("status %d\n%s", status, body)
+			}
+		})
+	}
+}
+
 func awaitStatus(t *testing.T, url string, want int) {
 	t.Helper()
 	await(t, url+" does not become "+strconv.Itoa(want), func() bool {

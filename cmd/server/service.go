@@ -13,6 +13,7 @@ import (
 	"orgd/internal/events"
 	orgdhttp "orgd/internal/http"
 	"orgd/internal/orgs"
+	"orgd/internal/site"
 	"orgd/internal/telemetry"
 	"orgd/internal/webhooks"
 	"orgd/migrations"
@@ -76,10 +77,20 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 		IdleTimeout: cfg.idleTimeout,
 		OpenAPIYAML: orgd.OpenAPIYAML,
 		OpenAPIJSON: orgd.OpenAPIJSON,
+		Site:        pages(cfg),
 	})
 	s.metrics.WatchWaiting(s.http.Waiting)
 	s.metrics.WatchFeedLag(hub.Lag)
 	return s
+}
+
+// pages returns the pages for people, or nil if the server has none.
+func pages(cfg serveConfig) *site.Site {
+	if !cfg.hasPages {
+		return nil
+	}
+	release, _ := build()
+	return site.New(site.Config{Version: release, Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
 }
 
 func (s *service) newMetrics(ready *readiness) *telemetry.Metrics {

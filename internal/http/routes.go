@@ -2,6 +2,7 @@ package http
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -43,7 +44,7 @@ type route struct {
 	waits bool
 }
 
-// routes lists every route. register adds a HEAD for each GET (RFC 9110 section 9.3.2).
+// routes lists every route of the API. register adds a HEAD for each GET (RFC 9110 section 9.3.2).
 func (s *Server) routes() []route {
 	return []route{
 		{http.MethodGet, orgsPath, apikeys.OrgsRead, orgPageAnswer, s.listOrgs, false},
@@ -98,7 +99,7 @@ func (s *Server) routes() []route {
 // register adds the routes. Each route has its own middleware, because a group with
 // middleware returns 404 where 405 is correct (echo issue 1981).
 func (s *Server) register() {
-	for _, r := range s.routes() {
+	for _, r := range slices.Concat(s.routes(), s.pages()) {
 		var guards []echo.MiddlewareFunc
 		if r.path == orgPath {
 			guards = append(guards, exceptBatch)

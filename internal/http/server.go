@@ -18,6 +18,7 @@ import (
 	"orgd/internal/events"
 	"orgd/internal/idempotency"
 	"orgd/internal/orgs"
+	"orgd/internal/site"
 	"orgd/internal/uuid"
 	"orgd/internal/webhooks"
 )
@@ -161,6 +162,7 @@ type Config struct {
 
 	OpenAPIYAML []byte
 	OpenAPIJSON []byte
+	Site        *site.Site // nil for no pages
 }
 
 // Server serves the API.

@@ -1,0 +1,92 @@
+package http
+
+import (
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"orgd/internal/site"
+)
+
+// Problems returns every error of the API, in the order of the codes.
+func Problems() []site.Problem {
+	all := make([]site.Problem, 0, len(problems))
+	for _, c := range slices.Sorted(maps.Keys(problems)) {
+		all = append(all, site.Problem{Code: string(c), Title: problems[c].title, Status: problems[c].status})
+	}
+	return all
+}
+
+// pages lists the routes of the pages. They are not part of the API, need no key, and
+// ignore the query.
+func (s *Server) pages() []route {
+	if s.cfg.Site == nil {
+		return nil
+	}
+	var all []route
+	for _, path := range []string{
+		site.HomePath, site.DocsPath, site.GuidesPath, site.GuidesPath + "/:guide", site.AssetsPath + "/:file", site.ProblemsPath + "/:code",
+	} {
+		all = append(all, route{http.MethodGet, path, open, 0, s.showPage, false})
+	}
+	return all
+}
+
+// fixedFor is what a browser may do with a page whose path never has another body.
+const fixedFor = "public, max-age=31536000, immutable"
+
+func (s *Server) showPage(c echo.Context) error {
+	page, ok, err := s.cfg.Site.Page(c.Request().URL.Path)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return echo.ErrNotFound
+	}
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", page.Policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Etag", "W/"+page.ETag) // weak, because it does not depend on the content coding
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("Cache-Control", "no-cache")
+	if page.IsFixed {
+		h.Set("Cache-Control", fixedFor)
+	}
+	if hasTag(c.Request().Header, page.ETag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	compressed := acceptsGzip(c.Request().Header)
+	if compressed {
+		h.Set("Content-Encoding", "gzip")
+	}
+	return writeBody(c, http.StatusOK, page.ContentType, page.Body(compressed))
+}
+
+// hasTag reports whether If-None-Match has the tag, compared weakly (RFC 9110 section
+// 13.1.2).
+func hasTag(h http.Header, tag string) bool {
+	for element := range strings.SplitSeq(strings.Join(h.Values("If-None-Match"), ","), ",") {
+		if element = strings.TrimSpace(element); element == "*" || strings.TrimPrefix(element, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// acceptsGzip reports whether Accept-Encoding names gzip with a quality above zero (RFC
+// 9110 section 12.5.3).
+func acceptsGzip(h http.Header) bool {
+	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAcceptEncoding), ","), ",") {
+		coding, params, err := mime.ParseMediaType(element)
+		if err == nil && coding == "gzip" {
+			quality, given := params["q"]
+			return !given || strings.Trim(quality, "0.") != ""
+		}
+	}
+	return false
+}

@@ -1,0 +1,171 @@
+// Package site makes the pages that people read in a browser: the start page, the API
+// reference, the guides, and a page for each error code. It makes them from what the
+// server itself uses: the description of the API, the table of its errors, and the
+// documents of this release.
+package site
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"sync"
+)
+
+// The paths of the pages. A guide, an asset or an error's page is one segment below its
+// path.
+const (
+	HomePath     = "/"
+	DocsPath     = "/docs"
+	GuidesPath   = "/docs/guides"
+	AssetsPath   = "/docs/assets"
+	ProblemsPath = "/problems"
+)
+
+// Problem is an error of the API.
+type Problem struct {
+	Code   string
+	Title  string
+	Status int
+}
+
+// Config says what the pages are about.
+type Config struct {
+	Version  string
+	Guides   fs.FS  // the documents, as Markdown in docs/*.md
+	OpenAPI  []byte // the description of the API as JSON
+	Problems []Problem
+}
+
+// Page is a page, or a file that pages use.
+type Page struct {
+	ContentType string
+	Policy      string // the Content-Security-Policy
+	IsFixed     bool   // this path never has another body
+	ETag        string
+
+	body       []byte
+	compressed []byte // body with gzip
+}
+
+// Site has all pages.
+type Site struct {
+	cfg    Config
+	pages  func() (map[string]Page, error)
+	assets map[string]string // the path of each file by its name
+}
+
+// New returns a site. The pages are made when the first of them is asked for, so that
+// servers start without delay.
+func New(cfg Config) *Site {
+	s := &Site{cfg: cfg, assets: map[string]string{}}
+	s.pages = sync.OnceValues(s.make)
+	return s
+}
+
+// Page returns the page with the path. ok is false if there is none. An error means that
+// the pages cannot be made, which the tests of this package rule out for the documents of
+// this release.
+func (s *Site) Page(path string) (p Page, ok bool, err error) {
+	pages, err := s.pages()
+	if err != nil {
+		return Page{}, false, fmt.Errorf("make the pages: %w", err)
+	}
+	p, ok = pages[path]
+	return p, ok, nil
+}
+
+// Body returns the body, compressed with gzip or not.
+func (p Page) Body(compressed bool) []byte {
+	if compressed {
+		return p.compressed
+	}
+	return p.body
+}
+
+// The policies allow only what a page needs. textPolicy is for pages without a script.
+const (
+	commonPolicy    = "default-src 'none'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+	textPolicy      = commonPolicy + "style-src 'self'"
+	referencePolicy = commonPolicy + "script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'"
+)
+
+// make makes all pages, by their paths.
+func (s *Site) make() (map[string]Page, error) {
+	pages := map[string]Page{}
+	if err := s.addAssets(pages); err != nil {
+		return nil, err
+	}
+	guides, err := readGuides(s.cfg.Guides)
+	if err != nil {
+		return nil, err
+	}
+	examples, err := readExamples(s.cfg.OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	explanations, err := explanations(guides)
+	if err != nil {
+		return nil, err
+	}
+	for path, c := range s.contents(guides, explanations, examples) {
+		body, err := s.render(c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		policy := textPolicy
+		if c.template == "reference" {
+			policy = referencePolicy
+		}
+		if pages[path], err = newPage("text/html; charset=utf-8", policy, body); err != nil {
+			return nil, err
+		}
+	}
+	return pages, nil
+}
+
+// content is what a template shows.
+type content struct {
+	template string
+	Title    string
+	Data     any
+}
+
+func (s *Site) contents(guides []guide, explanations map[string]template.HTML, examples map[string]string) map[string]content {
+	contents := map[string]content{
+		HomePath:   {"home", "orgd", guides},
+		DocsPath:   {"reference", "API reference", nil},
+		GuidesPath: {"guides", "Guides", guides},
+	}
+	for _, g := range guides {
+		contents[GuidesPath+"/"+g.Name] = content{"guide", g.Title, g}
+	}
+	for _, p := range s.cfg.Problems {
+		contents[ProblemsPath+"/"+p.Code] = content{"problem", p.Title, problem{p, explanations[p.Code], examples[p.Code]}}
+	}
+	return contents
+}
+
+func (s *Site) render(c content) ([]byte, error) {
+	var page bytes.Buffer
+	err := templates.ExecuteTemplate(&page, c.template, struct {
+		content
+		Version string
+		Assets  map[string]string
+	}{c, s.cfg.Version, s.assets})
+	return page.Bytes(), err
+}
+
+var templates = template.Must(template.ParseFS(files, "templates/*.html"))
+
+func newPage(contentType, policy string, body []byte) (Page, error) {
+	compressed, err := compress(body)
+	return Page{ContentType: contentType, Policy: policy, ETag: `"` + digest(body) + `"`, body: body, compressed: compressed}, err
+}
+
+func digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,197 @@
+package site_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"orgd"
+	orgdhttp "orgd/internal/http"
+	"orgd/internal/site"
+)
+
+// pages returns all pages that can be reached by links from the start page and from the
+// errors, with their bodies.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	s := site.New(site.Config{Version: "1.2.3", Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
+	found := map[string]string{}
+	waiting := []string{site.HomePath}
+	for _, p := range orgdhttp.Problems() {
+		waiting = append(waiting, site.ProblemsPath+"/"+p.Code)
+	}
+	for len(waiting) > 0 {
+		path := waiting[0]
+		waiting = waiting[1:]
+		if _, known := found[path]; known || isAPI[path] {
+			continue
+		}
+		page, ok, err := s.Page(path)
+		if err != nil || !ok {
+			t.Fatalf("%s: %t, %v", path, ok, err)
+		}
+		found[path] = string(page.Body(false))
+		if got := unzip(t, page.Body(true)); got != found[path] {
+			t.Errorf("%s: the compressed body differs", path)
+		}
+		if !strings.HasPrefix(page.ContentType, "text/html") {
+			continue
+		}
+		for _, m := range reference.FindAllStringSubmatch(found[path], -1) {
+			if target, _, _ := strings.Cut(m[1], "#"); strings.HasPrefix(target, "/") {
+				waiting = append(waiting, target)
+			}
+		}
+	}
+	return found
+}
+
+var (
+	reference = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+	anchor    = regexp.MustCompile(`\bid="([^"]*)"`)
+	// isAPI lists the paths to which pages link and that are not the site's.
+	isAPI = map[string]bool{"/openapi.json": true, "/openapi.yaml": true, "/readyz": true}
+)
+
+func unzip(t *testing.T, compressed []byte) string {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// Every link leads to a page and a heading that exist, and every guide can be reached.
+func TestLinksOfPages(t *testing.T) {
+	t.Parallel()
+	all := pages(t)
+	ids := map[string]bool{}
+	for path, body := range all {
+		for _, m := range anchor.FindAllStringSubmatch(body, -1) {
+			if ids[path+"#"+m[1]] {
+				t.Errorf("%s: two elements have the id %s", path, m[1])
+			}
+			ids[path+"#"+m[1]] = true
+		}
+	}
+	for path, body := range all {
+		if !strings.HasPrefix(body, "<!doctype html>") {
+			continue
+		}
+		for _, m := range reference.FindAllStringSubmatch(body, -1) {
+			target := m[1]
+			switch {
+			case strings.HasPrefix(target, "https://"):
+				continue
+			case strings.HasPrefix(target, "#"):
+				target = path + target
+			}
+			if strings.Contains(target, "#") && !ids[target] {
+				t.Errorf("%s: no heading at %s", path, target)
+			}
+			if strings.Contains(target, ".md") || !strings.HasPrefix(target, "/") {
+				t.Errorf("%s: the link %s leads to no page", path, target)
+			}
+		}
+	}
+	documents, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(documents) < 10 {
+		t.Fatal(documents, err)
+	}
+	for _, file := range documents {
+		name := strings.TrimSuffix(filepath.Base(file), ".md")
+		if _, ok := all[site.GuidesPath+"/"+name]; !ok {
+			t.Errorf("no page has a link to the guide %s", name)
+		}
+	}
+}
+
+// The page of each error has its code, its status, the explanation of the guide and an
+// example with the same code.
+func TestPagesOfErrors(t *testing.T) {
+	t.Parallel()
+	all := pages(t)
+	if len(orgdhttp.Problems()) < 30 {
+		t.Fatal("there are too few errors")
+	}
+	for _, p := range orgdhttp.Problems() {
+		t.Run(p.Code, func(t *testing.T) {
+			t.Parallel()
+			body := all[site.ProblemsPath+"/"+p.Code]
+			for _, want := range []string{"<h1>" + p.Title + "</h1>", "<code>" + p.Code + "</code>", "<p>Status ", "&#34;code&#34;: &#34;" + p.Code + "&#34;"} {
+				if !strings.Contains(body, want) {
+					t.Errorf("no %q in\n%s", want, body)
+				}
+			}
+		})
+	}
+}
+
+// A guide is shown whole: with its tables, its code and the same ids as on GitHub. HTML in
+// a document is not shown.
+func TestGuides(t *testing.T) {
+	t.Parallel()
+	body := pages(t)[site.GuidesPath+"/api"]
+	for _, want := range []string{"<h1", `id="invalid_cursor"`, "<table>", "<pre><code class=\"language-json\">", `<a href="/docs/guides/webhooks#rotate-the-secret">`, `<a href="/openapi.yaml">`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if reliability := pages(t)[site.GuidesPath+"/reliability"]; strings.Contains(reliability, "Written by") {
+		t.Error("a comment of the document is shown")
+	}
+}
+
+// No page may run a script of its own or one from elsewhere, and only the API reference
+// may run any.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	s := site.New(site.Config{Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
+	for path, body := range pages(t) {
+		page, _, err := s.Page(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+			if !strings.Contains(page.Policy, want) {
+				t.Errorf("%s: no %s in %q", path, want, page.Policy)
+			}
+		}
+		if hasScript := strings.Contains(page.Policy, "script-src 'self';"); hasScript != (path == site.DocsPath) {
+			t.Errorf("%s: the policy allows scripts: %t", path, hasScript)
+		}
+		if strings.HasPrefix(body, "<!doctype html>") && regexp.MustCompile(`<script>|<script [^>]*src="http|<style|\bstyle="| on[a-z]+="`).MatchString(body) {
+			t.Errorf("%s has inline code or foreign code", path)
+		}
+	}
+}
+
+// The viewer is the one that the table of its README names.
+func TestViewer(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("assets/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`(?m)^\| version \| (.*) \|$`).FindSubmatch(readme)
+	if version == nil {
+		t.Fatal("assets/README.md has no version")
+	}
+	viewer, err := os.ReadFile("assets/swagger-ui-bundle.js.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(unzip(t, viewer), string(version[1])) {
+		t.Errorf("the viewer is not of version %s", version[1])
+	}
+}
