@@ -46,10 +46,11 @@ var (
 
 	ByExternalIDStatement = exported(orgListByExternalID)
 
-	ByActivityStatement = exported(orgListByActivity)
-	PickedStatement     = exported(orgListPicked)
-	SortedStatement     = exported(orgListSorted)
-	CountStatement      = exported(orgCount)
+	ByActivityStatement       = exported(orgListByActivity)
+	ByActivityNearbyStatement = exported(orgListByActivityNearby)
+	PickedStatement           = exported(orgListPicked)
+	SortedStatement           = exported(orgListSorted)
+	CountStatement            = exported(orgCount)
 )
 
 // Statements of the list of members, for tests that run EXPLAIN.

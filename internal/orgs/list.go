@@ -168,15 +168,19 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 			return found, err
 		}
 	}
+	nearby, walked := orgListNearby, orgListWalked
+	if l.ofUser() && l.IsActive != nil {
+		nearby, walked = orgListByActivityNearby, orgListByActivity
+	}
 	// Only one of the two statements supplies the page, so List keeps its promises without
 	// a common snapshot.
-	found, err := l.fetch(ctx, q, orgListNearby(l))
+	found, err := l.fetch(ctx, q, nearby(l))
 	if err != nil || found.full || !found.more {
 		return found, err
 	}
 	switch {
 	case l.shouldWalk(len(found.orgs)), l.Order.byName() && l.nameIs != "":
-		return l.fetch(ctx, q, orgListWalked(l))
+		return l.fetch(ctx, q, walked(l))
 	case l.Order.byName():
 		return l.fetchSorted(ctx, q, orgListIndexed(l))
 	}

@@ -265,6 +265,33 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 	}
 }
 
+// With a further filter, a page of a user's active or deactivated organizations reads at
+// most the next memberships of each range, however few match.
+func TestPlansOfAUsersActivityWithFilters(t *testing.T) {
+	t.Parallel()
+	d, account, user := explainable(t)
+	for _, mode := range planModes {
+		conn := connWithPlans(t, d, mode)
+		for _, active := range []bool{true, false} {
+			for name, metadata := range map[string]string{"common": "pro", "absent": "absent"} {
+				t.Run(fmt.Sprintf("%s, active %v, %s", mode, active, name), func(t *testing.T) {
+					p := orgs.ListParams{Limit: 20, UserID: &user, IsActive: &active, Metadata: map[string]string{"plan": metadata}}
+					sql, args := orgs.ByActivityNearbyStatement(account, p, nil)
+					plan := explain(t, conn, sql, args)
+					if strings.Count(plan.text, `"org_members_by_activity"`) != 4 || strings.Contains(plan.text, "Seq Scan") || strings.Contains(plan.text, "orgs_by_filter") {
+						t.Errorf("not the ranges of org_members_by_activity:\n%s", plan.text)
+					}
+					// The tests' walks end after 250 memberships, each of which is read twice at most and
+					// looked up once.
+					if plan.buffers > 250*8 {
+						t.Errorf("read %d buffers", plan.buffers)
+					}
+				})
+			}
+		}
+	}
+}
+
 // The nearby statement reads organizations in the list's order, and stops when the page
 // is full.
 func TestNearbyPlansWalkInOrder(t *testing.T) {

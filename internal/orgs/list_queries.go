@@ -181,29 +181,58 @@ func orgListByExternalID(q listQuery) statement {
 // reads the memberships whose org_activity has the wanted value, which are a range of
 // org_members_by_activity. The second part reads those whose org_activity is unknown,
 // which belong to large organizations. Both parts look up each organization and test its
-// is_active.
+// is_active and the residual conditions.
 //
 // Each part has a limit, so the cost is bounded even if the planner sorts the parts
 // instead of merging them.
 func orgListByActivity(q listQuery) statement {
 	var s statement
-	known, asked := activityNo, activityAsk
-	if *q.IsActive {
-		known = activityYes
-	}
+	known, asked := s.activityWalks(q)
 	s.sql = fmt.Sprintf(`SELECT %s FROM ((%s) UNION ALL (%s)) AS either %s LIMIT %s`,
-		q.columns(), s.ofActivity(q, known), s.ofActivity(q, asked), q.order("created_at"), s.bind(q.Limit+1))
+		q.columns(), s.matchesOf(q, known, "ALL"), s.matchesOf(q, asked, "ALL"), q.order("created_at"), s.bind(q.Limit+1))
 	return s
 }
 
-// ofActivity reads the user's memberships with this value of org_activity. It selects the
-// user by an expression that only org_members_by_activity contains, so the planner uses
-// no other index.
-func (s *statement) ofActivity(q listQuery, activity int) string {
-	walk := fmt.Sprintf("FROM org_members WHERE account_id = %s AND (user_id || '') = %s AND org_activity = %d%s%s %s",
-		s.bind(q.accountID), s.bind(*q.UserID), activity, s.createdWithin(q, "org_created_at"), s.past(q, "org_created_at"), q.order("org_created_at"))
-	walked := s.walked(q, walk, "ALL")
-	return fmt.Sprintf("SELECT %s FROM %s WHERE is_active = %s %s LIMIT %s", q.columns(), walked, s.bind(*q.IsActive), q.order("created_at"), s.bind(q.Limit+1))
+// orgListByActivityNearby is orgListNearby for the two parts of orgListByActivity: it
+// reads only the next q.nearby memberships of each. If one part has more of them, matches
+// at the time of the first unread one or beyond are left out, because the part may have
+// matches that come before them.
+func orgListByActivityNearby(q listQuery) statement {
+	var s statement
+	known, asked := s.activityWalks(q)
+	unread, end, latest := "max", "'-infinity'", ">"
+	if !q.descending() {
+		unread, end, latest = "min", "'infinity'", "<"
+	}
+	limit := strconv.Itoa(q.nearby)
+	s.sql = fmt.Sprintf(`WITH unread AS MATERIALIZED (SELECT %[1]s(org_created_at) AS at`+
+		` FROM ((SELECT org_created_at %[2]s OFFSET %[3]s LIMIT 1) UNION ALL (SELECT org_created_at %[4]s OFFSET %[3]s LIMIT 1)) AS first)`+
+		` (SELECT %[5]s FROM ((%[6]s) UNION ALL (%[7]s)) AS either WHERE created_at %[8]s (SELECT coalesce(at, %[9]s) FROM unread) %[10]s LIMIT %[11]s)`+
+		` UNION ALL (SELECT %[12]s FROM unread WHERE at IS NOT NULL) LIMIT %[11]s`,
+		unread, known, limit, asked, q.columns(), s.matchesOf(q, known, limit), s.matchesOf(q, asked, limit), latest, end,
+		q.order("created_at"), s.bind(q.Limit+1), nulls(q.columns()))
+	return s
+}
+
+// activityWalks returns the walks through the user's memberships whose org_activity has
+// the wanted value, and through those whose org_activity is unknown. They select the user
+// by an expression that only org_members_by_activity contains, so the planner uses no
+// other index.
+func (s *statement) activityWalks(q listQuery) (known, asked string) {
+	walk := func(activity int) string {
+		return fmt.Sprintf("FROM org_members WHERE account_id = %s AND (user_id || '') = %s AND org_activity = %d%s%s %s",
+			s.bind(q.accountID), s.bind(*q.UserID), activity, s.createdWithin(q, "org_created_at"), s.past(q, "org_created_at"), q.order("org_created_at"))
+	}
+	if *q.IsActive {
+		return walk(activityYes), walk(activityAsk)
+	}
+	return walk(activityNo), walk(activityAsk)
+}
+
+// matchesOf reads the organizations of a walk that match, of the first ones up to the
+// limit.
+func (s *statement) matchesOf(q listQuery, walk, limit string) string {
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), s.walked(q, walk, limit), s.residual(q), q.order("created_at"), s.bind(q.Limit+1))
 }
 
 // orgListNearby reads only the next q.nearby organizations of the walk. It finds frequent
