@@ -168,21 +168,35 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 			return found, err
 		}
 	}
-	nearby, walked := orgListNearby, orgListWalked
 	if l.ofUser() && l.IsActive != nil {
-		nearby, walked = orgListByActivityNearby, orgListByActivity
+		return l.runByActivity(ctx, q)
 	}
 	// Only one of the two statements supplies the page, so List keeps its promises without
 	// a common snapshot.
-	found, err := l.fetch(ctx, q, nearby(l))
+	found, err := l.fetch(ctx, q, orgListNearby(l))
 	if err != nil || found.full || !found.more {
 		return found, err
 	}
 	switch {
-	case l.shouldWalk(len(found.orgs)), l.Order.byName() && l.nameIs != "":
-		return l.fetch(ctx, q, walked(l))
+	case l.shouldWalk(l.nearby, len(found.orgs)), l.Order.byName() && l.nameIs != "":
+		return l.fetch(ctx, q, orgListWalked(l))
 	case l.Order.byName():
 		return l.fetchSorted(ctx, q, orgListIndexed(l))
+	}
+	l.maxSorted = 0
+	return l.fetch(ctx, q, orgListIndexed(l))
+}
+
+// runByActivity runs a list of a user's active or deactivated organizations with other
+// filters. Like run, it takes the page from one statement.
+func (l listQuery) runByActivity(ctx context.Context, q db.Querier) (collected, error) {
+	found, err := l.fetch(ctx, q, orgListByActivityNearby(l))
+	if err == nil && !found.full && found.more && l.shouldWalk(2*l.nearby, len(found.orgs)) {
+		l.nearby = l.reach
+		found, err = l.fetch(ctx, q, orgListByActivityNearby(l))
+	}
+	if err != nil || found.full || !found.more {
+		return found, err
 	}
 	l.maxSorted = 0
 	return l.fetch(ctx, q, orgListIndexed(l))
@@ -223,10 +237,10 @@ func (l listQuery) runPlain(ctx context.Context, q db.Querier) (collected, error
 }
 
 // shouldWalk reports whether a walk through a user's organizations is likely to fill the
-// page within l.reach organizations. It assumes that matches are as frequent as among the
-// first l.nearby.
-func (l listQuery) shouldWalk(found int) bool {
-	return l.ofUser() && l.nearby*(l.Limit+1) <= l.reach*found
+// page within l.reach organizations. It assumes that matches are as frequent as among
+// those that were read.
+func (l listQuery) shouldWalk(read, found int) bool {
+	return l.ofUser() && read*(l.Limit+1) <= l.reach*found
 }
 
 func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collected, error) {

@@ -119,7 +119,9 @@ func (m *model) toggle(t *rapid.T) {
 		return
 	}
 	o.IsActive = !o.IsActive
-	m.exec(t, `UPDATE orgs SET is_active = $3, updated_at = now() WHERE account_id = $1 AND org_id = $2`, m.account, o.ID, o.IsActive)
+	m.exec(t, `
+WITH toggled AS (UPDATE orgs SET is_active = $3, updated_at = now() WHERE account_id = $1 AND org_id = $2)
+UPDATE org_members SET org_activity = $4 WHERE account_id = $1 AND org_id = $2 AND org_activity <> -1`, m.account, o.ID, o.IsActive, orgs.ActivityOfMembers(1, o.IsActive))
 	m.changed(o)
 }
 
@@ -144,7 +146,13 @@ func (m *model) join(t *rapid.T) {
 		m.exec(t, `DELETE FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3`, m.account, o.ID, user)
 		m.users[o.ID] = slices.Delete(m.users[o.ID], at, at+1)
 	} else {
-		m.exec(t, `INSERT INTO org_members (account_id, org_id, user_id, org_created_at) VALUES ($1, $2, $3, $4)`, m.account, o.ID, user, o.CreatedAt)
+		// The other memberships are like those of a large organization.
+		activity := int16(-1)
+		if rapid.Bool().Draw(t, "activity") {
+			activity = orgs.ActivityOfMembers(1, o.IsActive)
+		}
+		m.exec(t, `INSERT INTO org_members (account_id, org_id, user_id, org_created_at, org_activity) VALUES ($1, $2, $3, $4, $5)`,
+			m.account, o.ID, user, o.CreatedAt, activity)
 		m.users[o.ID] = append(m.users[o.ID], user)
 	}
 	m.changed(o)

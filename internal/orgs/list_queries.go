@@ -181,7 +181,7 @@ func orgListByExternalID(q listQuery) statement {
 // reads the memberships whose org_activity has the wanted value, which are a range of
 // org_members_by_activity. The second part reads those whose org_activity is unknown,
 // which belong to large organizations. Both parts look up each organization and test its
-// is_active and the residual conditions.
+// is_active. It is for lists without other filters.
 //
 // Each part has a limit, so the cost is bounded even if the planner sorts the parts
 // instead of merging them.
@@ -194,23 +194,29 @@ func orgListByActivity(q listQuery) statement {
 }
 
 // orgListByActivityNearby is orgListNearby for the two parts of orgListByActivity: it
-// reads only the next q.nearby memberships of each. If one part has more of them, matches
-// at the time of the first unread one or beyond are left out, because the part may have
-// matches that come before them.
+// reads only the next q.nearby memberships of each.
+//
+// A part that does not fill the page may have more memberships than that, and among them
+// matches that come before those of the other part. Therefore matches at the time of its
+// first unread membership or beyond are left out.
 func orgListByActivityNearby(q listQuery) statement {
 	var s statement
 	known, asked := s.activityWalks(q)
-	unread, end, latest := "max", "'-infinity'", ">"
+	first, end, before := "max", "'-infinity'", ">"
 	if !q.descending() {
-		unread, end, latest = "min", "'infinity'", "<"
+		first, end, before = "min", "'infinity'", "<"
 	}
-	limit := strconv.Itoa(q.nearby)
-	s.sql = fmt.Sprintf(`WITH unread AS MATERIALIZED (SELECT %[1]s(org_created_at) AS at`+
-		` FROM ((SELECT org_created_at %[2]s OFFSET %[3]s LIMIT 1) UNION ALL (SELECT org_created_at %[4]s OFFSET %[3]s LIMIT 1)) AS first)`+
-		` (SELECT %[5]s FROM ((%[6]s) UNION ALL (%[7]s)) AS either WHERE created_at %[8]s (SELECT coalesce(at, %[9]s) FROM unread) %[10]s LIMIT %[11]s)`+
-		` UNION ALL (SELECT %[12]s FROM unread WHERE at IS NOT NULL) LIMIT %[11]s`,
-		unread, known, limit, asked, q.columns(), s.matchesOf(q, known, limit), s.matchesOf(q, asked, limit), latest, end,
-		q.order("created_at"), s.bind(q.Limit+1), nulls(q.columns()))
+	limit, columns, full := strconv.Itoa(q.nearby), q.columns(), s.bind(q.Limit+1)
+	unread := func(part, walk string) string {
+		return fmt.Sprintf("SELECT at FROM (SELECT org_created_at AS at %s OFFSET %s LIMIT 1) AS next WHERE (SELECT count(*) FROM %s) < %s", walk, limit, part, full)
+	}
+	s.sql = fmt.Sprintf(`WITH known AS MATERIALIZED (%[1]s), asked AS MATERIALIZED (%[2]s),`+
+		` unread AS MATERIALIZED (SELECT %[3]s(at) AS at FROM ((%[4]s) UNION ALL (%[5]s)) AS next)`+
+		` (SELECT %[6]s FROM (SELECT %[6]s FROM known UNION ALL SELECT %[6]s FROM asked) AS either`+
+		` WHERE created_at %[7]s (SELECT coalesce(at, %[8]s) FROM unread) %[9]s LIMIT %[10]s)`+
+		` UNION ALL (SELECT %[11]s FROM unread WHERE at IS NOT NULL) LIMIT %[10]s`,
+		s.matchesOf(q, known, limit), s.matchesOf(q, asked, limit), first, unread("known", known), unread("asked", asked),
+		columns, before, end, q.order("created_at"), full, nulls(columns))
 	return s
 }
 

@@ -294,6 +294,8 @@ func TestPageOfLargeOrganizations(t *testing.T) {
 		"of a user":              {UserID: &user},
 		"of a user, active":      {UserID: &user, IsActive: &yes},
 		"of a user, by metadata": {UserID: &user, Metadata: kind},
+
+		"of a user, active, by metadata": {UserID: &user, IsActive: &yes, Metadata: kind},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
