@@ -11,7 +11,7 @@ integrity=$(sed -n 's/^| integrity | `\(.*\)` |$/\1/p' $assets/README.md)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 package=$dir/$(cd "$dir" && npm pack --silent "swagger-ui-dist@$version")
-if [ "sha512-$(openssl dgst -sha512 -binary "$package" | base64 -w 0)" != "$integrity" ]; then
+if [ "sha512-$(openssl dgst -sha512 -binary "$package" | openssl base64 -A)" != "$integrity" ]; then
 	echo "viewer: swagger-ui-dist $version has another checksum than $assets/README.md says" >&2
 	exit 1
 fi

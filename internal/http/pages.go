@@ -33,6 +33,10 @@ func (s *Server) pages() []route {
 	} {
 		all = append(all, route{http.MethodGet, path, open, 0, s.showPage, false})
 	}
+	for _, path := range []string{site.DocsPath, site.GuidesPath} {
+		redirect := func(c echo.Context) error { return c.Redirect(http.StatusPermanentRedirect, path) }
+		all = append(all, route{http.MethodGet, path + "/", open, 0, redirect, false})
+	}
 	return all
 }
 
@@ -60,11 +64,11 @@ func (s *Server) showPage(c echo.Context) error {
 	if hasTag(c.Request().Header, page.ETag) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	compressed := acceptsGzip(c.Request().Header)
-	if compressed {
+	body, isCompressed := page.Body(acceptsGzip(c.Request().Header))
+	if isCompressed {
 		h.Set("Content-Encoding", "gzip")
 	}
-	return writeBody(c, http.StatusOK, page.ContentType, page.Body(compressed))
+	return writeBody(c, http.StatusOK, page.ContentType, body)
 }
 
 // hasTag reports whether If-None-Match has the tag, compared weakly (RFC 9110 section
@@ -78,12 +82,12 @@ func hasTag(h http.Header, tag string) bool {
 	return false
 }
 
-// acceptsGzip reports whether Accept-Encoding names gzip with a quality above zero (RFC
-// 9110 section 12.5.3).
+// acceptsGzip reports whether Accept-Encoding names gzip, or every coding, with a quality
+// above zero (RFC 9110 section 12.5.3).
 func acceptsGzip(h http.Header) bool {
 	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAcceptEncoding), ","), ",") {
 		coding, params, err := mime.ParseMediaType(element)
-		if err == nil && coding == "gzip" {
+		if err == nil && (coding == "gzip" || coding == "*") {
 			quality, given := params["q"]
 			return !given || strings.Trim(quality, "0.") != ""
 		}

@@ -82,12 +82,19 @@ func TestPages(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{"/docs/guides/none", "/problems/none", "/docs/assets/none.css", "/docs/", "/problems"} {
+	for _, path := range []string{"/docs/guides/none", "/problems/none", "/docs/assets/none.css", "/docs/assets/", "/docs/..%2f", "/problems"} {
 		t.Run("no page "+path, func(t *testing.T) {
 			t.Parallel()
 			a.get(t, path).rejected(t, 404, "not_found")
 		})
 	}
+	t.Run("a slash at the end", func(t *testing.T) {
+		t.Parallel()
+		response := a.fetch(t, http.MethodGet, "/docs/")
+		if response.StatusCode != http.StatusOK || response.Request.URL.Path != "/docs" {
+			t.Errorf("%d at %s", response.StatusCode, response.Request.URL.Path)
+		}
+	})
 	t.Run("another method", func(t *testing.T) {
 		t.Parallel()
 		if response := a.fetch(t, http.MethodPost, "/docs"); response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != "OPTIONS, GET, HEAD" {
@@ -96,17 +103,22 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// Files are compressed for those who accept it, and never asked for again.
+// Files are compressed for clients that accept gzip, and may be kept for a year.
 func TestFilesOfPages(t *testing.T) {
 	t.Parallel()
 	a := newAPIWithPages(t)
-	path := regexp.MustCompile(`/docs/assets/swagger-ui-bundle[^"]*`).FindString(bodyOf(t, a.fetch(t, http.MethodGet, "/docs").Body))
+	reference := bodyOf(t, a.fetch(t, http.MethodGet, "/docs").Body)
+	viewer := regexp.MustCompile(`/docs/assets/swagger-ui-bundle[^"]*`).FindString(reference)
+	if response := a.fetch(t, http.MethodGet, viewer); response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("%s: status %d, Content-Encoding %q", viewer, response.StatusCode, response.Header.Get("Content-Encoding"))
+	}
+	path := regexp.MustCompile(`/docs/assets/site-[^"]*`).FindString(reference)
 	plain := a.fetch(t, http.MethodGet, path)
 	want := bodyOf(t, plain.Body)
 	if cache := plain.Header.Get("Cache-Control"); cache != "public, max-age=31536000, immutable" || plain.Header.Get("Content-Encoding") != "" {
 		t.Errorf("Cache-Control %q, Content-Encoding %q", cache, plain.Header.Get("Content-Encoding"))
 	}
-	for accepted, isCompressed := range map[string]bool{"br, gzip;q=0.5": true, "gzip": true, "gzip;q=0, br": false, "gzip; q=0.0": false, "br": false, "x y": false} {
+	for accepted, isCompressed := range map[string]bool{"br, gzip;q=0.5": true, "gzip": true, "gzip;q=0, br": false, "gzip; q=0.0": false, "br": false, "*": true, "x y": false} {
 		t.Run(accepted, func(t *testing.T) {
 			t.Parallel()
 			response := a.fetch(t, http.MethodGet, path, "Accept-Encoding", accepted)

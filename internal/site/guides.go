@@ -90,8 +90,16 @@ func (g guide) html(node ast.Node) (template.HTML, error) {
 	if err := markdown.Renderer().Render(&body, g.source, node); err != nil {
 		return "", err
 	}
-	return template.HTML(body.String()), nil //nolint:gosec // the renderer omits the HTML of the document
+	return template.HTML(scrollable.Replace(body.String())), nil //nolint:gosec // the renderer omits the HTML of the document
 }
+
+// scrollable lets readers scroll wide code and tables with the keyboard (WCAG 2.1.1). In
+// rendered text, these tags are never part of the document.
+var scrollable = strings.NewReplacer(
+	"<pre>", `<pre tabindex="0">`,
+	"<table>", `<div class="wide" role="region" aria-label="Table" tabindex="0"><table>`,
+	"</table>", "</table></div>",
+)
 
 // rewriteLinks makes the links between the documents lead to pages. A link to a file that
 // is no page becomes its text.

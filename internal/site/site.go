@@ -46,8 +46,8 @@ type Page struct {
 	IsFixed     bool   // this path never has another body
 	ETag        string
 
-	body       []byte
-	compressed []byte // body with gzip
+	body       []byte // nil if there is only the compressed form
+	compressed []byte // with gzip
 }
 
 // Site has all pages.
@@ -57,8 +57,8 @@ type Site struct {
 	assets map[string]string // the path of each file by its name
 }
 
-// New returns a site. The pages are made when the first of them is asked for, so that
-// servers start without delay.
+// New returns a site. It makes the pages on the first request, so that servers start
+// without delay.
 func New(cfg Config) *Site {
 	s := &Site{cfg: cfg, assets: map[string]string{}}
 	s.pages = sync.OnceValues(s.make)
@@ -77,19 +77,21 @@ func (s *Site) Page(path string) (p Page, ok bool, err error) {
 	return p, ok, nil
 }
 
-// Body returns the body, compressed with gzip or not.
-func (p Page) Body(compressed bool) []byte {
-	if compressed {
-		return p.compressed
+// Body returns the body, compressed with gzip if the client accepts that. The files of the
+// viewer are always compressed: every browser that can run them accepts gzip, and nobody
+// else should cost four times the traffic.
+func (p Page) Body(acceptsGzip bool) (body []byte, isCompressed bool) {
+	if acceptsGzip || p.body == nil {
+		return p.compressed, true
 	}
-	return p.body
+	return p.body, false
 }
 
 // The policies allow only what a page needs. textPolicy is for pages without a script.
 const (
-	commonPolicy    = "default-src 'none'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-	textPolicy      = commonPolicy + "style-src 'self'"
-	referencePolicy = commonPolicy + "script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'"
+	commonPolicy    = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+	textPolicy      = commonPolicy + "img-src 'self'; style-src 'self'"
+	referencePolicy = commonPolicy + "img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'"
 )
 
 // make makes all pages, by their paths.
