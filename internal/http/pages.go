@@ -51,6 +51,10 @@ func (s *Server) showPage(c echo.Context) error {
 	if !ok {
 		return echo.ErrNotFound
 	}
+	isKnown, err := hasTag(c.Request().Header, page.ETag)
+	if err != nil {
+		return err
+	}
 	h := c.Response().Header()
 	h.Set("Content-Security-Policy", page.Policy)
 	h.Set("Referrer-Policy", "no-referrer")
@@ -61,7 +65,7 @@ func (s *Server) showPage(c echo.Context) error {
 	if page.IsFixed {
 		h.Set("Cache-Control", fixedFor)
 	}
-	if hasTag(c.Request().Header, page.ETag) {
+	if isKnown {
 		return c.NoContent(http.StatusNotModified)
 	}
 	body, isCompressed := page.Body(acceptsGzip(c.Request().Header))
@@ -71,15 +75,14 @@ func (s *Server) showPage(c echo.Context) error {
 	return writeBody(c, http.StatusOK, page.ContentType, body)
 }
 
-// hasTag reports whether If-None-Match has the tag, compared weakly (RFC 9110 section
+// hasTag reports whether If-None-Match lists the tag, compared weakly (RFC 9110 section
 // 13.1.2).
-func hasTag(h http.Header, tag string) bool {
-	for element := range strings.SplitSeq(strings.Join(h.Values("If-None-Match"), ","), ",") {
-		if element = strings.TrimSpace(element); element == "*" || strings.TrimPrefix(element, "W/") == tag {
-			return true
-		}
+func hasTag(h http.Header, tag string) (bool, error) {
+	tags, err := readTags(h, "If-None-Match")
+	if err != nil || tags == nil {
+		return false, err
 	}
-	return false
+	return tags.any || slices.ContainsFunc(tags.list, func(listed string) bool { return strings.TrimPrefix(listed, "W/") == tag }), nil
 }
 
 // acceptsGzip reports whether Accept-Encoding names gzip, or every coding, with a quality

@@ -187,21 +187,6 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 	return l.fetch(ctx, q, orgListIndexed(l))
 }
 
-// runByActivity runs a list of a user's active or deactivated organizations with other
-// filters. Like run, it takes the page from one statement.
-func (l listQuery) runByActivity(ctx context.Context, q db.Querier) (collected, error) {
-	found, err := l.fetch(ctx, q, orgListByActivityNearby(l))
-	if err == nil && !found.full && found.more && l.shouldWalk(2*l.nearby, len(found.orgs)) {
-		l.nearby = l.reach
-		found, err = l.fetch(ctx, q, orgListByActivityNearby(l))
-	}
-	if err != nil || found.full || !found.more {
-		return found, err
-	}
-	l.maxSorted = 0
-	return l.fetch(ctx, q, orgListIndexed(l))
-}
-
 // runNamed runs a list of organizations with one name, which are usually few.
 func (l listQuery) runNamed(ctx context.Context, q db.Querier) (collected, error) {
 	l.maxSorted = l.maxNamed

@@ -78,8 +78,8 @@ func (s *Site) Page(path string) (p Page, ok bool, err error) {
 }
 
 // Body returns the body, compressed with gzip if the client accepts that. The files of the
-// viewer are always compressed: every browser that can run them accepts gzip, and nobody
-// else should cost four times the traffic.
+// viewer are always compressed: every browser that can run them accepts gzip, and other
+// clients must not cause four times the traffic.
 func (p Page) Body(acceptsGzip bool) (body []byte, isCompressed bool) {
 	if acceptsGzip || p.body == nil {
 		return p.compressed, true
