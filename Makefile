@@ -16,7 +16,7 @@ SHRINK = -fuzzminimizetime 10x
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-# Looks for a PostgreSQL before anything large is built, or says how to get one.
+# Finds or downloads a PostgreSQL before anything large is built, or says how to get one.
 .PHONY: postgres
 postgres:
 	@$(GO) run ./internal/pgprograms/ensure DATABASE_URL
@@ -24,7 +24,7 @@ postgres:
 run: postgres build ## start a server with a database and sample organizations; needs no configuration
 	@exec bin/server dev --addr $(ADDR) --data-dir $(DATA) --orgs $(ORGS)
 
-# The commit's tag without its v, or the contents of VERSION.
+# The commit's tag without the leading v, or the contents of VERSION.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),$(shell cat VERSION))
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS  = -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -52,7 +52,7 @@ test: ## run all tests, against a real PostgreSQL that it finds, starts or downl
 repositories: ## run the repositories' tests on a downloaded PostgreSQL: make repositories PG=15
 	TEST_POSTGRES_VERSION=$(or $(PG),18) $(GO) run ./internal/dbtest/withdb $(GO) test ./internal/db ./internal/orgs ./internal/apikeys ./internal/idempotency ./internal/seed
 
-check: lint test ## run lint and test; every commit passes them
+check: lint test ## run lint and test; every commit must pass them
 
 fmt: ## format the code
 	$(LINT) golangci-lint fmt
@@ -76,7 +76,7 @@ pgbouncer: build ## test serving through PgBouncer in transaction mode (needs pg
 restore: build ## dump ORGS organizations during writes, restore them, serve (needs psql, pg_dump, pg_restore and curl)
 	$(GO) run ./internal/dbtest/withdb scripts/restore.sh bin/server $(ORGS)
 
-transfer: build ## export ORGS organizations, import them, also with kills, and compare the exports (needs psql)
+transfer: build ## export ORGS organizations, import them with and without kills, and compare the exports (needs psql)
 	$(GO) run ./internal/dbtest/withdb scripts/transfer.sh bin/server $(ORGS)
 
 previous: ## run the previous release's tests and server on the schema of this one (needs psql, curl)

@@ -16,7 +16,7 @@ var (
 	notInASlug = regexp.MustCompile(`[^a-z0-9 _-]`)
 )
 
-// Every link between the documents leads to a file or a heading that exists.
+// Every link between the documents points to a file or a heading that exists.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.md")
@@ -76,7 +76,7 @@ func TestExamplesAreThoseInTheDocumentation(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.Contains(string(page), "\n```"+language+"\n"+string(program)+"```\n") {
-			t.Errorf("docs/keep-in-step.md does not contain %s as it is", file)
+			t.Errorf("docs/keep-in-step.md does not contain the current text of %s", file)
 		}
 	}
 }

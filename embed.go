@@ -14,7 +14,7 @@ var OpenAPIYAML []byte
 //go:embed openapi.json
 var OpenAPIJSON []byte
 
-// Guides has the documents, which the server shows as pages.
+// Guides contains the documents that the server shows as pages.
 //
 //go:embed docs/*.md
 var Guides embed.FS

@@ -11,7 +11,7 @@ import (
 	"orgd/internal/events"
 )
 
-// Every type that the code and the migrations write can be asked for.
+// events.Types lists exactly the event types that the code and the migrations write.
 func TestEventTypesAreComplete(t *testing.T) {
 	t.Parallel()
 	written := map[string]bool{}

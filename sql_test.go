@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// growing matches the use of a table that grows with the accounts. The primary keys of
-// these tables begin with account_id, so that they can be distributed by account.
+// growing matches the use of a table that grows with the number of accounts. The primary
+// keys of these tables begin with account_id, so that the tables can be distributed over
+// several PostgreSQL servers by account.
 var growing = regexp.MustCompile(`\b(?:FROM|JOIN|INTO|UPDATE|USING)\s+(orgs|org_members|events|feeds|webhooks|webhook_attempts|idempotency_keys|unanswered_creations)\b`)
 
 var (
@@ -56,7 +57,7 @@ func TestFaultOf(t *testing.T) {
 		t.Run(statement, func(t *testing.T) {
 			t.Parallel()
 			if got := faultOf(statement); got != want {
-				t.Errorf("%q, want %q", got, want)
+				t.Errorf("faultOf returned %q, want %q", got, want)
 			}
 		})
 	}

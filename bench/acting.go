@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// measureActing compares the question whether a user may act in an organization with the
-// retrieval of the organization. It asks for the user who is in the most organizations.
+// measureActing compares checking whether a user may act in an organization with
+// retrieving the organization. It uses the user who is in the most organizations.
 func (b *bench) measureActing(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, b.tenant.databaseURL)
 	if err != nil {
@@ -38,7 +38,8 @@ func (b *bench) measureActing(ctx context.Context) error {
 		b.sideOf(contest{operation: act, targets: targets}), b.sideOf(contest{operation: retrieve, targets: targets}))
 }
 
-// checkMember checks that the answer is yes. No would be a successful response too.
+// checkMember checks that the answer is yes. An answer of no would be a successful response
+// too.
 func (b *bench) checkMember(ctx context.Context, act operation, id string) error {
 	path, _ := act.sample(id)
 	body, _, err := b.client.get(ctx, "http://"+b.orgd.addr+path)

@@ -106,7 +106,7 @@ func TestForPgbench(t *testing.T) {
 }
 
 // pgbench runs the statements with as many parameters as their functions have. Of several
-// versions of a function, orgd calls the last one.
+// versions of a function, orgd calls the newest one.
 func TestOperationsHaveAllParameters(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -12,7 +12,7 @@ type operation struct {
 	// In path and body, {id} is replaced by an organization's id and {n} by a number of nine
 	// digits. Each request gets random ones.
 	path, body string
-	// calls is a part of the statement by which it is recognized.
+	// calls is a part of the statement's text that identifies the statement.
 	calls string
 	// params are the values of $1, $2 … in the statement that pgbench runs.
 	params []string

@@ -211,7 +211,7 @@ func (b *bench) measureWorst(ctx context.Context, what string, all []choice, par
 	}
 	b.printf("\norgd, %s, %d requests one after the other for each of %d combinations of filters\n", what, b.requests, len(all))
 	b.printWorst(seen)
-	b.printf("  %d refused because too many would be sorted\n", len(refused))
+	b.printf("  %d refused because too many organizations would be sorted\n", len(refused))
 	for _, r := range refused {
 		b.printf("    %s\n", r)
 	}

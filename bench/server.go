@@ -34,7 +34,7 @@ func (b *bench) startOrgd(ctx context.Context, log string, conns int, env ...str
 		"ORGD_ADDR=127.0.0.1:0",
 		"ORGD_ADMIN_ADDR=127.0.0.1:0",
 		"ORGD_DB_MAX_CONNS=" + strconv.Itoa(conns),
-		"ORGD_DRAIN_DELAY=0s", // no load balancer has to notice the end first
+		"ORGD_DRAIN_DELAY=0s", // no load balancer has to notice the shutdown first
 	}, env...)
 	return start(ctx, cmd, b.path(log))
 }
@@ -64,7 +64,7 @@ func start(ctx context.Context, cmd *exec.Cmd, log string) (*server, error) {
 		return nil, err
 	}
 	go func() {
-		_ = cmd.Wait() // how it ended is read from cmd.ProcessState
+		_ = cmd.Wait() // cmd.ProcessState has the exit status
 		close(s.done)
 	}()
 	if err := s.awaitAddr(ctx); err != nil {

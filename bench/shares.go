@@ -64,8 +64,8 @@ func (b *bench) runShares(ctx context.Context, databaseURL string) (err error) {
 }
 
 // joinEverywhere makes one user a member of all organizations, and deactivates one in a
-// thousand. The member rows have the activity of their organization, as after calls of the
-// API.
+// thousand. The member rows have the activity of their organization, as they would after calls
+// to the API.
 func (b *bench) joinEverywhere(ctx context.Context) error {
 	for _, sql := range []string{
 		`UPDATE orgs SET is_active = hashtext(org_id::text) % 1000 <> 0`,

@@ -16,10 +16,10 @@ import (
 const wrongKeys = 10_000
 
 // measureTiming tests whether the time of a rejection reveals that a wrong key begins
-// like a real one. It sends wrong keys with a valid checksum. Half of them begin like a
-// real key and half like a key that does not exist, in alternation. Both halves share
-// equally long beginnings with their models, because keys with a common beginning are
-// some microseconds faster than random keys, whether the model exists or not.
+// like a real one. It sends wrong keys with a valid checksum, which alternate between two
+// kinds: one kind begins like a real key, the other like a key that does not exist. The
+// shared beginnings are equally long in both kinds, because keys with a common beginning
+// are some microseconds faster than random keys, whether or not the imitated key exists.
 func (b *bench) measureTiming(ctx context.Context) (err error) {
 	progress("%d wrong keys", 2*wrongKeys)
 	s, err := b.startOrgd(ctx, "timing.log", poolSize, behindProxy)
@@ -41,7 +41,7 @@ func (b *bench) measureTiming(ctx context.Context) (err error) {
 			{wrongKey(b.tenant.key, shared), &alike},
 			{wrongKey(absent, shared), &other},
 		}
-		if i%2 == 1 { // alternate which goes first
+		if i%2 == 1 { // alternate which kind goes first
 			slices.Reverse(tries)
 		}
 		for _, t := range tries {

@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// addWorkers adds workers that record their calls in the ledger of the main load. They
-// stop with removeWorkers, or at the end of the run.
+// addWorkers adds workers that record their calls in the ledger of the main load. They run
+// until removeWorkers is called, at the latest at the end of the run.
 func (s *stage) addWorkers(ctx context.Context, workers int) {
 	s.extraLoad = newLoad(s.load.name+"-extra", pace{workers: workers, every: s.load.every}, s.urls(), s.tenant.keys[0])
 	s.extraLoad.ledger = s.load.ledger
@@ -65,7 +65,7 @@ func (s *stage) takeConnections(ctx context.Context) (release func() error, err 
 	}
 }
 
-// cancelWaits cancels every commit's wait for the standby. It does so for the duration d.
+// cancelWaits cancels, for the duration d, the wait of every commit for the standby.
 func (s *stage) cancelWaits(ctx context.Context, d time.Duration) error {
 	conn, err := s.primary.connect(ctx, "postgres")
 	if err != nil {
@@ -105,8 +105,8 @@ func (s *stage) stepDown(ctx context.Context) error {
 		"SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_flush_lsn()")
 }
 
-// backUp copies the stopped database. The first reader of the feed does not read until
-// restore.
+// backUp stops the database, copies it, and starts it again. The first reader of the feed
+// does not read until restore.
 func (s *stage) backUp(ctx context.Context) error {
 	turn := s.readers.all[0].turn
 	turn <- struct{}{}
@@ -115,13 +115,13 @@ func (s *stage) backUp(ctx context.Context) error {
 	return inOrder(s.primary.stop, func() error { return os.Mkdir(dir, 0o711) },
 		func() error { return s.primary.copyTo(ctx, dir) }, func() error { return s.primary.start(ctx) },
 		func() error {
-			// The backup has at most these positions.
+			// The backup has no position after this one.
 			return s.primary.query(ctx, database, "SELECT coalesce(max(position), 0) FROM events", &s.backedUp)
 		})
 }
 
-// restore replaces the database with the backup, after the readers of the feed that go on
-// have got events that the backup lacks.
+// restore replaces the database with the backup, after the other readers of the feed have
+// got events that the backup lacks.
 func (s *stage) restore(ctx context.Context) error {
 	if err := s.readers.readBeyond(ctx, s.backedUp); err != nil {
 		return err

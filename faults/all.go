@@ -106,7 +106,7 @@ func (r result) String() string {
 	return text + describe(r.violations)
 }
 
-// describe returns a few violations of each kind: a fault may break one promise for
+// describe returns a few violations of each kind, because a fault may break one promise for
 // hundreds of calls.
 func describe(violations []string) string {
 	const each = 3

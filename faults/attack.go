@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// attack is the load of another account on the replicas. Its responses are counted. The
-// only check is that each is a success, or an error with Retry-After.
+// attack is the load of another account on the replicas. Its responses are counted. They
+// are checked only for being a success or an error with Retry-After.
 type attack struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup

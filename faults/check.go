@@ -79,7 +79,7 @@ func (v *verifier) answers(c *call) {
 		}
 	}
 	if c.answer() == nil && c.kind != createOnce && !c.kind.reads() {
-		v.add("never done: %s %s, %d attempts", c.kind, c.value, len(c.attempts))
+		v.add("never completed: %s %s, %d attempts", c.kind, c.value, len(c.attempts))
 	}
 }
 
@@ -129,7 +129,7 @@ func (v *verifier) batch(c *call) {
 	case answer != nil && !slices.Equal(created, answer.listed):
 		v.add("lost: %s %s was answered with %v, but the database has %v", c.kind, c.value, answer.listed, created)
 	case len(created) != 0 && len(created) != batchSize:
-		v.add("in part: %s %s made %v", c.kind, c.value, created)
+		v.add("partial: %s %s made %v", c.kind, c.value, created)
 	}
 }
 
@@ -144,7 +144,7 @@ func (v *verifier) isDeleted(org string) bool {
 func (v *verifier) deleted() {
 	for org, c := range v.deletions {
 		if _, exists := v.metadata[org]; exists && c.answer() != nil {
-			v.add("lost: the deletion of %s, but the organization still exists: %s", org, c.answer())
+			v.add("lost: the deletion of %s was acknowledged, but the organization still exists: %s", org, c.answer())
 		}
 	}
 }
@@ -197,9 +197,9 @@ func (v *verifier) changes(calls []*call) {
 	}
 }
 
-// memberships checks that exactly the users who were added, and neither removed nor
-// erased nor deleted with the organization, are members, and that no event contains the
-// id of an erased user. Each user is added once.
+// memberships checks that the members are exactly the users who were added and have not
+// been removed, erased, or deleted with their organization. It also checks that no event
+// contains the id of an erased user. Each user is added once.
 func (v *verifier) memberships(calls []*call) {
 	type history struct{ added, ended *call }
 	of := map[string]*history{}

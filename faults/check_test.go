@@ -54,14 +54,14 @@ func scenario() (*ledger, state) {
 func TestVerifyFindsNothingWrong(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*ledger, *state){
-		"no change":                       func(*ledger, *state) {},
-		"the first try had the effect":    func(_ *ledger, s *state) { delete(s.events, "r2"); s.events["r1"] = 1 },
-		"an unanswered creation is there": func(_ *ledger, s *state) { s.created["c"] = []string{"org_c"}; s.events["r4"] = 1 },
+		"no change":                     func(*ledger, *state) {},
+		"the first try had the effect":  func(_ *ledger, s *state) { delete(s.events, "r2"); s.events["r1"] = 1 },
+		"an unanswered creation exists": func(_ *ledger, s *state) { s.created["c"] = []string{"org_c"}; s.events["r4"] = 1 },
 		"an unanswered change came late": func(l *ledger, s *state) {
 			l.calls[3].attempts = unsure(l.calls[3].attempts)
 			s.metadata["org_a"] = "v1"
 		},
-		"a marked retry made a second after an unknown outcome": func(l *ledger, s *state) {
+		"a marked retry created a second one after an unknown outcome": func(l *ledger, s *state) {
 			l.calls[1].attempts = unsure(l.calls[1].attempts)
 			s.created["b"] = []string{"org_b", "org_b2"}
 		},
@@ -103,7 +103,7 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"an acknowledged change is gone":       {func(_ *ledger, s *state) { s.metadata["org_a"] = "v1" }, `lost: org_a has the metadata "v1"`},
 		"a member is gone":                     {func(_ *ledger, s *state) { delete(s.members, "usr_2") }, "lost: usr_2 was added"},
 		"a removed member is back":             {func(_ *ledger, s *state) { s.members["usr_1"] = "org_a" }, "lost: removeMember of usr_1"},
-		"a member of another":                  {func(_ *ledger, s *state) { s.members["usr_2"] = "org_b" }, "usr_2 is a member of org_b"},
+		"a member is in another one":           {func(_ *ledger, s *state) { s.members["usr_2"] = "org_b" }, "usr_2 is a member of org_b"},
 		"a deleted organization is back":       {func(_ *ledger, s *state) { s.metadata["org_d"] = "" }, "lost: the deletion of org_d"},
 		"one that nobody deleted is gone":      {func(_ *ledger, s *state) { delete(s.metadata, "org_b"); delete(s.created, "b") }, "lost: createMarked b"},
 		"an erased user is a member":           {func(_ *ledger, s *state) { s.members["usr_3"] = "org_a" }, "lost: eraseUser of usr_3"},
@@ -117,11 +117,11 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 			s.events["r4"] = 1
 		}, "an event from an attempt that should have had no effect"},
 		"a replay has an event": {func(l *ledger, _ *state) { l.calls[0].attempts[1].replayed = true }, "an event of a replay"},
-		"one key made two":      {func(_ *ledger, s *state) { s.created["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
-		"a marked call made two without a lost answer": {func(_ *ledger, s *state) {
+		"one key created two":   {func(_ *ledger, s *state) { s.created["a"] = []string{"org_a", "org_a2"} }, "duplicate: createKeyed a"},
+		"a marked call created two without a lost answer": {func(_ *ledger, s *state) {
 			s.created["b"] = []string{"org_b", "org_b2"}
 		}, "duplicate: createMarked b"},
-		"a marked call whose organization was deleted made two": {func(_ *ledger, s *state) {
+		"a marked call whose organization was deleted created two": {func(_ *ledger, s *state) {
 			s.created["d"] = []string{"org_d2"}
 		}, "duplicate: createMarked d"},
 		"two calls got one organization": {func(l *ledger, s *state) {
@@ -131,7 +131,7 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"a batch was created in part": {func(l *ledger, s *state) {
 			l.calls[15].attempts = l.calls[15].attempts[:1]
 			delete(s.created, "e/1")
-		}, "in part: createBatch e"},
+		}, "partial: createBatch e"},
 		"an organization of a batch is gone": {func(_ *ledger, s *state) { delete(s.created, "e/2") }, "lost: createBatch e"},
 		"a batch was created twice": {func(_ *ledger, s *state) {
 			s.created["e/0"] = []string{"org_e0", "org_e3"}
@@ -151,7 +151,7 @@ func TestVerifyFindsEachMutation(t *testing.T) {
 		"a 429 without a limit":           {func(l *ledger, _ *state) { l.calls[0].attempts[0].status = 429 }, "unexpected answer"},
 		"a call that hung":                {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errHung} }, "hung"},
 		"a broken connection":             {func(l *ledger, _ *state) { l.calls[0].attempts[0] = attempt{requestID: "r1", err: errors.New("EOF")} }, "broken connection"},
-		"a call that is never done":       {func(l *ledger, _ *state) { l.calls[3].attempts = l.calls[2].attempts }, "never done"},
+		"a call that never completes":     {func(l *ledger, _ *state) { l.calls[3].attempts = l.calls[2].attempts }, "never completed"},
 		"a write that the harness forgot": {func(l *ledger, _ *state) { l.calls = slices.Delete(l.calls, 1, 2) }, `unsent: organization "b"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func (a *attempt) readAnswer(answer *http.Response, body []byte) {
 	if len(body) == 0 && (a.status == http.StatusNoContent || a.status == http.StatusAccepted) {
 		return
 	}
-	var problem struct { // or another answer
+	var problem struct { // or the body of a success
 		OrgID, Code, Type, Title, Detail, Message, RequestID string
 		Status                                               int
 		Organizations                                        []struct{ OrgID string }

@@ -23,8 +23,8 @@ type fault struct {
 	inject  func(context.Context, *stage) error
 	hold    time.Duration // between inject and heal
 	heal    func(context.Context, *stage) error
-	// affected returns an error if the fault did not affect the service. The run has then
-	// tested nothing.
+	// affected returns an error if the fault did not affect the service. In that case the
+	// run has tested nothing.
 	affected func(*episode) error
 	// finalCheck, if not nil, is a further check that runs after the load has stopped.
 	finalCheck func(context.Context, *episode) error

@@ -14,8 +14,8 @@ import (
 )
 
 // pace is the intensity of the load. Each worker sends a request, waits for the response,
-// pauses for every, and sends the next. On a slow machine there are fewer requests, not a
-// longer queue.
+// pauses for the duration `every`, and sends the next. On a slow machine there are fewer
+// requests, not a longer queue.
 type pace struct {
 	workers int
 	every   time.Duration
@@ -72,15 +72,15 @@ type worker struct {
 	deleted         map[string]bool // organizations
 }
 
-// steps are the calls of a worker, in a loop.
+// steps are the calls that a worker makes in a loop.
 var steps = []kind{
 	createKeyed, read, change, addMember, list, eraseUser, createBatch,
 	createMarked, addMember, deactivate, deleteOrg, list,
 	createOnce, change, addMember, addMember, read, removeMember,
 }
 
-// firstStep returns where a worker begins. At each replica, every second one begins with
-// the organization that it will delete.
+// firstStep returns where a worker begins. At each replica, every second worker begins by
+// creating the organization that it will delete.
 func (w *worker) firstStep() int {
 	return slices.Index(steps, []kind{createKeyed, createMarked}[w.number/len(w.urls)%2])
 }
@@ -185,7 +185,7 @@ func (w *worker) attempt(ctx context.Context, c *call) attempt {
 	case c.kind == read && a.succeeded() && a.orgID != c.org:
 		a.flaw = "wrong organization: " + a.orgID
 	case c.kind == createBatch && a.succeeded() && len(a.listed) != batchSize:
-		a.flaw = fmt.Sprintf("%d organizations", len(a.listed))
+		a.flaw = fmt.Sprintf("%d organizations, want %d", len(a.listed), batchSize)
 	case c.kind == deleteOrg:
 		a.gone = a.status == http.StatusNotFound && c.unknowns() > 0
 	case slices.ContainsFunc(a.listed, func(id string) bool { return w.deleted[id] }):

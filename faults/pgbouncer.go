@@ -60,11 +60,11 @@ func (s *stage) openPooler(ctx context.Context) error {
 func (b *pgbouncer) adapt(version string) error {
 	var major, minor int
 	if _, err := fmt.Sscanf(strings.TrimPrefix(version, "PgBouncer "), "%d.%d", &major, &minor); err != nil {
-		return fmt.Errorf("the version of PgBouncer in %q: %w", version, err)
+		return fmt.Errorf("parse the version of PgBouncer in %q: %w", version, err)
 	}
 	b.old = major == 1 && minor < 21
-	// Since 1.23, PgBouncer waits for its clients after SIGTERM. Before, it had no handler for
-	// SIGQUIT, which could dump core.
+	// Since 1.23, PgBouncer waits for its clients after SIGTERM. Earlier versions have no
+	// handler for SIGQUIT, so that signal could make them dump core.
 	b.halt = syscall.SIGQUIT
 	if major == 1 && minor < 23 {
 		b.halt = syscall.SIGTERM
@@ -73,7 +73,7 @@ func (b *pgbouncer) adapt(version string) error {
 }
 
 // configure writes the configuration files. If we are root, PgBouncer runs as an
-// unprivileged user, who must be able to read them.
+// unprivileged user, which must be able to read them.
 func (b *pgbouncer) configure(s *stage) error {
 	host, port, err := net.SplitHostPort(s.primary.addr())
 	if err != nil {

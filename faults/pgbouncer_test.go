@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// stop sends the signal after which each version ends at once, and kills a PgBouncer that
-// does not end.
+// stop sends the signal that makes the installed version exit at once, and kills a
+// PgBouncer that does not exit.
 func TestPgBouncerStops(t *testing.T) {
 	t.Parallel()
 	const (
@@ -53,7 +53,7 @@ func TestPgBouncerStops(t *testing.T) {
 				t.Errorf("stop: %v", err)
 			}
 			if status := b.cmd.ProcessState.Sys().(syscall.WaitStatus); (status.Signal() == syscall.SIGKILL) != c.killed {
-				t.Errorf("it ended with %v", b.cmd.ProcessState)
+				t.Errorf("PgBouncer ended with %v", b.cmd.ProcessState)
 			}
 			if err := b.stop(); err != nil {
 				t.Errorf("a second stop: %v", err)

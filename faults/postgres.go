@@ -29,7 +29,7 @@ var settings = map[string]string{
 
 // postgres is a PostgreSQL server that faults act on.
 type postgres struct {
-	dir    string // given to localpg
+	dir    string // the directory that localpg uses
 	server *localpg.Server
 	data   string // its data directory
 	port   int
@@ -78,7 +78,7 @@ func newDir(parent string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// PostgreSQL may run as another user, who must traverse the directory.
+	// PostgreSQL may run as another user, which must be able to traverse the directory.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return "", err
 	}

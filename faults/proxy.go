@@ -43,7 +43,7 @@ const (
 type link struct {
 	*proxy
 	client, database net.Conn
-	listener         bool // it listens for key changes
+	listener         bool // it listens for notifications, such as key changes
 
 	mu     sync.Mutex
 	held   side

@@ -16,7 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// feedEvent is what a reader keeps of an event, or what the database has of it.
+// feedEvent is the part of an event that is compared, as a reader got it or as it is in the
+// database.
 type feedEvent struct {
 	Position        int64
 	Type, RequestID string
@@ -32,7 +33,7 @@ type reader struct {
 	key    string
 	http   http.Client
 
-	turn       chan struct{} // full during a read
+	turn       chan struct{} // holds a token during a read
 	seen       []feedEvent
 	cursor     string
 	ids        map[string]bool // of the events seen
@@ -158,7 +159,7 @@ func (r *reader) add(format string, args ...any) {
 	}
 }
 
-// finish reads to the end of the feed, at one replica after the other.
+// finish reads until no replica returns more events.
 func (r *reader) finish(ctx context.Context) error {
 	return await(ctx, fmt.Sprintf("feed reader %d reaches the end", r.number), recoveryLimit, func() (bool, error) {
 		for replica := range r.urls {
@@ -172,7 +173,7 @@ func (r *reader) finish(ctx context.Context) error {
 
 // readBeyond waits until all readers but the first have an event after the position.
 func (rs *readers) readBeyond(ctx context.Context, position int64) error {
-	return await(ctx, "the feed readers go on", recoveryLimit, func() (bool, error) {
+	return await(ctx, "the other feed readers get newer events", recoveryLimit, func() (bool, error) {
 		for _, r := range rs.all[1:] {
 			r.turn <- struct{}{}
 			n := int64(len(r.seen))
@@ -240,7 +241,7 @@ SELECT count(*) FROM (
 		return nil, err
 	}
 	if disordered > 0 {
-		return nil, fmt.Errorf("%d events of organizations have no position, or one out of order", disordered)
+		return nil, fmt.Errorf("%d events of organizations have no position, or a position out of order", disordered)
 	}
 	rows, err := conn.Query(ctx, `
 SELECT coalesce(position, 0), type, request_id, coalesce(`+fmt.Sprintf(textID, "org_id")+`, '') FROM events WHERE account_id = $1 ORDER BY position`, account)

@@ -27,12 +27,12 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// hookTypes are the types of events that the webhook gets. It does not get all that the
-// load causes.
+// hookTypes are the types of events that the webhook gets. The load also causes events of
+// other types, which it must not get.
 var hookTypes = []string{"org.created", "org.updated", "org.deactivated", "org.deleted", "org.member_removed"}
 
 // deliverLimit is how long the last events may take. Until the load ends, the receiver
-// fails, and each failure makes orgd wait for 5 s or longer.
+// sometimes fails, and each failure makes orgd wait for 5 s or longer.
 const deliverLimit = 60 * time.Second
 
 // receiver is the server of a webhook. It keeps the events in the order of their first
@@ -41,15 +41,15 @@ const deliverLimit = 60 * time.Second
 type receiver struct {
 	server      *http.Server
 	url         string
-	certificate string // the file with it
+	certificate string // the file that has the certificate
 
 	mu         sync.Mutex
 	webhook    *standardwebhooks.Webhook
 	after      int64 // the position at which the webhook began
 	moody      bool
 	seen       []feedEvent
-	byID       map[string]feedEvent // those in seen
-	rewinds    int                  // events that came first after later ones
+	byID       map[string]feedEvent // the events in seen
+	rewinds    int                  // events that first arrived after later events
 	violations []string
 }
 
@@ -72,7 +72,7 @@ func newReceiver(dir string) (*receiver, error) {
 	v.server = &http.Server{
 		Handler:   v,
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
-		ErrorLog:  log.New(io.Discard, "", 0), // killed servers break off handshakes
+		ErrorLog:  log.New(io.Discard, "", 0), // killed servers abort handshakes
 	}
 	go func() { _ = v.server.ServeTLS(listener, "", "") }() // it ends with close
 	return v, nil
@@ -138,17 +138,17 @@ func (v *receiver) subscribe(ctx context.Context, replica, key string) error {
 func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the sender broke off
+		return // the sender closed the connection
 	}
 	const (
 		anError = iota
 		noAnswer
 		lostAnswer
-		outOf = 600 // each one so often
+		outOf = 600 // each failure happens once in this many requests
 	)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.webhook == nil { // the creation's response, which has the secret, is still under way
+	if v.webhook == nil { // the response to the creation, which has the secret, has not arrived yet
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
@@ -204,10 +204,10 @@ func (v *receiver) take(header http.Header, body []byte) error {
 	return nil
 }
 
-// rewind forgets the events from the position on, because another one has this position
-// now, and the event that has a new position. Only where a fault undoes commits may this
-// happen: a committed event whose position was undone gets another one, and is delivered
-// again.
+// rewind forgets the events from the position on, because a different event has this
+// position now. It also forgets moved, which has a new position. This may happen only if a
+// fault undoes commits: an event whose position was undone gets another position, and is
+// delivered again.
 func (v *receiver) rewind(position int64, moved feedEvent) {
 	v.rewinds++
 	isOld := func(e feedEvent) bool { return e.Position >= position || e == moved }
@@ -246,18 +246,18 @@ func (v *receiver) check(ctx context.Context, all []feedEvent, mayRewind bool) [
 		v.add("%v", err)
 	}
 	if len(want) == 0 {
-		v.add("the load caused no event for it")
+		v.add("the load caused no event that it must deliver")
 	}
 	if v.rewinds > 0 && !mayRewind {
-		v.add("%d events came first after later ones", v.rewinds)
+		v.add("%d events first arrived after later events", v.rewinds)
 	}
 	v.compare(want, all, mayRewind)
 	return v.violations
 }
 
 // compare finds the events that did not arrive, and those that do not exist. A fault may
-// undo events that were delivered. If no event that the webhook gets has their positions
-// now, the receiver does not learn of it. The caller holds mu.
+// undo events that were delivered. If no event for the webhook has their positions now,
+// the receiver cannot notice that. The caller holds mu.
 func (v *receiver) compare(want, all []feedEvent, mayUndo bool) {
 	for _, e := range want {
 		if !slices.Contains(v.seen, e) {

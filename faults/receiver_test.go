@@ -26,7 +26,7 @@ func TestReceiverDetectsBrokenPromises(t *testing.T) {
 		{5, "org.member_removed", "r5", "org_a"},
 	}
 	other := []feedEvent{3: {3, "org.deleted", "x3", "org_b"}, 4: {4, "org.deleted", "x4", "org_b"}, 5: {5, "org.deleted", "x5", "org_b"}}
-	const notThere, disordered = "which is not in the database", "1 events came first after later ones"
+	const notThere, disordered = "which is not in the database", "1 events first arrived after later events"
 	for name, c := range map[string]struct {
 		got       []feedEvent
 		badSecret bool
@@ -44,7 +44,7 @@ func TestReceiverDetectsBrokenPromises(t *testing.T) {
 		"nothing renumbers events":      {got: []feedEvent{all[1], renumbered(all[3], 3), all[3], all[4]}, want: disordered},
 		"an event is lost":              {got: []feedEvent{all[1], all[4]}, want: "{Position:4 Type:org.updated RequestID:r4 OrgID:org_a} did not arrive"},
 		"an event is lost after others": {got: []feedEvent{all[1], other[4], all[4]}, mayRewind: true, want: "RequestID:r4 OrgID:org_a} did not arrive"},
-		"two events change places":      {got: []feedEvent{all[1], all[4], all[3], all[4]}, want: disordered},
+		"two events are swapped":        {got: []feedEvent{all[1], all[4], all[3], all[4]}, want: disordered},
 		"an event is invented":          {got: []feedEvent{all[1], other[3], all[3], all[4]}, want: notThere},
 		"an event of another type":      {got: []feedEvent{all[1], all[2], all[3], all[4]}, want: notThere},
 		"an event before the webhook":   {got: []feedEvent{all[0], all[1], all[3], all[4]}, want: notThere},
@@ -76,7 +76,7 @@ func renumbered(e feedEvent, position int64) feedEvent {
 	return e
 }
 
-// A moody receiver sometimes fails. It keeps no event that it responds to with an error.
+// A moody receiver sometimes fails. It keeps no event to which it responds with an error.
 func TestReceiverFails(t *testing.T) {
 	t.Parallel()
 	v := newTestReceiver(t)

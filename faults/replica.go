@@ -29,7 +29,7 @@ type replica struct {
 	log       *tail
 	adminAddr string
 	done      chan struct{}
-	leaving   bool // we told it to stop
+	leaving   bool // the harness told it to stop
 }
 
 // start starts the process and waits until it serves.
@@ -50,7 +50,7 @@ func (r *replica) start(ctx context.Context) error {
 	done := make(chan struct{})
 	r.done = done
 	go func() {
-		_ = r.cmd.Wait() // how it ended is read from cmd.ProcessState
+		_ = r.cmd.Wait() // cmd.ProcessState has the exit status
 		close(done)
 	}()
 	serving := make(chan string, 1)

@@ -30,8 +30,8 @@ const (
 	aftermath     = time.Second      // load after the recovery
 	stopLimit     = 30 * time.Second // for the calls in flight
 	// eraseLimit bounds the wait for the erasures that run in the background after
-	// deletions. A server that does not know of a deletion, because its answer was lost,
-	// looks for it every minute.
+	// deletions. A server that does not know of a deletion, because PostgreSQL's answer
+	// was lost, finds it within a minute.
 	eraseLimit = 90 * time.Second
 )
 
@@ -144,7 +144,7 @@ func (e *episode) fillPools(ctx context.Context) error {
 	for _, r := range e.replicas {
 		for i := range 24 {
 			asking.Go(func() {
-				// One account may not use all connections.
+				// A single account must not use all connections, so several take part.
 				c := newClient(e.fillers[i%len(e.fillers)].keys[0])
 				defer c.http.CloseIdleConnections()
 				c.send(ctx, request{method: "GET", url: r.url() + "/v1/orgs"}, &attempt{})
@@ -227,7 +227,7 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	note(await(ctx, "all that was deleted is erased", eraseLimit, func() (done bool, err error) {
+	note(await(ctx, "everything that was deleted is erased", eraseLimit, func() (done bool, err error) {
 		err = conn.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM org_erasures) AND NOT EXISTS (SELECT FROM user_erasures)").Scan(&done)
 		return done, err
 	}))
@@ -257,7 +257,7 @@ func (e *episode) check(ctx context.Context, r *result, had []resources) error {
 	}
 	r.violations = append(r.violations, found...)
 	if e.anyDead() != nil {
-		return nil // the readers would wait for it
+		return nil // the readers would wait for the dead replica
 	}
 	missed, err := e.checkFeed(ctx, conn)
 	r.violations = append(r.violations, missed...)
@@ -296,7 +296,7 @@ func (e *episode) repeatKeyed(ctx context.Context) error {
 		w.replica = repeated % len(e.replicas)
 		again := w.attempt(ctx, c)
 		if !again.succeeded() || !again.replayed || again.orgID != first.orgID {
-			return fmt.Errorf("%s was answered with %s, but its repeat did not replay that: organization %q, replayed %t, flaw %q: %s",
+			return fmt.Errorf("%s was answered with %s, but a repeated call did not replay that answer: organization %q, replayed %t, flaw %q: %s",
 				c.value, first.orgID, again.orgID, again.replayed, again.flaw, again)
 		}
 		e.stage.load.ledger.note(c, again)

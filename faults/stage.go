@@ -15,10 +15,10 @@ import (
 type setup struct {
 	env         []string      // of the replicas; it overrides the harness's own variables
 	limits      bool          // the replicas keep the default rate limits, which the usual load exceeds
-	standby     bool          // a second server that replicates and is in the URL
+	standby     bool          // a second server replicates, and is in the database URL
 	synchronous bool          // commits wait for the standby
 	smallDisk   string        // "wal" or "data" is on a separate disk that can be filled
-	pooler      bool          // with PgBouncer
+	pooler      bool          // PgBouncer is in front of the primary
 	unfilled    bool          // do not fill the pools first
 	noWebhook   bool          // the account has no webhook
 	delay       time.Duration // of the network to the database, from the start

@@ -12,9 +12,9 @@ import (
 // the fault.
 var steady = pace{workers: 8, every: 20 * time.Millisecond}
 
-// scattered has many clients, of which few have a call in flight when the fault begins.
-// Those calls may be delayed. The calls of the other clients show whether the service
-// works.
+// scattered has many clients, only a few of which have a call in flight when the fault
+// begins. Those calls may be delayed. The calls of the other clients show whether the
+// service works.
 var scattered = pace{workers: 80, every: time.Second}
 
 // gentle stays below the default limits of a key and an account.
@@ -125,9 +125,11 @@ var table = []fault{
 			s.addWorkers(ctx, 16)
 			return err
 		},
-		hold:       3 * time.Second,
-		heal:       func(_ context.Context, s *stage) error { s.removeWorkers(); return s.release() },
-		affected:   func(e *episode) error { return atLeast(int(e.proxies[0].dials.Load()), 3, "connections were tried") },
+		hold: 3 * time.Second,
+		heal: func(_ context.Context, s *stage) error { s.removeWorkers(); return s.release() },
+		affected: func(e *episode) error {
+			return atLeast(int(e.proxies[0].dials.Load()), 3, "connections were attempted")
+		},
 		finalCheck: noneFailed,
 	},
 	{
@@ -345,7 +347,7 @@ var table = []fault{
 		what:    "each replica has one connection to the database, and 16 more clients send requests for 3 s",
 		promise: "no call fails",
 		within:  3 * time.Second,
-		// A worker that delivers to a webhook would take turns with the requests for the one
+		// A worker that delivers to a webhook would compete with the requests for the only
 		// connection, and make them wait longer.
 		setup:  setup{env: []string{"ORGD_DB_MAX_CONNS=1"}, noWebhook: true},
 		load:   steady,

@@ -34,7 +34,7 @@ type template struct {
 type account struct {
 	id        string
 	keys      []string
-	readerKey string // for the feed and the webhook; only of the tenant
+	readerKey string // for the feed and the webhook; only the tenant has one
 }
 
 // newTemplate builds the server, unless program is given, and creates the cluster.

@@ -27,9 +27,9 @@ $$;
 -- Returns the characters of a name and its pairs of adjacent characters, for searches
 -- whose text is too short for a trigram. Two passes make the pairs, starting at the first
 -- and at the second character. Each pass puts U+0001, which no name contains, after every
--- pair. A single character that remains at the end does no harm. This takes half the time
--- of a substr for each pair. The time matters because a search with metadata computes the
--- grams of each row that it finds again, to recheck it.
+-- pair. A single character that is left over at the end is harmless. This takes half the
+-- time of a substr for each pair. The time matters because a search with metadata rechecks
+-- each row that it finds, and computes the row's grams for that.
 CREATE FUNCTION org_name_grams(name text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN string_to_array(name, NULL) || string_to_array(
@@ -51,7 +51,7 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
--- Most names are short. PostgreSQL puts this expression in the place of the call.
+-- Most names are short. PostgreSQL inlines this function, so they cost no function call.
 CREATE FUNCTION org_name_key(name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN octet_length(name) <= 120 THEN name ELSE org_name_cut(name) END;
@@ -75,8 +75,8 @@ CREATE TABLE orgs (
     updated_at            timestamptz NOT NULL DEFAULT now(),
     created_by_api_key_id uuid,
     created_by_user_id    text COLLATE "C",
-    -- version rises with every change of the row or its members. It is the entity tag
-    -- (ETag). revision rises only when an update changes the organization's own fields.
+    -- version increases with every change of the row or its members. It is the entity tag
+    -- (ETag). revision increases only when an update changes the organization's own fields.
     version               bigint      NOT NULL DEFAULT 1,
     revision              bigint      NOT NULL DEFAULT 1,
 

@@ -33,7 +33,7 @@ CREATE TABLE org_members (
     user_id        text COLLATE "C" NOT NULL,
     -- Sorted, without duplicates.
     roles          text[]           NOT NULL DEFAULT '{}',
-    -- Later than the added_at of every member who was added to the organization before.
+    -- Later than the added_at of every member who was added to the organization earlier.
     added_at       timestamptz      NOT NULL DEFAULT now(),
     -- A copy of the organization's created_at, which never changes. With it, an index
     -- returns the organizations of one user in the order of the list.
@@ -49,7 +49,7 @@ CREATE TABLE org_members (
     CONSTRAINT org_members_pkey PRIMARY KEY (account_id, org_id, user_id),
     CONSTRAINT org_members_user_id_length CHECK (char_length(user_id) BETWEEN 1 AND 255),
     CONSTRAINT org_members_roles_count CHECK (cardinality(roles) <= 10),
-    -- Most members have no roles. They do without the function call.
+    -- Most members have no roles, and need no function call.
     CONSTRAINT org_members_roles_valid CHECK (roles = '{}' OR org_roles_are_valid(roles)),
     CONSTRAINT org_members_org_activity_known CHECK (org_activity IN (-1, 0, 1)),
     CONSTRAINT org_members_times_finite CHECK (isfinite(added_at) AND isfinite(org_created_at))
@@ -72,7 +72,7 @@ CREATE INDEX org_members_by_user ON org_members (account_id, user_id, org_create
 CREATE INDEX org_members_by_activity ON org_members (account_id, (user_id || ''), org_activity, org_created_at DESC, org_id DESC);
 -- Finds the members with a rare role. Each entry combines the account, the organization
 -- and the role, so a lookup reads no entries of other organizations, or of an account that
--- imported an organization with the same id. Members without roles, who are most, have no
+-- imported an organization with the same id. Most members have no roles, and therefore no
 -- entries.
 CREATE INDEX org_members_by_role ON org_members USING gin (org_member_roles(account_id, org_id, roles) COLLATE "C") WHERE roles <> '{}';
 

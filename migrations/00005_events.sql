@@ -14,7 +14,7 @@ CREATE TABLE events (
     user_id          text COLLATE "C",
     api_key_id       uuid,
     webhook_id       uuid,
-    -- Only the changed fields, under their names in the API.
+    -- Only the changed fields, named as in the API.
     before           jsonb       NOT NULL DEFAULT '{}',
     after            jsonb       NOT NULL DEFAULT '{}',
     actor_api_key_id uuid,

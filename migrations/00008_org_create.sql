@@ -41,8 +41,8 @@ BEGIN
         EXIT WHEN FOUND;
         SELECT * INTO made FROM orgs WHERE account_id = account AND external_id = own_id;
         IF FOUND THEN
-            -- Writes to the log, so that the commit of a repeat waits for a synchronous standby:
-            -- that of the creation may not have.
+            -- Write to the WAL, so that the commit of this repeat waits for a synchronous
+            -- standby. The commit of the creation may not have waited.
             PERFORM pg_logical_emit_message(true, 'orgd', '');
             outcome := 'external_id_taken';
             RETURN;

@@ -77,7 +77,7 @@ BEGIN
             RETURN;
         END IF;
     END LOOP;
-    -- updated_at rises even if the clock goes back.
+    -- updated_at increases even if the clock goes back.
     changed.updated_at := greatest(clock_timestamp(), kept.updated_at + interval '1 microsecond');
     UPDATE orgs
     SET org_name = coalesce(name, org_name),

@@ -13,9 +13,9 @@ CREATE FUNCTION api_time(moment timestamptz) RETURNS text
 -- outcome other than changed leaves everything as it was.
 --
 -- The version rises by one for each user who is added, updated or removed, because each
--- of them has an event. The event of a new member happens at the member's added_at. All
--- later events of the membership repeat it. They name the membership by it when the user
--- has been erased from the events.
+-- of them has an event. The event of a new member occurs at the member's added_at. All
+-- later events of the membership repeat added_at, which still identifies the membership
+-- after the user has been erased from the events.
 -- +goose StatementBegin
 CREATE FUNCTION org_members_change_1(
     account uuid, org uuid, versions bigint[],

@@ -1,5 +1,5 @@
 -- +goose Up
--- The deleted organizations whose members and contents of events a worker has yet to
+-- The deleted organizations whose members and event contents a worker still has to
 -- erase. A row is inserted by the deletion, and deleted when everything is erased.
 CREATE TABLE org_erasures (
     account_id   uuid        NOT NULL,
@@ -27,8 +27,8 @@ DECLARE
 BEGIN
     SELECT * INTO kept FROM orgs WHERE account_id = account AND org_id = org FOR UPDATE;
     IF NOT FOUND THEN
-        -- Writes to the log, so that the commit of a repeat waits for a synchronous standby: that
-        -- of the deletion may not have.
+        -- Write to the WAL, so that the commit of this repeat waits for a synchronous standby.
+        -- The commit of the deletion may not have waited.
         PERFORM pg_logical_emit_message(true, 'orgd', '');
         outcome := 'not_found';
         RETURN;

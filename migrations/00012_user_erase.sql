@@ -1,5 +1,5 @@
 -- +goose Up
--- The users whom a worker has yet to erase. A row is deleted when everything about its
+-- The users whom a worker still has to erase. A row is deleted when everything about its
 -- user is erased.
 CREATE TABLE user_erasures (
     account_id   uuid             NOT NULL,
@@ -48,8 +48,8 @@ BEGIN
         VALUES (account, erased, by_key, request)
         ON CONFLICT (account_id, user_id) DO NOTHING;
     END IF;
-    -- Writes to the log, so that the commit of a repeat waits for a synchronous standby: those
-    -- of the first request and of the worker may not have.
+    -- Write to the WAL, so that the commit of a repeat waits for a synchronous standby. The
+    -- commits of the first request and of the worker may not have waited.
     PERFORM pg_logical_emit_message(true, 'orgd', '');
 END
 $$;
@@ -59,9 +59,9 @@ $$;
 -- is true when nothing is left.
 --
 -- Each organization that the user was a member of or had created gets one event,
--- org.user_erased, which does not name the user. A reader of the events that holds the
--- user needs to know what to remove: before has the added_at of the membership that
--- ended, and after says if the creator was removed.
+-- org.user_erased, which does not name the user. A reader of the events that has stored
+-- the user needs to know what to remove: before has the added_at of the membership that
+-- ended, and after says whether the creator was removed.
 -- +goose StatementBegin
 CREATE FUNCTION user_erase_1(account uuid, erased text, most integer, OUT done boolean)
     LANGUAGE plpgsql AS $$

@@ -2,7 +2,7 @@
 -- The feed of each account that anybody has read: how far its events have positions.
 --
 -- removed_position is the position of the newest event that was deleted because of its
--- age, and removed_mark is that event's id. A cursor there is still complete.
+-- age, and removed_mark is that event's id. A cursor at that event has missed nothing.
 CREATE TABLE feeds (
     account_id       uuid   NOT NULL,
     last_position    bigint NOT NULL DEFAULT 0,
@@ -19,7 +19,7 @@ CREATE TABLE feeds (
 --
 -- Only one call at a time numbers the events of an account. It reads the events after it
 -- has the lock, so it sees all that earlier calls have numbered, and it sees only events
--- that are committed. So no event appears later with a smaller position. The changes of
+-- that are committed. Therefore no event appears later with a smaller position. The changes of
 -- one organization run one after the other, so its events have the order of its changes.
 -- A call that has nothing to number takes no lock.
 -- +goose StatementBegin

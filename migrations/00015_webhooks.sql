@@ -1,14 +1,14 @@
 -- +goose Up
 -- The endpoints to which orgd delivers the events of an account. Each is a reader of the
--- account's feed: position and mark are the place of the last event that was delivered or
--- that types leaves out.
+-- account's feed: position and mark are the place of the last event that was delivered, or
+-- skipped because of types.
 --
 -- A worker of one server at a time delivers for an endpoint. worker is its id. term
 -- counts the leases, and generation counts the calls that move the position or change
 -- where the events go. A worker cannot store progress of an older term or generation.
 --
 -- due_at is when a worker should try next. It is NULL if the endpoint has everything, if
--- a worker holds it, and if it is disabled. Nobody updates this table when an event is
+-- a worker holds it, or if it is disabled. Nobody updates this table when an event is
 -- written: the workers look for endpoints with new events.
 CREATE TABLE webhooks (
     account_id       uuid        NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE webhooks (
     url              text        NOT NULL,
     description      text        NOT NULL,
     types            text[]      NOT NULL, -- of the events to deliver; empty for all
-    secret           bytea       NOT NULL, -- readable, because it signs
+    secret           bytea       NOT NULL, -- not hashed, because it signs
     old_secret       bytea,                -- signs too until old_secret_until
     old_secret_until timestamptz,
     created_at       timestamptz NOT NULL DEFAULT now(),
@@ -73,8 +73,8 @@ CREATE TABLE webhook_attempts (
     CONSTRAINT webhook_attempts_attempted_at_finite CHECK (isfinite(attempted_at))
 ) WITH (fillfactor = 70);
 
--- The servers that deliver. Another server takes over the endpoints of one that is no
--- longer alive.
+-- The servers that deliver. After alive_until, other servers may take over a server's
+-- endpoints.
 CREATE TABLE webhook_workers (
     id          uuid        NOT NULL,
     alive_until timestamptz NOT NULL,
@@ -84,7 +84,7 @@ CREATE TABLE webhook_workers (
 ) WITH (fillfactor = 50);
 
 -- Stores what a worker has done for its endpoint: the place that it has reached (NULL if
--- that has not changed), whether it has delivered anything, and its latest attempts, at
+-- the place has not changed), whether it has delivered anything, and its latest attempts, at
 -- most 100. step is what the worker does next:
 --
 --   continue  it goes on

@@ -1,7 +1,7 @@
 -- +goose Up
--- Reports whether the account had an organization with this id that was deleted, as far as
--- anything is left of it. Its id cannot be used again: the worker that erases it would
--- also erase the members and events of the new organization.
+-- Reports whether a deleted organization of the account had this id, as far as traces of
+-- that organization are left. The id cannot be used again: the worker that erases the
+-- deleted organization would also erase the members and events of the new one.
 -- +goose StatementBegin
 CREATE FUNCTION org_id_was_used_1(account uuid, org uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE AS $$
@@ -61,8 +61,8 @@ BEGIN
         outcome := 'org_id_taken';
     END IF;
     IF outcome IS NOT NULL THEN
-        -- Writes to the log, so that the commit of a repeat waits for a synchronous standby:
-        -- that of the creation may not have.
+        -- Write to the WAL, so that the commit of this repeat waits for a synchronous standby.
+        -- The commit of the creation may not have waited.
         PERFORM pg_logical_emit_message(true, 'orgd', '');
         RETURN;
     END IF;

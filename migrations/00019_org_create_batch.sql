@@ -29,7 +29,7 @@ BEGIN
         -- This block inserts all organizations or none.
         BEGIN
             -- The INSERT waits for concurrent calls with the same ids or external ids. Concurrent
-            -- batches insert them in the same order, so that they do not wait for each other.
+            -- batches insert them in the same order, so that they cannot deadlock.
             INSERT INTO orgs (account_id, org_id, org_name, org_name_folded, is_active, metadata, external_id, created_at,
                 created_by_api_key_id, created_by_user_id)
             SELECT account, n.org, n.name, n.folded, n.active, n.metadata_text::jsonb, n.own_id, coalesce(n.made_at, now()),
@@ -47,7 +47,7 @@ BEGIN
             END IF;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
-            NULL; -- which ends the block and undoes its INSERT
+            NULL; -- the exception has undone the INSERT of this block
         END;
         -- LIMIT makes the planner look up each id in an index, whatever the statistics say.
         RETURN QUERY
@@ -62,8 +62,8 @@ BEGIN
                 OR org_id_was_used_1(account, n.org))
         ORDER BY n.place;
         IF FOUND THEN
-            -- Writes to the log, so that the commit of a repeat waits for a synchronous standby:
-            -- that of the creation may not have.
+            -- Write to the WAL, so that the commit of this repeat waits for a synchronous
+            -- standby. The commit of the creation may not have waited.
             PERFORM pg_logical_emit_message(true, 'orgd', '');
             RETURN;
         END IF;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks the alert rules and the dashboard's expressions. It needs promtool. promtool
-# checks only rules, so each expression is written to a rule.
+# checks only rules, so the script turns each expression into a rule.
 set -eu
 cd "$(dirname "$0")/.."
 

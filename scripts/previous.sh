@@ -3,7 +3,7 @@
 # during an upgrade, old servers run on the new schema. The previous release is the newest
 # tag v… before this commit or, without one, the commit before the newest migration. Until
 # the first release, migrations are edited in place. There may then be no earlier commit
-# with the same migrations, and the script runs nothing.
+# with the same migrations. In that case the script runs nothing.
 # It needs the PostgreSQL in TEST_DATABASE_URL, psql, curl, and the repository's history.
 set -eu
 cd "$(dirname "$0")/.."

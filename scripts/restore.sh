@@ -2,7 +2,7 @@
 # Dumps a database while a server writes to it, restores the dump three times, and serves
 # from the last restored database. The second restore runs as an owner without superuser
 # rights, after an administrator has created the extensions. The third uses two jobs.
-# Every restored row must be as in the dump's snapshot, and the key must work. The script
+# Every restored row must be the same as in the dump's snapshot, and the key must work. The script
 # needs curl, psql, pg_dump and pg_restore, at least as new as the PostgreSQL in
 # TEST_DATABASE_URL. Usage: restore.sh SERVER [ORGS]
 set -eu
@@ -100,7 +100,7 @@ serve from
 writer=$!
 pids="$pids $writer"
 written() { [ "$(psql "$from" -Atc "SELECT count(*) FROM orgs WHERE org_name = 'Written'")" -gt "$1" ]; }
-await "the writer writes nothing" written 10
+await "the writer wrote nothing" written 10
 
 # One session exports the snapshot for the dump, and computes the fingerprints in it.
 mkfifo "$dir/sql"

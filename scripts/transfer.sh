@@ -1,6 +1,6 @@
 #!/bin/sh
 # Exports an account with ORGS organizations, imports it into an empty database, and
-# exports it again: the files must be equal. Then it imports the file into a second
+# exports it again: the files must be identical. Then it imports the file into a second
 # account, and kills the import three times. It prints how long each command takes. The
 # script needs psql. Usage: transfer.sh SERVER [ORGS]
 set -eu
@@ -24,7 +24,7 @@ fail() {
 	exit 1
 } >&2
 
-# prepare NAME: creates a database with the schema, and makes it that of the commands.
+# prepare NAME: creates a database with the schema, and sets DATABASE_URL to it.
 prepare() {
 	psql "$TEST_DATABASE_URL" -qc "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1 TEMPLATE template0 ENCODING 'UTF8'" 2>/dev/null
 	export DATABASE_URL="${base%/*}/$1${TEST_DATABASE_URL#"$base"}"

@@ -12,7 +12,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 package=$dir/$(cd "$dir" && npm pack --silent "swagger-ui-dist@$version")
 if [ "sha512-$(openssl dgst -sha512 -binary "$package" | openssl base64 -A)" != "$integrity" ]; then
-	echo "viewer: swagger-ui-dist $version has another checksum than $assets/README.md says" >&2
+	echo "viewer: swagger-ui-dist $version does not have the checksum in $assets/README.md" >&2
 	exit 1
 fi
 tar -xzf "$package" -C "$dir"

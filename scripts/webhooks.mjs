@@ -1,6 +1,6 @@
 // Receives webhooks, verifies them with each secret of a file, and prints how many secrets
-// verified, the type and the position. While the file is empty, it answers 503: the first
-// event may arrive before the creation's response, which has the secret.
+// matched, the type and the position. While the file is empty, it answers 503: the first
+// event may arrive before the response to the creation, which has the secret.
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { Webhook } from 'standardwebhooks';

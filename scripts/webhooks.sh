@@ -62,7 +62,7 @@ call POST "$path/test" '{}' | grep -q '"status":204' || { cat "$dir/received"; e
 call POST /v1/orgs '{"orgName":"Åkesson & Søn 🙂","metadata":{"quote":"\" \\ \u2028"}}' >/dev/null
 await 'the creation did not arrive' grep -q '^1 secret verified org.created' "$dir/received"
 
-# During the overlap, a receiver with either secret verifies.
+# During the overlap, a receiver can verify events with either secret.
 rotated=$(call POST "$path/rotate-secret" '{"overlapSeconds":3600}')
 sleep 1
 secret_of "$rotated" >>"$dir/secrets"

@@ -18,9 +18,9 @@ import (
 	"orgd/internal/uuid"
 )
 
-// bootstrapFlags let `migrate up` create a first account and register its key, for
-// automated deployments, which cannot read a key from the output of a command. `serve`
-// does not do this, because its database role may not create accounts.
+// bootstrapFlags let `migrate up` create a first account and register its key. They are
+// for automated deployments, which cannot read a key from the output of a command. `serve`
+// has no such flags, because its database role may not create accounts.
 type bootstrapFlags struct {
 	Account string          `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account, which is created if it does not exist, or the id of an existing account (default: none)."`
 	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File that contains a key to register for that account; create it with keys generate. A key that is already registered is not changed (default: none)."`

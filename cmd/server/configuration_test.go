@@ -29,17 +29,17 @@ func TestConfigurationIsDocumented(t *testing.T) {
 				checked[name] = true
 				got, found := rows[name]
 				if !found || got[0] != flag.Name {
-					t.Errorf("%s has the flag %q, want %q", name, got[0], flag.Name)
+					t.Errorf("docs/configuration.md gives %s the flag %q, want %q", name, got[0], flag.Name)
 				}
 				// Computed defaults are described in words.
 				if want := "`" + flag.Default + "`"; flag.HasDefault && flag.Default != "0" && !strings.HasPrefix(got[1], want) {
-					t.Errorf("%s has the default %s, want %s", name, got[1], want)
+					t.Errorf("docs/configuration.md gives %s the default %s, want %s", name, got[1], want)
 				}
 			}
 		}
 	}
 	if len(checked) != len(rows) || len(checked) < 20 {
-		t.Errorf("the commands have %d variables, the tables %d", len(checked), len(rows))
+		t.Errorf("the commands have %d variables, but docs/configuration.md lists %d", len(checked), len(rows))
 	}
 }
 

@@ -25,8 +25,8 @@ import (
 )
 
 // The consumers of docs/keep-in-step.md are killed at random moments while clients change
-// everything and old events are deleted. In the end, each consumer has the contents of
-// the lists.
+// everything and old events are deleted. In the end, each consumer's copy matches what the
+// API lists.
 func TestKilledConsumers(t *testing.T) {
 	t.Parallel()
 	for name, program := range map[string]func(*testing.T) []string{"Go": goConsumer, "TypeScript": nodeConsumer} {
@@ -76,7 +76,7 @@ func TestKilledConsumers(t *testing.T) {
 				}
 			}
 			if diff != "" {
-				t.Errorf("the consumer has other organizations (-lists +consumer):\n%s", diff)
+				t.Errorf("the consumer's copy differs (-lists +consumer):\n%s", diff)
 			}
 			begins := strings.Count(c.printed.String(), "reading the lists")
 			t.Logf("%d events, %d organizations; the consumer read the lists %d times", r.lastEvent(t, key).Position, len(want), begins)
@@ -127,17 +127,17 @@ func (c *consumer) start(t *testing.T) *process {
 	return p
 }
 
-// awaitPage waits until the consumer has applied a further page, which also means that it
-// is not reading the lists.
+// awaitPage waits until the consumer has applied another page of events, so it is no longer
+// reading the lists.
 func (c *consumer) awaitPage(t *testing.T) {
 	t.Helper()
-	for range 2 { // the first change may be that of its start
+	for range 2 { // the first change may come from the consumer's start
 		before := c.cursor(t)
-		await(t, "the consumer does not go on: "+c.printed.String(), func() bool { return c.cursor(t) != before })
+		await(t, "the consumer does not continue: "+c.printed.String(), func() bool { return c.cursor(t) != before })
 	}
 }
 
-// cursor returns the stored cursor, "" if there is none.
+// cursor returns the stored cursor, or "" if there is none.
 func (c *consumer) cursor(t *testing.T) (cursor string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(c.dir, "copy.json"))
@@ -154,8 +154,8 @@ func (c *consumer) cursor(t *testing.T) (cursor string) {
 	return stored.Cursor
 }
 
-// copiedOrg is an organization of the lists, and of the file of a consumer. The consumers
-// write the field names of the API, the Go consumer in another case.
+// copiedOrg is an organization as the API lists it and as a consumer stores it. The
+// consumers write the API's field names, the Go consumer in a different case.
 type copiedOrg struct {
 	OrgID, OrgName, ExternalID, CreatedByAPIKeyID, CreatedByUserID string
 	IsActive                                                       bool
@@ -197,7 +197,7 @@ func (c *consumer) copied(t *testing.T) map[string]*copiedOrg {
 		t.Fatalf("copy.json: %v", err)
 	}
 	for _, o := range stored.Orgs {
-		// Go writes fractions without zeros at the end.
+		// Go writes fractions without trailing zeros.
 		members := map[string]copiedMember{}
 		for addedAt, m := range o.Members {
 			at, err := time.Parse(time.RFC3339, addedAt)
@@ -261,7 +261,7 @@ func importSome(t *testing.T, d *dbtest.DB, account uuid.UUID, n int) {
 }
 
 // write starts clients that make random changes until stop is called. stop returns when
-// all erasures have ended.
+// all erasures have finished.
 func write(t *testing.T, r *running, key string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
@@ -402,7 +402,7 @@ func deleteEvents(t *testing.T, d *dbtest.DB, r *running, key string, account uu
 	t.Helper()
 	first := r.lastEvent(t, key)
 	last := first
-	await(t, "nothing is changed", func() bool {
+	await(t, "the clients change nothing", func() bool {
 		last = r.lastEvent(t, key)
 		return last.Position > first.Position
 	})
@@ -411,7 +411,7 @@ func deleteEvents(t *testing.T, d *dbtest.DB, r *running, key string, account uu
 		t.Fatal(err)
 	}
 	d.Exec(t, "UPDATE feeds SET removed_position = $2, removed_mark = $3 WHERE account_id = $1", account, last.Position, mark)
-	// The rows are locked in the order in which erasures lock them.
+	// Lock the rows in the same order as erasures do, to avoid a deadlock.
 	d.Exec(t, `
 WITH held AS MATERIALIZED (SELECT id FROM events WHERE account_id = $1 AND position <= $2 ORDER BY id FOR UPDATE)
 DELETE FROM events WHERE account_id = $1 AND id IN (SELECT id FROM held)`, account, last.Position)

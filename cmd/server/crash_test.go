@@ -110,7 +110,7 @@ func TestServerKilled(t *testing.T) {
 			j.check(t, s.DB)
 			again := j.answers[asked]
 			if again.replayed != c.committed || c.committed && again.OrgID != stored[0] {
-				t.Errorf("the call had stored %v, the answer to its repeat is %+v", stored, again)
+				t.Errorf("the call stored %v, but the answer to the repeated call is %+v", stored, again)
 			}
 		})
 	}

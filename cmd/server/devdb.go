@@ -89,8 +89,8 @@ func createDatabase(ctx context.Context, url, name string) error {
 }
 
 // startCompose starts PostgreSQL from the Compose file, on a free port. The name of the
-// Compose project is derived from dir, so the container is separate from those of `docker
-// compose up` and of other directories.
+// Compose project is derived from dir, so `docker compose up` and other directories have
+// separate containers.
 func startCompose(ctx context.Context, dir string) (_ devDatabase, err error) {
 	absolute, err := filepath.Abs(dir)
 	if err != nil {

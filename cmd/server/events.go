@@ -21,11 +21,11 @@ type eventsCommand struct {
 type eventsExport struct {
 	databaseFlags `embed:""`
 	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account of the events."`
-	After         *int64    `placeholder:"POSITION" help:"Only events after this position, such as that of the last line of an earlier export (default: all that are kept)."`
+	After         *int64    `placeholder:"POSITION" help:"Only events after this position, such as the position in the last line of an earlier export (default: all events that are kept)."`
 	Types         []string  `placeholder:"TYPE,…" help:"Only events of these types, such as org.created,org.deleted (default: all)."`
 }
 
-// Validate rejects a position and types that no event has.
+// Validate rejects a negative position and unknown types.
 func (c *eventsExport) Validate() error {
 	if c.After != nil && *c.After < 0 {
 		return fmt.Errorf("--after is %d; it must be 0 or more", *c.After)
@@ -53,7 +53,7 @@ func (c *eventsExport) Run(ctx context.Context, std streams) error {
 		case errors.Is(err, events.ErrCursorExpired):
 			return expiredError(kept)
 		case errors.Is(err, events.ErrCursorLost):
-			return fmt.Errorf("no event has the position %d; the feed ends at position %d: check --account. Or a failover or a restore has lost the event: then discard the output and export again", *c.After, kept.Last)
+			return fmt.Errorf("no event has position %d; the feed ends at position %d. Check --account. If a failover or a restore has lost the event, discard the output and export again", *c.After, kept.Last)
 		case err != nil:
 			return err
 		}
@@ -65,7 +65,8 @@ func expiredError(kept events.Kept) error {
 	return fmt.Errorf("the events up to position %[1]d were deleted because of their age. To export those that are kept, use --after %[1]d", kept.Removed)
 }
 
-// write writes whole lines. If it fails, it reports how far they go.
+// write writes whole lines. If reading the events fails, it prints the position after which
+// the next export can continue.
 func (c *eventsExport) write(ctx context.Context, repository *events.Repository, at events.Place, std streams) error {
 	var lines []byte
 	for {

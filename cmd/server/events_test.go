@@ -82,7 +82,7 @@ func TestExportOfEvents(t *testing.T) {
 	}
 }
 
-// An export that would leave events out fails, and its error says what to do.
+// An export that would omit events fails, and its error says what to do.
 func TestExportsWithAGap(t *testing.T) {
 	t.Parallel()
 	d, account := eventful(t, 10)
@@ -93,7 +93,7 @@ func TestExportsWithAGap(t *testing.T) {
 	for _, c := range []struct{ flag, want string }{
 		{"--after=0", "the events up to position 4 were deleted because of their age. To export those that are kept, use --after 4"},
 		{"--after=3", "use --after 4"},
-		{"--after=11", "no event has the position 11; the feed ends at position 10"},
+		{"--after=11", "no event has position 11; the feed ends at position 10"},
 		{"--account=" + uuid.NewV7().String(), "there is no account"},
 	} {
 		if code, out, errs := run(t, append(export, c.flag)...); code != exitFailed || out != "" || !strings.Contains(errs, c.want) {
@@ -137,12 +137,12 @@ func TestStoppedExport(t *testing.T) {
 		}
 	}
 	if err := cmd.Wait(); err == nil {
-		t.Error("it succeeded")
+		t.Error("the stopped export succeeded")
 	}
 	first := parse(t, out.String())
 	last := first[len(first)-1].Position
 	if want := fmt.Sprintf("Exported up to position %[1]d. To continue, use --after %[1]d.\nserver: stopped\n", last); errs.String() != want {
-		t.Errorf("it says %q, want %q", errs.String(), want)
+		t.Errorf("printed %q, want %q", errs.String(), want)
 	}
 	rest := parse(t, succeed(t, append(args, fmt.Sprintf("--after=%d", last))...)+"\n")
 	if len(first) >= 20_000 || len(first)+len(rest) != 20_000 || rest[0].Position != last+1 {

@@ -21,7 +21,7 @@ type exportCommand struct {
 	File          string    `arg:"" optional:"" default:"-" help:"File to write, or - for standard output (default: ${default})."`
 }
 
-// Run writes the organizations, each with its members on a line.
+// Run writes one line for each organization, with its members.
 func (c *exportCommand) Run(ctx context.Context, std streams) error {
 	if c.File == standardStream {
 		if err := std.out.mustBeOpen(); err != nil {
@@ -56,8 +56,8 @@ func (c *exportCommand) Run(ctx context.Context, std streams) error {
 	})
 }
 
-// replaceFile writes a new file, which takes the place of the file at path only if it is
-// complete. It does not replace a device, a pipe or a directory.
+// replaceFile writes a new file and moves it to path only when it is complete. It does not
+// replace a device, a pipe or a directory.
 func replaceFile(path string, write func(io.Writer) error) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target

@@ -69,7 +69,7 @@ func TestWaitHearsOfChanges(t *testing.T) {
 		for range 100 {
 			changed := make(chan [2]time.Time, 1)
 			go func() {
-				time.Sleep(5 * time.Millisecond) // the reader usually waits by then, as it must for the delay that is measured
+				time.Sleep(5 * time.Millisecond) // by then the reader usually waits; otherwise no delay is measured
 				sent := time.Now()
 				here.createOrg(t, key)
 				changed <- [2]time.Time{sent, time.Now()}
@@ -87,7 +87,7 @@ func TestWaitHearsOfChanges(t *testing.T) {
 		t.Logf("%s: median %s, p99 %s after the response to the change; %s, %s after its request", name, delays[50], delays[98], whole[50], whole[98])
 	}
 	for _, r := range []*running{here, there} {
-		// A change that is made before the request is read does not end a wait, so not all are counted.
+		// A change that is made before the request is read does not end a wait, so not every delay is counted.
 		await(t, "the metrics do not count the waits", func() bool {
 			_, _, metrics := get(t, r.adminURL+"/metrics", "")
 			counted := regexp.MustCompile(`(?m)^orgd_feed_delay_seconds_count [1-9]\d*$`).Match(metrics)
@@ -96,7 +96,7 @@ func TestWaitHearsOfChanges(t *testing.T) {
 	}
 }
 
-// A metric shows that a reader waits for an event that cannot get its position.
+// A metric shows that a reader waits for an event that has no position yet.
 func TestFeedLag(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -32,7 +32,7 @@ type importCommand struct {
 	MaxLine       byteSize  `default:"64MiB" placeholder:"SIZE" help:"Size of the largest line (default: ${default})."`
 }
 
-// Validate rejects a size that no line has.
+// Validate rejects a maximum line size that is out of range.
 func (c *importCommand) Validate() error {
 	if c.MaxLine < 1 || c.MaxLine > 1<<30 {
 		return fmt.Errorf("--max-line is %s; it must be from 1 byte to 1GiB", c.MaxLine)
@@ -40,8 +40,8 @@ func (c *importCommand) Validate() error {
 	return c.databaseFlags.Validate()
 }
 
-// Run imports the file and prints what became of its lines. It fails if organizations
-// were refused or differ, after it has imported the others.
+// Run imports the file. It prints each line that was refused or differs, and a summary.
+// Such lines make it fail, but only after it has imported the others.
 func (c *importCommand) Run(ctx context.Context, std streams) error {
 	input, size, err := c.open()
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *importCommand) Run(ctx context.Context, std streams) error {
 		case errors.Is(err, orgs.ErrSuspended):
 			return fmt.Errorf("account %s is suspended: see `server accounts resume`", c.Account)
 		case err != nil:
-			return fmt.Errorf("%w (what was imported stays; run the command again to continue)", err)
+			return fmt.Errorf("%w (the organizations imported so far are kept; run the command again to continue)", err)
 		case counts.Refused+counts.Different > 0:
 			return fmt.Errorf("%d of %d organizations were not imported: %d refused, %d different", counts.Refused+counts.Different, counts.Total(), counts.Refused, counts.Different)
 		}

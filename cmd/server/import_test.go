@@ -18,7 +18,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// transfers are an account with some thousand organizations and its export.
+// transfers is an account with organizations, and its export.
 type transfers struct {
 	*dbtest.DB
 	full uuid.UUID
@@ -31,7 +31,7 @@ func newTransfers(t *testing.T, orgs int) *transfers {
 	d := dbtest.New(t)
 	tr := &transfers{DB: d, full: d.Account(t), file: filepath.Join(t.TempDir(), "full.ndjson")}
 	succeed(t, "seed", "--database-url="+d.URL, "--account="+tr.full.String(), fmt.Sprintf("--orgs=%d", orgs), "--members=5")
-	// What the seed does not have: roles, external ids, and an organization with many members.
+	// The seed lacks roles, external ids, and an organization with many members.
 	d.Exec(t, `UPDATE org_members SET roles = '{billing:read,owner}' WHERE user_id < 'n'`)
 	d.Exec(t, `UPDATE orgs SET external_id = 'crm/' || org_id WHERE org_name_folded < 'k'`)
 	d.Exec(t, `
@@ -76,8 +76,8 @@ func (tr *transfers) isFull(t *testing.T, account uuid.UUID) {
 		}
 		t.Fatalf("%d lines, want %d", len(b), len(a))
 	}
-	// Each organization has one event org.imported and one for each member, and its version
-	// and updated_at are those of its events.
+	// Each organization has one org.imported event and one event for each member. Its version
+	// and updated_at match the events.
 	if n := count(t, tr.DB, fmt.Sprintf(`
 SELECT count(*) FROM orgs AS o LEFT JOIN LATERAL (
   SELECT count(*) AS events, count(*) FILTER (WHERE type = 'org.imported') AS imported, max(occurred_at) AS last
@@ -99,13 +99,13 @@ func TestExportAndImport(t *testing.T) {
 	account := tr.Account(t)
 	for _, want := range []string{"imported: 3000, already there: 0", "imported: 0, already there: 3000"} {
 		if out := succeed(t, tr.importArgs(account, tr.file)...); out != want+", different: 0, refused: 0" {
-			t.Errorf("it says %q, want %q", out, want)
+			t.Errorf("printed %q, want %q", out, want)
 		}
 		tr.isFull(t, account)
 	}
 }
 
-// The import is killed several times. Each run continues where the one before ended.
+// The import is killed several times. Each run continues where the previous one stopped.
 func TestKilledImport(t *testing.T) {
 	t.Parallel()
 	const orgs = 8000
@@ -117,7 +117,7 @@ func TestKilledImport(t *testing.T) {
 	kills := 0
 	for before := 0; before < orgs; kills++ {
 		p := startCommand(t, tr.URL, "import", "--account="+account.String(), tr.file)
-		await(t, "the import does not go on: "+p.errs.String(), func() bool { return imported() > before })
+		await(t, "the import does not continue: "+p.errs.String(), func() bool { return imported() > before })
 		p.kill()
 		if before = imported(); before%2000 != 0 {
 			t.Errorf("%d organizations: a block was imported in part", before)
@@ -127,13 +127,13 @@ func TestKilledImport(t *testing.T) {
 		t.Errorf("only %d kills", kills)
 	}
 	if out := succeed(t, tr.importArgs(account, tr.file)...); !strings.HasPrefix(out, fmt.Sprintf("imported: 0, already there: %d,", orgs)) {
-		t.Errorf("it says %q", out)
+		t.Errorf("printed %q", out)
 	}
 	tr.isFull(t, account)
 }
 
-// A server creates organizations in the account during an import, and a reader of the feed
-// gets all of them, and those of the import.
+// While an import runs, a server creates organizations in the same account. A reader of the
+// feed gets all of them, and all that were imported.
 func TestWritesBesideAnImport(t *testing.T) {
 	t.Parallel()
 	const orgs = 6000
@@ -196,8 +196,8 @@ func TestWritesBesideAnImport(t *testing.T) {
 	}
 }
 
-// hold makes the import wait in the middle of a block until release is called: another
-// transaction is about to create an organization with an external id of the file.
+// hold makes the import wait in the middle of a block until release is called: an open
+// transaction has inserted an organization with an external id from the file.
 func (tr *transfers) hold(t *testing.T, account uuid.UUID) (release func()) {
 	t.Helper()
 	ctx := context.Background()
@@ -224,13 +224,13 @@ func TestDryRunOfAnImport(t *testing.T) {
 	account := tr.Account(t)
 	before := tr.state(t)
 	if out := succeed(t, tr.importArgs(account, "--dry-run", tr.file)...); out != "to import: 500, already there: 0, different: 0, refused: 0" {
-		t.Errorf("it says %q", out)
+		t.Errorf("printed %q", out)
 	}
 	if out := succeed(t, tr.importArgs(tr.full, "--dry-run", tr.file)...); out != "to import: 0, already there: 500, different: 0, refused: 0" {
-		t.Errorf("it says %q", out)
+		t.Errorf("printed %q", out)
 	}
 	if after := tr.state(t); after != before {
-		t.Errorf("it changed %s to %s", before, after)
+		t.Errorf("the dry run changed %s to %s", before, after)
 	}
 }
 
@@ -257,7 +257,7 @@ func importText(t *testing.T, d *dbtest.DB, account uuid.UUID, text string) (cod
 	return run(t, "import", "--database-url="+d.URL, "--account="+account.String(), "--max-line=1KiB", file)
 }
 
-// A refused line does not stop the others, and its number and the reason are told.
+// A refused line does not stop the others. The command prints its number and the reason.
 func TestRefusedLines(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -267,10 +267,10 @@ func TestRefusedLines(t *testing.T) {
 	lines := []struct{ line, reason string }{
 		{`{"orgName":"Good"}`, ""},
 		{``, ""},
-		{`{"orgName":"Bad"`, "it is not one well-formed JSON object"},
+		{`{"orgName":"Bad"`, "the line must be one well-formed JSON object"},
 		{`{"orgName":" "}`, "orgName must not be empty or only white space"},
 		{`{"externalId":"a"}`, "orgName is required"},
-		{`{"orgName":"Long","externalId":"` + strings.Repeat("x", 2000) + `"}`, "it has more than 1024 bytes; --max-line allows more"},
+		{`{"orgName":"Long","externalId":"` + strings.Repeat("x", 2000) + `"}`, "the line has more than 1024 bytes; raise --max-line"},
 		{`{"orgName":"Future","createdAt":"` + future + `"}`, "createdAt and addedAt must not be in the future"},
 		{`{"orgName":"First","orgId":"` + id + `","externalId":"one"}`, ""},
 		{`{"orgName":"Second","externalId":"one"}`, "differs from " + id + " in orgName"},
@@ -334,7 +334,7 @@ func TestStreamsOfAnImport(t *testing.T) {
 	}
 }
 
-// An export to a link writes the file behind it. It does not replace a pipe or a device.
+// An export to a symbolic link writes the link's target. An export does not replace a pipe.
 func TestExportToALinkAndAPipe(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -360,7 +360,7 @@ func TestExportToALinkAndAPipe(t *testing.T) {
 	}
 }
 
-// An import from standard input that has nothing to read ends at a signal.
+// An import that waits for standard input stops on a signal.
 func TestInterruptedImport(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -382,7 +382,7 @@ func TestInterruptedImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err == nil || !strings.Contains(errs.String(), "server: stopped") {
-		t.Errorf("it ended with %v: %s", err, errs.String())
+		t.Errorf("the import ended with %v: %s", err, errs.String())
 	}
 }
 

@@ -15,8 +15,8 @@ const (
 )
 
 // keepFlushing saves the last-use times of keys once per interval, when the server is told
-// to stop, and after the last request has been answered. The save at the stop signal is
-// there because the supervisor may kill the server before the final one.
+// to stop, and after the last request has been answered. It saves at the stop signal
+// because the supervisor may kill the server before the final save.
 func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval time.Duration, usage *apikeys.Usage) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

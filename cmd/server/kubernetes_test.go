@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Every selector selects the pods of the servers. That of the network policy also selects
-// the pods of the migration, and that of the service monitor selects the admin service.
+// Every selector selects the server pods, with two exceptions: the network policy also
+// selects the migration pods, and the service monitor selects the admin service.
 func TestDeployedSelectors(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)
@@ -111,8 +111,8 @@ func replaced(t *testing.T) (names []string) {
 	return names
 }
 
-// The autoscaler computes utilization as a percentage of the resource requests. It cannot
-// scale a Deployment with a container that has none.
+// The autoscaler computes utilization as a percentage of the resource requests, so it cannot
+// scale a Deployment in which a container has no requests.
 func TestDeployedAutoscaler(t *testing.T) {
 	t.Parallel()
 	objects := kubernetes(t)

@@ -197,7 +197,7 @@ func haproxy(t *testing.T, replica string, replace ...string) string {
 	return config
 }
 
-// HAProxy's own errors are problem documents. Those of 5xx have a request id.
+// HAProxy's own errors are problem documents. 5xx errors also have a request id.
 func TestErrorsOfHAProxy(t *testing.T) {
 	t.Parallel()
 	replica := newBrokenReplica(t)
@@ -320,7 +320,7 @@ func rawCall(t *testing.T, address, request string) (*http.Response, string) {
 	return response, string(body)
 }
 
-// brokenReplica is a server that fails in the way that the path of a request names. Its
+// brokenReplica is a server in which the path of a request selects how it fails. Its
 // readiness probe succeeds until away is set.
 type brokenReplica struct {
 	address string

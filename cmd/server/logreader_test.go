@@ -74,7 +74,7 @@ func pipe(t *testing.T) (read, write *os.File) {
 	return read, write
 }
 
-// socket returns a socket pair like that between journald and a service.
+// socket returns a socket pair like the one between a service and journald.
 func socket(t *testing.T) (read, write *os.File) {
 	t.Helper()
 	syscall.ForkLock.RLock() // no child may be started until both are closed on exec
@@ -126,8 +126,8 @@ func TestLogReaderLeaves(t *testing.T) {
 	}
 }
 
-// Standard output and standard error have the same reader, as under systemd, and it
-// exits.
+// The server keeps serving if standard output and standard error have the same reader, as
+// under systemd, and the reader exits.
 func TestLogReaderLeavesBothStreams(t *testing.T) {
 	t.Parallel()
 	read, write := pipe(t)

@@ -1,4 +1,4 @@
-// Server is orgd: it serves the API and has the commands that operators and
+// Server is the orgd program. It serves the API and has the commands that operators and
 // developers need.
 package main
 
@@ -18,9 +18,9 @@ func main() {
 // SIGTERM or SIGHUP. After that, a second SIGINT or SIGTERM ends the process immediately.
 func catchSignals(parent context.Context) context.Context {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	// By default, a Go program dies of SIGPIPE when it writes to standard output or
-	// standard error after the reader has exited, even if its parent ignores SIGPIPE. If
-	// the program catches the signal, only the write fails.
+	// By default, SIGPIPE kills a Go program that writes to standard output or standard
+	// error after the reader has exited, even if the parent process ignores SIGPIPE. If the
+	// program catches the signal, only the write fails.
 	outlived := []os.Signal{syscall.SIGPIPE}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		stops = append(stops, syscall.SIGHUP)

@@ -37,7 +37,7 @@ func (c *migrateUp) Run(ctx context.Context, std streams) error {
 	return withPool(ctx, c.databaseFlags, func(pool *db.Pool) error {
 		if len(done) == 0 {
 			// The database may be newer than this program.
-			fmt.Fprintln(std.out, "no pending migrations; the newest of this program is version", migrations.Latest())
+			fmt.Fprintln(std.out, "no pending migrations; the newest migration in this program is version", migrations.Latest())
 		}
 		return c.bootstrapFlags.run(ctx, pool, std.out)
 	})

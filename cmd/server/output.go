@@ -32,8 +32,9 @@ var errOutputClosed = errors.New("standard output is closed, so the output of th
 
 // mustBeOpen returns an error if standard output is closed, for commands that are useless
 // without their output. Go replaces a closed standard output with /dev/null, open for
-// reading and writing. Some programs also start a child with such a /dev/null, to discard
-// its output. A command that is useful without its output must therefore not call this.
+// reading and writing. Some programs start a child with the same kind of /dev/null in order
+// to discard its output. A command that is useful without its output must therefore not
+// call mustBeOpen.
 func (o *output) mustBeOpen() error {
 	f, ok := o.to.(*os.File)
 	if !ok {

@@ -16,7 +16,7 @@ import (
 // testdata/recipes with the files that it reads and the lines that it must write.
 var recipe = regexp.MustCompile("(?ms)^```sh\n# (\\w+)\n(.*?)^```$")
 
-// The recipes of docs/import.md make lines that can be imported, and imported again.
+// The recipes of docs/import.md write lines that can be imported more than once.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/import.md")
@@ -25,7 +25,7 @@ func TestRecipes(t *testing.T) {
 	}
 	found := recipe.FindAllSubmatch(page, -1)
 	if len(found) != 5 {
-		t.Fatalf("%d recipes", len(found))
+		t.Fatalf("found %d recipes, want 5", len(found))
 	}
 	for _, m := range found {
 		name, script := string(m[1]), string(m[2])
@@ -53,7 +53,7 @@ func TestRecipes(t *testing.T) {
 			account := d.Account(t)
 			for _, result := range []string{"imported: 2, already there: 0, ", "imported: 0, already there: 2, "} {
 				if out := succeed(t, "import", "--database-url="+d.URL, "--account="+account.String(), made); !strings.HasPrefix(out, result) {
-					t.Errorf("it says %q, want %q", out, result)
+					t.Errorf("import printed %q, want %q", out, result)
 				}
 			}
 		})

@@ -18,7 +18,7 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t)
 	d := p.database(t, "orgd")
-	d.Exec(t, "ALTER DATABASE orgd SET client_min_messages = error") // would hide the warning of a canceled wait, if the server did not set it
+	d.Exec(t, "ALTER DATABASE orgd SET client_min_messages = error") // hides the warning about a canceled wait, unless the server overrides the setting
 	key := d.Key(t, d.Account(t))
 	r := start(t, remembering(d.URL))
 	r.awaitLog(t, hearing, 1)
@@ -60,8 +60,8 @@ func TestCanceledSynchronousWait(t *testing.T) {
 	}
 }
 
-// An import reports what was there already only when the standby has it, because an
-// earlier run may not have waited for the standby to the end.
+// An import reports organizations that already exist only when the standby has them, because
+// an earlier run may have stopped before the standby had them.
 func TestImportWaitsForTheStandby(t *testing.T) {
 	t.Parallel()
 	p := startPostgres(t)
@@ -83,7 +83,7 @@ func TestImportWaitsForTheStandby(t *testing.T) {
 		return count(t, d, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") > 0
 	})
 	if out := again.out.String(); out != "" {
-		t.Errorf("before the standby has it: %s", out)
+		t.Errorf("printed before the standby has the organizations: %s", out)
 	}
 	d.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names")
 	d.Exec(t, "SELECT pg_reload_conf()")
@@ -148,7 +148,7 @@ func canceledInSyncWait(t *testing.T, d *dbtest.DB, server, key string, c call) 
 		case got = <-answered:
 			return true
 		default:
-			count(t, d, cancelSyncWaits) // the server may wait in the background, too
+			count(t, d, cancelSyncWaits) // background work of the server may wait too
 			return false
 		}
 	})

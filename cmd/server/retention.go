@@ -17,7 +17,7 @@ const (
 	firstRemoval = time.Minute
 )
 
-// validKeep rejects a time in which a reader of the feed could easily fall behind.
+// validKeep rejects a time so short that a reader of the feed could easily miss events.
 func validKeep(keep age) error {
 	if keep != 0 && time.Duration(keep) < day {
 		return fmt.Errorf("ORGD_EVENTS_KEEP is %s; it must be 1d or more, or 0 to keep events forever", keep)

@@ -32,7 +32,7 @@ func TestServersDeleteOldEvents(t *testing.T) {
 	d := aged(t)
 	servers := []*running{start(t, keepingTenDays(d)), start(t, keepingTenDays(d))}
 	await(t, "old events are not deleted", func() bool { return count(t, d, "SELECT count(*) FROM events") == 1 })
-	await(t, "the metrics do not say so", func() bool {
+	await(t, "the metrics do not report the deletions", func() bool {
 		removed := 0
 		for _, r := range servers {
 			_, _, metrics := get(t, r.adminURL+"/metrics", "")
@@ -54,7 +54,7 @@ func TestServersDeleteOldEvents(t *testing.T) {
 	}
 }
 
-// Events are kept forever if the server is told so.
+// With ORGD_EVENTS_KEEP=0, events are kept forever.
 func TestServerKeepsEvents(t *testing.T) {
 	t.Parallel()
 	d := aged(t)
@@ -71,8 +71,8 @@ func TestServerKeepsEvents(t *testing.T) {
 	}
 }
 
-// A run that cannot delete is logged, and a later one catches up.
-func TestRetentionOutlivesTheDatabase(t *testing.T) {
+// A run that cannot delete events is logged, and a later run deletes them.
+func TestRetentionContinuesAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	d := aged(t)
 	cut := newProxy(t, d.URL)
@@ -86,7 +86,7 @@ func TestRetentionOutlivesTheDatabase(t *testing.T) {
 	await(t, "old events are not deleted", func() bool { return count(t, d, "SELECT count(*) FROM events") == 1 })
 }
 
-// A run does not delay the stop of the server.
+// A run does not delay the server when it stops.
 func TestStopEndsTheDeletionOfEvents(t *testing.T) {
 	t.Parallel()
 	d := aged(t)
@@ -104,11 +104,11 @@ func TestStopEndsTheDeletionOfEvents(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 	if strings.Contains(r.log.String(), `"WARN"`) {
-		t.Errorf("it complains of being stopped: %s", r.log)
+		t.Errorf("the interrupted run logged a warning: %s", r.log)
 	}
 }
 
-// A webhook that had yet to get deleted events is counted once, however many it misses.
+// A webhook that had not received deleted events is counted once, however many it misses.
 func TestWebhooksMissDeletedEvents(t *testing.T) {
 	t.Parallel()
 	d := aged(t)

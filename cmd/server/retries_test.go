@@ -36,7 +36,7 @@ func (c call) asOfficial(t *testing.T, servers []string, apiKey string, sent int
 	return answer{}
 }
 
-// asTold returns the time in Retry-After, or a second without one.
+// asTold returns the time in Retry-After, or one second if there is none.
 func asTold(retryAfter string) time.Duration {
 	seconds, err := strconv.Atoi(retryAfter)
 	if err != nil {
@@ -168,7 +168,7 @@ func TestCreationDuringAnOutageGetsANewOrganization(t *testing.T) {
 func TestRetryOnAnotherReplicaDuringCreation(t *testing.T) {
 	t.Parallel()
 	s, server := newScene(t)
-	next := startProcess(t, s.URL) // before the first attempt, whose deadline does not wait for it
+	next := startProcess(t, s.URL) // start it before the first attempt, whose deadline may pass during the start
 	await(t, "the servers do not listen", func() bool {
 		return count(t, s.DB, "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND locktype = 'advisory'") == 2
 	})
@@ -202,8 +202,8 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// A record of a lost answer that was made before a failover is ignored: a retry may have
-// got the organization from the old primary, and the failover may have lost that change
+// A record of a lost answer that was made before a failover is ignored: a retry may already
+// have got the organization from the old primary, and the failover may have lost that update
 // of the record.
 func TestRetryAfterAPromotion(t *testing.T) {
 	t.Parallel()

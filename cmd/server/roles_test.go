@@ -276,7 +276,8 @@ func (r *running) liveThrough(t *testing.T, d *dbtest.DB, key string) {
 	awaitStatus(t, r.url+"/readyz", http.StatusOK)
 }
 
-// liveWithWebhooks drives the operations of webhooks, until attempts overwrite older ones.
+// liveWithWebhooks calls every webhook operation, until new delivery attempts overwrite old
+// ones.
 func (r *running) liveWithWebhooks(t *testing.T, d *dbtest.DB, ask func(want int, method, path, body string, header ...string) string) {
 	t.Helper()
 	var received atomic.Int32
@@ -439,12 +440,12 @@ func TestServingRoleHasTheTimeouts(t *testing.T) {
 	r.install(t)
 	s := start(t, func(c *serveConfig) {
 		c.databaseURL = r.urlAs(t, r.server)
-		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // with a direct URL, the server takes DATABASE_URL for a pooler
+		c.directURL = withParam(t, c.databaseURL, "application_name", "direct") // a different direct URL makes the server treat DATABASE_URL as a pooler
 	})
 	awaitStatus(t, s.url+"/readyz", http.StatusOK)
 	s.awaitLog(t, `"msg":"serving"`, 1)
 	if strings.Contains(s.log.String(), `"setting":`) {
-		t.Errorf("the server misses a setting of the role: %s", s.log)
+		t.Errorf("the server warns that the role lacks a setting: %s", s.log)
 	}
 	conn, err := pgx.Connect(context.Background(), r.urlAs(t, r.server))
 	if err != nil {

@@ -391,8 +391,8 @@ func awaitWaiter(t *testing.T, d *dbtest.DB) {
 	})
 }
 
-// await waits until the condition is met. Only a test that fails waits for two minutes: a
-// busy machine is no reason to fail.
+// await waits until the condition is met. The limit of two minutes is only reached by a
+// failing test; it is long so that a busy machine does not cause failures.
 func await(t *testing.T, complaint string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !met(); time.Sleep(5 * time.Millisecond) {

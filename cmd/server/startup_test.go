@@ -130,9 +130,9 @@ func TestStartWithoutItsTables(t *testing.T) {
 	}
 }
 
-// A wrong direct URL ends the start, although the server could serve for a while without
-// it.
-func TestWrongDirectURLEndsTheStart(t *testing.T) {
+// With a wrong direct URL, the server exits at startup, although it could serve for a while
+// without its listener.
+func TestWrongDirectURLStopsTheServer(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	u, err := url.Parse(d.URL)

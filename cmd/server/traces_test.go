@@ -216,8 +216,7 @@ func TestNoTraces(t *testing.T) {
 	}
 }
 
-// A collector that does not answer delays neither the requests nor the stop of the
-// server.
+// A collector that does not answer delays neither requests nor the shutdown.
 func TestCollectorHangs(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -240,7 +239,7 @@ func TestCollectorHangs(t *testing.T) {
 	}
 }
 
-// With tracing, too, net/http does not wait for a body that the client withholds.
+// Tracing does not make net/http wait for a body that the client withholds.
 func TestTracedRequestKeepsItsBody(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -266,7 +265,7 @@ func TestTracedRequestKeepsItsBody(t *testing.T) {
 }
 
 // Warnings of the OpenTelemetry SDK about its variables are logged without the values,
-// which may contain a key of the collector.
+// which may contain a key for the collector.
 func TestSDKWarningsAreLogged(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, []string{

@@ -73,7 +73,8 @@ func statesOf(monitor *webhooks.Monitor) func() (telemetry.Webhooks, bool) {
 	}
 }
 
-// countMissing counts the webhooks that miss the events that retention has deleted.
+// countMissing returns a function that counts the webhooks that had not received events
+// when retention deleted them.
 func countMissing(store *webhooks.Repository, metrics *telemetry.Metrics, logger *slog.Logger) func(context.Context, uuid.UUID, int64, int64) {
 	return func(ctx context.Context, accountID uuid.UUID, after, upTo int64) {
 		n, err := store.Missing(ctx, accountID, after, upTo)

@@ -20,7 +20,7 @@ import (
 	"orgd/internal/dbtest"
 )
 
-// hookReceiver records the positions of the events that it gets.
+// hookReceiver records the positions of the events that it receives.
 type hookReceiver struct {
 	*httptest.Server
 	delay time.Duration
@@ -41,7 +41,7 @@ func (v *hookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	v.busy++
 	if v.busy > 1 {
-		w.WriteHeader(http.StatusConflict) // two servers deliver at once: the test fails, because the event comes again
+		w.WriteHeader(http.StatusConflict) // two servers deliver at once; the event is then sent again, and the test fails
 	}
 	v.mu.Unlock()
 	time.Sleep(v.delay)
@@ -144,9 +144,9 @@ func TestWebhooksSurviveServers(t *testing.T) {
 			}
 			next, highest = position+1, max(highest, position)
 		}
-		t.Logf("receiver %d: %d events, %d of them again, the longest gap was %s", i, len(v.positions()), again, v.gap.Round(time.Millisecond))
+		t.Logf("receiver %d: %d events, %d of them repeated, the longest gap was %s", i, len(v.positions()), again, v.gap.Round(time.Millisecond))
 		if again > 200 || v.gap > 10*time.Second {
-			t.Errorf("receiver %d: %d events came again, the longest gap was %s", i, again, v.gap)
+			t.Errorf("receiver %d: %d events were repeated, the longest gap was %s", i, again, v.gap)
 		}
 	}
 	if strings.Contains(third.out.String(), `"level":"ERROR"`) {
@@ -198,7 +198,7 @@ VALUES ($1, gen_random_uuid(), 'https://example.com', 'Test', '{}', sha256(''), 
 	return d
 }
 
-// A server that does not deliver knows the state of webhooks too.
+// A server that does not deliver still exports the state of webhooks.
 func TestMetricsWithoutDeliveries(t *testing.T) {
 	t.Parallel()
 	d := oldHook(t)

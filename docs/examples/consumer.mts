@@ -6,7 +6,7 @@ type Member = { userId?: string; roles?: string[] };
 type Org = { [field: string]: any; updatedAt: string; members: Record<string, Member> }; // members by addedAt
 type Copy = { cursor: string; orgs: Record<string, Org> };
 
-// Repeats a request until there is a response. 404 and 410 mean something to the callers.
+// Repeats a request until it succeeds. 404 and 410 are returned too: the callers handle them.
 async function get(path: string): Promise<any> {
   for (;; await sleep(1000)) {
     try {
@@ -23,7 +23,7 @@ async function get(path: string): Promise<any> {
 async function* list(path: string, name: string) {
   for (let cursor = '', more = true; more; ) {
     const page = await get(path + cursor);
-    yield* page[name] ?? []; // nothing if the organization was deleted since: 404
+    yield* page[name] ?? []; // nothing after a 404: the organization has been deleted
     [cursor, more] = [`&cursor=${page.cursor}`, page.hasMore];
   }
 }
@@ -39,12 +39,12 @@ async function begin(): Promise<Copy> {
 }
 
 function apply(orgs: Copy['orgs'], e: any) {
-  if (['org.created', 'org.imported'].includes(e.type) && e.after.orgName) // without a name: it was deleted since
+  if (['org.created', 'org.imported'].includes(e.type) && e.after.orgName) // no name: it has been deleted since
     orgs[e.orgId] ??= { orgId: e.orgId, isActive: true, revision: 0, createdAt: e.occurredAt, updatedAt: '', members: {},
                         createdByApiKeyId: e.actorApiKeyId,
-                        createdByUserId: e.after.createdAt ? e.userId : e.actorUserId }; // with a createdAt: imported
+                        createdByUserId: e.after.createdAt ? e.userId : e.actorUserId }; // has a createdAt if imported
   const org = orgs[e.orgId];
-  // Date has only milliseconds. Without the Z, the texts have the order of the times.
+  // Date has only milliseconds. Without the Z, these texts sort in the order of the times.
   if (!org || e.occurredAt.slice(0, -1) <= org.updatedAt.slice(0, -1)) return;
   org.updatedAt = e.occurredAt;
   if (['org.created', 'org.imported', 'org.updated', 'org.deactivated', 'org.reactivated'].includes(e.type)) org.revision++;
@@ -59,7 +59,7 @@ function apply(orgs: Copy['orgs'], e: any) {
 
 let copy: Copy = existsSync('copy.json') ? JSON.parse(readFileSync('copy.json', 'utf8')) : await begin();
 for (;;) {
-  // The cursor and what it stands for are written together, or not at all.
+  // The copy and the cursor that it belongs to are written together, or not at all.
   writeFileSync('copy.json.new', JSON.stringify(copy), { flush: true });
   renameSync('copy.json.new', 'copy.json');
   const page = await get(`/v1/events?limit=100&wait=25&cursor=${copy.cursor}`);

@@ -103,7 +103,7 @@ var (
 	// ErrNotFound means that there is no account with this id.
 	ErrNotFound = errors.New("accounts: no such account")
 	// ErrAmbiguous means that several accounts have this name.
-	ErrAmbiguous = errors.New("accounts: several accounts have this name: give the id of one")
+	ErrAmbiguous = errors.New("accounts: several accounts have this name; give an account id instead")
 )
 
 // Wanted says which account Ensure returns: the one with the ID or, if ID is zero, the

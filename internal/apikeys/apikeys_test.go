@@ -68,7 +68,7 @@ func TestMalformedKeys(t *testing.T) {
 	}
 }
 
-func TestLifeOfAKey(t *testing.T) {
+func TestKeyLifecycle(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	d := dbtest.New(t)

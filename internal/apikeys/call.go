@@ -81,8 +81,8 @@ func (r *Repository) change(ctx context.Context, c Call, operation string, reque
 	return changed, nil
 }
 
-// turnOf returns the lock id for db.Share.InTurn. Changes by different processes take
-// turns by locking the account's row.
+// turnOf returns the lock id for db.Share.InTurn. Between processes, the lock on the
+// account's row makes changes take turns.
 func turnOf(accountID uuid.UUID) int64 { return db.LockID([]byte("api_keys\x00"), accountID[:]) }
 
 // storedErrors are the errors that depend on the state of the account's keys. A retry

@@ -8,7 +8,7 @@ import (
 	"orgd/internal/db"
 )
 
-// apiKeyEvent runs in the account's turn, so the ids of a key's events have the order of
+// apiKeyEvent runs in the account's turn, so the ids of a key's events are in the order of
 // its changes. $9 is NULL for the time of the statement.
 const apiKeyEvent = `
 INSERT INTO events (account_id, type, api_key_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
@@ -23,7 +23,7 @@ const (
 )
 
 // writeEvent records a change of a key in the transaction of the change. from is zero for
-// a new key, whose event happens at its CreatedAt. An update that changes nothing is not
+// a new key, whose event has the time CreatedAt. An update that changes nothing is not
 // recorded.
 func (c Call) writeEvent(ctx context.Context, q db.Querier, kind string, from, to APIKey) error {
 	before, after, err := differences(from, to)

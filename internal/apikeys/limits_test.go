@@ -108,7 +108,7 @@ func TestRatesAreNotExceeded(t *testing.T) {
 				t.Errorf("description changed: %v", err)
 			}
 			if _, err := m.keys.Update(ctx, m.call, old.ID, apikeys.Changes{RateLimit: apikeys.Some(c.old)}); !errors.Is(err, want) {
-				t.Errorf("rate set to its present value: %v, want %v", err, want)
+				t.Errorf("rate set to its current value: %v, want %v", err, want)
 			}
 		})
 	}

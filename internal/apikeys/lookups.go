@@ -77,8 +77,8 @@ func (l *lookUps) lookUp(ctx context.Context, d digest) (validKey, error) {
 	return *asked.found, nil
 }
 
-// startNext starts a statement for the waiting lookups, unless another statement has
-// the turn. The caller holds mu.
+// startNext starts a statement for the waiting lookups, unless another statement has the
+// turn or lookUpStatements are running. The caller holds mu.
 func (l *lookUps) startNext() {
 	if l.turn || l.running == lookUpStatements || len(l.waiting) == 0 {
 		return

@@ -93,7 +93,7 @@ type Hold[K comparable] struct {
 
 // Reach grows the hold to at least the given number of bytes. It waits if the owner's
 // share has too few bytes left. After an error, the hold is unchanged. Errors:
-// ErrExhausted, and that of ctx.
+// ErrExhausted and the error of ctx.
 func (h *Hold[K]) Reach(ctx context.Context, bytes int64) error {
 	more := bytes - h.bytes
 	if more <= 0 {
@@ -193,7 +193,7 @@ func (b *Budget[K]) await(ctx context.Context, o *owner, w *waiter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-w.granted: // after the wait had ended
+	case <-w.granted: // between the end of the wait and the lock
 		return nil
 	default:
 	}
@@ -202,7 +202,7 @@ func (b *Budget[K]) await(ctx context.Context, o *owner, w *waiter) error {
 }
 
 // leave removes a waiter from the queue. The waiters behind it may need fewer bytes, so
-// it grants what fits now.
+// leave also grants what fits now.
 func (b *Budget[K]) leave(o *owner, w *waiter) {
 	o.queue = slices.DeleteFunc(o.queue, func(other *waiter) bool { return other == w })
 	if len(o.queue) == 0 {

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Command returns a command that gets SIGTERM when ctx is done, and is killed if it still
-// runs 10 s later. It runs in its own process group, so that Ctrl-C reaches only the
-// caller, which then ends the command.
+// Command returns a command that gets SIGTERM when ctx is done, and is killed if it is still
+// running 10 s later. It runs in its own process group, so that Ctrl-C reaches only the
+// caller, which then stops the command.
 func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,6 +1,6 @@
 // Package cursor encodes and decodes page tokens. A token is a position in a list ordered
-// by (created_at, id) or by (name, id). It is valid only for the list for which it was
-// made.
+// by (created_at, id) or by (name, id). It is valid only for the list that it was made
+// for.
 package cursor
 
 import (
@@ -20,12 +20,13 @@ var ErrInvalid = errors.New("cursor: not a token of this list")
 // MaxLimit is the maximum number of entries on a page of any list.
 const MaxLimit = 100
 
-// MaxName is the maximum size in bytes of the name in a NamePosition. A token has at most
-// 200 characters, as the contract demands.
+// MaxName is the maximum size in bytes of the name in a NamePosition. It keeps tokens
+// within 200 characters, the limit of the API.
 const MaxName = 120
 
-// Position is the key of the last row of a page, or of the first one for the page before
-// it. The page starts after it, in its direction, whether or not the row still exists.
+// Position is the key of the row at the edge of a page: the last row if the token is for
+// the next page, or the first row if it is for the previous page. The row itself need not
+// exist any more.
 type Position struct {
 	CreatedAt time.Time // whole microseconds, as PostgreSQL stores them
 	ID        [16]byte
@@ -101,7 +102,7 @@ func DecodeName(token string, scope []byte) (NamePosition, error) {
 		return NamePosition{}, ErrInvalid
 	}
 	p := NamePosition{Name: string(fields[nameAt:]), ID: [16]byte(fields[nameIDAt:nameAt])}
-	// PostgreSQL does not accept other texts.
+	// PostgreSQL rejects invalid UTF-8 and U+0000.
 	if !utf8.ValidString(p.Name) || strings.ContainsRune(p.Name, 0) {
 		return NamePosition{}, ErrInvalid
 	}

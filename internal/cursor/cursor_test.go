@@ -35,7 +35,7 @@ func TestRoundTripKeepsMicroseconds(t *testing.T) {
 	})
 }
 
-// isShortBase64URL reports whether the token is within the limits of the contract.
+// isShortBase64URL reports whether the token is within the limits of the API.
 func isShortBase64URL(token string) bool {
 	return len(token) < 200 && strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
@@ -63,7 +63,7 @@ func TestOtherEncodingsAreRejected(t *testing.T) {
 		"longer":                      token + "A",
 		"padded":                      token + "=",
 		"line break inside":           token[:20] + "\n" + token[20:],
-		"line break for the last":     token[:len(token)-1] + "\n",
+		"line break at the end":       token[:len(token)-1] + "\n",
 		"zeros":                       strings.Repeat("A", len(token)),
 		"a million characters":        strings.Repeat("A", 1<<20),
 	} {
@@ -181,10 +181,10 @@ func TestNameTokensAreChecked(t *testing.T) {
 		"longer":                      token + "A",
 		"line break inside":           token[:20] + "\n" + token[20:],
 		"a million characters":        strings.Repeat("A", 1<<20),
-		"too long a name":             cursor.EncodeName(cursor.NamePosition{Name: strings.Repeat("a", cursor.MaxName+1)}, scope),
+		"a name that is too long":     cursor.EncodeName(cursor.NamePosition{Name: strings.Repeat("a", cursor.MaxName+1)}, scope),
 		"not UTF-8":                   cursor.EncodeName(cursor.NamePosition{Name: "\xff"}, scope),
 		"U+0000":                      cursor.EncodeName(cursor.NamePosition{Name: "a\x00"}, scope),
-		"a position in time":          cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1)}, scope),
+		"a token ordered by time":     cursor.Encode(cursor.Position{CreatedAt: time.UnixMicro(1)}, scope),
 		"another scope":               cursor.EncodeName(cursor.NamePosition{Name: "a"}, []byte("other")),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestNameTokensAreChecked(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a position by name", func(t *testing.T) {
+	t.Run("a token ordered by name", func(t *testing.T) {
 		t.Parallel()
 		rejected(t, token, scope)
 	})

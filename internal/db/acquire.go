@@ -16,8 +16,8 @@ func (p *Pool) withConn(ctx context.Context, owner [16]byte, fn func(context.Con
 	}
 	defer p.release(conn, func() { p.gate.leave(owner) })
 	err = fn(ctx, conn)
-	// Check this after every call: even a call that changed no data may have committed,
-	// because it locked a row.
+	// Check this after every call. Even a call that changed no data waits for the standby
+	// when it commits, if it locked a row.
 	unreplicated := socketOf(conn.Conn().PgConn()).unreplicated.Swap(false)
 	if err == nil && unreplicated {
 		return fmt.Errorf("%w: %w", ErrUnavailable, errNotReplicated)

@@ -8,7 +8,7 @@ import (
 )
 
 // busyMarker is a tracer that marks a connection as busy from the start of a statement
-// until its answer is read to the end. Only tracers learn of both.
+// until its answer is read to the end. pgx reports both events only to tracers.
 type busyMarker struct{}
 
 // markBusy returns a tracer that is a busyMarker and calls t too, if t is not nil.

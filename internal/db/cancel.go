@@ -10,10 +10,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 )
 
-// finishLimit is how long a statement may run on after its caller has canceled it, because
-// a client disconnected. pgx can end a statement only by closing the connection. A new
-// connection costs more than most statements, so clients that disconnect often would
-// leave no connection for other accounts.
+// finishLimit is how long a statement may keep running after its caller has canceled it,
+// because a client disconnected. pgx can end a statement only by closing the connection. A
+// new connection costs more than most statements, so clients that disconnect often would
+// leave no connections for other accounts.
 const finishLimit = 250 * time.Millisecond
 
 // canceling ends the statement of a connection whose context is done: at once if its

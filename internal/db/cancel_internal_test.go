@@ -18,8 +18,8 @@ func (d *deadlined) SetDeadline(at time.Time) error {
 	return nil
 }
 
-// A deadline that passes ends a statement at once. After a cancelation, the statement may
-// go on for a while.
+// A statement ends at once when its deadline passes. After a cancellation, it may run for a
+// little longer.
 func TestWhenAStatementEnds(t *testing.T) {
 	t.Parallel()
 	canceled, cancel := context.WithCancel(context.Background())
@@ -40,7 +40,7 @@ func TestWhenAStatementEnds(t *testing.T) {
 			}
 			canceling{&socket}.HandleUnwatchAfterCancel()
 			if !socket.at.IsZero() {
-				t.Error("the deadline stays")
+				t.Error("the deadline was not cleared")
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func TestClassesOfConnectErrors(t *testing.T) {
 			for what, err := range map[string]error{"pool": ping(context.Background(), pool), "migration": migrateErr} {
 				for _, class := range []error{db.ErrMisconfigured, db.ErrDenied} {
 					if !errors.Is(err, db.ErrUnavailable) || errors.Is(err, class) != (class == c.want) {
-						t.Errorf("%s: %v is %v: %v", what, err, class, errors.Is(err, class))
+						t.Errorf("%s: errors.Is(%v, %v) is %v", what, err, class, errors.Is(err, class))
 					}
 				}
 			}

@@ -15,12 +15,12 @@ var server [16]byte
 // afterwards.
 //
 // Callers of one owner are served in the order in which they arrive, and owners take
-// turns. The last places, the reserve, go only to owners that hold no place yet. A few
-// busy owners therefore cannot take all places.
+// turns. The last places, the reserve, go only to the server and to owners that hold no
+// place yet. A few busy owners therefore cannot take all places.
 type gate struct {
 	mu       sync.Mutex
 	capacity int // current number of places
-	reserve  int // how many of them are for owners that hold none
+	reserve  int // how many of them are for the server and for owners that hold none
 	held     int
 	lanes    map[[16]byte]*lane // of the owners that hold a place or wait
 	waiting  list.List          // of *lane: the waiting owners, the next one first
@@ -127,7 +127,7 @@ func (g *gate) admits(l *lane) bool {
 	// If the capacity has shrunk, the reserve takes at most half of it.
 	reserve, assured := min(g.reserve, g.capacity/2), 1
 	if l.owner == server {
-		assured = max(1, reserve) // a sweep must not delay a key lookup
+		assured = max(1, reserve) // so that a sweep does not make a key lookup wait
 	}
 	free := g.capacity - g.held
 	return free > reserve || free > 0 && l.held < assured
@@ -181,8 +181,8 @@ func (g *gate) serveNext() bool {
 	return false
 }
 
-// dequeue removes a caller from its queue. It removes the owner from the queue of owners
-// with its last caller.
+// dequeue removes a caller from its queue. If it was the owner's last caller, dequeue also
+// removes the owner from the queue of owners.
 func (g *gate) dequeue(l *lane, place *list.Element) {
 	l.waiters.Remove(place)
 	g.waits.Waiting--

@@ -69,7 +69,7 @@ func times(n int, owner [16]byte) [][16]byte {
 
 func TestGateKeepsPlacesForOthers(t *testing.T) {
 	t.Parallel()
-	t.Run("from one", func(t *testing.T) {
+	t.Run("from one owner", func(t *testing.T) {
 		t.Parallel()
 		g := newGate(10, 8)
 		g.mustEnter(t, times(8, greedy)...)
@@ -79,7 +79,7 @@ func TestGateKeepsPlacesForOthers(t *testing.T) {
 		g.mustEnter(t, third)
 		g.mustWait(t, fourth)
 	})
-	t.Run("from several", func(t *testing.T) {
+	t.Run("from several owners", func(t *testing.T) {
 		t.Parallel()
 		g := newGate(10, 8)
 		g.mustEnter(t, append(times(4, greedy), times(4, second)...)...)

@@ -21,8 +21,8 @@ var (
 	ErrUnavailable = errors.New("db: unavailable")
 	// ErrMisconfigured means that PostgreSQL answers, but the database or its URL is
 	// wrong: PostgreSQL does not know the database or a parameter of the URL, or the
-	// database cannot hold orgd's data. Retries fail until somebody fixes this. If
-	// this is found while connecting, the error is also ErrUnavailable.
+	// database cannot hold orgd's data. Retries fail until somebody fixes this. An error
+	// while connecting is also ErrUnavailable.
 	ErrMisconfigured = errors.New("db: misconfigured")
 	// ErrDenied means that PostgreSQL denies this role access. This may be temporary, for
 	// example while a password is rotated. The error is also ErrUnavailable.
@@ -69,7 +69,7 @@ var connectClasses = map[string]error{
 	"42704": ErrMisconfigured, // no such parameter
 	"28000": ErrDenied,        // no such role, or pg_hba.conf rejects it
 	"28P01": ErrDenied,        // wrong password
-	"42501": ErrDenied,        // no CONNECT on the database
+	"42501": ErrDenied,        // no CONNECT privilege on the database
 }
 
 // cannotConnect adds the classes to the error of a failed connection.

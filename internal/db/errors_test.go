@@ -45,7 +45,7 @@ func TestClassesOfErrors(t *testing.T) {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			err := d.Conns.Write(context.Background(), func(ctx context.Context, q db.Querier) error {
-				_, err := q.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '%s'; END $$`, state))
+				_, err := q.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'from the test' USING ERRCODE = '%s'; END $$`, state))
 				return err
 			})
 			if err == nil {
@@ -88,7 +88,7 @@ func TestNoRows(t *testing.T) {
 }
 
 // A read is retried if its connection breaks.
-func TestReadOutlivesItsConnection(t *testing.T) {
+func TestReadSurvivesALostConnection(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	tries := 0
@@ -121,7 +121,7 @@ func TestWriteIsNotRepeated(t *testing.T) {
 }
 
 // A read succeeds even if a migration has invalidated its prepared statement.
-func TestReadOutlivesAMigration(t *testing.T) {
+func TestReadSurvivesAMigration(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	d.Exec(t, "CREATE TABLE changing (a int)")

@@ -179,7 +179,7 @@ func TestSchemaOfTheTables(t *testing.T) {
 					t.Errorf("pooled %v: version %d, want %d", pooled, version, migrations.Latest())
 				}
 				if in != "" && homeOf(t, pool) != in {
-					t.Errorf("pooled %v: the tables are those of %s, want %s", pooled, homeOf(t, pool), in)
+					t.Errorf("pooled %v: the tables are in the schema %s, want %s", pooled, homeOf(t, pool), in)
 				}
 			}
 			done, err := db.MigrateUp(context.Background(), withPath(t, d.URL, c.path), migrations.FS)

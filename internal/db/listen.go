@@ -25,15 +25,15 @@ const (
 type Listener struct {
 	URL string
 	// Heard has, for each channel, the function that is called with the payload of each
-	// notification. The names of channels are without quotes.
+	// notification. Channel names are unquoted.
 	Heard map[string]func(payload string)
 	// Lock is the id of an advisory lock. The connection holds it in shared mode while it
 	// listens, to show other sessions that this process is alive. 0 means no lock.
 	Lock int64
 	// Began is called when a connection starts to listen, before its first notification.
-	// Notifications that were sent earlier may be lost.
+	// Earlier notifications may be lost.
 	Began func()
-	// Lost is called when the connection is lost or cannot be made.
+	// Lost is called when the connection is lost or cannot be opened.
 	Lost func(error)
 }
 
@@ -91,7 +91,7 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 			return true, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
 			if err := isStillRight(ctx, conn, cfg); err != nil {
-				return true, fmt.Errorf("the host does not answer, or does not match target_session_attrs: %w", err)
+				return true, fmt.Errorf("the host does not answer, or no longer matches target_session_attrs: %w", err)
 			}
 		default:
 			return true, fmt.Errorf("wait: %w", err)
@@ -99,8 +99,8 @@ func (l Listener) listen(ctx context.Context, cfg *pgx.ConnConfig) (began bool, 
 	}
 }
 
-// lock takes the lock in shared mode. In exclusive mode, it could have to wait for an
-// earlier connection that PostgreSQL does not yet know to be lost.
+// lock takes the lock in shared mode. In exclusive mode, it might have to wait until
+// PostgreSQL notices that an earlier connection is dead.
 func (l Listener) lock(ctx context.Context, conn *pgx.Conn) error {
 	if l.Lock == 0 {
 		return nil

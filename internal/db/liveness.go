@@ -76,7 +76,7 @@ const (
 type watchdog struct {
 	sockets   *sockets
 	cfg       *pgx.ConnConfig
-	anyHost   bool      // the URL allows several servers: the answer of one says nothing about the others
+	anyHost   bool      // the URL allows several servers, and an answer from one says nothing about the others
 	conn      *pgx.Conn // nil while nothing is suspect
 	notBefore int64
 }
@@ -130,8 +130,8 @@ func (w *watchdog) look(ctx context.Context) {
 }
 
 // suspects returns the suspect connections. A connection without a statement, in the pool
-// or in a transaction, is not one, though it may have a Read in flight: during a slow
-// Write, pgx reads in the background, and that Read may continue after the answer.
+// or in a transaction, is not suspect, even if a Read is in flight: during a slow Write, pgx
+// reads in the background, and that Read may continue after the answer.
 func (w *watchdog) suspects() (found []suspect) {
 	before := clock() - int64(suspectAfter)
 	for _, s := range w.sockets.where(func(s *socket) bool { return s.backend.pid != 0 }) {
@@ -143,8 +143,8 @@ func (w *watchdog) suspects() (found []suspect) {
 }
 
 // ask returns the backends (PostgreSQL processes) of the suspects that may still answer.
-// A backend counts as gone if ask reaches another server, which must have replaced that
-// of the backend. If the URL allows several servers, both may be up, so the backend
+// If ask reaches a different server, that server must have replaced the backend's, so the
+// backend counts as gone. If the URL allows several servers, both may be up, so the backend
 // counts as alive.
 func (w *watchdog) ask(ctx context.Context, suspects []suspect) (map[backend]bool, error) {
 	limited, cancel := context.WithTimeout(ctx, time.Duration(1+len(w.cfg.Fallbacks))*askLimit)

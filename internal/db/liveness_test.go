@@ -61,7 +61,7 @@ func await(t *testing.T, complaint string, met func() bool) {
 }
 
 // pgx may read from a connection in the background until its next statement. Such a Read
-// waits for no answer, even if the transaction pauses for long.
+// waits for no answer, however long the transaction pauses.
 func TestPausedTransactionsAreNotCut(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -75,7 +75,7 @@ func TestPausedTransactionsAreNotCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := db.ReadInBackground(conn.Conn())
-	time.Sleep(4 * time.Second) // several looks of the watchdog after suspectAfter
+	time.Sleep(4 * time.Second) // longer than suspectAfter, so the watchdog looks several times
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

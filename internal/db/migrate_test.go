@@ -66,7 +66,7 @@ func upDownUp(t *testing.T, url string, afterwards func()) {
 		t.Fatal(err)
 	}
 	if len(redone) != steps || steps == 0 {
-		t.Errorf("%d steps down, %d up", steps, len(redone))
+		t.Errorf("%d migrations were rolled back and %d applied again", steps, len(redone))
 	}
 	if diff := cmp.Diff(before, schema(t, url)); diff != "" {
 		t.Errorf("the schema after up, down, up (-before +after):\n%s", diff)
@@ -104,7 +104,7 @@ ORDER BY 1`)
 }
 
 // Concurrent runs apply each migration once.
-func TestMigrateByManyAtOnce(t *testing.T) {
+func TestConcurrentMigrateUp(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
 	var mu sync.Mutex
@@ -127,7 +127,7 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if steps != len(files) {
-		t.Errorf("%d steps in all, want %d", steps, len(files))
+		t.Errorf("%d migrations were applied in total, want %d", steps, len(files))
 	}
 }
 
@@ -168,9 +168,9 @@ func TestMigrationRetriesForItsLock(t *testing.T) {
 				waited[pid] = true
 			}
 		}
-		return errors.New("taken back")
+		return errors.New("rolled back")
 	})
-	if err == nil || err.Error() != "taken back" {
+	if err == nil || err.Error() != "rolled back" {
 		t.Fatal(err)
 	}
 	if err := <-migrated; err != nil || len(done) == 0 {
@@ -178,9 +178,9 @@ func TestMigrationRetriesForItsLock(t *testing.T) {
 	}
 }
 
-// The procedure in CONTRIBUTING.md builds an index even if a long transaction runs.
+// The procedure in CONTRIBUTING.md builds an index even while a long transaction runs.
 // PostgreSQL waits for the transactions that may still see the table without the index.
-func TestConcurrentIndexOutlastsSnapshots(t *testing.T) {
+func TestConcurrentIndexWaitsForTransactions(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	d := dbtest.New(t)
@@ -234,7 +234,8 @@ RESET lock_timeout;
 	}
 }
 
-// Every migration that builds or drops an index concurrently follows the procedure.
+// Every migration that builds or drops an index concurrently follows the procedure in
+// CONTRIBUTING.md.
 func TestConcurrentIndexProcedure(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
@@ -412,8 +413,8 @@ func TestSchemaRejectsInvalidValues(t *testing.T) {
 }
 
 // No function in the schema changes a column that determines an organization's position
-// in the lists. No UPDATE calls a volatile function, which distributed tables do not
-// allow.
+// in the lists. No UPDATE calls a volatile function, because that is not allowed on
+// distributed tables.
 func TestFunctionsUpdateOnlyWhatMayChange(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -187,10 +187,11 @@ func (p *Pool) tryOne() error {
 	return p.prepare(limited, conn)
 }
 
-// mayRetry reports whether a caller that got no connection should try again; since is when
-// the caller arrived. It should if an open connection may become free, if a later attempt
-// to connect succeeded, or if nobody has tried to connect after that time, because
-// PostgreSQL may be back. mayRetry pauses before it returns true.
+// mayRetry reports whether a caller that got no connection should try again. since is when
+// the caller arrived. The caller should try again if an open connection may become free, or
+// if a later attempt to connect succeeded. It should also try again if it has made no
+// attempt itself and arrived less than longestPause ago: PostgreSQL may be back, and nobody
+// may have tried since. mayRetry pauses before it returns true.
 func (p *Pool) mayRetry(ctx context.Context, err error, since time.Time) bool {
 	wait := retryPause
 	if p.dials.lastError() != nil && p.sockets.count() == 0 {

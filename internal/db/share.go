@@ -31,8 +31,8 @@ func (s Share) InTurn(lockID int64) Share {
 	return s
 }
 
-// AfterWrite returns the share that calls fn after each Write and WriteTx that succeeded,
-// when the connection is free again.
+// AfterWrite returns a share that calls fn after each successful Write and WriteTx, once the
+// connection is free again.
 func (s Share) AfterWrite(fn func()) Share {
 	s.written = fn
 	return s
@@ -85,8 +85,8 @@ func (s Share) Write(ctx context.Context, fn func(context.Context, Querier) erro
 	return s.afterWrite(s.with(ctx, fn))
 }
 
-// WriteTx is Write with fn's statements in one transaction (READ COMMITTED),
-// which is rolled back if fn returns an error.
+// WriteTx is Write with fn's statements in one transaction (READ COMMITTED), which is rolled
+// back if fn returns an error.
 func (s Share) WriteTx(ctx context.Context, fn func(context.Context, Querier) error) error {
 	return s.afterWrite(s.withConn(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return inTx(ctx, conn, fn) }))
 }

@@ -86,7 +86,7 @@ func socketOf(conn *pgconn.PgConn) *socket {
 	case *tls.Conn:
 		return c.NetConn().(*socket)
 	default:
-		panic(fmt.Sprintf("db: a connection of %T", c)) // hook.dial returns only sockets
+		panic(fmt.Sprintf("db: unexpected connection type %T", c)) // hook.dial returns only sockets
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 const rollbackTimeout = time.Second
 
 func inTx(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, Querier) error) error {
-	// If ctx is done, pgx closes the connection to begin or commit. A rollback keeps it.
+	// If ctx is done, BEGIN or COMMIT fails and pgx closes the connection. Returning early, or
+	// rolling back, keeps the connection.
 	if err := ctx.Err(); err != nil {
 		return err
 	}

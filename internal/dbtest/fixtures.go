@@ -18,8 +18,8 @@ func (d *DB) Account(t testing.TB) uuid.UUID {
 	return id
 }
 
-// Key creates a key of the account and returns it as plain text. Without scopes, the key
-// gets all scopes.
+// Key creates a key for the account and returns it as plain text. If no scopes are given,
+// the key gets all scopes.
 func (d *DB) Key(t testing.TB, account uuid.UUID, scopes ...apikeys.Scope) string {
 	t.Helper()
 	if len(scopes) == 0 {

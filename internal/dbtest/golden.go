@@ -32,7 +32,7 @@ func StoredCalls(t testing.TB, file string) map[string]StoredCall {
 }
 
 // WantStored checks that the row of the Idempotency-Key "k" equals the golden one. It
-// ignores the fields of the result that random lists, a PostgreSQL array of names.
+// ignores the fields of the result that are listed in random, a PostgreSQL array of names.
 func (d *DB) WantStored(t testing.TB, golden StoredCall, random string) {
 	t.Helper()
 	if random == "" {
@@ -53,6 +53,6 @@ WHERE key_digest = $1`, name[:], string(golden.Result), random).Scan(&got, &resu
 		t.Errorf("the stored digest is not the digest of %s", golden.Call)
 	}
 	if !same {
-		t.Errorf("wrote %s\nwant  %s", result, golden.Result)
+		t.Errorf("stored %s\nwant   %s", result, golden.Result)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"orgd/migrations"
 )
 
-// MigrationsWith returns the migrations and one more, as a later release would have.
+// MigrationsWith returns the migrations and an additional one, as in a later release.
 func MigrationsWith(t testing.TB, name, sql string) fs.FS {
 	t.Helper()
 	all := fstest.MapFS{name: {Data: []byte(sql)}}

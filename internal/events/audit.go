@@ -24,7 +24,7 @@ type ListParams struct {
 type ListPage struct {
 	Events []Event
 	Cursor string // for the next page; empty on the last page
-	Bytes  int    // an upper bound of the size of the events in JSON
+	Bytes  int    // an upper bound for the size of the events in JSON
 }
 
 // ListOfOrg returns a page of the events about an organization. A deleted organization
@@ -52,10 +52,9 @@ func (s subject) scope() []byte {
 	return append(append([]byte(s.name), s.accountID[:]...), s.id[:]...)
 }
 
-// The conditions select one organization or key, but do not compare its id with =. They
-// make the index that begins with this id the only one in the order of the list. With =,
-// the primary key would have that order too, and the planner could walk all events of the
-// account.
+// The conditions select one organization or key without comparing its id with =. Only the
+// index that begins with this id then has the order of the list. With =, the primary key
+// would have that order too, and the planner could scan all events of the account.
 var (
 	orgEventList = bounded(`
         SELECT `+pageColumns+`
@@ -81,7 +80,7 @@ SELECT EXISTS (SELECT FROM api_keys WHERE account_id = $1 AND id = $2)`
 )
 
 // list returns the page after the cursor. The row ids of the events of one organization
-// or key ascend in the order of the commits, because its changes take turns. A new event
+// or key ascend in commit order, because its changes run one at a time. A new event
 // therefore comes before the first page, and never between two pages.
 func (r *Repository) list(ctx context.Context, s subject, p ListParams) (page ListPage, err error) {
 	if err := checkLimit(p.Limit); err != nil {

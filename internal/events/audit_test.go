@@ -17,7 +17,7 @@ import (
 
 func orgOf(n byte) uuid.UUID { return uuid.UUID{15: n} }
 
-// An event has a position in the list as soon as somebody has read the feed.
+// An event in the list has a position as soon as the feed has been read.
 func TestListHasPositions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -56,7 +56,7 @@ func TestListLimits(t *testing.T) {
 	}
 }
 
-// A cursor does not show the row's id, and nobody can make one for another row.
+// A cursor does not reveal the row's id, and a client cannot make one for another row.
 func TestCursorsHideRows(t *testing.T) {
 	t.Parallel()
 	account := uuid.NewV7()
@@ -91,7 +91,7 @@ func TestCursorsHideRows(t *testing.T) {
 		}
 		inClear := cursor.Position{CreatedAt: time.Unix(0, 0), ID: uuid.UUID(append(make([]byte, 8), binary.BigEndian.AppendUint64(nil, uint64(row))...))}
 		if _, err := events.OpenRow(account, cursor.Encode(inClear, []byte("list")), "list"); !errors.Is(err, events.ErrInvalidCursor) {
-			t.Errorf("in clear: %v", err)
+			t.Errorf("not encrypted: %v", err)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 var feedSize = flag.Int("feed", 300_000, "number of `events` in the feed of BenchmarkPage")
 
-// A page of 100 events, anywhere in a feed.
+// BenchmarkPage reads a page of 100 events at a random place in a feed.
 func BenchmarkPage(b *testing.B) {
 	f := setup(b)
 	all := *feedSize
@@ -33,7 +33,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// Numbering 1,000 events, as many as one statement does.
+// BenchmarkNumber numbers 1,000 events, as many as one statement numbers.
 func BenchmarkNumber(b *testing.B) {
 	f := setup(b)
 	for b.Loop() {
@@ -46,8 +46,8 @@ func BenchmarkNumber(b *testing.B) {
 	}
 }
 
-// A read at the end of the feed, while a transaction keeps a snapshot from before events
-// were numbered.
+// BenchmarkEndDuringSnapshot reads at the end of the feed, while a transaction keeps a
+// snapshot from before the events were numbered.
 func BenchmarkEndDuringSnapshot(b *testing.B) {
 	for _, numbered := range []int{0, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(numbered), func(b *testing.B) {

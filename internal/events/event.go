@@ -31,7 +31,7 @@ var (
 	ErrUnavailable = db.ErrUnavailable
 )
 
-// Event is a change of an account, as clients see it. Fields that do not apply are zero.
+// Event is a change in an account, as clients see it. Fields that do not apply are zero.
 type Event struct {
 	ID       ID
 	Position int64  // from 1 without gaps in an account's feed; 0 if the event has none yet
@@ -48,11 +48,11 @@ type Event struct {
 	ActorUserID   string
 	RequestID     string
 
-	// JSON objects of the fields that changed, under their names in the API.
+	// JSON objects of the fields that changed, named as in the API.
 	Before, After string
 
-	// Row is the row's id, which rises with every event of all accounts. No client sees
-	// it, because it would show how much other accounts do.
+	// Row is the row's id, which increases with every event of any account. Clients do not
+	// see it, because it would reveal how active other accounts are.
 	Row int64
 }
 
@@ -63,8 +63,8 @@ type ID [16]byte
 // String returns the form that clients see.
 func (id ID) String() string { return "evt_" + hex.EncodeToString(id[:]) }
 
-// newID derives the id from what never changes in a row. It is a digest so that it does
-// not show the row's id.
+// newID derives the id from the values of a row that never change. It is a digest, so it
+// does not reveal the row's id.
 func newID(accountID uuid.UUID, row int64, occurredAt time.Time) ID {
 	b := append(make([]byte, 0, 64), "orgd event\x00"...)
 	b = append(b, accountID[:]...)
@@ -94,7 +94,7 @@ func scanEvent(accountID uuid.UUID) pgx.RowToFunc[Event] {
 	}
 }
 
-// encodedSize returns an upper bound of the number of bytes of the event in JSON. Escaping
+// encodedSize returns an upper bound for the size of the event in JSON, in bytes. Escaping
 // turns one byte into at most six. Before and After are written unchanged.
 func (e *Event) encodedSize() int {
 	const (

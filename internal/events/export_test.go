@@ -18,8 +18,8 @@ var (
 	EventsFrom       = eventsFrom
 )
 
-// WithLimits returns the repository with another size of a page and another number of
-// events that a call with a filter looks at.
+// WithLimits changes the maximum size of a page and the number of events that a call with a
+// filter looks at, and returns the repository.
 func (r *Repository) WithLimits(page, scan int) *Repository {
 	r.page, r.scan = page, scan
 	return r
@@ -28,7 +28,7 @@ func (r *Repository) WithLimits(page, scan int) *Repository {
 // PollOnce is one step of Poll.
 func (h *Hub) PollOnce(ctx context.Context) error { return h.poll(ctx) }
 
-// WithTurns returns the Retention with another length of an account's turn.
+// WithTurns changes the length of an account's turn, and returns the Retention.
 func (t *Retention) WithTurns(n int) *Retention {
 	t.turns = n
 	return t

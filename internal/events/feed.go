@@ -24,7 +24,7 @@ const (
 	maxScan = 5000
 )
 
-// Now is the cursor of the present: the feed continues with the next event.
+// Now is the cursor for the current end of the feed. Reading continues with the next event.
 const Now = "now"
 
 // Params select a part of an account's feed.
@@ -54,10 +54,10 @@ type Place struct {
 // Page is a part of an account's feed, oldest first.
 type Page struct {
 	Events  []Event
-	Last    Place  // everything up to here was seen, or does not pass the filter
+	Last    Place  // all events up to here have been returned, or do not pass the filter
 	Cursor  string // of Last
-	HasMore bool   // there are events after Last; a filter may leave them out
-	Bytes   int    // an upper bound of the size of the events in JSON
+	HasMore bool   // there are events after Last, but perhaps none that pass the filter
+	Bytes   int    // an upper bound for the size of the events in JSON
 }
 
 // CursorAt returns the cursor of a place in the account's feed.
@@ -162,7 +162,7 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 	if err != nil {
 		return Page{}, err
 	}
-	// After a failover in between, the new primary may not have all positions yet.
+	// If a failover happened in between, the new primary may lack some of the positions.
 	last = min(last, at.last)
 	if page.Last == after && after.Position < last {
 		return Page{}, ErrCursorExpired // all rows of the window were deleted by hand
@@ -284,11 +284,10 @@ func stateAt(ctx context.Context, q db.Querier, accountID uuid.UUID, position in
 }
 
 // check returns an error if the feed cannot continue at the place, because events after
-// the place are deleted, or its event is lost. At position 0 there is no event to
-// compare.
+// the place have been deleted, or the event at the place is lost.
 func (at feedState) check(after Place) error {
 	switch {
-	case after.Position < at.removed.Position: // first, because position 0 has no event to miss
+	case after.Position < at.removed.Position: // checked first: at position 0 there is no event, so the next case would match
 		return ErrCursorExpired
 	case at.place == after:
 		return nil

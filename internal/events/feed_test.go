@@ -32,8 +32,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// A filter that matches little costs at most a window for each call. The cursor passes
-// what was looked at, so the walk continues.
+// A call with a filter looks at no more events than the window has, even if few of them
+// match. The cursor moves past them, so the walk continues.
 func TestFiltersLookAtAWindow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -53,7 +53,7 @@ func TestFiltersLookAtAWindow(t *testing.T) {
 		}
 		p.Cursor = page.Cursor
 	}
-	// A page that is full ends at its last event.
+	// A full page ends at its last event.
 	page := b.read(t, events.Params{Limit: 4, Types: []string{"org.created"}})
 	if positions(page.Events) != "1 2 3 4 " || page.Last.Position != 4 || !page.HasMore {
 		t.Errorf("a full page: %+v", page)
@@ -64,7 +64,7 @@ func TestFiltersLookAtAWindow(t *testing.T) {
 	}
 }
 
-// A walk with a filter has exactly the events that pass it, for any limit.
+// A walk with a filter returns exactly the events that pass it, for any limit.
 func TestFilteredWalks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -98,7 +98,7 @@ func TestPagesHaveAMaximumSize(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.repository.WithLimits(2500, 100)
-	b.write(t, 1, "org.created", 10) // each counts about 550 bytes
+	b.write(t, 1, "org.created", 10) // each counts as about 550 bytes
 	b.Exec(t, "UPDATE events SET after = jsonb_build_object('orgName', repeat('a', 5000)) WHERE id % 5 = 0")
 	for _, types := range [][]string{nil, {"org.created"}} {
 		p := events.Params{Limit: 100, Types: types}
@@ -153,7 +153,7 @@ func TestInvalidCursors(t *testing.T) {
 	}
 	for _, limit := range []int{0, 101} {
 		if _, err := b.repository.Read(context.Background(), b.account, events.Params{Limit: limit}); err == nil {
-			t.Errorf("limit %d", limit)
+			t.Errorf("limit %d is accepted", limit)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func TestLostCursors(t *testing.T) {
 	}
 }
 
-// A promotion can lose positions. If the same events get the same positions again,
+// The promotion of a standby can lose positions. If the same events get the same positions again,
 // cursors stay valid. If other events get them, the cursors are lost.
 func TestRepeatedNumbering(t *testing.T) {
 	t.Parallel()
@@ -248,7 +248,7 @@ func TestExpiredCursors(t *testing.T) {
 	}
 }
 
-// A reader gets an error at rows that somebody has deleted by hand.
+// A reader gets an error where rows have been deleted by hand.
 func TestMissingRows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -264,7 +264,7 @@ func TestMissingRows(t *testing.T) {
 }
 
 // numberAs replaces the function that gives positions with one that returns lastPosition
-// and changes nothing. It simulates a failover to a server that has not got the
+// and changes nothing. It simulates a failover to a server that lacks the
 // positions.
 func (b bundle) numberAs(t testing.TB, lastPosition string) {
 	t.Helper()
@@ -296,7 +296,7 @@ func TestPositionsLostDuringARead(t *testing.T) {
 	}
 }
 
-// cursor=now finds the end again if the event that it found is lost before it is read.
+// cursor=now looks for the end again if the last event is lost before it is read.
 func TestPresentIsLost(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -309,8 +309,8 @@ func TestPresentIsLost(t *testing.T) {
 	}
 }
 
-// If somebody has deleted the newest event by hand, cursor=now returns an error, and does
-// not retry until the deadline.
+// If the newest event has been deleted by hand, cursor=now returns an error. It does not
+// keep trying until the deadline.
 func TestPresentIsMissing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -337,8 +337,8 @@ func TestErasedEventsKeepTheirIDs(t *testing.T) {
 	}
 }
 
-// While old events are deleted, a reader gets the next event or an error, and never skips
-// one in silence.
+// While old events are deleted, a reader gets the next event or an error. It never skips an
+// event silently.
 func TestDeletionDuringReads(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -19,19 +19,20 @@ import (
 	"orgd/internal/uuid"
 )
 
-// Channel is the channel on which servers report to each other which accounts have new
+// Channel is the channel on which servers tell each other which accounts have new
 // events. The payload is the sender's name and the ids of the accounts.
 const Channel = "orgd_events"
 
 const (
-	// announceEvery is how often a server announces changes. NOTIFY takes a lock of the
-	// whole database until its transaction commits, so it is never part of a change, and
-	// one covers many changes.
+	// announceEvery is how often a server announces changes. NOTIFY holds a lock on the
+	// whole database while its transaction commits, so it is never part of a change, and
+	// one NOTIFY covers many changes.
 	announceEvery = 20 * time.Millisecond
-	// accountsPerNotice is how many ids fit into the payload, which is less than 8000 bytes.
+	// accountsPerNotice is how many ids fit into a payload, which must be shorter than 8000
+	// bytes.
 	accountsPerNotice = 200
-	// PollEvery is how often the database is asked about accounts with waiting readers, in
-	// case a notification was lost or a change was made by hand.
+	// PollEvery is how often a server checks the accounts with waiting readers for new
+	// events, in case a notification was lost or a change was made by hand.
 	PollEvery = time.Second
 )
 
@@ -53,7 +54,7 @@ type Hub struct {
 // NewHub returns a hub without readers.
 func NewHub(pool *db.Pool) *Hub {
 	var random [8]byte
-	rand.Read(random[:]) // never returns an error: it ends the program instead
+	rand.Read(random[:]) // never returns an error: it crashes the program instead
 	return &Hub{
 		db: pool, name: hex.EncodeToString(random[:]),
 		waiting: map[uuid.UUID]map[*Waiter]bool{}, follow: func(uuid.UUID) {}, changed: map[uuid.UUID]bool{}, news: make(chan struct{}, 1),
@@ -69,8 +70,8 @@ type Waiter struct {
 	atEnd     bool  // the reader has read to the end at least once
 }
 
-// Wait registers a reader. Register before reading, and wait only after having read to the
-// end of the feed: an event in between is then not missed. The caller must call Close.
+// Wait registers a reader. To miss no event, call Wait before reading the feed, and wait
+// only after reading to its end. The caller must call Close.
 func (h *Hub) Wait(accountID uuid.UUID) *Waiter {
 	w := &Waiter{hub: h, accountID: accountID, woken: make(chan struct{}, 1)}
 	h.mu.Lock()
@@ -82,7 +83,7 @@ func (h *Hub) Wait(accountID uuid.UUID) *Waiter {
 	return w
 }
 
-// Woken returns a channel that gets a message when there may be events after the
+// Woken returns a channel that receives a message when there may be events after the
 // position. The reader must have read the feed up to the position.
 func (w *Waiter) Woken(position int64) <-chan struct{} {
 	w.hub.mu.Lock()
@@ -210,9 +211,9 @@ func (h *Hub) announce(ctx context.Context, accounts []uuid.UUID) error {
 	})
 }
 
-// Poll looks at each interval for new events of the accounts that have readers, until ctx
-// is done. It finds changes that no notification announced. Poll calls polled with the
-// result of each poll.
+// Poll checks the accounts that have readers for new events once per interval, until ctx is
+// done. It finds changes that no notification announced. Poll calls polled with the result
+// of each check.
 func (h *Hub) Poll(ctx context.Context, interval time.Duration, polled func(error)) {
 	every := time.NewTicker(interval)
 	defer every.Stop()
@@ -282,14 +283,14 @@ func (h *Hub) poll(ctx context.Context) error {
 }
 
 // Lag returns how far the feeds were behind at the last poll: the age of the oldest event
-// without a position, among the accounts in which a reader of this process has got all
-// events with one. Accounts without readers do not count, because their events get
+// without a position, among the accounts in which a reader of this process has read all
+// events that have one. Accounts without readers do not count, because their events get
 // positions only when somebody reads them.
 func (h *Hub) Lag() time.Duration { return time.Duration(h.lag.Load()) }
 
-// feedEnds are the accounts with readers. positions are those to which the reader that is
-// furthest behind has read, and reached those of the reader that is furthest ahead, or -1
-// if no reader has reached the end.
+// feedEnds are the accounts with readers. For each account, positions has the position up
+// to which the reader that is furthest behind has read. reached has the position of the
+// reader that is furthest ahead, or -1 if no reader has reached the end.
 type feedEnds struct {
 	accounts           []uuid.UUID
 	positions, reached []int64

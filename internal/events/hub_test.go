@@ -9,7 +9,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// The lag is the age of the oldest event that readers at the end of a feed cannot get.
+// The lag is the age of the oldest event that readers at the end of a feed cannot get yet.
 // Events that nobody waits for do not count, and neither do those that a reader can get.
 func TestLag(t *testing.T) {
 	t.Parallel()
@@ -60,7 +60,7 @@ VALUES ($1, 'account.resumed', 'r', now() - make_interval(hours => $2))`, b.acco
 	wantLag("without readers", 0)
 }
 
-// Readers are woken for what they have not read, and only in their own account.
+// A poll wakes readers only for events that they have not read, in their own account.
 func TestPollWakesReaders(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -44,7 +44,7 @@ func (b bundle) read(t testing.TB, p events.Params) events.Page {
 	return page
 }
 
-// walk reads page after page until there is no more.
+// walk reads page after page until there are no more.
 func (b bundle) walk(t testing.TB, p events.Params) (seen []events.Event, last events.Page) {
 	t.Helper()
 	for {

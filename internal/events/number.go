@@ -10,11 +10,11 @@ import (
 	"orgd/internal/uuid"
 )
 
-// numberPiece is the maximum number of events that one transaction gives positions.
+// numberPiece is the maximum number of events that one transaction gives positions to.
 const numberPiece = 1000
 
-// numberReserve is how long before its deadline a call stops numbering. The deadline would
-// cancel a piece and close its connection.
+// numberReserve is how long before its deadline a call stops numbering. Reaching the
+// deadline would cancel the current transaction and close its connection.
 const numberReserve = 2 * time.Second
 
 // Number gives positions to committed events of the account that have none, at most
@@ -51,7 +51,7 @@ func (r *Repository) NumberAll(ctx context.Context, accountID uuid.UUID) (last i
 	return r.numberTo(ctx, accountID, math.MaxInt64)
 }
 
-// numberTo is NumberAll until the feed has reached the position.
+// numberTo is like NumberAll, but stops when the feed has reached the position.
 func (r *Repository) numberTo(ctx context.Context, accountID uuid.UUID, position int64) (int64, error) {
 	for {
 		last, more, err := r.Number(ctx, accountID)

@@ -24,8 +24,8 @@ type change struct {
 	n   int
 }
 
-// writer changes organizations until ctx is done. Like the product's changes, each change
-// locks its organization first. Some transactions sleep, and some are rolled back.
+// writer changes organizations until ctx is done. As in orgd itself, each change locks its
+// organization first. Some transactions sleep, and some are rolled back.
 func (b bundle) writer(ctx context.Context, t *testing.T, orgs []uuid.UUID, seed uint64, committed func(change)) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	conn, err := pgx.Connect(context.Background(), b.URL)
@@ -210,7 +210,7 @@ func TestOtherDatabasesDelayNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(ctx)
-	if _, err := tx.Exec(ctx, "CREATE TABLE x ()"); err != nil { // has a transaction id and a snapshot
+	if _, err := tx.Exec(ctx, "CREATE TABLE x ()"); err != nil { // gives the transaction an id and a snapshot
 		t.Fatal(err)
 	}
 	b.write(t, 1, "org.created", 3)
@@ -219,7 +219,7 @@ func TestOtherDatabasesDelayNothing(t *testing.T) {
 	}
 }
 
-// Events are numbered in pieces. If numbering stops between two, the next reader
+// Events are numbered in pieces. If numbering stops between two pieces, the next reader
 // continues.
 func TestNumberingStopsInTheMiddle(t *testing.T) {
 	t.Parallel()
@@ -306,7 +306,7 @@ func TestNumberingDuringAnErasure(t *testing.T) {
 	b.awaitLockWait(t)
 	commit(t, tx)
 	if last := <-numbered; last != 10 {
-		t.Errorf("last %d", last)
+		t.Errorf("the last position is %d", last)
 	}
 	seen, _ := b.walk(t, events.Params{Limit: 100})
 	if positions(seen) != "1 2 3 4 5 6 7 8 9 10 " || seen[0].After != "{}" {
@@ -317,7 +317,7 @@ func TestNumberingDuringAnErasure(t *testing.T) {
 // awaitLockWait waits until a session waits for a lock.
 func (b bundle) awaitLockWait(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // polls: PostgreSQL tells nobody
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // polls, because PostgreSQL does not announce lock waits
 		var waiting bool
 		err := b.Pool.QueryRow(context.Background(), `
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
@@ -332,7 +332,7 @@ SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() A
 	}
 }
 
-// Readers that number at the same time do not disturb each other.
+// Readers that number events at the same time do not interfere with each other.
 func TestConcurrentNumbering(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -352,7 +352,7 @@ func TestConcurrentNumbering(t *testing.T) {
 	wantAll(t, seen, 6*20*7)
 }
 
-// tb is a test whose Fatal other goroutines may call.
+// tb is a test whose Fatal may be called from other goroutines.
 type tb struct{ *testing.T }
 
 func (t tb) Fatal(args ...any) { t.Error(args...) }

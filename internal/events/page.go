@@ -20,11 +20,11 @@ func checkLimit(limit int) error {
 const pageColumns = `id, position, type, org_id, user_id, api_key_id, webhook_id, occurred_at, ` +
 	`actor_api_key_id, actor_user_id, request_id, before::text AS before, after::text AS after`
 
-// bounded returns a statement for the rows of a query of pageColumns, in the order, up to
-// a size. It leaves out a row if the contents of those before it have the size, not
-// counting the row directly before it. So at least one row follows those that fit on a
-// page of the size, if the query has one. The query needs a LIMIT. Without it, PostgreSQL
-// would make the texts twice.
+// bounded wraps a query of pageColumns in a statement that returns the rows in the given
+// order, up to a size. It leaves out a row if the contents of the rows before it, not
+// counting the one directly before it, already reach the size. The result therefore has at
+// least one row more than fits on a page of this size, if the query has one. The query
+// needs a LIMIT. Without it, PostgreSQL would convert the contents to text twice.
 func bounded(query, order, size string) string {
 	return `
 SELECT ` + eventColumns + `
@@ -39,7 +39,7 @@ WHERE ahead IS NULL OR ahead < ` + size + `
 ORDER BY ` + order
 }
 
-// readEvents calls use for each row of eventColumns, until it returns false or an error.
+// readEvents calls use for each row of eventColumns, until use returns false or an error.
 func readEvents(rows pgx.Rows, accountID uuid.UUID, use func(*Event) (more bool, err error)) error {
 	defer rows.Close()
 	scan := scanEvent(accountID)

@@ -11,7 +11,7 @@ import (
 	"orgd/internal/events"
 )
 
-// rowCounter is the largest number of rows that a statement has returned.
+// rowCounter records the largest number of rows that a statement has returned.
 type rowCounter struct{ most int64 }
 
 func (*rowCounter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -25,7 +25,7 @@ func (c *rowCounter) TraceQueryEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceQu
 // A page of large events ends early, and PostgreSQL returns few events that do not fit.
 func TestPagesOfLargeEvents(t *testing.T) {
 	t.Parallel()
-	for size, fit := range map[int]int64{20_000: 4, 90_000: 1, 150_000: 1} { // of pages of 100 kB
+	for size, fit := range map[int]int64{20_000: 4, 90_000: 1, 150_000: 1} { // with pages of 100 kB
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)

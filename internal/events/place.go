@@ -14,8 +14,8 @@ type Kept struct{ Removed, Last int64 }
 
 // PlaceAt returns the place after the event at the position, for readers that have stored
 // only a position. Such readers do not notice if the database was restored. If position
-// is nil, PlaceAt returns the beginning of what is kept. Errors: ErrCursorExpired if
-// events after the position are deleted, ErrCursorLost if no event has the position,
+// is nil, PlaceAt returns the place before the oldest event that is kept. Errors: ErrCursorExpired if
+// events after the position have been deleted, ErrCursorLost if no event has the position,
 // ErrUnavailable. With the first two errors, k is valid too.
 func (r *Repository) PlaceAt(ctx context.Context, accountID uuid.UUID, position *int64) (p Place, k Kept, err error) {
 	at, err := r.state(ctx, accountID, db.OrZero(position))
@@ -37,7 +37,7 @@ func (r *Repository) PlaceAt(ctx context.Context, accountID uuid.UUID, position 
 // ErrAhead means that the feed has not reached the position.
 var ErrAhead = errors.New("events: position is after the end of the feed")
 
-// PlaceReached is PlaceAt for a position that may not be given to an event yet. It first
+// PlaceReached is PlaceAt for a position that the feed may not have reached yet. It first
 // gives positions to new events. 0 is the place before the first event. Errors: ErrAhead,
 // ErrBacklog, ErrCursorExpired, ErrUnavailable.
 func (r *Repository) PlaceReached(ctx context.Context, accountID uuid.UUID, position int64) (place Place, err error) {
@@ -56,7 +56,7 @@ func (r *Repository) PlaceReached(ctx context.Context, accountID uuid.UUID, posi
 }
 
 // Exists returns ErrCursorLost if the event at the place does not exist in the database of
-// q. That of a deleted event counts as existing.
+// q. An event that retention has deleted counts as existing.
 func Exists(ctx context.Context, q db.Querier, accountID uuid.UUID, place Place) error {
 	at, err := stateAt(ctx, q, accountID, place.Position)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // either.
 var planModes = []string{"force_custom_plan", "force_generic_plan"}
 
-// A page reads its own events and no others, wherever it is in the feed, whatever the
+// A page reads its own events and no others, wherever it is in the feed and whatever the
 // statistics say. Filters read at most the window.
 func TestPlansReadOnlyTheWindow(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,7 @@ const removePiece = 1000
 const removeLock = 0x6f7267642d726574 // "orgd-ret"
 
 // errOtherReplica means that another replica is deleting old events.
-var errOtherReplica = errors.New("events: another replica deletes old events")
+var errOtherReplica = errors.New("events: another replica is deleting old events")
 
 // removal is what one or several transactions have done for an account.
 type removal struct {
@@ -137,7 +137,7 @@ WHERE account_id = $1`
 )
 
 // remove deletes the events, and records the last of them in the same transaction. A
-// cursor at that event is still valid.
+// cursor at that event stays valid.
 func (old oldEvents) remove(ctx context.Context, q db.Querier, accountID uuid.UUID, from int64) error {
 	if _, err := q.Exec(ctx, eventsHold, accountID, from, old.last.Position); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// removeTurn is how many transactions delete events of one account before the next
-	// account has its turn.
+	// removeTurn is how many transactions may delete events of one account before the next
+	// account gets its turn.
 	removeTurn = 100
 	// accountPiece is how many accounts one statement looks at.
 	accountPiece = 1000
@@ -77,7 +77,7 @@ func (t *Retention) Run(ctx context.Context) (deleted int64, err error) {
 				return deleted, ctx.Err()
 			case errors.Is(err, errOtherReplica):
 				return deleted, failed
-			case errors.Is(err, ErrUnavailable) && unavailable >= 2: // not only the rows of one account are locked
+			case errors.Is(err, ErrUnavailable) && unavailable >= 2: // the cause is not just locked rows of one account
 				return deleted, errors.Join(failed, err)
 			case err != nil:
 				failed = errors.Join(failed, err)

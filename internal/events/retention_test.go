@@ -114,7 +114,7 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// Rows that somebody has deleted by hand do not stop the retention.
+// Rows that were deleted by hand do not stop the retention.
 func TestRetentionAfterAGap(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -154,7 +154,7 @@ func TestRetentionTakesTurns(t *testing.T) {
 	other := b.Account(t)
 	b.writeAged(t, other, keepDays+1, 1)
 	r := events.NewRetention(b.Conns, keep).WithTurns(turn / 1000)
-	var before, all int64 // of the first account, before the other's
+	var before, all int64 // events of the first account, deleted before the other's
 	r.OnRemoved(func(_ context.Context, account uuid.UUID, after, upTo int64) {
 		if account == other {
 			before = all
@@ -233,7 +233,7 @@ func TestRetentionCanBeInterrupted(t *testing.T) {
 	err := b.Pool.QueryRow(context.Background(), `
 SELECT (SELECT min(position) FROM events WHERE account_id = $1), removed_position FROM feeds WHERE account_id = $1`, b.account).Scan(&first, &removedUpTo)
 	if err != nil || first != removedUpTo+1 {
-		t.Errorf("the first is %d, deleted are those up to %d: %v", first, removedUpTo, err)
+		t.Errorf("the first event is at %d, but those up to %d were deleted: %v", first, removedUpTo, err)
 	}
 	if deleted := retain(t, events.NewRetention(b.Conns, keep)); deleted != 2500 {
 		t.Errorf("deleted %d", deleted)
@@ -244,8 +244,8 @@ SELECT (SELECT min(position) FROM events WHERE account_id = $1), removed_positio
 }
 
 // Replicas that delete at the same time, and readers and writers of the feed, do not
-// disturb each other. A reader gets every event that is kept, or an error because it is
-// too late.
+// interfere with each other. A reader gets every event that is kept, or an error because
+// it is too late.
 func TestRetentionIsConcurrent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -293,7 +293,7 @@ func TestRetentionIsConcurrent(t *testing.T) {
 		}
 	})
 	workers.Wait()
-	retain(t, events.NewRetention(b.Conns, keep)) // none of the three may have finished
+	retain(t, events.NewRetention(b.Conns, keep)) // perhaps none of the three has finished
 	if seen, _ := b.walk(t, events.Params{Limit: 100}); len(seen) != 150 || seen[0].Position != 20_001 {
 		t.Errorf("%d events are left, from %d", len(seen), seen[0].Position)
 	}

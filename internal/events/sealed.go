@@ -22,8 +22,8 @@ func sealRow(accountID uuid.UUID, row int64, scope []byte) string {
 }
 
 // openRow returns the row of a cursor that sealRow made for the same account and scope.
-// The zeros before the row's id show that the cursor was not forged to find out the ids
-// of rows.
+// Decryption must yield the zeros before the row's id, so a client cannot try out forged
+// cursors to find the ids of rows.
 func openRow(accountID uuid.UUID, token string, scope []byte) (row int64, err error) {
 	at, err := cursor.Decode(token, scope)
 	if err != nil {

@@ -38,7 +38,7 @@ type readKey struct {
 	cursor, types    string
 }
 
-// sharedReads runs equal reads once.
+// sharedReads combines equal reads into one.
 type sharedReads struct {
 	slots chan struct{}
 
@@ -51,7 +51,7 @@ type sharedReads struct {
 // ownSlots are the slots of one account.
 type ownSlots struct {
 	slots chan struct{}
-	users int // the keys that run or wait; without any, the slots are forgotten
+	users int // keys with a running or waiting read; at 0, the slots are deleted
 }
 
 // sharedRead is one read, for all readers that asked for it before it began.
@@ -91,7 +91,7 @@ func (s *sharedReads) join(ctx context.Context, key readKey, read func(context.C
 	return one
 }
 
-// run runs the reads for a key, one after the other, until there are none.
+// run runs the reads for a key, one at a time, until none are left.
 func (s *sharedReads) run(ctx context.Context, key readKey) {
 	own := s.enter(key.accountID)
 	defer s.leave(key.accountID)

@@ -58,7 +58,7 @@ func acceptsJSON(h http.Header) bool {
 	return accepted || !listed
 }
 
-// prefers reports whether the Accept header names the media type of a stream, and not JSON.
+// prefers reports whether the Accept header names the media type of a stream but not JSON.
 func prefers(h http.Header, mediaType string) bool {
 	stream, json := false, false
 	for element := range strings.SplitSeq(strings.Join(h.Values(echo.HeaderAccept), ","), ",") {

@@ -69,8 +69,8 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took, waited
 	s.cfg.Logger.LogAttrs(r.Context(), level, "request", fields...)
 }
 
-// logLevel returns Debug for probes, which arrive every second. readiness logs when its
-// result changes.
+// logLevel returns Debug for probes, because they arrive every second. readiness logs
+// changes of its result.
 func logLevel(path string, status int) slog.Level {
 	switch {
 	case isProbe(path):

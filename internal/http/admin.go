@@ -11,8 +11,8 @@ import (
 )
 
 // ServeAdmin serves probes, metrics and profiles on ln until ctx is done. Responses have
-// no time limit, because a profile can take long. When ctx is done, those in progress are
-// cut off.
+// no time limit, because a profile can take long. When ctx is done, responses in progress
+// are cut off.
 func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener, metrics http.Handler) error {
 	server := s.newHTTPServer(s.adminHandler(metrics))
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })

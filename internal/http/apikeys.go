@@ -108,8 +108,8 @@ func (s *Server) writeNewAPIKey(c echo.Context, created apikeys.Changed, err err
 	return writeAPIKey(c, http.StatusCreated, object)
 }
 
-// keyChangeError converts an error of a change of keys. The change checks the caller's
-// key again, because it may have changed since the request arrived. It also compares an
+// keyChangeError converts an error from a key change. Each change checks the caller's key
+// again, because that key may have changed since the request arrived, and compares an
 // expiry with the database's clock.
 func keyChangeError(err error) error {
 	var lacks apikeys.LacksScopeError
@@ -132,7 +132,7 @@ func writeAPIKey(c echo.Context, status int, object wire.APIKey) error {
 	return writeJSON(c, status, body)
 }
 
-// readKeyCall is readCall for a change of keys.
+// readKeyCall is readCall for a key change.
 func readKeyCall(c echo.Context, bodyRequired bool, fields ...field) (apikeys.Call, error) {
 	call, err := readCall(c, bodyRequired, fields...)
 	return apikeys.Call{Call: call}, err

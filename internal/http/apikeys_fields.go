@@ -55,8 +55,8 @@ func addScope(into *[]apikeys.Scope, value *string) *fieldError {
 // 3339 have four digits.
 var latestExpiry = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// expiryField reads when a key expires, truncated to microseconds. Whether that is in the
-// future is decided later, by the database's clock.
+// expiryField reads when a key expires, truncated to microseconds. The database's clock
+// decides later whether this time is in the future.
 func expiryField(into *apikeys.Expiry) field {
 	return textField("expiresAt", func(value string) *fieldError {
 		t, ok := wire.ParseTime(value)

@@ -16,7 +16,7 @@ import (
 const (
 	never   = "null"
 	sooner  = `"2090-01-01T00:00:00Z"`
-	own     = `"2100-01-01T00:00:00Z"` // expiry of the caller's key, unless that never expires
+	own     = `"2100-01-01T00:00:00Z"` // the caller's key expires then, unless it never expires
 	later   = `"2110-01-01T00:00:00Z"`
 	shortly = `"2080-01-01T00:00:00Z"`
 )
@@ -144,7 +144,7 @@ func TestRotationsCannotExceedCallerExpiry(t *testing.T) {
 		k := a.made(t, never)
 		wantEnd(t, a.rotateWith(t, k.Key, k.APIKeyID), 201, false, never)
 	})
-	t.Run("itself, which an operator extended", func(t *testing.T) {
+	t.Run("itself, after an operator removed its expiry", func(t *testing.T) {
 		t.Parallel()
 		k := lived(t)
 		a.Exec(t, "UPDATE api_keys SET expires_at = NULL WHERE id = $1", k.APIKeyID)

@@ -179,8 +179,8 @@ func TestRotateKey(t *testing.T) {
 	if life := expiry(t, next).Sub(created); life != time.Hour {
 		t.Errorf("the new key has a lifetime of %s", life)
 	}
-	// The overlap limits the replaced key. The lifetime of the next key does not depend
-	// on it.
+	// The overlap limits only the replaced key. It does not affect the lifetime of the
+	// next key.
 	for range 2 {
 		if again := rotate(t, made, ""); again.ExpiresAt != "" {
 			t.Errorf("rotated again: %+v", again)

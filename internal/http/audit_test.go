@@ -49,8 +49,8 @@ func TestEventsOfAnOrganization(t *testing.T) {
 	}
 }
 
-// Pages are linked like those of the other lists, and an event that is written during a
-// walk does not disturb it.
+// Pages are linked as in other lists. Events that are written during a walk do not change
+// what the walk returns.
 func TestWalkOfEvents(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -142,8 +142,8 @@ func TestNoEvents(t *testing.T) {
 	}
 }
 
-// Nobody learns whether another account has an organization or a key: the response is the
-// same as for an id that does not exist.
+// The response does not reveal whether another account has an organization or a key. It is
+// the same as for an id that does not exist.
 func TestEventsOfOthers(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

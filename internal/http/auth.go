@@ -105,7 +105,7 @@ func actingUser(h http.Header, p apikeys.Principal) (string, error) {
 	}
 	user, err := url.PathUnescape(values[0])
 	if err != nil || !isPrintable(values[0]) || orgs.ValidUserID(user) != nil {
-		return "", newError(codeInvalidRequest, "Orgd-User must be a user id of 1 to 255 characters, without control characters and without white space at its ends. "+
+		return "", newError(codeInvalidRequest, "Orgd-User must be a user id of 1 to 255 characters that has no control characters and does not begin or end with white space. "+
 			"Percent-encode % and all characters that are not printable ASCII.")
 	}
 	return user, nil

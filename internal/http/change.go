@@ -56,8 +56,8 @@ func newCall(c echo.Context) (idempotency.Call, error) {
 	return call, err
 }
 
-// retryCount returns how often the client has sent this call before, and whether the
-// request says so. The official clients do, in X-Stainless-Retry-Count.
+// retryCount returns how often the client has already sent this call, and whether the
+// request reports it. The official clients report it in X-Stainless-Retry-Count.
 func retryCount(h http.Header) (count uint64, counted bool) {
 	count, err := strconv.ParseUint(h.Get("X-Stainless-Retry-Count"), 10, 64)
 	// For a number out of range, ParseUint returns the largest uint64.

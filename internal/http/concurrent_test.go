@@ -84,8 +84,8 @@ func (c *crowd) run() {
 	c.write(rand.New(rand.NewPCG(seed, 0)))
 }
 
-// consume reads the feed until the calls are made: from the beginning, or from the lists
-// as they are after some calls.
+// consume follows the feed until all calls are made. Consumer 0 starts at the beginning of
+// the feed. The others start from the lists, after some of the calls.
 func (c *crowd) consume(consumer *consumer, n int, finished <-chan struct{}) {
 	key := c.account.manager().key
 	if n > 0 {
@@ -220,7 +220,7 @@ func (c *crowd) draw(r *rand.Rand, about subject) change {
 		ch.userID = fmt.Sprintf("usr_%032x", 1+r.IntN(about.users))
 	}
 	if ch.op != "create" && ch.userID == "" && r.IntN(4) == 0 {
-		ch.match = "since" // prepare replaces it by the tag that it reads
+		ch.match = "since" // prepare replaces it with the tag that it reads
 	}
 	return ch
 }
@@ -274,7 +274,8 @@ func (c *crowd) sight(seen ...sighting) {
 	c.sighted = append(c.sighted, seen...)
 }
 
-// walk repeatedly walks the organizations and the members of one, until the writes end.
+// walk repeatedly walks the organizations and the members of one organization, until the
+// writes end.
 // Each walk must see every entry that no client changes exactly once.
 func (c *crowd) walk(query, shared string, finished <-chan struct{}) {
 	for running := true; running; {
@@ -394,7 +395,7 @@ func (m call) fault(t testing.TB, recorded moment, histories map[string][]state)
 	case recorded.version == 0:
 		return m.noEffect(t, histories[m.orgID])
 	case recorded.orgID != m.orgID || recorded.version <= m.since || recorded.version > m.until:
-		return fmt.Sprintf("the audit trail has the call at another organization or time, version %d of %s", recorded.version, recorded.orgID)
+		return fmt.Sprintf("the audit trail has the call at the wrong organization or version: version %d of %s", recorded.version, recorded.orgID)
 	}
 	history := histories[m.orgID]
 	o := history[recorded.version-2].model(recorded.version - 1)

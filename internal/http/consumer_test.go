@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// A consumer keeps a copy of an account up to date by the rules of docs/api.md. It knows
-// only GET /v1/events, unless it began with the lists.
+// A consumer keeps a copy of an account up to date, following the rules in docs/api.md. It
+// uses only GET /v1/events, unless it starts from the lists.
 type consumer struct {
 	cursor   string
-	position int // of the last event that it has applied
+	position int // of the last event that it applied
 	orgs     map[string]*heldOrg
 	keys     map[string]apiKey
 }
@@ -23,7 +23,7 @@ type consumer struct {
 // heldOrg is an organization as a consumer holds it. userCount is the number of members.
 type heldOrg struct {
 	organization
-	members map[string]listedMember // by addedAt; without a userId if the user was erased since
+	members map[string]listedMember // by addedAt; the userId is empty if the user has been erased
 }
 
 func newConsumer() *consumer {
@@ -106,9 +106,9 @@ func (c *consumer) applyToOrg(t testing.TB, e feedEvent) {
 			o.CreatedByUserID = e.UserID
 		}
 		c.orgs[e.OrgID] = o
-	case o == nil: // the organization was deleted since
+	case o == nil: // the organization has since been deleted
 		return
-	case !readTime(t, e.OccurredAt).After(readTime(t, o.UpdatedAt)): // begin has read the organization since
+	case !readTime(t, e.OccurredAt).After(readTime(t, o.UpdatedAt)): // begin read a state that includes this event
 		return
 	}
 	o.UpdatedAt = e.OccurredAt
@@ -168,9 +168,8 @@ func into(t testing.TB, object map[string]any, v any) {
 	}
 }
 
-// begin takes over the organizations and keys that the API lists, as a program that
-// begins late does. The consumer must have taken the cursor of the feed before. Call
-// readMembers afterwards.
+// begin loads the organizations and keys that the API lists, as a consumer that starts
+// late does. Take a cursor of the feed before this call, and call readMembers after it.
 func (c *consumer) begin(t testing.TB, a *api, key string) {
 	t.Helper()
 	c.orgs = map[string]*heldOrg{}
@@ -187,8 +186,8 @@ func (c *consumer) begin(t testing.TB, a *api, key string) {
 	}
 }
 
-// readMembers reads the members of the organizations of begin, which may have changed
-// since. It removes an organization that was deleted.
+// readMembers reads the members of the organizations that begin loaded. It removes
+// organizations that have since been deleted.
 func (c *consumer) readMembers(t testing.TB, a *api, key string) {
 	t.Helper()
 	for id, o := range c.orgs {
@@ -203,8 +202,8 @@ func (c *consumer) readMembers(t testing.TB, a *api, key string) {
 	}
 }
 
-// listedKeys returns the keys that the API lists, by their ids. An event has neither the
-// key itself nor its last use.
+// listedKeys returns the keys that the API lists, by their ids. It clears lastUsedAt,
+// because no event contains it.
 func (a *api) listedKeys(t testing.TB, key string) map[string]apiKey {
 	t.Helper()
 	keys := map[string]apiKey{}
@@ -245,8 +244,8 @@ func (a *api) listed(t testing.TB, key string) (map[string]*heldOrg, map[string]
 	return c.orgs, c.keys
 }
 
-// Wherever a consumer had stopped, it ends without the erased user, and no event that it
-// can still read contains the user's id.
+// Wherever a consumer stopped, it ends up without the erased user, and no event that it can
+// still read contains the user's id.
 func TestConsumerOfAnErasure(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -268,7 +267,7 @@ func TestConsumerOfAnErasure(t *testing.T) {
 	a.doAs(t, "POST", paths["again"]+"/users", member(userOne), acting...).ok(t)
 	a.do(t, "POST", paths["deleted"]+"/deactivate", "")
 
-	// One consumer has stopped after each event.
+	// One consumer stopped at each position in the feed.
 	var stopped []*consumer
 	for n := range len(a.wholeFeed(t, a.key)) + 1 {
 		c := newConsumer()

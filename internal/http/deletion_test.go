@@ -76,7 +76,7 @@ func TestRepeatsAfterADeletion(t *testing.T) {
 }
 
 // A repeat does not return the id of a deleted organization that had the external id. The
-// key also takes another call, because the first had no effect.
+// idempotency key can be used for another call, because the first call had no effect.
 func TestTakenExternalIDAfterADeletion(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -111,8 +111,8 @@ func TestTakenExternalIDAfterADeletion(t *testing.T) {
 	a.do(t, http.MethodPost, "/v1/orgs", named(t, "Acme", "crm/2"), "Idempotency-Key", "k").organization(t, 201)
 }
 
-// Even before its members are erased, no route finds a deleted organization, except the one
-// of its events.
+// No route finds a deleted organization, except the one for its events, even before its
+// members are erased.
 func TestNoRouteFindsADeletedOrganization(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -140,8 +140,8 @@ func TestNoRouteFindsADeletedOrganization(t *testing.T) {
 	}
 }
 
-// The user is erased in the background. The answer to a repeated call tells when the
-// erasure is complete. The path can contain every id that an identity provider issues.
+// The user is erased in the background. The status of a repeated call shows whether the
+// erasure is complete. The path can contain any id that an identity provider issues.
 func TestEraseUser(t *testing.T) {
 	t.Parallel()
 	for name, user := range map[string]string{

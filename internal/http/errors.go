@@ -119,14 +119,14 @@ var known = []struct {
 	code   code
 	detail string
 }{
-	{orgs.ErrInvalidCursor, codeInvalidCursor, "The value of cursor or before is not valid for this list. Send it unchanged, with the filters and the order that it came with and a key of the same account, or start again without it."},
+	{orgs.ErrInvalidCursor, codeInvalidCursor, "The value of cursor or before is not valid for this list. Send it unchanged, with the same filters and order and with a key of the same account, or start again without it."},
 	{orgs.ErrNotFound, codeNotFound, "This account has no organization with this orgId. Check the orgId, and that your key belongs to the right account."},
 	{orgs.ErrNotMember, codeNotFound, "The organization has no member with this userId."},
 	{orgs.ErrInactive, codeOrgInactive, "The organization is deactivated and takes no new members. Reactivate it first."},
 	{orgs.ErrOrgIDTaken, codeOrgIDTaken, "This account has an organization with this orgId, or had one that was deleted. Use another orgId, or leave it out."},
 	{orgs.ErrActive, codeOrgActive, "The organization is active. Deactivate it first. Until you delete it, you can reactivate it."},
 	{orgs.ErrInProgress, codeInProgress, "An identical call, or a call with the same Idempotency-Key, is still running. Wait for the number of seconds in the Retry-After header, then retry."},
-	{orgs.ErrBatchIncomplete, codeNotFound, "An organization that the first call with this Idempotency-Key created was deleted since, so the call cannot be repeated. Nothing was created now. The list has the other organizations. To create others, use a new Idempotency-Key."},
+	{orgs.ErrBatchIncomplete, codeNotFound, "An organization that the first call with this Idempotency-Key created has since been deleted, so the call cannot be repeated. This call created nothing. To find the other organizations, read the list. To create new ones, use a new Idempotency-Key."},
 	{orgs.ErrKeyReused, codeKeyReused, "This Idempotency-Key belongs to a different call. Repeat that call exactly, or use a new Idempotency-Key."},
 	{events.ErrInvalidCursor, codeInvalidCursor, "The cursor, or the Last-Event-ID that replaces it, is not valid for this feed. Send a cursor of this feed unchanged, with a key of the same account. Or leave out Last-Event-ID and send cursor=now, or no cursor to begin with the oldest event."},
 	{events.ErrCursorExpired, codeCursorExpired, "Events after this cursor have been deleted because of their age. " + beginAgain},
@@ -145,7 +145,7 @@ var known = []struct {
 	{webhooks.ErrTooMany, codeTooManyWebhooks, "The account has reached its limit of webhooks. Delete unused webhooks, then retry."},
 	{webhooks.ErrEventsDeleted, codeCursorExpired, "The events that this webhook would get next no longer exist. They were deleted because of their age, or lost in a failover or a restore. Read the lists again, then call replay with the position of an event that /v1/events still returns."},
 	{orgs.ErrUnavailable, codeUnavailable, temporarilyUnavailable}, // also apikeys.ErrUnavailable, which is the same error
-	{budget.ErrExhausted, codeUnavailable, "The requests of this account hold too much memory at the moment. Wait for the number of seconds in the Retry-After header, then retry."},
+	{budget.ErrExhausted, codeUnavailable, "The requests of this account are using too much memory at the moment. Wait for the number of seconds in the Retry-After header, then retry."},
 	{context.DeadlineExceeded, codeUnavailable, temporarilyUnavailable},
 	{context.Canceled, codeUnavailable, temporarilyUnavailable},
 }

@@ -11,9 +11,9 @@ func entityTag(version int64) string { return `"` + strconv.FormatInt(version, 1
 // codingMarks matches the suffixes that compressing proxies append to the tag of a
 // response, often without removing them from later requests: "-gzip", "-br", "-zstd"
 // (Apache, Caddy, lighttpd), "--gzip" (Jetty), "-df" (Traffic Server), ";gzip" (older
-// Django). Only these codings are accepted. If any suffix were accepted, a
-// tag that a gateway derives from the response's length and digest ("7-Xb2f") would pass
-// for version 7.
+// Django). Only known codings are accepted. If any suffix were accepted, a tag that a
+// gateway derives from the response's length and digest ("7-Xb2f") would pass for version
+// 7.
 const codingMarks = `(?:[-;:.+_]+(?:x-)?(?:gzip|gz|deflate|df|br|brotli|zstd|zst|compress|bzip2|bz2|xz|lz4|dcb|dcz))*`
 
 var (

@@ -2,7 +2,7 @@ package http
 
 import "testing"
 
-// The tags that real proxies make of "12" have version 12. Tags that are not orgd's have
+// The tags that real proxies make of "12" have version 12. Tags that orgd did not make have
 // no version.
 func TestVersionOf(t *testing.T) {
 	t.Parallel()

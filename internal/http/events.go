@@ -39,8 +39,8 @@ func eventParams(rawQuery string) (p events.Params, wait time.Duration, err erro
 	return p, q.wait, err
 }
 
-// parseEventType rejects a type that does not exist: the feed would otherwise never
-// contain anything.
+// parseEventType rejects unknown types, because a filter with a misspelled type would never
+// match an event.
 func parseEventType(value string, p *params) *fieldError {
 	if !slices.Contains(events.Types, value) {
 		return &fieldError{Code: fieldInvalid, Detail: "Unknown type. The types are " + listOf(events.Types) + "."}
@@ -59,7 +59,7 @@ func parseWait(value string, p *params) *fieldError {
 }
 
 // listEvents returns a page of the account's feed. If the page is empty, it waits for
-// events as long as the client wants.
+// events for up to the time that the client requested.
 func (s *Server) listEvents(c echo.Context) error {
 	p, wait, err := eventParams(c.Request().URL.RawQuery)
 	if err != nil {
@@ -125,8 +125,8 @@ func (s *Server) awaitEvents(c echo.Context, waiter *events.Waiter, account uuid
 		}
 		s.release(c)
 		w.pause()
-		// A busy account may wake the reader many times per second, although the filter
-		// leaves everything out.
+		// A busy account may wake the reader many times per second, even if the filter
+		// excludes every event.
 		select {
 		case <-time.After(streamPace):
 		case <-s.stopped:
@@ -144,7 +144,7 @@ func (s *Server) writeAwaited(c echo.Context, page events.Page) error {
 	return s.writeEvents(c, page)
 }
 
-// observeDelay records how old the first event of a page is, which a reader has waited for.
+// observeDelay records the age of the first event of a page that a reader waited for.
 func (s *Server) observeDelay(page events.Page) {
 	if len(page.Events) > 0 {
 		s.cfg.Observer.ObserveFeedDelay(time.Since(page.Events[0].OccurredAt))

@@ -18,8 +18,8 @@ import (
 
 const (
 	streamType = "text/event-stream"
-	// defaultStreamBeat is how often something is sent on a stream, so that nothing between
-	// the client and this server closes it as idle.
+	// defaultStreamBeat is the time between the keep-alive messages of a stream. They stop
+	// proxies and load balancers from closing the stream as idle.
 	defaultStreamBeat = 15 * time.Second
 	// streamPace is the shortest time between two reads of a stream that has caught up.
 	streamPace = 20 * time.Millisecond
@@ -81,7 +81,7 @@ func (s *Server) streamEvents(c echo.Context, p events.Params) error {
 	return st.run(page)
 }
 
-// run sends the page and all that follow. It returns an error only for the log.
+// run sends the page and all that follow. The error that it returns is only logged.
 func (st *stream) run(page events.Page) error {
 	// From now on, a client that reconnects continues here, even if it began with
 	// cursor=now or without a cursor.
@@ -90,7 +90,7 @@ func (st *stream) run(page events.Page) error {
 	beat := time.NewTicker(st.server.streamBeat)
 	defer beat.Stop()
 	for err == nil && !st.isOver() {
-		if page.HasMore { // filters may leave out everything for a long time, or the database is unavailable
+		if page.HasMore { // filters may exclude everything for a long time, or the database is unavailable
 			select {
 			case <-beat.C:
 				err = st.beat(page)
@@ -118,12 +118,12 @@ func (st *stream) run(page events.Page) error {
 }
 
 // next sends the page after the given one, and returns it without its events. If the
-// database is unavailable, it returns the given page, and the stream tries again.
+// database is unavailable, it returns the given page, so that run tries again.
 func (st *stream) next(page events.Page) (events.Page, error) {
 	next, err := st.read(page.Cursor)
 	if isTemporary(err) {
 		st.server.release(st.c)
-		page.HasMore = true // tried again
+		page.HasMore = true // makes run try again
 		return page, st.sleep(streamRetry)
 	}
 	if err == nil {
@@ -151,15 +151,15 @@ func (st *stream) read(cursor string) (events.Page, error) {
 	return page, err
 }
 
-// isTemporary reports whether a stream continues after the error. Its client cannot see
-// an error: it would have to connect again.
+// isTemporary reports whether a stream continues after the error. A stream cannot send an
+// error to its client, so ending it would only make the client reconnect.
 func isTemporary(err error) bool {
 	return slices.ContainsFunc([]error{events.ErrUnavailable, budget.ErrExhausted, context.DeadlineExceeded}, func(temporary error) bool {
 		return errors.Is(err, temporary)
 	})
 }
 
-// send sends the events of a page, and gives up the memory that the stream holds for it.
+// send sends the events of a page, and releases the memory that the stream holds for it.
 func (st *stream) send(page events.Page) error {
 	if len(page.Events) == 0 {
 		st.server.release(st.c)
@@ -168,7 +168,7 @@ func (st *stream) send(page events.Page) error {
 		}
 		return nil
 	}
-	const frame = 150 // of an event: its cursor and its type
+	const frame = 150 // bytes for the cursor and the type of an event
 	body := bodies.get(page.Bytes + frame*len(page.Events))
 	defer bodies.put(body)
 	for i := range page.Events {
@@ -183,13 +183,13 @@ func (st *stream) send(page events.Page) error {
 	return st.write(*body)
 }
 
-// beat shows the client, and the proxies on the way, that the stream is alive. It returns
-// an error if the key is no longer valid.
+// beat sends a keep-alive message to the client and the proxies in between. It returns an
+// error if the key is no longer valid.
 func (st *stream) beat(page events.Page) error {
 	if err := st.server.stillAllowed(st.c); err != nil && !isTemporary(err) {
 		return err
 	}
-	if page.Cursor != st.sent { // the filters have left out events since
+	if page.Cursor != st.sent { // the filters have excluded events since
 		return st.mark(page)
 	}
 	return st.write([]byte(":\n\n"))

@@ -26,7 +26,7 @@ type eventStream struct {
 	close    func()
 }
 
-// message is what a client of an event stream gets at once.
+// message is one message of an event stream.
 type message struct{ id, kind, data string }
 
 func (a *api) stream(t *testing.T, query string, headers ...string) eventStream {
@@ -81,7 +81,7 @@ func (s eventStream) event(t *testing.T) (e feedEvent, id string) {
 	return e, m.id
 }
 
-// A stream has the events that exist and those that come, with cursors as their ids.
+// A stream sends the existing events, then each new one, with cursors as their ids.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -181,8 +181,8 @@ func TestStreamEndsWhenTheServerStops(t *testing.T) {
 	a.awaitLog(t, `"status":200`)
 }
 
-// The delay of the events that a stream waited for is measured, and not of those that
-// existed.
+// The delay is measured for events that a stream waited for, but not for events that
+// already existed.
 func TestDelayOfStreams(t *testing.T) {
 	t.Parallel()
 	seen := &delays{ages: make(chan time.Duration, 10)}
@@ -223,8 +223,8 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 	a.awaitReaders(t, 0)
 }
 
-// A stream outlives an outage of the database.
-func TestStreamOutlivesAnOutage(t *testing.T) {
+// A stream survives an outage of the database.
+func TestStreamSurvivesAnOutage(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	flaky := wokenEvents{Repository: events.NewRepository(d.Conns)}
@@ -245,7 +245,7 @@ func TestStreamOutlivesAnOutage(t *testing.T) {
 	}
 }
 
-// An idle stream sends something now and then. If filters have left out events, it sends
+// An idle stream sends keep-alive messages. If filters have excluded events, the message is
 // the cursor after these events.
 func TestIdleStream(t *testing.T) {
 	t.Parallel()
@@ -264,7 +264,7 @@ func TestIdleStream(t *testing.T) {
 	}
 }
 
-// A stream whose client does not read ends, and gives up its memory and its place.
+// If its client does not read, a stream ends and releases its memory and its slot.
 func TestStreamThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -281,7 +281,7 @@ SELECT $1, 'account.resumed', jsonb_build_object('a', repeat('a', 100000)), 'r' 
 // stallTimeout is how long a client may stop reading.
 const stallTimeout = 5 * time.Second
 
-// wokenEvents reads the pages of woken requests with a function.
+// wokenEvents replaces ReadTogether, which reads for woken requests, with a function.
 type wokenEvents struct {
 	*events.Repository
 	read func(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error)
@@ -291,7 +291,7 @@ func (w *wokenEvents) ReadTogether(ctx context.Context, account uuid.UUID, p eve
 	return w.read(ctx, account, p)
 }
 
-// A stream whose filter leaves out all of many events sends its cursor now and then.
+// A stream whose filter excludes a long series of events keeps sending its cursor.
 func TestBeatOfAStreamThatCatchesUp(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -312,7 +312,7 @@ func TestBeatOfAStreamThatCatchesUp(t *testing.T) {
 		if !ok || m.data != "" || seen[m.id] {
 			t.Fatalf("%+v after %v", m, seen)
 		}
-		if m.id != "" { // otherwise the beat is from before the change
+		if m.id != "" { // otherwise the message is from before the change
 			seen[m.id] = true
 		}
 	}

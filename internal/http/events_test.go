@@ -151,7 +151,7 @@ func TestFeedFromNow(t *testing.T) {
 	}
 }
 
-// With too many events that nobody has read, cursor=now is to be repeated.
+// If too many events are unread, cursor=now gets 503, and the client must retry.
 func TestFeedFromNowWithABacklog(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -172,7 +172,7 @@ func (backlogged) Read(context.Context, uuid.UUID, events.Params) (events.Page, 
 	return events.Page{}, fmt.Errorf("read events: %w", events.ErrBacklog)
 }
 
-// A filter leaves events out, but the cursor moves past them.
+// A filter excludes events, but the cursor moves past them.
 func TestFiltersOfTheFeed(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -193,7 +193,7 @@ func TestFiltersOfTheFeed(t *testing.T) {
 			t.Errorf("%s: %s, more %t", query, got, page.HasMore)
 		}
 		if rest := a.events(t, "?cursor="+page.Cursor); len(rest.Events) != 0 {
-			t.Errorf("%s: the cursor did not pass all: %+v", query, rest)
+			t.Errorf("%s: the cursor did not move past all events: %+v", query, rest)
 		}
 	}
 }
@@ -218,7 +218,8 @@ func TestBadParametersOfTheFeed(t *testing.T) {
 	a.call(t, http.MethodGet, "/v1/events", "Authorization", "Bearer "+unscoped).rejected(t, http.StatusForbidden, "insufficient_scope")
 }
 
-// A cursor from before a restore is rejected, even if there are as many events as before.
+// The cursor of an event that a restore lost is rejected, even if there are as many events
+// as before.
 func TestCursorsAfterARestore(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -28,7 +28,7 @@ type waiter struct {
 	begun  time.Time
 }
 
-// wait begins a request for the feed, and returns when the server holds it.
+// wait begins a request for the feed, and returns when the request waits on the server.
 func (a *api) wait(t *testing.T, query string) waiter {
 	t.Helper()
 	before := a.server.Waiting()
@@ -51,7 +51,7 @@ func (w waiter) page(t *testing.T) (page feedPage, took time.Duration) {
 	return read[feedPage](t, got, http.StatusOK), time.Since(w.begun)
 }
 
-// A change ends the wait of the requests that get its event, and of no others.
+// A change ends the wait only of the requests that get its event.
 func TestWaitEndsWithAChange(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -75,7 +75,7 @@ func TestWaitEndsWithAChange(t *testing.T) {
 	}
 }
 
-// Without a change, the wait ends with an empty page, with the same cursor.
+// Without a change, the wait ends with an empty page and the same cursor.
 func TestWaitEndsByItself(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -88,7 +88,7 @@ func TestWaitEndsByItself(t *testing.T) {
 }
 
 // A page with events is sent at once.
-func TestNoWaitForWhatIsThere(t *testing.T) {
+func TestNoWaitIfEventsExist(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	begun := time.Now()
@@ -97,8 +97,8 @@ func TestNoWaitForWhatIsThere(t *testing.T) {
 	}
 }
 
-// A change that no server announced is found by the poll.
-func TestWaitEndsWithAChangeByHand(t *testing.T) {
+// The poll finds a change that no server announced.
+func TestWaitEndsWithAnUnannouncedChange(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -130,10 +130,10 @@ func TestRevocationDuringTheWait(t *testing.T) {
 	got.rejected(t, http.StatusUnauthorized, "invalid_api_key")
 }
 
-// A client that disconnects frees its place.
+// A client that disconnects frees its slot.
 func TestDisconnectDuringTheWait(t *testing.T) {
 	t.Parallel()
-	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) { c.Limits.Waiting = 2 }) // one for each account
+	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) { c.Limits.Waiting = 2 }) // an account may hold one
 	for range 3 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 		if err != nil {
@@ -153,7 +153,7 @@ func TestDisconnectDuringTheWait(t *testing.T) {
 	a.awaitLog(t, `"status":499`)
 }
 
-// awaitFull waits until the account has no place left for a waiting request.
+// awaitFull waits until the account has no slot left for a waiting request.
 func (a *api) awaitFull(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
@@ -161,10 +161,10 @@ func (a *api) awaitFull(t *testing.T) {
 			return
 		}
 	}
-	t.Fatal("the account still has a place")
+	t.Fatal("the account still has a slot")
 }
 
-// Each account leaves some of the places for waiting requests to other accounts.
+// Each account leaves some of the slots for waiting requests to other accounts.
 func TestLimitOfWaitingRequests(t *testing.T) {
 	t.Parallel()
 	seen := &counted{limited: map[string]int{}}
@@ -180,7 +180,7 @@ func TestLimitOfWaitingRequests(t *testing.T) {
 	if got.header.Get("Retry-After") == "" {
 		t.Errorf("%v", got.header)
 	}
-	a.events(t, "?cursor=now") // needs no place
+	a.events(t, "?cursor=now") // needs no slot
 	a.create(t, "Acme")
 	other.create(t, "Acme")
 	for _, w := range append(first, second) {
@@ -195,8 +195,8 @@ func TestLimitOfWaitingRequests(t *testing.T) {
 	}
 }
 
-// Waiting requests hold no connection of the pool, no slot and no memory: with one of
-// each, 50 of them wait and others are served.
+// Waiting requests hold no connection of the pool, no slot for requests in flight and no
+// memory: with room for one request, 50 requests wait and others are served.
 func TestWaitingHoldsNothing(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -216,7 +216,7 @@ func TestWaitingHoldsNothing(t *testing.T) {
 	for range 50 {
 		waiting = append(waiting, a.wait(t, "?wait=30&cursor="+now))
 	}
-	time.Sleep(100 * time.Millisecond) // the last ones have read the feed
+	time.Sleep(100 * time.Millisecond) // until the last ones have read the feed
 	if held := conns.Stat().AcquiredConns(); held != 0 {
 		t.Errorf("%d connections are held", held)
 	}
@@ -231,8 +231,9 @@ func TestWaitingHoldsNothing(t *testing.T) {
 	}
 }
 
-// wakeCrowd wakes 40 readers of one account, which may hold the memory for 25 pages. It
-// checks that no more of them read, and returns a function that lets them go on.
+// wakeCrowd wakes 40 readers of an account whose share of the memory is enough for 25
+// pages. It checks that at most 25 of them read at once, and returns a function that lets
+// them continue.
 func wakeCrowd(t *testing.T, begin func(a *api, now string)) (goOn func()) {
 	t.Helper()
 	d := dbtest.New(t)
@@ -308,7 +309,7 @@ func TestMemoryOfWokenStreams(t *testing.T) {
 	}
 }
 
-// A request that is woken gets an event that is larger than what it reserves at first.
+// A woken request gets an event that is larger than the memory that it reserves at first.
 func TestLargeEventAfterAWait(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -330,7 +331,7 @@ SELECT $1, 'account.resumed', jsonb_build_object('a', repeat('a', 100000)), 'r' 
 	}
 }
 
-// serve serves the API with all its timeouts, and returns a function that stops it.
+// serve runs the API with the timeouts of production, and returns a function that stops it.
 func (a *api) serve(t *testing.T) (stop func()) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -351,7 +352,7 @@ func (a *api) serve(t *testing.T) (stop func()) {
 	return stop
 }
 
-// A server that stops answers the requests that wait.
+// When a server stops, it answers the waiting requests.
 func TestStopDuringTheWait(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -373,7 +374,7 @@ func TestLongWait(t *testing.T) {
 	a := newAPI(t)
 	a.serve(t)
 	now := a.events(t, "?cursor=now").Cursor
-	const beyond = 21 // each of requestDeadline, readTimeout and writeTimeout
+	const beyond = 21 // seconds, more than requestDeadline, readTimeout and writeTimeout
 	long, woken := a.wait(t, "?wait=22&type=org.deleted&cursor="+now), a.wait(t, "?wait=30&cursor="+now)
 	time.Sleep(beyond * time.Second)
 	a.create(t, "Acme")

@@ -17,7 +17,7 @@ func (s *Server) Routes() []Route {
 	return all
 }
 
-// WithStreamBeat returns the server with another time between the beats of a stream.
+// WithStreamBeat sets the time between the keep-alive messages of a stream.
 func (s *Server) WithStreamBeat(beat time.Duration) *Server {
 	s.streamBeat = beat
 	return s

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// externalIDs are valid external ids, in the forms that other systems use and of the
-// maximum length.
+// externalIDs are valid external ids: in forms that other systems use, and of the maximum
+// length.
 var externalIDs = []string{
 	"42", "crm/4711", "a//b/", "50%", "%41", "a+b", "a b", "ä|ö", "😀", "x?y#z&w=1", "..", ".", ":externalId",
 	"0197f3a1-6b1e-7c52-8d0e-5a4b3c2d1e0f", `"quoted\"`, "e\u0301", "\u00e9", "\u200d", strings.Repeat("x", 255), runes(255),
@@ -62,7 +62,7 @@ func TestPutExternal(t *testing.T) {
 	}
 }
 
-// The external id "users" is possible, although /v1/orgs/ID/users is the list of an
+// The external id "users" is allowed, although /v1/orgs/ID/users is the list of an
 // organization's members.
 func TestPutExternalOfUsers(t *testing.T) {
 	t.Parallel()
@@ -181,7 +181,7 @@ func TestExternalIDOfAnOrganization(t *testing.T) {
 	}
 }
 
-// A cursor of another list is rejected in a list with an external id.
+// A list that is filtered by external id rejects the cursor of another list.
 func TestExternalIDIsPartOfTheList(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

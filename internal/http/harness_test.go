@@ -30,7 +30,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// openapi.yaml says of an export only that it is text.
+	// openapi.yaml describes an export only as text.
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
 	dbtest.Main(m)
 }
@@ -57,7 +57,7 @@ func newAPI(t testing.TB) *api {
 	return newAPIWith(t, d, func(*orgdhttp.Config) {})
 }
 
-// newAPIWith is newAPI with a changed configuration of the server.
+// newAPIWith is newAPI with a changed server configuration.
 func newAPIWith(t testing.TB, d *dbtest.DB, change func(*orgdhttp.Config)) *api {
 	t.Helper()
 	a := &api{DB: d, account: d.Account(t), log: &logBuffer{}}
@@ -270,8 +270,8 @@ func (a *api) awaitLog(t testing.TB, text string) {
 	})
 }
 
-// await polls until the condition is met. It fails with the complaint if that takes longer
-// than a busy machine needs.
+// await polls until the condition is met. It fails with the complaint after a time that is
+// long enough even on a busy machine.
 func await(t testing.TB, met func() bool, complaint func() string) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !met(); time.Sleep(time.Millisecond) {

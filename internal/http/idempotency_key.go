@@ -9,8 +9,8 @@ import (
 
 const maxIdempotencyKey = 255
 
-// idempotencyKey returns the Idempotency-Key of the request, or "". By RFC 9651 section
-// 3.3.3 the value is a string in quotes, but many clients send it without them.
+// idempotencyKey returns the Idempotency-Key of the request, or "". The value is a quoted
+// string (RFC 9651 section 3.3.3), but many clients send it without quotes.
 func idempotencyKey(h http.Header) (string, error) {
 	values := h.Values("Idempotency-Key")
 	if len(values) == 0 {

@@ -84,7 +84,7 @@ func TestKeyReusedForAnotherCall(t *testing.T) {
 	}
 }
 
-// An error from before the call runs is not stored, so the key can still be used.
+// A call that is rejected before it runs stores no result, so its key can still be used.
 func TestKeyOfARejectedCallStaysFree(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -29,14 +29,13 @@ func pathExternalID(c echo.Context) (string, error) {
 
 func pathUserID(c echo.Context) (string, error) { return pathText(c, "userId", orgs.ValidUserID) }
 
-// pathText returns the value of the path parameter name, without its percent-encoding, if
-// it is valid.
+// pathText returns the decoded value of the path parameter name, if it is valid.
 func pathText(c echo.Context, name string, valid func(string) error) (string, error) {
 	id := c.Param(name)
 	if strings.Contains(id, "/") { // Echo's last parameter is the rest of the path; a slash within an id is %2F
 		return "", echo.ErrNotFound
 	}
-	if c.Request().URL.RawPath != "" { // otherwise Echo has matched the decoded path, and id is decoded
+	if c.Request().URL.RawPath != "" { // otherwise Echo matched the decoded path, and id is already decoded
 		var err error
 		if id, err = url.PathUnescape(id); err != nil {
 			return "", err
@@ -49,7 +48,7 @@ func pathText(c echo.Context, name string, valid func(string) error) (string, er
 	return id, nil
 }
 
-// pathWebhookID returns the endpoint's id in the path. A malformed id gets the same error
+// pathWebhookID returns the webhook's id in the path. A malformed id gets the same error
 // as an unknown one.
 func pathWebhookID(c echo.Context) (uuid.UUID, error) {
 	id, ok := wire.ParseID("wh_", c.Param("webhookId"))

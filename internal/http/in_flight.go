@@ -68,8 +68,8 @@ func (s *slots) release(b buckets) {
 	s.taken.Add(-1)
 }
 
-// holdSlot makes the request hold a slot while the next handlers run. receive has read
-// the body before, so a slow client does not hold a slot while it sends.
+// holdSlot makes the request hold a slot while the next handlers run. receive has already
+// read the body, so a slow client does not hold a slot while it sends.
 func (s *Server) holdSlot(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		held := callerOf(c).buckets
@@ -81,8 +81,8 @@ func (s *Server) holdSlot(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// inFlight runs fn while the request holds a slot and the memory for an answer, like
-// holdSlot and reserve, for a handler that does not hold them all the time.
+// inFlight runs fn while the request holds a slot and the memory for an answer. It replaces
+// holdSlot and reserve in handlers that must not hold them all the time.
 func (s *Server) inFlight(c echo.Context, answer int64, fn func() error) error {
 	held := callerOf(c).buckets
 	if limit := s.limits.inFlight.acquire(held); limit != "" {
@@ -98,7 +98,7 @@ func (s *Server) inFlight(c echo.Context, answer int64, fn func() error) error {
 // Waiting returns how many requests wait for events.
 func (s *Server) Waiting() int64 { return s.limits.waiting.taken.Load() }
 
-// acquireReceiving takes a slot for the time in which a body arrives. These slots are
+// acquireReceiving takes a slot while a body arrives. These slots are
 // counted separately, so that slow senders do not take the slots of the account's other
 // requests.
 func (s *Server) acquireReceiving(c echo.Context) (release func(), err error) {

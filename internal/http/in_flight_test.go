@@ -81,7 +81,7 @@ func TestRequestsInFlight(t *testing.T) {
 	}
 }
 
-// However many requests some accounts have in flight, there are slots left for other
+// No matter how many requests some accounts have in flight, slots are left for other
 // accounts.
 func TestRequestsInFlightPerAccount(t *testing.T) {
 	t.Parallel()
@@ -135,8 +135,8 @@ func (a *api) beginSlowBody(t *testing.T) {
 	}
 }
 
-// While a body arrives, its call holds a slot of a separate kind. Slow bodies therefore
-// do not block the account's other calls, or other accounts.
+// While a body arrives, its call holds a separate kind of slot. Slow bodies therefore do
+// not block the account's other calls, or other accounts.
 func TestSlowBodiesHoldSeparateSlots(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) {

@@ -122,7 +122,7 @@ func TestTotals(t *testing.T) {
 	}
 }
 
-// A client can go back and to the start by the links alone.
+// A client can go to the previous and the first page with the links alone.
 func TestLinksInBothDirections(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -150,7 +150,7 @@ func TestLinksInBothDirections(t *testing.T) {
 	}
 	back := follow(three, "prev")
 	for name, pair := range map[string][2]answer{
-		"the second page": {two, back}, "the first page": {one, follow(back, "prev")}, "first": {one, follow(three, "first")}, "there again": {three, follow(back, "next")},
+		"the second page": {two, back}, "the first page": {one, follow(back, "prev")}, "first": {one, follow(three, "first")}, "the third page": {three, follow(back, "next")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, want := names(pair[1]), names(pair[0]); !slices.Equal(got, want) {
@@ -163,8 +163,8 @@ func TestLinksInBothDirections(t *testing.T) {
 	}
 }
 
-// A user's organizations are not sorted by name if there are too many, and the number of
-// those is at least what the page shows.
+// A user's organizations are not sorted by name if there are too many. A total above its
+// limit is reported as a lower bound.
 func TestTooManyToSortByName(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -188,7 +188,7 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 	}
 }
 
-// An empty page beyond the end links to the first one.
+// An empty page beyond the end links to the first page.
 func TestEmptyPagesLinkToTheFirst(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -69,8 +69,8 @@ var memberParameters = parameters{
 // events of one organization or key.
 var pageParameters = parameters{named: map[string]parser{"limit": parseLimit, "cursor": parseCursor}}
 
-// listParams reads the query of the list of organizations. total reports whether their
-// number is wanted.
+// listParams reads the query of the list of organizations. total reports whether the client
+// asks for their number.
 func listParams(rawQuery string) (list orgs.ListParams, total bool, err error) {
 	p, err := listParameters.parse(rawQuery)
 	return p.ListParams, p.total, err
@@ -178,8 +178,8 @@ func parseCreatedFrom(value string, p *params) *fieldError { return parseBound(v
 
 func parseCreatedTo(value string, p *params) *fieldError { return parseBound(value, &p.CreatedTo) }
 
-// parseBound reads a bound of a range of times. Stored times have whole microseconds, so a
-// finer bound selects the same as the next microsecond.
+// parseBound reads a bound of a time range, rounded up to a whole microsecond. Stored times
+// have whole microseconds, so the rounding does not change what the bound selects.
 func parseBound(value string, into **time.Time) *fieldError {
 	t, ok := wire.ParseTime(value)
 	if !ok {

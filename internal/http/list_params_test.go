@@ -201,8 +201,8 @@ func TestNamesAreFoundAsPeopleTypeThem(t *testing.T) {
 	}
 }
 
-// Each filter finds the account's own organizations, and nothing of another account that
-// has the same organizations and members.
+// Each filter finds the account's own organizations, and none of another account with the
+// same organizations and members.
 func TestFiltersKeepTenantsApart(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

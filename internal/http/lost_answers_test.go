@@ -18,7 +18,7 @@ func (a *api) retry(t *testing.T, count string, headers ...string) answer {
 }
 
 // A retry of an answered creation makes another organization, whatever its retry count:
-// the count does not tell whether the first attempt was answered.
+// the count does not show whether the first attempt was answered.
 func TestRetryOfAnAnsweredCreation(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

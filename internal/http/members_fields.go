@@ -46,8 +46,8 @@ func checkRole(role string) *fieldError {
 	return nil
 }
 
-// additionsField reads the users to add or to update. It reports a user whom into already
-// contains, from this field or from removalsField.
+// additionsField reads the users to add or to update. It reports duplicates: users that
+// into already contains, from this field or from removalsField.
 func additionsField(into *orgs.MembersChange) field {
 	return field{name: "add", read: func(raw json.RawMessage) []fieldError {
 		return readUsers(into, raw, func(value json.RawMessage) (string, []fieldError) {
@@ -84,7 +84,7 @@ func removalsField(into *orgs.MembersChange) field {
 }
 
 // readUsers calls read for each element of an array. read adds a user to named and
-// returns the user's id. A user who was in named before is a duplicate.
+// returns the user's id. A user who was already in named is a duplicate.
 func readUsers(named *orgs.MembersChange, raw json.RawMessage, read func(json.RawMessage) (string, []fieldError)) []fieldError {
 	left := orgs.MaxMembersChange - len(named.Add)
 	values, bad := readArray(raw, left, "Must have at most 100 users, in add and remove together.")

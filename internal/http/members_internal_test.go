@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The ids of identity providers are accepted unchanged.
+// User ids from identity providers are accepted unchanged.
 func TestUserIDs(t *testing.T) {
 	t.Parallel()
 	for name, id := range map[string]string{

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The ids of identity providers arrive unchanged in the path, the query, the header and
+// User ids from identity providers arrive unchanged in the path, the query, the header and
 // the body.
 func TestUserIDsEverywhere(t *testing.T) {
 	t.Parallel()
@@ -197,7 +197,7 @@ func TestChangeMembers(t *testing.T) {
 	change(`{"remove":["d"]}`, "Idempotency-Key", "k").rejected(t, 422, "idempotency_key_reused")
 }
 
-// A caller can enforce the rule that the last owner stays: if two owners demote each
+// A caller can make sure that an organization keeps an owner: if two owners demote each
 // other with the same tag in If-Match, one of the calls gets 412.
 func TestOwnersDemoteEachOther(t *testing.T) {
 	t.Parallel()
@@ -227,7 +227,7 @@ func TestOwnersDemoteEachOther(t *testing.T) {
 	}
 }
 
-// One call tells whether a user is a member of an active organization, and with which
+// One call shows whether a user is a member of an active organization, and with which
 // roles.
 func TestMayActIn(t *testing.T) {
 	t.Parallel()

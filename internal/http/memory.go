@@ -12,7 +12,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// memoryWait is how long a request waits for memory of its account's share.
+// memoryWait is how long a request waits for memory from its account's share.
 const memoryWait = 2 * time.Second
 
 // The sizes of the largest responses, in bytes. A request reserves that much before it
@@ -33,7 +33,7 @@ const (
 // How many copies of a body are in memory at the peak of a request.
 const (
 	bodyCopies  = 3 // the raw bytes, their fields, and the values
-	batchCopies = 8 // and the parameters, the rows, the stored results and the response
+	batchCopies = 8 // these, and the parameters, the rows, the stored results and the response
 )
 
 const holdKey = "hold"
@@ -67,7 +67,7 @@ func (s *Server) reserve(answer int64) echo.MiddlewareFunc {
 	}
 }
 
-// release gives up what the request holds.
+// release returns all memory that the request holds.
 func (s *Server) release(c echo.Context) {
 	if h, ok := c.Get(holdKey).(*hold); ok {
 		h.Set(0)

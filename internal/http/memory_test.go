@@ -56,7 +56,7 @@ func TestMemoryPerAccount(t *testing.T) {
 	}
 }
 
-// If a client does not read its answer, the server closes the connection after some
+// If a client does not read its answer, the server closes the connection after a few
 // seconds.
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()

@@ -90,8 +90,8 @@ func rejectUnknownMethod(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // requestID returns the client's X-Request-Id if it has 1 to 64 characters of
-// [A-Za-z0-9_-], contains no API key and is not like an operator's. Otherwise it returns
-// a new id.
+// [A-Za-z0-9_-], contains no API key and does not start with the prefix of operators' ids.
+// Otherwise it returns a new id.
 func requestID(r *http.Request) string {
 	id := r.Header.Get(echo.HeaderXRequestID)
 	if isRequestID(id) && apikeys.Redact(id) == id && !strings.HasPrefix(id, idempotency.OperatorPrefix) {

@@ -87,7 +87,7 @@ func (c *change) drawBody(t *rapid.T) {
 	case "update":
 		c.orgName = rapid.Ptr(rapid.SampledFrom(append(modelNames, " Acme\t")), true).Draw(t, "name")
 		values := append([]map[string]string{nil}, modelMetadata...)
-		if c.key == "" { // {} and null have the same effect, but it is open whether one is a repeat of the other
+		if c.key == "" { // {} and null have the same effect, but the API does not define whether one repeats the other
 			values = append(values, map[string]string{})
 		}
 		c.metadata = rapid.Ptr(rapid.SampledFrom(values), true).Draw(t, "metadata")
@@ -158,7 +158,7 @@ func (m *model) drawMatch(t *rapid.T, c change) string {
 	}
 	stale := fmt.Sprintf(`"%d"`, rapid.IntRange(0, o.version-1).Draw(t, "old version"))
 	values := []string{"", "", "", o.tag(), stale}
-	if c.key == "" { // it is open whether a call with * is a repeat of one without the header
+	if c.key == "" { // the API does not define whether a call with * repeats one without the header
 		values = append(values, "*", stale+", "+o.tag(), marked(o.tag()), marked(stale))
 	}
 	return rapid.SampledFrom(values).Draw(t, "match")

@@ -58,7 +58,7 @@ type change struct {
 	did       membersDone // the expected answer to a batch
 }
 
-// modelImport has the fields of an import. Zero ones are not sent.
+// modelImport has the fields of an import. Zero values are not sent.
 type modelImport struct {
 	OrgID           string `json:"orgId,omitempty"`
 	CreatedAt       string `json:"createdAt,omitempty"`

@@ -10,8 +10,8 @@ import (
 	"orgd/internal/wire"
 )
 
-// The consumers of an account's events in the model. One follows every step, one lags
-// behind or begins again in the middle, and one replays everything at the end.
+// modelConsumers are the consumers of an account's events. One follows every step, one lags
+// behind or starts again in the middle, and one replays everything at the end.
 type modelConsumers struct {
 	follower, laggard *consumer
 	begins            []func() // what the laggard does before it can read events
@@ -64,7 +64,8 @@ func (m *model) areFollowed() {
 	}
 }
 
-// forgetPast removes the user from what a consumer that begins now sees of the past.
+// forgetPast removes the user from the past states, as a consumer that starts now would see
+// them.
 func (a *modelAccount) forgetPast(user string) {
 	for _, past := range a.consumers.past {
 		for _, o := range past.orgs {
@@ -81,12 +82,12 @@ func (a *modelAccount) forgetPast(user string) {
 	}
 }
 
-// areReplayed checks two consumers at the end. The one that lags has caught up. A new one
-// reads from the first event: after each step, it holds the account as it was then,
-// without the users and organizations that were erased since.
+// areReplayed checks two consumers at the end. The laggard catches up. A new consumer reads
+// from the first event: after each step, it holds the account as it was then, without the
+// users and organizations that have since been erased.
 func (m *model) areReplayed(account *modelAccount) {
 	c := &account.consumers
-	for range 3 { // it may have to begin
+	for range 3 { // it may have to start first
 		m.lag(account, all)
 	}
 	c.laggard.isAt(m.t, account.held(), c.keys)
@@ -120,7 +121,7 @@ func (m *model) consume(t *rapid.T) {
 	}
 }
 
-// lag lets the laggard read at most limit events, or take the next step to begin.
+// lag lets the laggard read at most limit events, or take the next step of its start.
 func (m *model) lag(account *modelAccount, limit int) {
 	c := &account.consumers
 	if len(c.begins) > 0 {

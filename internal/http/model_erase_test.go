@@ -17,8 +17,7 @@ import (
 // This file has the erasure of users in the model. A server erases in the background,
 // while other calls may run. In this test, the erasure is complete before the next call.
 
-// erased is the beginning of the name that replaces the id of an erased user in the
-// model.
+// erased is the prefix of the name that replaces the id of an erased user in the model.
 const erased = "erased by "
 
 // erase completes an erasure, and checks its answers and its effect.
@@ -40,7 +39,7 @@ func (m *model) erase(c change, got answer) {
 	m.walkAll(account.walk(listFilter{user: c.userID}))
 }
 
-// eraseAll makes the pending erasures, as servers do in the background.
+// eraseAll runs the pending erasures, as servers do in the background.
 func (m *model) eraseAll() {
 	if _, err := m.orgs.Erase(context.Background()); err != nil {
 		m.t.Fatal(err)

@@ -11,10 +11,10 @@ import (
 	"orgd/internal/cursor"
 )
 
-// The feed in the model: each account has a reader, which reads a page now and then. At
-// the end it has exactly the rows of the audit trail, in their order.
+// The feed in the model: each account has a reader, which reads a page from time to time.
+// At the end, the reader has exactly the rows of the audit trail, in order.
 
-// feedReader is what a reader of an account's feed has got.
+// feedReader is a reader of an account's feed, with what it has read.
 type feedReader struct {
 	key    string
 	keyID  string // of a key that the model does not change

@@ -22,7 +22,7 @@ func (m *model) importOrg(t *rapid.T) {
 	m.calls++
 	requestID := fmt.Sprint(idempotency.OperatorPrefix, m.calls)
 	begun := time.Now().Truncate(time.Microsecond)
-	// Open times are those of the import. The others are in the past.
+	// A zero time stands for the time of the import. The other times are in the past.
 	past := func(name string) time.Time {
 		if rapid.Bool().Draw(t, name+" is open") {
 			return time.Time{}
@@ -46,7 +46,7 @@ func (m *model) importOrg(t *rapid.T) {
 		})
 	}
 	block := []orgs.ImportOrg{line}
-	for range 2 { // again, as after a kill
+	for range 2 { // the second time as after a crash
 		done, err := m.orgs.NewImporter(account.id, requestID, false).Add(context.Background(), block)
 		if err != nil {
 			m.t.Fatal(err)

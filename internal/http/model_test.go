@@ -163,8 +163,8 @@ func (m *model) send(c change) {
 	}
 }
 
-// isReplay checks that an answer repeats that of the first call. Of errors it compares
-// only the code, because they contain the id of the request.
+// isReplay checks that an answer repeats that of the first call. For errors, it compares
+// only the code, because the body contains the id of the request.
 func isReplay(t testing.TB, first firstCall, got answer) {
 	for _, name := range []string{"ETag", "Location", "Content-Type", "X-Should-Retry"} {
 		if got.header.Get(name) != first.header.Get(name) {
@@ -347,7 +347,7 @@ func (m *model) isServed(o *modelOrg, got answer, status int) {
 }
 
 // check runs after every step. It checks that every read returns what was written, and
-// that a consumer of the events has it.
+// that a consumer of the events holds the same.
 func (m *model) check(*rapid.T) {
 	m.isRead()
 	m.areFollowed()
@@ -386,8 +386,8 @@ func (m *model) isReadAlone(o *modelOrg) {
 	}
 }
 
-// learnMembers takes the times of new members from the list. A new member must be added
-// not before the last known change, and not after updatedAt.
+// learnMembers takes the times of new members from the list. A new member must not have
+// been added before the last known change, or after updatedAt.
 func (m *model) learnMembers(o *modelOrg, since time.Time, served []entry) {
 	for _, e := range served {
 		if known, isMember := o.members[e.id]; !isMember || !known.IsZero() {
@@ -446,7 +446,7 @@ func (m *model) isRecorded(o *modelOrg, events []event) {
 }
 
 // isErased checks that the audit trail of a deleted organization contains no user ids and
-// no values: only types, times, ids, and the ids of the API keys.
+// no values, but only types, times and other ids.
 func (m *model) isErased(o *modelOrg, events []event) {
 	if len(events) != o.version+1 || events[o.version].Type != "org.deleted" {
 		m.t.Fatalf("%d events of %s, which had version %d", len(events), o.OrgID, o.version)
@@ -462,8 +462,8 @@ func (m *model) as(c *modelClient, target string, headers ...string) answer {
 	return m.call(m.t, http.MethodGet, target, append(headers, "Authorization", "Bearer "+c.key)...)
 }
 
-// find returns the organization of the account or, if it has none with this id, that of
-// the other account.
+// find returns the organization with this id in the account or, if there is none, in the
+// other account.
 func (m *model) find(first *modelAccount, id string) *modelOrg {
 	for _, account := range append([]*modelAccount{first}, m.accounts...) {
 		if o := account.find(id); o != nil {

@@ -19,7 +19,7 @@ import (
 	"orgd/internal/wire"
 )
 
-// walk is a walk through the pages of a list. While others write, a walk promises
+// walk is a walk through the pages of a list. While others write, a walk guarantees
 // (docs/api.md):
 //  1. no entry appears twice;
 //  2. an entry that exists before the first page, is not deleted and
@@ -28,25 +28,25 @@ import (
 //  4. no entry of another account appears.
 //
 // Every call is complete before the next one, so the model can predict each page exactly.
-// The four promises are also checked separately.
+// The four guarantees are also checked separately.
 type walk struct {
 	account *modelAccount
 	path    string
 	query   url.Values
 	listed  func(testing.TB) []entry // returns what the list has according to the model
 	read    func(testing.TB, answer) ([]entry, string)
-	learn   func(served []entry) // if not nil, takes over the values that the server chose
+	learn   func(served []entry) // if not nil, records the values that the server chose
 
 	order    string // the parameter order; empty for the default
-	backward bool   // it goes to the beginning of the list
+	backward bool   // the walk goes to the beginning of the list
 
 	begun, done bool
 	cursor      string
 	last        *entry
 	seen, owed  map[position]bool
 
-	previous string // the cursor in the link to the page before the last one that was read
-	first    *entry // of that page
+	previous string // the cursor in the link to the previous page, from the last page that was read
+	first    *entry // the first entry of the last page that was read
 }
 
 // entry is an organization or a member in a list.
@@ -57,8 +57,8 @@ type entry struct {
 }
 
 // position is the place of an entry in its list. at is a time in microseconds, and name is
-// the name in the orders by name. A member who is removed and added again is a new entry,
-// and in the orders by name an organization with a new name is too.
+// the name in the orders by name. A member who is removed and added again is a new entry.
+// In the orders by name, so is an organization with a new name.
 type position struct {
 	at   int64
 	name string
@@ -295,7 +295,7 @@ func (w *walk) pageQuery(limit int) url.Values {
 	return query
 }
 
-// page reads the next page, and checks it against the model and the promises.
+// page reads the next page, and checks it against the model and the guarantees.
 func (w *walk) page(m *model, by *modelClient, limit int) {
 	answer := m.as(by, w.path+"?"+w.pageQuery(limit).Encode())
 	got, cursor := w.read(m.t, answer)
@@ -335,11 +335,11 @@ func (w *walk) page(m *model, by *modelClient, limit int) {
 	}
 	w.done = w.cursor == ""
 	if w.done && len(w.owed) > 0 {
-		m.t.Fatalf("the walk of %s?%s ended and never saw %v", w.path, w.query.Encode(), w.owed)
+		m.t.Fatalf("the walk of %s?%s ended without %v", w.path, w.query.Encode(), w.owed)
 	}
 }
 
-// begin decides what the walk owes.
+// begin records the entries that the walk must return.
 func (w *walk) begin(listed []entry) {
 	w.begun, w.seen, w.owed = true, map[position]bool{}, map[position]bool{}
 	for _, e := range listed {

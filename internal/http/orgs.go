@@ -69,7 +69,7 @@ func (s *Server) createOrg(c echo.Context) error {
 	return err
 }
 
-// putOrg creates the organization with the external id in the path, unless that exists.
+// putOrg creates the organization with the external id in the path, unless it exists.
 func (s *Server) putOrg(c echo.Context) error {
 	externalID, err := pathExternalID(c)
 	if err != nil {

@@ -33,8 +33,8 @@ func (s *Server) createOrgs(c echo.Context) error {
 // batchField is the field with the organizations of a batch.
 const batchField = "organizations"
 
-// newOrgsField reads the organizations of a batch. It reports ids that several of them
-// have.
+// newOrgsField reads the organizations of a batch. It reports ids that more than one of
+// them has.
 func newOrgsField(into *[]orgs.NewOrg) field {
 	return field{name: batchField, read: func(raw json.RawMessage) []fieldError {
 		values, bad := readArray(raw, orgs.MaxBatch, "Must have at most 100 organizations.")
@@ -73,8 +73,8 @@ func readNewOrg(value json.RawMessage) (n orgs.NewOrg, bad []fieldError) {
 // firsts has, for each id in a batch, the index of the first organization with that id.
 type firsts[ID comparable] map[ID]int
 
-// check adds an error to those of an organization if another one before it has the same
-// id. The zero value is not an id.
+// check adds an error to those of an organization if an earlier organization has the same
+// id. The zero value means no id.
 func (f firsts[ID]) check(wrong []fieldError, name string, id ID, index int) []fieldError {
 	var none ID
 	if id == none || slices.ContainsFunc(wrong, func(e fieldError) bool { return e.Field == "."+name }) {

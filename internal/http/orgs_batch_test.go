@@ -15,7 +15,7 @@ import (
 	"orgd/internal/orgs"
 )
 
-// batch creates the organizations, whose bodies are given.
+// batch creates organizations from the given bodies.
 func (a *api) batch(t testing.TB, bodies []string, headers ...string) answer {
 	t.Helper()
 	return a.do(t, http.MethodPost, "/v1/orgs/batch", `{"organizations":[`+strings.Join(bodies, ",")+`]}`, headers...)
@@ -164,7 +164,7 @@ func TestInvalidBatches(t *testing.T) {
 			}
 		})
 	}
-	// As everywhere, at most 100 fields are named.
+	// As in every error, at most 100 fields are named.
 	p := a.batch(t, slices.Repeat([]string{`{"a":1,"b":2}`}, 100)).rejected(t, 422, "invalid_field")
 	if len(p.Errors) != 100 || len(p.Detail) > 1100 || !strings.Contains(p.Detail, "more.") {
 		t.Errorf("%d errors, %s", len(p.Errors), p.Detail)
@@ -191,8 +191,8 @@ func TestBatchNeedsTheScopeOfAnImport(t *testing.T) {
 	}
 }
 
-// One answer names all organizations that have an id that is taken. Nothing is created,
-// and the Idempotency-Key can still be used.
+// One answer names every organization whose id is taken. Nothing is created, and the
+// Idempotency-Key can still be used.
 func TestBatchOfTakenIDs(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -238,8 +238,9 @@ func TestBatchOfTakenIDs(t *testing.T) {
 	}
 }
 
-// A repeat gets the first result, whatever has happened to the organizations since. Users
-// that were erased are not in it, and it is gone with the first of the organizations.
+// A repeat gets the first result, even if the organizations have changed since. Erased
+// users are removed from the result. After one of the organizations is deleted, a repeat is
+// rejected.
 func TestRepeatedBatch(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -16,9 +16,9 @@ import (
 
 const (
 	ndjsonType = "application/x-ndjson"
-	// exportTries is how often an export tries to read a page, with exportRetry between two
-	// tries, while the database is unavailable or the account has too many requests in
-	// flight.
+	// exportTries is how often an export tries to read a page while the database is
+	// unavailable or too many requests are in flight. exportRetry is the time between two
+	// tries.
 	exportTries = 10
 	exportRetry = time.Second
 )
@@ -90,7 +90,7 @@ func (s *Server) readExport(c echo.Context, p orgs.ListParams) (page orgs.Page, 
 	return page, err
 }
 
-// run sends the page and all that follow. It returns an error only for the log.
+// run sends the page and all that follow. The error that it returns is only logged.
 func (e *export) run(page orgs.Page) error {
 	for {
 		if err := e.send(page); err != nil {
@@ -109,8 +109,8 @@ func (e *export) run(page orgs.Page) error {
 	}
 }
 
-// next reads the next page. It pauses for as long as the read took, so that an export
-// leaves the database as much time as it takes.
+// next reads the next page. It pauses for as long as the read took, so that an export keeps
+// the database busy for at most half of the time.
 func (e *export) next() (orgs.Page, error) {
 	for try := 1; ; try++ {
 		begun := time.Now()
@@ -154,8 +154,8 @@ func (e *export) send(page orgs.Page) error {
 	return e.write(*body)
 }
 
-// finish sends the last line. An export that is not complete has a cursor, at which
-// another one continues.
+// finish sends the last line. If the export is not complete, the line has a cursor from
+// which another export can continue.
 func (e *export) finish() error {
 	line, err := text.MarshalJSON(struct {
 		Complete bool   `json:"complete"`

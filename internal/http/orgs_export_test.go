@@ -102,7 +102,7 @@ func TestExportRejects(t *testing.T) {
 	}
 }
 
-// failingLister fails some of the lists.
+// failingLister fails some of the calls of List.
 type failingLister struct {
 	orgdhttp.Organizations
 	lists int
@@ -117,7 +117,7 @@ func (l *failingLister) List(ctx context.Context, account uuid.UUID, p orgs.List
 	return l.Organizations.List(ctx, account, p)
 }
 
-// newLister returns an API whose lists can fail, with organizations in its account.
+// newLister returns an API whose List can fail, with organizations in its account.
 func newLister(t *testing.T, count int) (*api, *failingLister) {
 	t.Helper()
 	lister := &failingLister{}
@@ -131,8 +131,8 @@ func newLister(t *testing.T, count int) (*api, *failingLister) {
 	return a, lister
 }
 
-// An export goes on after a failure that passes. If it cannot go on, it says so, and its
-// cursor continues it.
+// An export continues after a temporary failure. If it cannot continue, its last line says
+// so, and has a cursor from which another export continues.
 func TestExportWithFailures(t *testing.T) {
 	t.Parallel()
 	a, lister := newLister(t, 250)
@@ -142,7 +142,7 @@ func TestExportWithFailures(t *testing.T) {
 	}
 	lister.lists, lister.fail = 0, map[int]error{2: orgs.ErrUnavailable}
 	if got := a.get(t, "/v1/orgs", "Accept", ndjson).exported(t); !got.end.Complete || !slices.Equal(got.lines, all.lines) {
-		t.Errorf("after a failure that passes: %d lines and %+v", len(got.lines), got.end)
+		t.Errorf("after a temporary failure: %d lines and %+v", len(got.lines), got.end)
 	}
 	lister.lists, lister.fail = 0, map[int]error{3: errors.New("the third page fails")}
 	got := a.get(t, "/v1/orgs", "Accept", ndjson).exported(t)

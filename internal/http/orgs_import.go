@@ -19,7 +19,8 @@ func newOrgFields(n *orgs.NewOrg) []field {
 	return append(importFields(&n.Import), nameField(&n.Name).must(), metadataField(&n.Metadata), externalIDField(&n.ExternalID))
 }
 
-// importFields leave *into nil if the body has none of them.
+// importFields returns the fields that need the scope orgs:import. They leave *into nil if
+// the body has none of them.
 func importFields(into **orgs.Import) []field {
 	var i orgs.Import
 	fields := []field{newOrgIDField(&i.OrgID), createdAtField(&i.CreatedAt), isActiveField(&i.Inactive), creatorField(&i.CreatedByUserID)}
@@ -52,7 +53,7 @@ func newOrgIDField(into *uuid.UUID) field {
 	return textField("orgId", func(value string) *fieldError {
 		id, ok := wire.ParseOrgID(value)
 		if !ok || id == (uuid.UUID{}) {
-			return &fieldError{Code: fieldInvalid, Detail: "Must be org_ and 32 lower-case hexadecimal digits, which are not all 0."}
+			return &fieldError{Code: fieldInvalid, Detail: "Must be org_ followed by 32 lower-case hexadecimal digits that are not all 0."}
 		}
 		*into = id
 		return nil
@@ -62,8 +63,8 @@ func newOrgIDField(into *uuid.UUID) field {
 // clockTolerance is how much the clocks of the server and the database may differ.
 const clockTolerance = time.Minute
 
-// createdAtField reads when an organization was created, truncated to microseconds. In the
-// end, the database's clock decides whether that is in the future. The check here reports
+// createdAtField reads when an organization was created, truncated to microseconds. The
+// database's clock decides later whether this time is in the future. The check here reports
 // most mistakes together with those in other fields.
 func createdAtField(into *time.Time) field {
 	return textField("createdAt", func(value string) *fieldError {

@@ -20,7 +20,7 @@ const (
 	imported   = `{"orgName":"Acme","orgId":"` + importedID + `","createdAt":"2019-02-03T04:05:06.789+01:00","isActive":false,"createdByUserId":"` + userTwo + `"}`
 )
 
-// An organization from another system keeps its id, its age, its state and its creator.
+// An organization from another system keeps its id, creation time, state and creator.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -115,7 +115,7 @@ func TestInvalidImports(t *testing.T) {
 			}
 		})
 	}
-	// The server's clock may be slow, so the database's decides.
+	// The server's clock may be slow, so the database's clock decides.
 	p := a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Acme","createdAt":"`+inAMinute(0.9)+`"}`, "Idempotency-Key", "k").rejected(t, 422, "invalid_field")
 	if got := p.fields(); got != "createdAt out_of_range" {
 		t.Errorf("in less than a minute: %s", got)
@@ -124,7 +124,7 @@ func TestInvalidImports(t *testing.T) {
 	a.do(t, http.MethodPut, externalPath("x"), `{"orgName":"Acme","isActive":false}`).rejected(t, 422, "invalid_field")
 }
 
-// inAMinute returns the time in so many minutes.
+// inAMinute returns the time that many minutes from now.
 func inAMinute(minutes float64) string {
 	return time.Now().Add(time.Duration(minutes * float64(time.Minute))).UTC().Format(time.RFC3339)
 }
@@ -138,8 +138,8 @@ func (p problem) fields() string {
 	return joined(all)
 }
 
-// Without the scope, each of the fields is rejected, before anything that is wrong with
-// the values.
+// Without the scope, each of the fields is rejected before any error in the values is
+// reported.
 func TestImportNeedsItsScope(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -159,8 +159,8 @@ func TestImportNeedsItsScope(t *testing.T) {
 	}
 }
 
-// An id belongs to one organization of the account, even after its deletion. Other
-// accounts do not matter.
+// An id belongs to one organization of the account, even after its deletion. Other accounts
+// can use the same id.
 func TestImportOfATakenID(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -191,7 +191,8 @@ func TestImportOfATakenID(t *testing.T) {
 		t.Fatal(err)
 	}
 	isTaken()
-	// An organization without events (those of `server seed`) is erased in the background.
+	// An organization without events (such as those of `server seed`) is erased in the
+	// background.
 	seeded := a.Org(t, a.account, orgs.Org{})
 	a.do(t, http.MethodDelete, "/v1/orgs/"+orgID(seeded.ID), "")
 	a.Exec(t, "DELETE FROM events WHERE org_id = $1", seeded.ID)
@@ -199,7 +200,7 @@ func TestImportOfATakenID(t *testing.T) {
 	if _, err := a.orgs.Erase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// Nothing is left of it.
+	// Nothing is left of the organization, so its id can be used again.
 	a.do(t, http.MethodPost, "/v1/orgs", `{"orgName":"Again","orgId":"`+orgID(seeded.ID)+`"}`).organization(t, 201)
 }
 
@@ -223,8 +224,8 @@ func TestRepeatedImport(t *testing.T) {
 	}
 }
 
-// The erasure of the creator finds the event of the import, and a consumer that begins
-// afterwards does not take the acting user for the creator.
+// The erasure of the creator finds the event of the import, and a consumer that starts
+// afterwards does not mistake the acting user for the creator.
 func TestErasureOfAnImportedCreator(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

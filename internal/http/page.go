@@ -51,8 +51,8 @@ func addTotal(c echo.Context, isFirst bool, entries int, next string, count func
 const maxLinkBytes = 4096
 
 // link returns the value of the header Link (RFC 8288): the addresses of the next, the
-// previous and the first page, which have the query as it was sent, and a different
-// position. It leaves out those that do not exist, and then the last ones that are too
+// previous and the first page. They repeat the query as it was sent, with a different
+// position. It leaves out pages that do not exist, and links that would make the header too
 // long. The addresses begin with the public URL, never with the request's Host, which a
 // client can forge.
 func (s *Server) link(list *url.URL, to links) string {

@@ -40,7 +40,7 @@ func (s *Server) pages() []route {
 	return all
 }
 
-// fixedFor is what a browser may do with a page whose path never has another body.
+// fixedFor is the Cache-Control of a page whose body never changes.
 const fixedFor = "public, max-age=31536000, immutable"
 
 func (s *Server) showPage(c echo.Context) error {

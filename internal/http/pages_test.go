@@ -103,7 +103,7 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// Files are compressed for clients that accept gzip, and may be kept for a year.
+// Files are compressed for clients that accept gzip, and may be cached for a year.
 func TestFilesOfPages(t *testing.T) {
 	t.Parallel()
 	a := newAPIWithPages(t)
@@ -133,7 +133,7 @@ func TestFilesOfPages(t *testing.T) {
 				}
 			}
 			if bodyOf(t, body) != want {
-				t.Error("another body")
+				t.Error("the body differs")
 			}
 		})
 	}

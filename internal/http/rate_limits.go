@@ -99,7 +99,7 @@ func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) 
 
 // countFailure counts a request without a valid key and returns its error, or
 // rate_limited if there were too many from its address. Requests with a valid key are
-// never limited by address, because several clients may share one.
+// never limited by address, because several clients may share an address.
 func (s *Server) countFailure(c echo.Context, err error) error {
 	if !s.limits.failures.Of(clientOf(c)).Take(s.limits.Failures).Allowed {
 		return s.tooManyFailures()

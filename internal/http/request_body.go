@@ -15,7 +15,7 @@ import (
 
 const receivedKey = "received"
 
-// received is the body of a request, or the error of reading it. The handler returns that
+// received is the body of a request, or the error from reading it. The handler returns the
 // error only when it needs the body, so that errors in the path take precedence.
 type received struct {
 	body []byte
@@ -43,7 +43,7 @@ func (s *Server) receive(answer, copies int64) echo.MiddlewareFunc {
 				return r
 			}()
 			if errors.Is(r.err, budget.ErrExhausted) {
-				return r.err // it has already waited memoryWait
+				return r.err // the request has already waited for memoryWait
 			}
 			c.Set(receivedKey, r)
 			return next(c)
@@ -78,13 +78,13 @@ func (s *Server) readBody(c echo.Context, answer, copies int64) ([]byte, error) 
 	return body, connection.SetReadDeadline(started.Add(readTimeout))
 }
 
-// firstPiece is larger than most bodies.
+// firstPiece is a size in bytes. Most bodies are smaller.
 const firstPiece = 4 << 10
 
-// readPieces reads a body, whose memory counts as the account's. After a first piece it
-// reserves memory for the whole body and the response at once, so that a large body does
-// not wait a second time while it holds memory, and two such bodies do not wait for each
-// other.
+// readPieces reads a body, and counts its memory against the account. After a first piece,
+// it reserves memory for the whole body and the response at once. A large body therefore
+// does not wait a second time while it holds memory, and two such bodies cannot wait for
+// each other.
 func (s *Server) readPieces(c echo.Context, r *http.Request, answer, copies int64) ([]byte, error) {
 	if err := s.holdBody(c, smallAnswer); err != nil {
 		return nil, err

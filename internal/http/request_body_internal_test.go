@@ -17,7 +17,7 @@ import (
 )
 
 // newBodyServer serves a handler behind the production middleware, to test each rule for
-// bodies alone. Other tests check the real handlers over HTTP.
+// bodies separately. Other tests check the real handlers over HTTP.
 func newBodyServer(t testing.TB, handler echo.HandlerFunc) *echo.Echo {
 	t.Helper()
 	s := New(Config{

@@ -69,7 +69,7 @@ func (o object) decode(fields ...field) error {
 }
 
 // compareNames orders the names of fields part by part; dots separate the parts. Numbers,
-// such as the indexes of an array, have the order of their values, and come first.
+// such as the indexes of an array, are ordered by value, and come before other parts.
 func compareNames(a, b string) int {
 	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
 		m, notFirst := strconv.Atoi(a)

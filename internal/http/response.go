@@ -55,8 +55,8 @@ func writeJSON(c echo.Context, status int, body []byte) error {
 	return writeBody(c, status, echo.MIMEApplicationJSON, body)
 }
 
-// getObject answers a GET with no parameters except the id in the path: find finds what
-// the id is of, and object converts it to its JSON object.
+// getObject handles a GET whose only parameter is the id in the path. find returns what has
+// the id, and object converts it to its JSON object.
 func getObject[T, O any](c echo.Context, pathID func(echo.Context) (uuid.UUID, error), find func(ctx context.Context, accountID, id uuid.UUID) (T, error), object func(T) O) error {
 	id, err := pathID(c)
 	if err != nil {
@@ -103,12 +103,12 @@ func flush(c echo.Context) error {
 // maxPiece is as much as a socket usually accepts at once.
 const maxPiece = 64 << 10
 
-// writePieces writes a large response. It stops if the client reads nothing for
-// stallTimeout, or writeTimeout after the start of the request, because other requests
-// cannot use the memory that the response holds.
+// writePieces writes a large response. It gives up if the client reads nothing for
+// stallTimeout, and at the latest when writeTimeout has passed since the start of the
+// request, because other requests cannot use the memory that the response holds.
 func writePieces(c echo.Context, body []byte) error {
 	connection := http.NewResponseController(c.Response())
-	handled, _ := c.Request().Context().Deadline() // which setDeadline has set
+	handled, _ := c.Request().Context().Deadline() // set by setDeadline
 	end := handled.Add(writeTimeout - requestDeadline)
 	for piece := range slices.Chunk(body, maxPiece) {
 		deadline := time.Now().Add(stallTimeout)

@@ -138,7 +138,7 @@ func pairsFrom(first, n int) string {
 	return "{" + strings.Join(pairs, ",") + "}"
 }
 
-// A repeat of a patch with an idempotency key gets the first answer, also if that was an
+// A repeat of a patch with an idempotency key gets the first answer, even if that was an
 // error.
 func TestPatchMetadataOnce(t *testing.T) {
 	t.Parallel()

@@ -130,7 +130,7 @@ func (s *Server) register() {
 }
 
 // exceptBatch returns 405 if the path is that of a batch. For a method that batchPath does
-// not support, Echo goes on to orgPath.
+// not support, Echo falls back to orgPath.
 func exceptBatch(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if c.Request().URL.Path != batchPath {

@@ -124,8 +124,8 @@ type Observer interface {
 	ObserveRequest(route, method string, status int, took time.Duration)
 	// ObservePage records how many entries a page of a list has.
 	ObservePage(route string, entries int)
-	// ObserveFeedDelay records how long after a change a waiting request or stream got its
-	// event.
+	// ObserveFeedDelay records the time from a change until a waiting request or stream got
+	// its event.
 	ObserveFeedDelay(delay time.Duration)
 	// ObserveLimited counts a request that a limit rejected. limit is the limit's name.
 	ObserveLimited(limit string)

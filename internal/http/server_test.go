@@ -33,7 +33,7 @@ func TestEveryLimitIsSet(t *testing.T) {
 }
 
 // The configured idle timeout ends an idle connection. The timeouts for reading a request
-// do not apply to it: here they are longer than the test.
+// do not: they are longer than the test.
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	a := newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) { c.IdleTimeout = time.Second })

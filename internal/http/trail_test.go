@@ -195,7 +195,7 @@ func (e event) fault(was, is state) string {
 		}
 	case kind == "org.member_added" && !was.IsActive:
 		return "a member was added while the organization was deactivated"
-	case e.Type == "org.user_erased": // the event does not record who it was
+	case e.Type == "org.user_erased": // the event does not record which user it was
 		kind, user, before, after = e.Type, e.Member, image{AddedAt: was.addedAt[e.Member]}, image{}
 		if after.CreatedBy = e.after.CreatedBy; after.CreatedBy != "" {
 			after.CreatedBy = "null"
@@ -211,7 +211,7 @@ func (e event) fault(was, is state) string {
 	return gocmp.Diff(kind, e.Type) + gocmp.Diff(user, e.Member) + gocmp.Diff(before, e.before) + gocmp.Diff(after, e.after)
 }
 
-// images returns the parts of two states in which they differ, except the members.
+// images returns the fields in which two states differ, except the members.
 func images(was, is state) (before, after image) {
 	if was.OrgName != is.OrgName {
 		before.OrgName, after.OrgName = &was.OrgName, &is.OrgName

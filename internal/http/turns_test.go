@@ -14,14 +14,14 @@ import (
 )
 
 // Changes of an organization run one after the other, even on several replicas. A change
-// that had to wait is applied to the result of the changes before it, not to what it
-// found on arrival.
+// that had to wait is applied to the result of the changes before it, not to the state in
+// which its call arrived.
 func TestChangesThatWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	type step struct{ method, suffix, body string }
 	for name, test := range map[string]struct {
-		before, at []step // at: concurrent, arriving in this order
+		before, at []step // the steps of at are concurrent, and arrive in this order
 		name       string
 		active     bool
 		tag        string

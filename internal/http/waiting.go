@@ -14,15 +14,15 @@ import (
 	"orgd/internal/uuid"
 )
 
-// waitedKey is the key of how long a request has waited.
+// waitedKey is the context key of the time that a request has spent waiting.
 const waitedKey = "waited"
 
-// connectionKey is the key of the request's context without a deadline. This context ends
+// connectionKey is the context key of the request's context without a deadline, which ends
 // when the client disconnects.
 const connectionKey = "connection"
 
-// waiting is a request that waits. It holds no connection of the pool, no slot in flight
-// and no memory of the budget. It holds only a slot for waiting requests.
+// waiting is a request that waits. It holds no connection of the pool, no slot for requests
+// in flight and no memory of the budget. It holds only a slot for waiting requests.
 type waiting struct {
 	server *Server
 	c      echo.Context
@@ -32,8 +32,8 @@ type waiting struct {
 	cancel context.CancelFunc // ends the context of resume
 }
 
-// beginWait makes the request wait, or returns the error of the limit on waiting requests.
-// The caller must call end.
+// beginWait takes a slot for a waiting request and lifts the request's deadlines. It returns
+// an error if no slot is free. The caller must call end.
 func (s *Server) beginWait(c echo.Context) (*waiting, error) {
 	held := s.limits.waiters.of(callerOf(c).Principal)
 	if limit := s.limits.waiting.acquire(held); limit != "" {
@@ -53,12 +53,13 @@ func (s *Server) tooManyWaiting(limit string) error {
 	return newError(codeRateLimited, "This account has too many open exports, event streams and requests that wait for events. Retry when some of them have finished. Use only one stream or waiting request for each reader of the events; a request with wait=0 does not wait.").withWait(time.Second)
 }
 
-// pause lifts the deadlines of the request. Before a wait, release its memory too.
+// pause lifts the deadlines of the request. The caller must also release the memory of the
+// request before it waits.
 func (w *waiting) pause() {
 	w.since = time.Now()
 	w.cancel()
-	// net/http cancels a request whose read deadline passes. Both deadlines are absolute,
-	// from before the wait. A test's recorder has none.
+	// net/http cancels a request whose read deadline passes. Both deadlines are absolute and
+	// were set before the wait. A test's recorder has none.
 	connection := http.NewResponseController(w.c.Response())
 	_ = connection.SetReadDeadline(time.Time{})
 	_ = connection.SetWriteDeadline(time.Time{})
@@ -93,7 +94,7 @@ func (s *Server) beginStream(c echo.Context, contentType string) (*waiting, erro
 	c.SetRequest(c.Request().WithContext(w.connection()))
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, contentType)
-	h.Set("X-Accel-Buffering", "no") // nginx would collect what is sent
+	h.Set("X-Accel-Buffering", "no") // otherwise nginx would buffer the response
 	c.Response().WriteHeader(http.StatusOK)
 	return w, nil
 }
@@ -104,12 +105,13 @@ func (w *waiting) endStream() {
 	w.end()
 }
 
-// isOver reports whether the server stops or the client has disconnected.
+// isOver reports whether the server is stopping or the client has disconnected.
 func (w *waiting) isOver() bool {
 	return w.server.stopping.Load() || w.connection().Err() != nil
 }
 
-// sleep returns an error if the server stops or the client disconnects.
+// sleep waits for d. It returns an error if the server stops or the client disconnects
+// first.
 func (w *waiting) sleep(d time.Duration) error {
 	select {
 	case <-time.After(d):
@@ -121,8 +123,8 @@ func (w *waiting) sleep(d time.Duration) error {
 	}
 }
 
-// write sends a part of a response that has no fixed length, and gives up the memory that
-// the request holds for it. It fails if the client reads nothing for stallTimeout.
+// write sends a part of a response that has no fixed length, and then releases the memory
+// that the request holds for it. It fails if the client reads nothing for stallTimeout.
 func (w *waiting) write(body []byte) error {
 	connection := http.NewResponseController(w.c.Response())
 	for piece := range slices.Chunk(body, maxPiece) {
@@ -157,8 +159,8 @@ func (s *Server) readWoken(ctx context.Context, c echo.Context, account uuid.UUI
 		if err != nil || page.Bytes <= p.MaxBytes {
 			return page, err
 		}
-		// A single event is larger. Requests that hold memory and wait for more could wait
-		// for each other.
+		// A single event is larger. Release the memory before reserving more: requests that
+		// hold memory and wait for more could wait for each other.
 		s.release(c)
 		p.MaxBytes = page.Bytes
 	}

@@ -145,7 +145,7 @@ func (s *Server) listAttempts(c echo.Context) error {
 }
 
 // writeChangedWebhook writes the endpoint that a change returns. The response to a repeat
-// does not contain a new secret.
+// does not contain the secret.
 func writeChangedWebhook(c echo.Context, status int, changed webhooks.Changed, err error) error {
 	markReplay(c, changed.Replayed)
 	if err != nil {

@@ -85,7 +85,7 @@ func newAttempt(a webhooks.Attempt) attempt {
 	}
 }
 
-// attemptList is the last attempts of an endpoint, newest first.
+// attemptList has the last attempts of an endpoint, newest first.
 type attemptList struct {
 	Attempts []attempt `json:"attempts"`
 }

@@ -45,7 +45,7 @@ func TestWebhookLife(t *testing.T) {
 	if got.header.Get("Location") != publicURL+path || !strings.HasPrefix(made.Secret, "whsec_") || made.Description != "Index" || !made.IsEnabled || joined(made.Types) != "org.created" {
 		t.Errorf("created %s at %s", got.body, got.header.Get("Location"))
 	}
-	// The events of the key and of the organization came before.
+	// The events of the key and of the organization come before the webhook's position.
 	if made.Position < 2 {
 		t.Errorf("position %d", made.Position)
 	}
@@ -199,7 +199,8 @@ func TestWebhookIdempotency(t *testing.T) {
 	}
 }
 
-// Another account's endpoint, an unknown and a malformed id get the same answer.
+// The id of another account's endpoint, an unknown id and a malformed id get the same
+// answer.
 func TestMissingWebhooks(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

@@ -58,8 +58,8 @@ func (k Key) About(orgID uuid.UUID) Key {
 type StoredErrors map[string]error
 
 // UnstoredError is the error of an effect that changed nothing, if a retry must run the
-// effect again. The transaction is committed, because what it found may not be on a
-// synchronous standby yet: a commit waits for the standby, a rollback does not.
+// effect again. The transaction is committed, because the state that the effect found may
+// not be on a synchronous standby yet: a commit waits for the standby, a rollback does not.
 type UnstoredError struct{ Err error }
 
 func (e UnstoredError) Error() string { return e.Err.Error() }
@@ -88,7 +88,7 @@ func (o *outcome[T]) read(stored []byte) error {
 // result of the last 24 hours is stored for the key, Once returns that result and true
 // instead. T is stored as JSON, so its fields need tags, and a test must compare them
 // with a golden file. An error in stored is stored like a result. After an UnstoredError
-// nothing is stored. After any other error of effect, the transaction is rolled back too.
+// nothing is stored. After any other error of effect, the transaction is rolled back.
 // Errors: ErrReused, ErrInProgress, db.ErrUnavailable, and those of effect.
 func Once[T any](ctx context.Context, share db.Share, key Key, stored StoredErrors, effect func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	var first outcome[T]

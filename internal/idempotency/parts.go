@@ -19,15 +19,15 @@ type Part[T any] struct {
 	Result T
 }
 
-// manifest is what the row of the key has, instead of a result.
+// manifest is stored in the row of the key, in place of a result.
 type manifest struct {
 	Parts int `json:"Parts"`
 }
 
-// OnceEach is Once for a call that concerns several organizations, and stores no errors.
-// Each part of the result has its own row, so that it is deleted with its organization, or
-// changed when a user is erased, as the result of a call about one organization is. If a
-// part was deleted, a repeat gets ErrIncomplete.
+// OnceEach is Once for a call that concerns several organizations, but it stores no errors.
+// Each part of the result has its own row, like the result of a call about one
+// organization. The part can therefore be deleted with its organization, and changed when a
+// user is erased. If a part was deleted, a retry gets ErrIncomplete.
 func OnceEach[T any](ctx context.Context, share db.Share, key Key, effect func(context.Context, db.Querier) ([]Part[T], error)) (results []T, replayed bool, err error) {
 	var unstored UnstoredError
 	err = key.alone(ctx, share, func(ctx context.Context, q db.Querier, kept []byte) error {
@@ -61,14 +61,14 @@ func OnceEach[T any](ctx context.Context, share db.Share, key Key, effect func(c
 	return results, replayed, nil
 }
 
-// part returns the name of the row of a part.
+// part returns the key digest of a part's row.
 func (k Key) part(i int) []byte {
 	digest := sha256.Sum256(binary.BigEndian.AppendUint32(k.name[:], uint32(i)))
 	return digest[:]
 }
 
-// findParts reads the parts in the transaction in which keyFind has found the row with
-// their number, so they have not expired either.
+// findParts reads the parts. They have not expired, because keyFind has found the manifest
+// in the same transaction, and all rows of a call have the same age.
 func findParts[T any](ctx context.Context, q db.Querier, key Key, count int) ([]T, error) {
 	names := make([][]byte, count)
 	places := make(map[string]int, count)

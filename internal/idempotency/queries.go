@@ -23,8 +23,8 @@ SELECT key_digest, result
 FROM idempotency_keys
 WHERE account_id = $1 AND key_digest = ANY ($2)`
 
-// Like keyKeep. The rows are written in the order in which the sweep locks those that have
-// expired.
+// partsKeep is keyKeep for several rows. It writes them in the order in which the sweep
+// locks expired rows, so the two cannot deadlock.
 const partsKeep = `
 INSERT INTO idempotency_keys (account_id, key_digest, call_digest, org_id, result)
 SELECT $1, part.key_digest, $2, part.org_id, part.result::jsonb

@@ -34,7 +34,7 @@ func TestCrashIsReported(t *testing.T) {
 	}
 }
 
-// PostgreSQL refuses to start while a child of the crashed server still runs.
+// PostgreSQL refuses to start while a child of the crashed server is still running.
 func TestStartWaitsForTheChildrenOfACrash(t *testing.T) {
 	t.Parallel()
 	dir := serverDir(t)
@@ -50,7 +50,7 @@ func TestStartWaitsForTheChildrenOfACrash(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := localpg.Start(ctx, cheapOptions(dir)); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "earlier PostgreSQL") {
-		t.Errorf("Start while a child of the crashed server runs: %v", err)
+		t.Errorf("Start while a child of the crashed server is running: %v", err)
 	}
 	signal(t, child, syscall.SIGCONT)
 	if got := query1(t, start(t, dir).URL("postgres"), "SELECT word FROM kept"); got != "a word" {
@@ -75,7 +75,7 @@ func backend(t *testing.T, s *localpg.Server) int {
 	return pid
 }
 
-func TestServerEndsWithItsKilledOwner(t *testing.T) {
+func TestServerEndsWhenItsOwnerIsKilled(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		return // on other systems, the next Start ends the server
@@ -102,7 +102,7 @@ func TestStartEndsTheServerOfAKilledOwner(t *testing.T) {
 		t.Errorf("found %q", got)
 	}
 	if !hasEnded(t, pid) {
-		t.Errorf("the server of the killed owner, process %d, still runs", pid)
+		t.Errorf("the server of the killed owner, process %d, is still running", pid)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestOwnerKilledDuringInitdb(t *testing.T) {
 }
 
 // After a reboot, the process id in postmaster.pid may belong to another program.
-func TestStrangerWithTheNumberOfTheServerIsLeftAlone(t *testing.T) {
+func TestProcessWithAReusedIDIsNotKilled(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		return // on other systems, PostgreSQL refuses to start

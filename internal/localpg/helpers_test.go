@@ -89,8 +89,8 @@ func serverDir(t *testing.T) string {
 	return dir
 }
 
-// openDir returns a path in a temporary directory that every user may enter. Only the
-// owner may enter the one of t.TempDir.
+// openDir returns a path in a temporary directory that every user may enter. Only the owner
+// may enter the directory that t.TempDir returns.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir := realTempDir(t)

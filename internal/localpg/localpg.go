@@ -3,8 +3,8 @@
 //
 // The server listens only on 127.0.0.1 and requires a random password. On Linux the
 // kernel sends it SIGINT when the process that started it ends, even after kill -9
-// (PR_SET_PDEATHSIG). On other systems, a server that is left over runs until the next
-// Start in the same directory stops it.
+// (PR_SET_PDEATHSIG). On other systems, the server keeps running until the next Start in the
+// same directory stops it.
 package localpg
 
 import (
@@ -64,8 +64,8 @@ type Server struct {
 }
 
 // Start creates the cluster if there is none, and returns when the server accepts
-// connections. It stops a server that a killed process left running. It uses the same
-// port as the last time if that port is free.
+// connections. It stops a server that a killed process left running. It reuses the port of
+// the previous start if that port is free.
 //
 // Errors: ErrInUse if another process, or another Server of this one, uses Dir;
 // ErrNotInstalled (wrapped) if there is no cluster yet and no PostgreSQL to create one;

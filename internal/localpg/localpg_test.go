@@ -19,7 +19,7 @@ import (
 	"orgd/internal/localpg"
 )
 
-func TestDataAndAddressOutliveAStop(t *testing.T) {
+func TestDataAndAddressSurviveAStop(t *testing.T) {
 	t.Parallel()
 	dir := serverDir(t)
 	s := start(t, dir)
@@ -30,18 +30,18 @@ func TestDataAndAddressOutliveAStop(t *testing.T) {
 	select {
 	case <-s.Done():
 	default:
-		t.Error("Done is open after Stop")
+		t.Error("Done is not closed after Stop")
 	}
 	again := start(t, dir)
 	if got := query1(t, again.URL("shop"), "SELECT word FROM kept"); got != "a word" {
 		t.Errorf("found %q", got)
 	}
 	if s.URL("shop") != again.URL("shop") {
-		t.Errorf("address was %s, is %s", s.URL("shop"), again.URL("shop"))
+		t.Errorf("the address changed from %s to %s", s.URL("shop"), again.URL("shop"))
 	}
 }
 
-func TestTakenPortIsLeftAlone(t *testing.T) {
+func TestStartAvoidsAUsedPort(t *testing.T) {
 	t.Parallel()
 	dir := serverDir(t)
 	s := start(t, dir)
@@ -62,7 +62,7 @@ func TestTakenPortIsLeftAlone(t *testing.T) {
 	query1(t, again.URL("postgres"), "SELECT ''")
 }
 
-func TestOthersAreKeptOut(t *testing.T) {
+func TestOtherUsersHaveNoAccess(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
 	s := start(t, dir)
@@ -156,7 +156,7 @@ func TestRemoveLeavesOnlyTheLock(t *testing.T) {
 	}
 }
 
-func TestRefusalToStartShowsTheLog(t *testing.T) {
+func TestFailedStartShowsTheLog(t *testing.T) {
 	t.Parallel()
 	o := cheapOptions(serverDir(t))
 	o.Settings["shared_buffers"] = "plenty"

@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// launch starts postgres on the port that it had the last time, or on another one if that
-// port is not free.
+// launch starts postgres on the port of the previous start, or on another one if that port
+// is not free.
 func (s *Server) launch(ctx context.Context, programs string, settings map[string]string) error {
-	// postgres does not start if an old postmaster.pid has the process id of another
+	// postgres does not start if an old postmaster.pid contains the process id of another
 	// running program.
 	if pid, _ := s.readPIDFile(); isOther(pid) {
 		_ = os.Remove(s.pidFile()) // if this fails, postgres reports it
@@ -36,7 +36,7 @@ func (s *Server) launch(ctx context.Context, programs string, settings map[strin
 		if err == nil {
 			return os.WriteFile(name, []byte(strconv.Itoa(s.port)+"\n"), 0o600)
 		}
-		// The text is in English: see prepare, and --locale in initdb.
+		// The message is in English: see LC_ALL in prepare, and --locale in initdb.
 		if tries == 10 || !strings.Contains(err.Error(), "could not bind") {
 			return err
 		}

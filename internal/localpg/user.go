@@ -44,8 +44,8 @@ func serviceUser() (*syscall.Credential, error) {
 }
 
 // checkEntry returns an error if the user that runs PostgreSQL may not enter dir. If the
-// file modes are the reason, the error names the command that fixes them. It starts a
-// program in dir to find out, because file modes do not show everything.
+// file modes are the reason, the error contains the command that fixes them. checkEntry
+// starts a program in dir to find out, because file modes are not the only restriction.
 func checkEntry(ctx context.Context, owner *syscall.Credential, dir string) error {
 	if owner == nil {
 		return nil

@@ -31,13 +31,13 @@ type Precondition struct {
 	Revision *int64 // nil for any
 }
 
-// effect makes a change by calling one SQL function of the migrations. It
-// therefore takes one round trip.
+// effect makes a change by calling one SQL function of the migrations, so it takes one
+// round trip.
 type effect func(context.Context, db.Querier) (Org, error)
 
-// change runs an effect on the share, at most once for each idempotency key. request has
-// all parameters of the call. The errors in storedErrors are replayed too. A stored
-// result is deleted with the organization.
+// change runs an effect in the account's share of the pool, at most once for each
+// idempotency key. request has all parameters of the call. The errors in storedErrors are
+// replayed too. A stored result is deleted with the organization.
 func (r *Repository) change(ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run effect) (Changed, error) {
 	first, replayed, err := once(ctx, share, c, operation, orgID, request, func(ctx context.Context, q db.Querier) (record, error) {
 		org, err := run(ctx, q)
@@ -93,24 +93,25 @@ func once[T any](ctx context.Context, share db.Share, c Call, operation string, 
 	return idempotency.Once(ctx, share, key, storedErrors, func(ctx context.Context, q db.Querier) (T, error) {
 		result, err := run(ctx, q)
 		if errors.Is(err, ErrExternalIDTaken) || errors.Is(err, ErrOrgIDTaken) {
-			// It is about another organization, and that one's deletion would not delete it.
+			// The error is about another organization, whose deletion would not delete the
+			// stored error.
 			err = idempotency.UnstoredError{Err: err}
 		}
 		return result, err
 	})
 }
 
-// inTurn returns the account's share for changes of the organization, which take turns in
-// this process.
+// inTurn returns the account's share of the pool for changes of the organization. In this
+// process, these changes take turns.
 func (r *Repository) inTurn(c Call, orgID uuid.UUID) db.Share {
 	return r.share(c.AccountID).InTurn(turnOf(c.AccountID, orgID))
 }
 
-// turnOf returns the lock id for db.Share.InTurn. Changes by different processes take
-// turns by locking the organization's row.
+// turnOf returns the lock id for db.Share.InTurn. Between processes, the lock on the
+// organization's row makes changes take turns.
 func turnOf(accountID, orgID uuid.UUID) int64 { return db.LockID(accountID[:], orgID[:]) }
 
-// outcome is the outcome that a SQL function of the migrations returns.
+// outcome is the result code of an SQL function of the migrations.
 type outcome string
 
 const (
@@ -129,7 +130,7 @@ const (
 	outcomeDeleted      outcome = "deleted"
 )
 
-// err returns the error of an outcome, or nil.
+// err returns the error for the outcome, or nil if the outcome is a success.
 func (o outcome) err() error {
 	switch o {
 	case outcomeCreated, outcomeChanged, outcomeUnchanged, outcomeDeleted:

@@ -51,7 +51,7 @@ func TestKeyedChangesAreReplayed(t *testing.T) {
 				t.Errorf("result (-first +again):\n%s", diff)
 			}
 			if got := len(b.events(t, id)); got != events {
-				t.Errorf("the retry: %d events became %d", events, got)
+				t.Errorf("the retry changed the number of events from %d to %d", events, got)
 			}
 		})
 	}

@@ -21,8 +21,8 @@ type NewOrg struct {
 	Import     *Import
 }
 
-// Import has further fields of an organization that comes from another system. Zero fields
-// have the same values as in a creation without an import.
+// Import has additional fields for an organization that comes from another system. A zero
+// field gets the value that it has without an import.
 type Import struct {
 	OrgID           uuid.UUID
 	CreatedAt       time.Time // whole microseconds, not in the future
@@ -52,8 +52,8 @@ func (r *Repository) Create(ctx context.Context, c Call, n NewOrg) (Changed, err
 }
 
 // Ensure returns the account's organization with the external id n.ExternalID, or creates
-// it from n, which has no Import. Of several concurrent calls, only one creates it.
-// Errors: ErrUnavailable.
+// it from n, which must not have an Import. Of several concurrent calls, only one creates
+// the organization. Errors: ErrUnavailable.
 func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isNew bool, err error) {
 	c.IdempotencyKey, c.CountsRetries = "", false // not needed: the external id prevents duplicates
 	creation, err := r.newCreation(c, n)
@@ -72,8 +72,8 @@ func (r *Repository) Ensure(ctx context.Context, c Call, n NewOrg) (org Org, isN
 }
 
 // createShare returns the account's share of the pool. Creations with the same external
-// id, or else the same id, take turns, so that they do not hold connections while they
-// wait for each other.
+// id take turns, so that they do not hold connections while they wait for each other. So
+// do imports with the same id, if they have no external id.
 func (r *Repository) createShare(c creation) db.Share {
 	share := r.share(c.AccountID)
 	switch {
@@ -131,8 +131,8 @@ func (r *Repository) newCreation(c Call, n NewOrg) (creation, error) {
 	return made, nil
 }
 
-// lockID returns the advisory lock of identical creations. A creation holds it shared. A
-// retry that looks for earlier creations holds it exclusively.
+// lockID returns the id of the advisory lock for identical creations. A creation holds the
+// lock in shared mode. A retry that looks for earlier creations holds it exclusively.
 func (c creation) lockID() int64 { return int64(binary.BigEndian.Uint64(c.due.digest[:])) }
 
 var orgCreate = `
@@ -197,7 +197,7 @@ func (a *answers) create(ctx context.Context, share db.Share, c creation) (Chang
 	return Changed{Org: org}, err
 }
 
-// isRefused reports whether PostgreSQL found a reason not to create the organization.
+// isRefused reports whether PostgreSQL rejected the creation. Then no organization exists.
 func isRefused(err error) bool {
 	return errors.Is(err, ErrExternalIDTaken) || errors.Is(err, ErrOrgIDTaken) || errors.Is(err, ErrFuture)
 }

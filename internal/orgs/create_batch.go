@@ -57,8 +57,8 @@ func (r *Repository) CreateBatch(ctx context.Context, c Call, all []NewOrg) (mad
 }
 
 func (r *Repository) createBatch(ctx context.Context, operation string, b batch) (made []Org, replayed bool, err error) {
-	// The batches of an account take turns. A batch is much work, and batches with the same
-	// ids would hold connections while they wait for each other in the database.
+	// The batches of an account take turns. A batch is a lot of work, and batches with the
+	// same ids would hold connections while they wait for each other in the database.
 	share := r.share(b.AccountID).InTurn(db.LockID(b.AccountID[:], []byte("batch")))
 	if b.IdempotencyKey == "" {
 		err = share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
@@ -105,7 +105,7 @@ func (r *Repository) newBatch(c Call, all []NewOrg) (batch, error) {
 			one.orgID = fresh[n]
 		}
 		if known[one.orgID] || org.ExternalID != "" && known[org.ExternalID] {
-			return batch{}, errRepeatedID // org_create_batch_1 would never return
+			return batch{}, errRepeatedID // org_create_batch_1 would retry forever
 		}
 		known[one.orgID], known[org.ExternalID] = true, true
 		b.add(one)
@@ -127,8 +127,8 @@ func (b *batch) add(c creation) {
 	b.creators = append(b.creators, db.OrNull(i.CreatedByUserID))
 }
 
-// newIDs returns ids in ascending order. The organizations of a batch are created at the
-// same time, so the lists have them in the order of their ids.
+// newIDs returns ids in ascending order. The organizations of a batch have the same
+// creation time, so lists order them by id.
 func newIDs(n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
@@ -167,8 +167,8 @@ func (b batch) run(ctx context.Context, q db.Querier) ([]Org, error) {
 	return made, nil
 }
 
-// runOnce is run for idempotency.OnceEach. A BatchError is not stored, because it is about
-// organizations whose deletion would not delete it.
+// runOnce is run for idempotency.OnceEach. A BatchError is not stored: it is about other
+// organizations, whose deletion would not delete the stored error.
 func (b batch) runOnce(ctx context.Context, q db.Querier) ([]idempotency.Part[record], error) {
 	made, err := b.run(ctx, q)
 	var refused BatchError
@@ -182,7 +182,7 @@ func (b batch) runOnce(ctx context.Context, q db.Querier) ([]idempotency.Part[re
 	return parts, err
 }
 
-// placed is the result about one organization of a batch.
+// placed is the result for one organization of a batch.
 type placed struct {
 	updated
 	place int // from 1

@@ -47,7 +47,7 @@ func TestCreateBatchReturnsWhatIsStored(t *testing.T) {
 	}
 }
 
-// The function would try again and again to create two organizations with one id.
+// CreateBatch must check this, because org_create_batch_1 would retry forever.
 func TestCreateBatchRejectsRepeatedIDs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -63,7 +63,7 @@ func TestCreateBatchRejectsRepeatedIDs(t *testing.T) {
 	}
 }
 
-// Batches in several processes name the same external ids and ids, in any order and any
+// Batches in several processes use the same external ids and ids, in any order and any
 // combination. Each creates all of its organizations or none, and each error names an
 // organization that exists.
 func TestConcurrentBatches(t *testing.T) {
@@ -100,7 +100,7 @@ func TestConcurrentBatches(t *testing.T) {
 					}
 				}
 			case errors.Is(err, orgs.ErrUnavailable):
-				unavailable++ // a deadlock, if two batches combine ids and external ids differently
+				unavailable++ // batches that combine ids and external ids differently can deadlock
 			case err != nil || len(created) != 5:
 				t.Errorf("%+v, %v", created, err)
 			}
@@ -110,7 +110,7 @@ func TestConcurrentBatches(t *testing.T) {
 		})
 		for _, holder := range holders {
 			if !made[holder] {
-				t.Errorf("an error names %s, which no call has created", holder)
+				t.Errorf("an error names %s, which no call created", holder)
 			}
 		}
 		stored := b.count(t, fmt.Sprintf("SELECT count(*) FROM orgs WHERE external_id LIKE '%d/%%'", round))
@@ -121,8 +121,8 @@ func TestConcurrentBatches(t *testing.T) {
 	}
 }
 
-// Each organization of a batch has the same stored result as one that is created alone,
-// and the row of the key has their number.
+// The stored result of each organization of a batch is the same as that of a single
+// creation. The row of the idempotency key stores the number of organizations.
 func TestStoredBatchOfVersion1(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -139,14 +139,14 @@ func TestStoredBatchOfVersion1(t *testing.T) {
 	}
 	b.WantStored(t, golden, "")
 	if n := b.count(t, "SELECT count(*) FROM idempotency_keys WHERE org_id IS NOT NULL AND result->>'Refusal' = ''"); n != 2 {
-		t.Errorf("%d parts", n)
+		t.Errorf("%d parts are stored, want 2", n)
 	}
 	var name string
 	err = b.Pool.QueryRow(ctx, `
 SELECT result #>> '{Result,Name}' FROM idempotency_keys
 WHERE key_digest = sha256((SELECT key_digest FROM idempotency_keys WHERE org_id IS NULL) || '\x00000001')`).Scan(&name)
 	if err != nil || name != "Acme" {
-		t.Errorf("the second part is that of %q, %v", name, err)
+		t.Errorf("the second part is that of %q, want Acme (%v)", name, err)
 	}
 	again, replayed, err := b.repository.CreateBatch(ctx, b.keyed("k"), all)
 	if diff := cmp.Diff(made, again); err != nil || !replayed || diff != "" {

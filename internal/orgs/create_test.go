@@ -68,12 +68,12 @@ func TestConcurrentCreationsWithOneKey(t *testing.T) {
 		}
 	})
 	if page := b.list(t, orgs.ListParams{Limit: 10}); fresh != 1 || len(made) != 1 || len(page.Orgs) != 1 {
-		t.Errorf("%d creations were not replays, all returned %v; %d organizations are stored", fresh, made, len(page.Orgs))
+		t.Errorf("%d calls created an organization, want 1; the calls returned %v; %d organizations are stored", fresh, made, len(page.Orgs))
 	}
 }
 
-// A repeat of an import without an idempotency key must not return the organization of a
-// creation that differs only in the fields of the import.
+// A retry of an import without an idempotency key must not return the organization of a
+// creation with different import fields.
 func TestRetryOfAnotherImport(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -249,7 +249,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$`)
-	b.Exec(t, "CREATE TRIGGER undo BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION undo()") // after the members are erased
+	b.Exec(t, "CREATE TRIGGER undo BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION undo()") // runs after the members are erased
 	b.erase(t)
 	if n := b.count(t, "SELECT count(*) FROM updates WHERE is_called"); n == 0 {
 		t.Error("nothing was undone")
@@ -322,9 +322,9 @@ SELECT $1, gen_random_uuid(), $2, now() - n * interval '1 microsecond', $3 FROM 
 	}
 }
 
-// Concurrent additions, updates and walks see the whole organization or none of it, and
-// leave nothing behind.
-func TestDeleteAgainstOtherCalls(t *testing.T) {
+// During a deletion, additions, updates and walks see the whole organization or none of
+// it, and leave nothing behind.
+func TestDeleteDuringOtherCalls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
@@ -353,7 +353,7 @@ func TestDeleteAgainstOtherCalls(t *testing.T) {
 				b.delete(tb{t}, made.ID)
 				return
 			}
-			walked := i < 6 // after the deletion
+			walked := i < 6 // the other calls must walk once after the deletion
 			for n := 0; n < 12 || !walked; n++ {
 				switch i {
 				case 1, 2:
@@ -509,7 +509,7 @@ END $$`)
 
 // User counts stay correct when an erasure runs during removals, deletions and
 // additions.
-func TestEraseUserAgainstOtherCalls(t *testing.T) {
+func TestEraseUserDuringOtherCalls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()
@@ -658,7 +658,7 @@ SELECT $1, 'org.member_added', gen_random_uuid(), 'u', 'u', 'r' FROM generate_se
 		conn := connWithPlans(t, b.DB, mode)
 		isCheap := func(sql string) {
 			t.Helper()
-			explain(t, conn, sql, []any{b.account, "none"}) // plans the statements of the function
+			explain(t, conn, sql, []any{b.account, "none"}) // plans the statements in the function
 			if plan := explain(t, conn, sql, []any{b.account, "u"}); plan.buffers > 50 {
 				t.Errorf("%s, %s: read %d buffers", mode, sql, plan.buffers)
 			}

@@ -19,13 +19,13 @@ const (
 	// eraseOrgs is the maximum number of organizations in which one transaction erases a
 	// user. Each organization takes about four rows.
 	eraseOrgs = erasePiece / 4
-	// eraseAtOnce is the maximum number of erasures among which Erase alternates.
+	// eraseAtOnce is the maximum number of erasures that take turns in Erase.
 	eraseAtOnce = 100
 )
 
 // EraseUser queues the removal of every trace of the user from the account: in
 // memberships, in organizations that the user created, in events and in stored results.
-// Erase does the work. pending is true until it has finished; call EraseUser again to
+// Erase does the work. pending is true until Erase has finished; call EraseUser again to
 // check. Errors: ErrUnavailable.
 func (r *Repository) EraseUser(ctx context.Context, c Call, userID string) (pending bool, err error) {
 	err = r.db.For(c.AccountID).Write(ctx, func(ctx context.Context, q db.Querier) error {
@@ -44,7 +44,7 @@ const userErasureRequest = `
 SELECT pending
 FROM user_erasure_request_1($1, $2, $3, $4)`
 
-// erasures wakes the process for new erasures, and counts the pending ones.
+// erasures signals that there are new erasures, and counts the pending ones.
 type erasures struct {
 	added  chan struct{}
 	count  atomic.Int64
@@ -88,10 +88,10 @@ func (e erasure) id() string {
 	return string(e.AccountID[:]) + "u" + *e.UserID
 }
 
-// progress is how far the erasure of an organization has come: the last user and the last
-// event that it erased. It is not stored. After a crash, the next run starts with the
-// first row that is left. org_erase_1 goes back to the beginning before it finishes,
-// because a failover may have undone what this process erased.
+// progress is the position of an organization's erasure: the last user and the last event
+// that it erased. The position is not stored: after a crash, the next run starts with the
+// first remaining row. org_erase_1 goes back to the beginning before it finishes, because
+// a failover may have undone what this process erased.
 type progress struct {
 	user  string
 	event int64

@@ -22,8 +22,9 @@ type event struct {
 	UserID, Subject                *string
 }
 
-// events returns the organization's events in order. In place of the time of an addition,
-// they have "event N", which is the event of the addition, counted from 0.
+// events returns the organization's events in order. In their before values, the time at
+// which a member was added is replaced with "event N": the event of that addition, counted
+// from 0.
 func (b bundle) events(t testing.TB, orgID uuid.UUID) []event {
 	t.Helper()
 	rows, err := b.Pool.Query(context.Background(), `
@@ -111,6 +112,6 @@ SELECT (SELECT max(occurred_at) FROM events WHERE org_id = $1) = updated_at
    AND (SELECT min(occurred_at) FROM events WHERE org_id = $1) = created_at
 FROM orgs WHERE org_id = $1`, id).Scan(&same)
 	if err != nil || !same {
-		t.Errorf("the events' times are not the organization's (%v)", err)
+		t.Errorf("the times of the first and the last event are not the organization's createdAt and updatedAt (%v)", err)
 	}
 }

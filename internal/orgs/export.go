@@ -14,15 +14,16 @@ import (
 
 // Exported is an organization with all its members.
 type Exported struct {
-	Org     // without UpdatedAt, CreatedByAPIKeyID, Revision and Version
+	Org     // without UserCount, UpdatedAt, CreatedByAPIKeyID, Revision and Version
 	Members []Member
 }
 
 // exportPage is the number of organizations that one statement of Export reads.
 const exportPage = 1000
 
-// exportSettings remove the time limits, because Export waits for the reader of its output.
-// transaction_timeout exists since PostgreSQL 17.
+// exportSettings removes the time limits, because Export waits for the reader of its
+// output. It selects the names from pg_settings, because PostgreSQL before 17 has no
+// transaction_timeout.
 const exportSettings = `
 SELECT set_config(name, '0', true)
 FROM pg_settings
@@ -55,10 +56,10 @@ CROSS JOIN LATERAL (
 ORDER BY created_at, org_id`
 )
 
-// Export calls use for each organization of the account, the oldest first, with its
-// members, the first added first. All are as they were at one moment. Before the first,
-// it calls begin with the number of organizations. The snapshot is kept until the last
-// call of use has returned. Errors: ErrUnavailable, and those of begin and use.
+// Export calls use for each organization of the account, oldest first, with its members in
+// the order in which they were added. Before that, it calls begin with the number of
+// organizations. Everything is read from one snapshot, which is kept until the last call
+// of use has returned. Errors: ErrUnavailable, and those of use.
 func (r *Repository) Export(ctx context.Context, accountID uuid.UUID, begin func(total int), use func(*Exported) error) error {
 	err := r.db.For(accountID).WriteTx(ctx, func(ctx context.Context, q db.Querier) error {
 		if _, err := q.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"); err != nil {
@@ -91,8 +92,8 @@ func (r *Repository) Export(ctx context.Context, accountID uuid.UUID, begin func
 	return nil
 }
 
-// readExported calls use for each row of exportNext, and returns their number. It leaves
-// the last one in e.
+// readExported calls use for each row of exportNext, and returns the number of rows. It
+// leaves the last organization in e.
 func readExported(rows pgx.Rows, e *Exported, use func(*Exported) error) (read int, err error) {
 	var metadata string
 	var createdByUserID, externalID *string

@@ -38,7 +38,7 @@ const MaxFolded = 18 * MaxName
 // search for 가 does not find 각.
 //
 // The rules follow the primary level of CLDR's search collation, with these exceptions:
-// the kind of kana and the marks of most scripts are significant, and forms adds
+// hiragana and katakana differ, the marks of most scripts are significant, and forms adds
 // replacements for characters that people cannot or do not type. At the primary level, й
 // is the only accented Cyrillic letter that differs from its base letter (Unicode
 // document L2/14-140).

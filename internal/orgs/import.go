@@ -20,39 +20,40 @@ var (
 	ErrSuspended = errors.New("orgs: account is suspended")
 )
 
-// ImportOrg is an organization to import. Fields that are nil or zero are open: in a new
-// organization they get their defaults, and in an existing one they may have any value.
+// ImportOrg is an organization to import. Fields that are nil or zero are unspecified: in
+// a new organization they get their defaults, and in an existing one they may have any
+// value.
 type ImportOrg struct {
-	ID         uuid.UUID // of a new organization
-	IDIsOwn    bool      // the source has chosen the ID, so it comes before ExternalID in the search for an existing organization
+	ID         uuid.UUID // the id of the organization, if it is new
+	IDIsOwn    bool      // the source has chosen the ID, so the existing organization is found by ID only, and not by ExternalID
 	Name       string    // as ValidName returns it
 	ExternalID string
 	Metadata   map[string]string
 	CreatedAt  time.Time
 	IsActive   *bool
-	Members    []ImportMember // no user twice
+	Members    []ImportMember // each user at most once
 
 	CreatedByUserID string
 }
 
-// ImportMember is a member of an organization to import. Fields that are nil or zero are
-// open, as those of ImportOrg.
+// ImportMember is a member of an organization to import. As in ImportOrg, fields that are
+// nil or zero are unspecified.
 type ImportMember struct {
 	UserID  string
 	AddedAt time.Time
 	Roles   []string // sorted
 }
 
-// ImportOutcome says what became of an organization to import.
+// ImportOutcome says what an import did with an organization.
 type ImportOutcome int
 
 const (
 	// ImportAdded means that the organization is new.
 	ImportAdded ImportOutcome = iota
-	// ImportPresent means that the organization exists, with the same values.
+	// ImportPresent means that the organization already exists, with the same values.
 	ImportPresent
-	// ImportDiffers means that the organization exists, with other values. It is left
-	// unchanged.
+	// ImportDiffers means that the organization already exists, with other values. It is
+	// left unchanged.
 	ImportDiffers
 	// ImportRefused means that the organization cannot be added.
 	ImportRefused
@@ -61,13 +62,13 @@ const (
 // ImportResult is the result for one organization of Importer.Add.
 type ImportResult struct {
 	Outcome ImportOutcome
-	OrgID   uuid.UUID // of the organization, or of the one that has its external id
-	Fields  []string  // those that differ, under their names in the API
+	OrgID   uuid.UUID // the organization, or the one that has its external id
+	Fields  []string  // the fields that differ, by their names in the API
 	Reason  string    // why the organization is refused
 }
 
-// Importer is an import into an account. Calls of Add may be concurrent, if they do not
-// have organizations with the same id or external id.
+// Importer imports organizations into an account. Calls of Add may be concurrent, unless
+// they have organizations with the same id or external id.
 type Importer struct {
 	repository *Repository
 	accountID  uuid.UUID
@@ -75,22 +76,22 @@ type Importer struct {
 	dryRun     bool
 }
 
-// NewImporter returns an import into the account. With dryRun, Add changes nothing, but
+// NewImporter returns an importer for the account. With dryRun, Add changes nothing, but
 // returns the same results.
 func (r *Repository) NewImporter(accountID uuid.UUID, requestID string, dryRun bool) *Importer {
 	return &Importer{repository: r, accountID: accountID, requestID: requestID, dryRun: dryRun}
 }
 
-// importTries is how often Add tries to add a block, with importRetry between two tries.
+// Add tries up to importTries times to add a block, and waits importRetry between tries.
 const (
 	importTries = 10
 	importRetry = time.Second
 )
 
-// Add adds those of the organizations that do not exist, in one transaction, and returns
-// a result for each. Each new organization has an event org.imported, which an event
-// org.member_imported follows for each member. Existing organizations stay unchanged: a
-// call that is repeated, because nobody knows whether it succeeded, has the same effect.
+// Add adds the organizations of the block that do not exist yet, in one transaction. It
+// returns a result for each organization of the block. A new organization gets an event
+// org.imported, followed by an event org.member_imported for each member. Existing
+// organizations stay unchanged, so a call whose outcome is unknown can be repeated.
 // Errors: ErrNoAccount, ErrSuspended, ErrUnavailable.
 func (i *Importer) Add(ctx context.Context, block []ImportOrg) (results []ImportResult, err error) {
 	for n := range block {
@@ -118,9 +119,9 @@ func (i *Importer) Add(ctx context.Context, block []ImportOrg) (results []Import
 	}
 }
 
-// separate sorts the members by the time of their addition, and makes equal times
-// different by a microsecond, because no two members of an organization may have the same.
-// Members without a time come last.
+// separate sorts the members by the time at which they were added, and moves equal times
+// apart by a microsecond, because no two members of an organization may have the same
+// time. Members without a time come last.
 func (o *ImportOrg) separate() {
 	slices.SortStableFunc(o.Members, func(a, b ImportMember) int {
 		if a.AddedAt.IsZero() || b.AddedAt.IsZero() {
@@ -148,12 +149,12 @@ type importBlock struct {
 	*Importer
 	orgs    []ImportOrg
 	results []ImportResult
-	moment  time.Time // of the additions, by the clock of the database
-	added   []int     // the places in orgs of those that do not exist
+	moment  time.Time // the time of the import, by the database's clock
+	added   []int     // the indexes in orgs of those that do not exist yet
 }
 
-// The time limits of the pool, the role or the database are for requests.
-// transaction_timeout exists since PostgreSQL 17.
+// importSettings replaces the time limits of the pool, the role or the database, which are
+// meant for requests. PostgreSQL before 17 has no transaction_timeout.
 const importSettings = `
 SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN '5s' ELSE '0' END, true)
 FROM pg_settings
@@ -193,7 +194,8 @@ func (b *importBlock) run(ctx context.Context, q db.Querier) error {
 }
 
 // awaitStandby makes the commit wait for a synchronous standby, although nothing was
-// added: the commit of an earlier try that added these organizations may not have.
+// added: an earlier try may have added these organizations, and its commit may not have
+// waited.
 func (b *importBlock) awaitStandby(ctx context.Context, q db.Querier) error {
 	_, err := q.Exec(ctx, "SELECT pg_logical_emit_message(true, 'orgd', '')")
 	return err
@@ -203,17 +205,17 @@ func (b *importBlock) awaitStandby(ctx context.Context, q db.Querier) error {
 const importMoment = `
 SELECT clock_timestamp()`
 
-// importUsed returns which ids are those of deleted organizations, by the rule of
-// org_id_was_used_1, which takes longer because it is called for each. With EXISTS, the
-// planner would read all erasures into a hash table.
+// importUsed returns the places of ids that belonged to deleted organizations. It uses the
+// rule of org_id_was_used_1; calling that function for each id would take longer. With
+// EXISTS, the planner would read all erasures into a hash table.
 const importUsed = `
 SELECT place
 FROM unnest($2::uuid[], $3::int[]) AS asked (org_id, place)
 WHERE (SELECT org_id FROM org_erasures WHERE account_id = $1 AND org_id = asked.org_id LIMIT 1) IS NOT NULL
    OR (SELECT id FROM events WHERE account_id = $1 AND org_id = asked.org_id ORDER BY id LIMIT 1) IS NOT NULL`
 
-// refuseUsed refuses organizations whose ids are those of deleted ones. So an import that
-// is repeated does not add again what was deleted since.
+// refuseUsed refuses organizations whose ids belonged to deleted ones, so that a repeated
+// import does not restore organizations that have been deleted since.
 func (b *importBlock) refuseUsed(ctx context.Context, q db.Querier) error {
 	ids, places := make([]uuid.UUID, len(b.added)), make([]int32, len(b.added))
 	for i, n := range b.added {
@@ -228,18 +230,20 @@ func (b *importBlock) refuseUsed(ctx context.Context, q db.Querier) error {
 		return err
 	}
 	for _, n := range used {
-		b.results[n].refuse("an organization with this id was deleted. The id can be used again when the events about it are deleted because of their age")
+		b.results[n].refuse("an organization with this id was deleted; the id can be used again once the events about it have expired")
 	}
 	b.added = slices.DeleteFunc(b.added, func(n int) bool { return slices.Contains(used, n) })
 	return nil
 }
 
-// importErasures reports whether one of the organizations was created and deleted by
-// others between refuseUsed and the copy. Its erasure would also erase the new members.
+// importErasures reports whether other clients created and deleted one of the
+// organizations between refuseUsed and the copy. The erasure would also erase the new
+// members.
 const importErasures = `
 SELECT EXISTS (SELECT FROM org_erasures WHERE account_id = $1 AND org_id = ANY ($2))`
 
-// checkErasures returns db.ErrConflict if an organization must not be added after all.
+// checkErasures returns db.ErrConflict if one of the organizations is being erased, so that
+// Add tries again.
 func (b *importBlock) checkErasures(ctx context.Context, q db.Querier) error {
 	ids := make([]uuid.UUID, len(b.added))
 	for i, n := range b.added {
@@ -255,7 +259,7 @@ func (b *importBlock) checkErasures(ctx context.Context, q db.Querier) error {
 
 // importAccount keeps the account from being suspended, and so from being deleted, until
 // the commit. A deletion would not see the rows that are not committed yet. The check is
-// at the end, so that a suspension is noticed that began after the block did.
+// the last step, so that it notices an account that was suspended during the block.
 const importAccount = `
 SELECT suspended_at IS NOT NULL
 FROM accounts
@@ -283,8 +287,8 @@ func (i *Importer) Check(ctx context.Context) error {
 	return nil
 }
 
-// decide finds out what becomes of each organization. It leaves the members of existing
-// organizations to compareMembers.
+// decide sets the result of each organization. compareMembers and refuseUsed may change
+// it: they compare the members of existing organizations and check the ids of new ones.
 func (b *importBlock) decide(found importFound) {
 	for n := range b.orgs {
 		o, result := &b.orgs[n], &b.results[n]
@@ -309,8 +313,8 @@ func (b *importBlock) decide(found importFound) {
 	}
 }
 
-// isAfter reports whether one of the organization's times is after the moment. separate
-// may have moved the times of members by a microsecond for each of them.
+// isAfter reports whether one of the organization's times is after the moment. For the
+// members' times it allows a microsecond per member, because separate may have moved them.
 func (o *ImportOrg) isAfter(moment time.Time) bool {
 	last := moment.Add(time.Duration(len(o.Members)) * time.Microsecond)
 	return o.CreatedAt.After(moment) || slices.ContainsFunc(o.Members, func(m ImportMember) bool { return m.AddedAt.After(last) })

@@ -14,7 +14,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// importFound has the organizations of a block that exist, by their places in the block.
+// importFound has the existing organizations, by their index in the block.
 type importFound struct {
 	byID         map[int]*importExisting
 	byExternalID map[int]*importExisting
@@ -32,8 +32,8 @@ type importExisting struct {
 	createdByUserID string
 }
 
-// The LIMITs make PostgreSQL look each organization up by an index. It could otherwise
-// read all organizations of the account for a block, if it knows little about the table.
+// The LIMITs make PostgreSQL look up each organization in an index. Without them, and with
+// poor statistics, it could read all organizations of the account for each block.
 const (
 	importColumns = `org_id, org_name, is_active, metadata::text, external_id, user_count, created_at, created_by_user_id`
 
@@ -51,7 +51,7 @@ CROSS JOIN LATERAL (
 ) AS found`
 )
 
-// find finds the organizations that exist.
+// find looks up which organizations of the block exist, by id and by external id.
 func (b *importBlock) find(ctx context.Context, q db.Querier) (importFound, error) {
 	found := importFound{byID: map[int]*importExisting{}, byExternalID: map[int]*importExisting{}, existing: map[int]*importExisting{}}
 	ids, externalIDs := make([]uuid.UUID, len(b.orgs)), make([]*string, len(b.orgs))
@@ -82,8 +82,8 @@ func (b *importBlock) find(ctx context.Context, q db.Querier) (importFound, erro
 	return found, err
 }
 
-// differences returns the fields of the existing organization that differ, except its
-// members.
+// differences returns the fields of the existing organization that differ. Of the members,
+// it compares only the number.
 func (o *ImportOrg) differences(e *importExisting) (fields []string) {
 	for _, field := range []struct {
 		name    string
@@ -119,8 +119,8 @@ CROSS JOIN LATERAL (
     LIMIT 2147483647
 ) AS member`
 
-// compareMembers compares the members of the existing organizations that have the right
-// number of them.
+// compareMembers compares the members of existing organizations, unless their number
+// differs already.
 func (b *importBlock) compareMembers(ctx context.Context, q db.Querier, found importFound) error {
 	var ids []uuid.UUID
 	var places []int32

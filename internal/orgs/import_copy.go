@@ -24,7 +24,7 @@ var (
 // importRow is an organization to add, or one of its members.
 type importRow struct {
 	*ImportOrg
-	member int // from 1; 0 for the organization
+	member int // the member's number, from 1; 0 for the organization
 }
 
 // copyAdded adds the organizations that do not exist, their members and their events.
@@ -55,8 +55,8 @@ func (b *importBlock) copyAdded(ctx context.Context, q db.Querier) error {
 	return nil
 }
 
-// completed returns a copy of a new organization without open fields. It is added at the
-// moment, and each of its members a microsecond later than the one before.
+// completed returns a copy of a new organization in which unspecified fields have their
+// defaults. The default times are those of the events.
 func (o *ImportOrg) completed(moment time.Time) *ImportOrg {
 	c := *o
 	if c.CreatedAt.IsZero() {
@@ -79,14 +79,15 @@ func (o *ImportOrg) completed(moment time.Time) *ImportOrg {
 	return &c
 }
 
-// eventTime returns the time of the event of a member, or of the organization if member
-// is 0.
+// eventTime returns the time of a member's event, or of the organization's if member is 0.
+// Each time is a microsecond after the previous one, because no two members may have the
+// same.
 func eventTime(moment time.Time, member int) time.Time {
 	return moment.Add(time.Duration(member) * time.Microsecond)
 }
 
 // orgValues returns the values of importOrgColumns. As after any other change, the version
-// is the number of events, and updated_at the time of the last one.
+// is the number of events, and updated_at is the time of the last event.
 func (b *importBlock) orgValues(r importRow) ([]any, error) {
 	metadata, err := encodeMetadata(r.Metadata)
 	return []any{
@@ -100,9 +101,9 @@ func (b *importBlock) memberValues(r importRow) ([]any, error) {
 	return []any{b.accountID, r.ID, m.UserID, m.Roles, m.AddedAt, r.CreatedAt, ActivityOfMembers(int64(len(r.Members)), *r.IsActive)}, nil
 }
 
-// eventValues returns the values of importEventColumns. Users are only in the column
-// user_id, where the erasure of a user finds them: the creator in the event of the
-// organization, and each member in one event.
+// eventValues returns the values of importEventColumns. User ids are only in the column
+// user_id, where the erasure of a user finds them: the creator's in the organization's
+// event, and each member's in the member's event.
 func (b *importBlock) eventValues(r importRow) ([]any, error) {
 	kind, user := "org.imported", r.CreatedByUserID
 	org := importedOrg{Name: r.Name, ExternalID: r.ExternalID, Metadata: r.Metadata, CreatedAt: apiTime(r.CreatedAt)}
@@ -134,7 +135,7 @@ type importedMember struct {
 // apiTime is a time in the API's format, as the function api_time of the schema writes it.
 type apiTime time.Time
 
-// MarshalText returns the time with six digits of fraction, or with none if it is zero.
+// MarshalText returns the time with six fractional digits, or with none if they are all 0.
 func (t apiTime) MarshalText() ([]byte, error) {
 	at := time.Time(t).UTC()
 	if at.Nanosecond() == 0 {

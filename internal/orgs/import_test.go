@@ -16,7 +16,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// imports imports organizations, all with one outcome, and returns the results.
+// imports imports organizations and returns the results, which must all have the outcome.
 func (b bundle) imports(t fataler, want orgs.ImportOutcome, block ...orgs.ImportOrg) []orgs.ImportResult {
 	t.Helper()
 	results, err := b.repository.NewImporter(b.account, "operator-1", false).Add(context.Background(), block)
@@ -57,7 +57,7 @@ func TestImport(t *testing.T) {
 			Members: []orgs.ImportMember{
 				{UserID: userN(1), AddedAt: longAgo, Roles: []string{"owner"}},
 				{UserID: userN(3)},
-				{UserID: userN(2), AddedAt: longAgo}, // gets another time
+				{UserID: userN(2), AddedAt: longAgo}, // is moved by a microsecond
 			},
 		},
 		{ID: uuid.NewV7(), Name: "Beta"},
@@ -98,7 +98,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 
-	// The organization can be changed as any other.
+	// The organization can be changed like any other.
 	b.update(t, id, orgs.Changes{Name: ptr("Acme 2")})
 	if got := b.list(t, orgs.ListParams{Limit: 10, Name: "acme 2", ExternalID: "crm/1", UserID: ptr(userN(3))}); len(got.Orgs) != 1 || got.Orgs[0].ID != id {
 		t.Errorf("found %+v", got.Orgs)
@@ -110,7 +110,7 @@ func TestImport(t *testing.T) {
 	b.imports(t, orgs.ImportPresent, block[1])
 }
 
-// Only fields that the import has are compared.
+// Only fields that the import specifies are compared.
 func TestImportCompares(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -165,7 +165,7 @@ func TestImportCompares(t *testing.T) {
 	}
 }
 
-// An organization that was deleted can be imported again when nothing is left of it.
+// A deleted organization can be imported again once its events are deleted too.
 func TestImportAfterDeletion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -189,9 +189,9 @@ func TestImportAfterDeletion(t *testing.T) {
 	}
 }
 
-// An organization that is created and deleted by others in the middle of a block is
-// imported only when its erasure cannot reach the new one.
-func TestImportBesideADeletion(t *testing.T) {
+// If other clients create and delete an organization while its block is imported, it is
+// imported only once that erasure can no longer erase it.
+func TestImportDuringADeletion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	line := orgs.ImportOrg{ID: uuid.NewV7(), IDIsOwn: true, Name: "Acme", Members: []orgs.ImportMember{{UserID: userN(1)}}}
@@ -217,7 +217,7 @@ CREATE TRIGGER delete_once AFTER INSERT ON orgs EXECUTE FUNCTION delete_once()`,
 }
 
 // While an import runs, clients create organizations with the same external ids.
-func TestImportBesideCreations(t *testing.T) {
+func TestImportDuringCreations(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const n = 300
@@ -262,7 +262,7 @@ func TestImportBesideCreations(t *testing.T) {
 	}
 }
 
-func TestImportIntoAnAccountThatEnds(t *testing.T) {
+func TestImportIntoASuspendedAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := context.Background()

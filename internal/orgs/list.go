@@ -52,7 +52,7 @@ type Page struct {
 // List returns a page of organizations. A client that follows the cursors in one direction
 // gets no organization twice. It gets every organization that existed before the first
 // page, was not deleted, and matched the filters all the time. In an order by name, these
-// promises are for organizations whose name does not change.
+// promises hold only for organizations whose name does not change.
 //
 // Errors: ErrInvalidCursor, ErrTooManyToSort, ErrUnavailable.
 func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams) (Page, error) {
@@ -82,8 +82,8 @@ func (r *Repository) List(ctx context.Context, accountID uuid.UUID, p ListParams
 // In the list of a user's organizations, each organization costs a lookup, so the limit
 // is lower. If the first ones do not fill a page, the filter may still match many
 // organizations of the account, and the index would return all of them. The list
-// therefore continues in its order if it is likely to fill the page before it has read
-// reach organizations.
+// therefore continues in its order if the page is likely to fill up within the first
+// `reach` organizations.
 type nearby struct {
 	orgs   int // in the list of the account
 	ofUser int // in the list of a user
@@ -96,9 +96,9 @@ type nearby struct {
 
 var usualNearby = nearby{orgs: 10_000, ofUser: 2_500, reach: 12_000, sorted: MaxSorted, named: 1000, count: 10 * time.Millisecond}
 
-// MaxSorted is the maximum number of organizations that List sorts by name, where no index
-// has them in this order: those of a user, and the matches of a filter that are rare among
-// the first names.
+// MaxSorted is the maximum number of organizations that List sorts by name, if no index has
+// them in this order: a user's organizations, and the matches of a filter that matches few
+// of the first names.
 const MaxSorted = 10_000
 
 // listQuery has the parameters of the statements of a list.
@@ -264,8 +264,8 @@ func newPage(found collected, p ListParams, accountID uuid.UUID) Page {
 }
 
 // neighbors reports whether a page that is not empty has a next page and one before it.
-// more reports whether the statement has found more in its direction. In the other one is
-// the page that the cursor is from.
+// more says whether the statement found more rows in its direction. In the other direction
+// is the page that the cursor came from.
 func neighbors(cursor, before string, more bool) (hasNext, hasBefore bool) {
 	if before != "" {
 		return true, more
@@ -319,7 +319,7 @@ func (p ListParams) scope(accountID uuid.UUID) []byte {
 	if p.Order != NewestFirst {
 		scope = append(scope, 0, 's', byte('0'+p.Order))
 	}
-	if p.Order.byName() { // a new rule of Fold changes the places in the list
+	if p.Order.byName() { // a new rule of Fold changes the order of the list
 		scope = strconv.AppendInt(scope, FoldVersion, 10)
 	}
 	return scope

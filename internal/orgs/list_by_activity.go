@@ -9,7 +9,7 @@ import (
 )
 
 // runByActivity runs a list of a user's active or deactivated organizations with other
-// filters. Like run, it takes the page from one statement.
+// filters. Like run, it takes the whole page from one statement.
 func (l listQuery) runByActivity(ctx context.Context, q db.Querier) (collected, error) {
 	found, err := l.fetch(ctx, q, orgListByActivityNearby(l))
 	if err == nil && !found.full && found.more && l.shouldWalk(2*l.nearby, len(found.orgs)) {
@@ -27,7 +27,7 @@ func (l listQuery) runByActivity(ctx context.Context, q db.Querier) (collected, 
 // reads the memberships whose org_activity has the wanted value, which are a range of
 // org_members_by_activity. The second part reads those whose org_activity is unknown,
 // which belong to large organizations. Both parts look up each organization and test its
-// is_active. It is for lists without other filters.
+// is_active. The statement is for lists without other filters.
 //
 // Each part has a limit, so the cost is bounded even if the planner sorts the parts
 // instead of merging them.
@@ -42,9 +42,9 @@ func orgListByActivity(q listQuery) statement {
 // orgListByActivityNearby is orgListNearby for the two parts of orgListByActivity: it
 // reads only the next q.nearby memberships of each.
 //
-// A part that does not fill the page may have more memberships than that, and among them
-// matches that come before those of the other part. Therefore matches at the time of its
-// first unread membership or beyond are left out.
+// If a part does not fill the page, its unread memberships may contain matches that come
+// before those of the other part. The statement therefore leaves out matches at or beyond
+// the time of the first unread membership.
 func orgListByActivityNearby(q listQuery) statement {
 	var s statement
 	known, asked := s.activityWalks(q)
@@ -81,8 +81,8 @@ func (s *statement) activityWalks(q listQuery) (known, asked string) {
 	return walk(activityNo), walk(activityAsk)
 }
 
-// matchesOf reads the organizations of a walk that match, of the first ones up to the
-// limit.
+// matchesOf returns the statement that reads the matches among the first organizations of
+// a walk, up to the limit.
 func (s *statement) matchesOf(q listQuery, walk, limit string) string {
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT %s", q.columns(), s.walked(q, walk, limit), s.residual(q), q.order("created_at"), s.bind(q.Limit+1))
 }

@@ -50,7 +50,7 @@ func everyList(fn func(orgs.ListParams)) {
 	}
 }
 
-// manyOrgs makes organizations. It returns them in the list's order, with their members.
+// manyOrgs creates organizations. It returns them in the list's order, with their members.
 func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[uuid.UUID][]string) {
 	t.Helper()
 	stored := []string{"Acme", "ACME Holding", "Café 1", "100% Café", "10 % Café", "東京ガス", "京東", "Other", "Zzyzx"}
@@ -72,7 +72,7 @@ func (b bundle) manyOrgs(t *testing.T, count int) (made []orgs.Org, members map[
 		for n, user := range choices.users[1:] { // the users are members of a quarter, half, a fifth and none of the organizations
 			if random.IntN(20) < []int{5, 10, 4, 0}[n] {
 				b.Member(t, b.account, o, *user)
-				if random.IntN(4) == 0 { // a row as an older release writes it
+				if random.IntN(4) == 0 { // a row as an older release writes it: without the activity
 					b.Exec(t, "UPDATE org_members SET org_activity = DEFAULT WHERE org_id = $1 AND user_id = $2", o.ID, *user)
 				}
 				members[o.ID] = append(members[o.ID], *user)

@@ -24,7 +24,7 @@ import (
 //  3. the order is strict;
 //  4. no organization of another account is returned.
 //
-// In an order by name, the first two are for organizations that keep their names.
+// In an order by name, the first two hold only for organizations that keep their names.
 //
 // The model keeps all organizations in memory and, for each walk, those that it must still
 // return.
@@ -39,7 +39,7 @@ type model struct {
 
 type walk struct {
 	params   orgs.ListParams
-	backward bool // it goes to the beginning of the list
+	backward bool // towards the beginning of the list
 	begun    bool
 	done     bool
 	owed     map[uuid.UUID]bool // must still be returned, by promise 2
@@ -50,7 +50,7 @@ func (w *walk) byName() bool {
 	return w.params.Order == orgs.ByName || w.params.Order == orgs.ByNameDescending
 }
 
-// follows reports whether the walk meets b after a.
+// follows reports whether the walk reaches b after a.
 func (w *walk) follows(a, b orgs.Org) bool {
 	if w.backward {
 		a, b = b, a
@@ -146,7 +146,7 @@ func (m *model) join(t *rapid.T) {
 		m.exec(t, `DELETE FROM org_members WHERE account_id = $1 AND org_id = $2 AND user_id = $3`, m.account, o.ID, user)
 		m.users[o.ID] = slices.Delete(m.users[o.ID], at, at+1)
 	} else {
-		// The other memberships are like those of a large organization.
+		// -1 is the value in a large organization. Otherwise the row has the activity.
 		activity := int16(-1)
 		if rapid.Bool().Draw(t, "activity") {
 			activity = orgs.ActivityOfMembers(1, o.IsActive)
@@ -337,8 +337,8 @@ INSERT INTO org_members (account_id, org_id, user_id, org_created_at) SELECT acc
 	for n := range 3 * len(lists) {
 		p := lists[n%len(lists)]
 		p.Limit = 2 + n%11*3
-		// The limit varies from 1 to the number of unchanged rows, so concurrent writes move
-		// rows across it.
+		// The nearby limit varies from 1 to just above the number of unchanged rows, so
+		// concurrent writes move rows across it.
 		reader := bundle{DB: b.DB, repository: b.repository.WithNearby(1 + n%5*75), account: b.account}
 		there, back := reader.walk(t, p), reader.walkBack(t, p)
 		for direction, found := range map[string][]orgs.Org{"there": there, "back": back} {

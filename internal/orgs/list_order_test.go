@@ -21,8 +21,8 @@ var orders = map[string]orgs.Order{
 	"newest first": orgs.NewestFirst, "oldest first": orgs.OldestFirst, "by name": orgs.ByName, "by name, descending": orgs.ByNameDescending,
 }
 
-// In every order, with every statement and many filters, a walk gives what sorting in
-// memory gives. The walk back gives the same pages.
+// In every order, with every statement and many filters, a walk returns the same sequence
+// as a sort in memory. The walk back returns the same pages.
 func TestEveryOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -67,7 +67,8 @@ func TestEveryOrder(t *testing.T) {
 	}
 }
 
-// mirrored walks to the end of the list and back to the beginning.
+// mirrored walks to the end of the list and back to the beginning. It fails unless the walk
+// returns the wanted organizations, and the walk back returns the same pages.
 func (b bundle) mirrored(t *testing.T, p orgs.ListParams, want []uuid.UUID) {
 	t.Helper()
 	var there, back [][]uuid.UUID
@@ -85,14 +86,14 @@ func (b bundle) mirrored(t *testing.T, p orgs.ListParams, want []uuid.UUID) {
 		page = b.list(t, p)
 	}
 	if got := slices.Concat(there...); !slices.Equal(got, want) {
-		t.Fatalf("%+v: got %d organizations, want %d, or not in this order", p, len(got), len(want))
+		t.Fatalf("%+v: got %d organizations, want %d, or the order is wrong", p, len(got), len(want))
 	}
 	p.Cursor = ""
 	for back = [][]uuid.UUID{ids(page.Orgs)}; page.Before != ""; back = append(back, ids(page.Orgs)) {
 		p.Before = page.Before
 		page = b.list(t, p)
 		if page.Cursor == "" {
-			t.Fatalf("%+v: a page before another one has no cursor", p)
+			t.Fatalf("%+v: a page that is followed by another one has no cursor", p)
 		}
 	}
 	slices.Reverse(back)
@@ -146,7 +147,7 @@ func TestCursorsBelongToTheOrderAndTheRange(t *testing.T) {
 	}
 }
 
-// A list of one name in an order by name continues after an id only.
+// In an order by name, a list of one name rejects a cursor that has another name.
 func TestCursorAtAnotherName(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -196,7 +197,7 @@ func TestLongestNamesInOrder(t *testing.T) {
 	b := setup(t)
 	var want []uuid.UUID
 	for _, first := range []string{"a", "b", "c"} {
-		o := b.Org(t, b.account, orgs.Org{Name: first + strings.Repeat("ﷺ", orgs.MaxName-1)}) // folded, ﷺ has 18 characters
+		o := b.Org(t, b.account, orgs.Org{Name: first + strings.Repeat("ﷺ", orgs.MaxName-1)}) // ﷺ folds to 18 characters
 		want = append(want, o.ID)
 	}
 	b.mirrored(t, orgs.ListParams{Limit: 1, Order: orgs.ByName}, want)
@@ -241,8 +242,7 @@ func TestWalkByNameWithOlderForms(t *testing.T) {
 	b.mirrored(t, orgs.ListParams{Limit: 2, Order: orgs.ByName}, want)
 }
 
-// The matches of a filter that are rare among the first names are sorted up to the same
-// number.
+// If a filter matches few of the first names, its matches are sorted, up to the same limit.
 func TestTooManyMatchesToSort(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -71,7 +71,7 @@ func TestPlansOfEveryOrderSeek(t *testing.T) {
 			"all":        {orgs.ListParams{}, "orgs_by_created", 120},
 			"active":     {orgs.ListParams{IsActive: ptr(true)}, "orgs_by_", 120}, // nearly all are active, so orgs_by_created is as good
 			"in a range": {orgs.ListParams{CreatedFrom: &from, CreatedTo: &to}, "orgs_by_created", 120},
-			// A lookup reads three or four pages, and a page of the membership is read too.
+			// A lookup reads three or four pages, and reading the membership takes another one.
 			"of a user": {orgs.ListParams{UserID: &user, CreatedFrom: &from, CreatedTo: &to}, "org_members_by_user", 101 * 6},
 		} {
 			statement := orgs.ListStatement
@@ -80,7 +80,7 @@ func TestPlansOfEveryOrderSeek(t *testing.T) {
 				if c.params.UserID != nil {
 					continue // sorted
 				}
-				// Each of about 101 organizations is on another page of the table.
+				// Each of about 101 organizations is on a different page of the table.
 				c.index, c.buffers = "orgs_by_name", 160
 				if filter != "all" {
 					statement = orgs.NearbyStatement
@@ -133,7 +133,7 @@ func (b bundle) at(t testing.TB, p orgs.ListParams, depth int) orgs.Org {
 	}
 }
 
-// A whole name is looked up in the index of the order by name.
+// A whole name is looked up in orgs_by_name.
 func TestPlansByWholeName(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
@@ -162,7 +162,7 @@ func TestPlansByWholeName(t *testing.T) {
 	}
 }
 
-// The members by user id are a range of the primary key.
+// A page of members by user id is a range of the primary key.
 func TestPlansOfMembersByUserID(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -225,7 +225,7 @@ func TestPlansOfAUserSeekAtAnyDepth(t *testing.T) {
 					if depth > 0 && !strings.Contains(plan.indexCond, "ROW(org_created_at, org_id) < ROW(") {
 						t.Errorf("the index condition %q does not seek", plan.indexCond)
 					}
-					// A lookup reads three or four pages, and two of three organizations match.
+					// A lookup reads three or four pages, and two out of three organizations match.
 					if plan.buffers > 101*3/2*5 {
 						t.Errorf("read %d buffers", plan.buffers)
 					}
@@ -265,12 +265,13 @@ func TestPlansOfAUsersActivitySeekAtAnyDepth(t *testing.T) {
 	}
 }
 
-// With a further filter, a page of a user's active or deactivated organizations reads at
-// most the next memberships of each range, and only as many as fill it.
+// With a further filter, a page of a user's active or deactivated organizations reads only
+// as many memberships of each range as fill it, and at most the nearby limit.
 func TestPlansOfAUsersActivityWithFilters(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t)
-	// Two ranges that are longer than the walk. Only in the second one, 1 in 100 has this n.
+	// Both ranges are longer than the nearby limit. The second range has the rare value in 1
+	// of 100 organizations, and the first range does not have it.
 	d.Exec(t, `
 UPDATE org_members SET org_activity = -1
 FROM orgs
@@ -290,8 +291,8 @@ WHERE orgs.account_id = org_members.account_id AND orgs.org_id = org_members.org
 				// A lookup reads three or four pages. Each range has 21 matches among its first 32.
 				{"plan", "pro", nil, 2 * 32 * 6},
 				{"plan", "pro", after, 2 * 32 * 6},
-				// Each of 250 memberships is looked up once. If its range does not fill the page, it is
-				// read once more.
+				// Each of 250 memberships is looked up once. If its range does not fill the page,
+				// the membership is read once more.
 				{"plan", "absent", nil, 2 * 250 * 6},
 				{"rare", "yes", after, 2 * 250 * 6},
 			} {
@@ -386,8 +387,9 @@ func TestIndexedPlansUseTheFilterIndex(t *testing.T) {
 							t.Errorf("the index condition %q lacks %q", plan.indexCond, condition)
 						}
 					}
-					// The limit includes reading all the user's memberships: about 300 pages of their
-					// index and of the table, or all 600 pages of the table, by the estimate.
+					// The limit includes reading all the user's memberships. Depending on its estimate,
+					// the planner reads about 300 pages of their index and of the table, or all 600
+					// pages of the table.
 					if plan.buffers > 700 {
 						t.Errorf("read %d buffers", plan.buffers)
 					}

@@ -44,8 +44,8 @@ func (s *statement) walk(q listQuery) string {
 			walk += " AND is_active = " + s.bind(*q.IsActive)
 		}
 	case q.nameIs != "" && q.from != nil:
-		// With (name, id) instead of the id, the scan would begin at the first organization of
-		// this name.
+		// With a condition on (name, id) instead of the id, the scan would begin at the first
+		// organization with this name.
 		return walk + s.named(q) + " AND org_id " + operator(q.descending()) + " " + s.bind(q.from.id) + " " + q.order(q.orgKey())
 	case q.nameIs != "":
 		walk += s.named(q)
@@ -53,7 +53,7 @@ func (s *statement) walk(q listQuery) string {
 	return walk + s.past(q, q.orgKey()) + " " + q.order(q.orgKey())
 }
 
-// named returns the condition for organizations with the name in orgs_by_name.
+// named returns the condition for the name, in the form that orgs_by_name supports.
 func (s *statement) named(q listQuery) string {
 	return " AND " + nameKeyColumn + " = " + s.bind(nameKey(q.nameIs))
 }
@@ -135,7 +135,7 @@ func (s *statement) rest(q listQuery) string {
 	switch {
 	case q.ofUser(): // residual has the activity
 		rest += s.createdWithin(q, "created_at")
-	case !q.Order.byName(): // otherwise residual has both
+	case !q.Order.byName(): // in an order by name, residual has the range and the activity
 		rest += s.createdWithin(q, "created_at")
 		if q.IsActive != nil {
 			rest += " AND is_active = " + s.bind(*q.IsActive)
@@ -221,10 +221,10 @@ func orgListIndexed(q listQuery) statement {
 }
 
 // indexed returns the conditions by which an index finds the matches: orgs_by_name for a
-// whole name, and otherwise orgs_by_filter. Without any of them, orgs_by_created finds
-// the organizations of a range of times. With one of them, the range is compared in a form
-// that orgs_by_created does not have, because the planner expects few organizations in any
-// range.
+// whole name, and otherwise orgs_by_filter. If there are none, orgs_by_created finds the
+// organizations of a range of times. If there are some, the range is compared in a form
+// that orgs_by_created does not support: the planner expects few organizations in any
+// range, and would choose that index.
 func (s *statement) indexed(q listQuery) (conditions string) {
 	switch {
 	case q.nameIs != "":
@@ -259,8 +259,8 @@ func orgListSorted(q listQuery) statement {
 	return s
 }
 
-// membership returns a FROM item that looks up the user's membership in each organization
-// of the items before it.
+// membership returns a FROM item that looks up the user's membership in the organization
+// with the id orgID, a column of an earlier FROM item.
 func (s *statement) membership(q listQuery, orgID string) string {
 	return fmt.Sprintf(` CROSS JOIN LATERAL (SELECT %s FROM org_members WHERE account_id = %s AND org_id = %s AND user_id = %s OFFSET 0) AS member`,
 		membershipColumns, s.bind(q.accountID), orgID, s.bind(*q.UserID))

@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxLost is the maximum number of lost answers that a process remembers while the
-	// database is unavailable. A retry of a creation beyond it can create a second
+	// database is unavailable. If more answers are lost, a retry can create a second
 	// organization.
 	maxLost = 10_000
 	// lostExpiry is how long a process remembers a lost answer. It is well below the 10
@@ -89,7 +89,7 @@ func (r *Repository) RecordLost(ctx context.Context) error {
 }
 
 func (a *answers) recordLost(ctx context.Context, of *digest) error {
-	var failed error // an error of one account must not stop the others
+	var failed error // an error for one account must not stop the others
 	for _, due := range a.lost.all(of) {
 		if err := a.lose(ctx, due); err != nil {
 			failed = errors.Join(failed, err)

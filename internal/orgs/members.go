@@ -81,7 +81,7 @@ func (r *Repository) DeleteMember(ctx context.Context, c Call, orgID uuid.UUID, 
 	return err
 }
 
-// changeNow makes a change of members for which there is no idempotency key.
+// changeNow makes a change of members that takes no idempotency key.
 func (r *Repository) changeNow(ctx context.Context, c Call, operation string, orgID uuid.UUID, match Versions, users MembersChange) (membersChanged, error) {
 	var made membersChanged
 	err := r.inTurn(c, orgID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {

@@ -178,7 +178,7 @@ FROM org_members JOIN orgs USING (account_id, org_id)`).Scan(&wrong, &large)
 	}
 }
 
-// A user's organizations are listed by activity whether or not the members' rows have it.
+// A user's organizations are listed by activity whether or not the members' rows store it.
 // Each list includes the previous change.
 func TestListByActivityReadsItsOwnWrites(t *testing.T) {
 	t.Parallel()

@@ -102,7 +102,7 @@ FROM orgs WHERE account_id = $1 AND org_id = $2`, b.account, id).Scan(&count, &m
 			}
 			changed := by.changeMembers(tb{t}, id, users)
 			if sum := changed.Added + changed.Removed + changed.Updated + changed.Unchanged; sum != 20 {
-				t.Errorf("%+v of 20 users", changed)
+				t.Errorf("%+v does not add up to 20 users", changed)
 			}
 		}
 	})
@@ -170,10 +170,10 @@ func TestMembersChangesAreAtomic(t *testing.T) {
 		match orgs.Versions
 		err   error
 	}{
-		"inactive":            {id, nil, orgs.ErrInactive},
-		"version":             {id, orgs.Versions{1}, orgs.ErrVersion},
-		"no organization":     {uuid.NewV7(), nil, orgs.ErrNotFound},
-		"version of inactive": {id, orgs.Versions{3}, orgs.ErrInactive},
+		"inactive":          {id, nil, orgs.ErrInactive},
+		"version":           {id, orgs.Versions{1}, orgs.ErrVersion},
+		"no organization":   {uuid.NewV7(), nil, orgs.ErrNotFound},
+		"inactive, version": {id, orgs.Versions{3}, orgs.ErrInactive},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := b.repository.ChangeMembers(ctx, b.caller(), tc.id, tc.match, users); !errors.Is(err, tc.err) {

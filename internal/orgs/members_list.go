@@ -50,7 +50,7 @@ func (r *Repository) GetMember(ctx context.Context, accountID, orgID uuid.UUID, 
 // guarantees as those of List. Errors: ErrNotFound, ErrInvalidCursor, ErrUnavailable.
 func (r *Repository) ListMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (MemberPage, error) {
 	if p.Limit < 1 || p.Limit > cursor.MaxLimit {
-		return MemberPage{}, fmt.Errorf("orgs: limit %d is not from 1 to %d", p.Limit, cursor.MaxLimit)
+		return MemberPage{}, fmt.Errorf("orgs: limit %d is not between 1 and %d", p.Limit, cursor.MaxLimit)
 	}
 	query := memberQuery{MemberListParams: p, accountID: accountID, nearby: r.nearby.orgs}
 	if token := cmp.Or(p.Before, p.Cursor); token != "" {
@@ -167,7 +167,7 @@ func (m memberQuery) key() string {
 	return "added_at"
 }
 
-// order returns the ORDER BY clause of the walk. prefix stands before the column.
+// order returns the ORDER BY clause of the walk, with the prefix before the column.
 func (m memberQuery) order(prefix string) string {
 	if m.descending() {
 		return "ORDER BY " + prefix + m.key() + " DESC"

@@ -33,9 +33,9 @@ type memberPosition struct {
 	isCut   bool // userID has only the first cursor.MaxName bytes of the id
 }
 
-// encode returns the cursor for the place of a member. A user id may be longer than the
-// cursor of a NamePosition can hold. The cursor then has the beginning of it, and the time
-// at which the member was added instead of an id.
+// encode returns the cursor for the place of a member. A user id may be too long for the
+// name of a cursor.NamePosition. The cursor then has the beginning of the user id as its
+// name, and the time at which the member was added as its id.
 func (p MemberListParams) encode(m Member, accountID uuid.UUID) string {
 	if p.Order != ByUserID {
 		return cursor.Encode(cursor.Position{CreatedAt: m.AddedAt}, p.scope(accountID))
@@ -47,8 +47,8 @@ func (p MemberListParams) encode(m Member, accountID uuid.UUID) string {
 	return cursor.EncodeName(at, p.scope(accountID))
 }
 
-// cutID returns what stands in a cursor for the id if the user id is cut: the time in
-// microseconds, and a mark.
+// cutID returns the id in the cursor for a user id that is cut: the time in microseconds,
+// and a mark.
 func cutID(addedAt time.Time) (id [16]byte) {
 	binary.BigEndian.PutUint64(id[:], uint64(addedAt.UnixMicro()))
 	id[15] = 1
@@ -71,16 +71,16 @@ func (p MemberListParams) decode(token string, accountID uuid.UUID) (memberPosit
 	micros := int64(binary.BigEndian.Uint64(at.ID[:]))
 	addedAt := time.UnixMicro(micros).UTC()
 	isCut := at.ID[15] == 1
-	// encode makes no other ids. PostgreSQL may reject a time in a forged one.
+	// encode makes no other ids. A forged id may have a time that PostgreSQL rejects.
 	if addedAt.Year() < 1 || addedAt.Year() > 9999 || at.ID != cutID(addedAt) && (isCut || at.ID != [16]byte{}) {
 		return memberPosition{}, ErrInvalidCursor
 	}
 	return memberPosition{userID: at.Name, addedAt: addedAt, isCut: isCut}, nil
 }
 
-// resolve replaces the beginning of a user id with the whole id. If the member was removed
-// since, the walk continues at the first user id, in its direction, with this beginning.
-// It may then return members with the same beginning again.
+// resolve replaces the beginning of a user id with the whole id. If the member has been
+// removed since, the walk continues at the first user id, in its direction, that has this
+// beginning. It may then return other members with this beginning again.
 func (m memberQuery) resolve(ctx context.Context, q db.Querier) (memberPosition, error) {
 	at := *m.from
 	var whole string

@@ -32,7 +32,7 @@ func memberPrecedes(order orgs.MemberOrder, a, b orgs.Member) bool {
 }
 
 // manyMembers adds members whose times are not in the order of their ids. Some ids are too
-// long for a cursor, and begin alike.
+// long for a cursor, and have the same beginning.
 func (b bundle) manyMembers(t *testing.T, o orgs.Org, count int) (made []orgs.Member) {
 	t.Helper()
 	for i := range count {
@@ -60,8 +60,8 @@ func (b bundle) memberPage(t fataler, p orgs.MemberListParams) orgs.MemberPage {
 	return page
 }
 
-// In every order, a walk gives what sorting in memory gives, and the walk back gives the
-// same pages.
+// In every order, a walk returns the same sequence as a sort in memory, and the walk back
+// returns the same pages.
 func TestEveryOrderOfMembers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -96,7 +96,7 @@ func TestEveryOrderOfMembers(t *testing.T) {
 	}
 }
 
-// mirroredMembers walks to the end of the list and back to the beginning.
+// mirroredMembers is mirrored for a list of members.
 func (b bundle) mirroredMembers(t *testing.T, p orgs.MemberListParams, want []orgs.Member) {
 	t.Helper()
 	page := b.memberPage(t, p)
@@ -129,9 +129,10 @@ func (b bundle) mirroredMembers(t *testing.T, p orgs.MemberListParams, want []or
 	}
 }
 
-// A walk by user id goes on behind an id that is too long for the cursor. If that member is
-// removed, it returns members whose ids begin in the same way again, but misses none.
-func TestWalkBehindARemovedLongID(t *testing.T) {
+// A walk by user id continues after an id that is too long for the cursor. If that member
+// is removed, the walk may return members whose ids have the same beginning again, but
+// misses none.
+func TestWalkAfterARemovedLongID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	o := b.Org(t, b.account, orgs.Org{IsActive: true})
@@ -195,7 +196,7 @@ func TestMemberCursorsBelongToTheOrder(t *testing.T) {
 	}
 }
 
-// A forged cursor cannot cause an error of the database.
+// A forged cursor cannot cause a database error.
 func TestForgedMemberCursors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

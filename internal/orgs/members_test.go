@@ -238,7 +238,7 @@ func TestListMembersRejects(t *testing.T) {
 		})
 	}
 	if _, err := b.repository.List(ctx, b.account, orgs.ListParams{Limit: 1, Cursor: page.Cursor}); !errors.Is(err, orgs.ErrInvalidCursor) {
-		t.Errorf("a cursor of members on the list: %v", err)
+		t.Errorf("a cursor of members for the list of organizations: %v", err)
 	}
 	for _, limit := range []int{-1, 0, 101} {
 		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {

@@ -2,9 +2,9 @@ package orgs
 
 import "strings"
 
-// contains returns the condition for names that contain the text. A text without a trigram
-// is found by its grams and then compared with strpos. With LIKE, the planner would expect
-// to read the whole index, because the text has no trigrams.
+// contains returns the condition for names that contain the text. If the text has no
+// trigram, its grams find candidates in the index, and strpos checks them. With LIKE, the
+// planner would expect to read the whole index.
 func (s *statement) contains(q listQuery) string {
 	if hasTrigram(q.folded) {
 		return " AND org_name_folded LIKE " + s.bind(q.namePattern())

@@ -35,8 +35,8 @@ type position struct {
 	id        uuid.UUID
 }
 
-// positionOf returns the place of an organization that was found. Its key is from the
-// database: it can differ from what this release makes of the name.
+// positionOf returns the place of an organization that was found. The name key comes from
+// the database, because another release may have folded the name differently.
 func (p ListParams) positionOf(found collected, i int) position {
 	o := &found.orgs[i]
 	if p.Order.byName() {
@@ -90,7 +90,7 @@ const nameKeyColumn = `org_name_key(org_name_folded) COLLATE "C"`
 // past returns the condition for the rows after the cursor in the direction of the walk, or
 // nothing for the first page. key is the column of the order. One statement for the first
 // and the later pages, with "$1 IS NULL OR …", would filter rows instead of seeking in the
-// index. The row value is compared in the order of the index.
+// index. The seek also needs the columns in the order of the index.
 func (s *statement) past(q listQuery, key string) string {
 	if q.from == nil {
 		return ""

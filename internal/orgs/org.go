@@ -30,8 +30,8 @@ var (
 	// ErrOrgIDTaken means that the account has an organization with the id, or had one that
 	// was deleted.
 	ErrOrgIDTaken = errors.New("orgs: id is taken")
-	// ErrFuture means that the time of the creation is in the future.
-	ErrFuture = errors.New("orgs: created in the future")
+	// ErrFuture means that the creation time is in the future.
+	ErrFuture = errors.New("orgs: creation time is in the future")
 	// ErrTooManyPairs means that the metadata would have more than MaxMetadataPairs pairs.
 	ErrTooManyPairs = errors.New("orgs: too many metadata pairs")
 	// ErrActive means that the organization is active, so it cannot be deleted.
@@ -46,8 +46,8 @@ var (
 	ErrInProgress = idempotency.ErrInProgress
 	// ErrKeyReused means that the idempotency key belongs to a different call.
 	ErrKeyReused = idempotency.ErrReused
-	// ErrBatchIncomplete means that an organization that the first call with the idempotency
-	// key created was deleted, so that the call cannot be repeated.
+	// ErrBatchIncomplete means that the first call with the idempotency key created an
+	// organization that has since been deleted, so its result cannot be returned again.
 	ErrBatchIncomplete = idempotency.ErrIncomplete
 	// ErrUnavailable means that the database is unavailable.
 	ErrUnavailable = db.ErrUnavailable
@@ -98,7 +98,7 @@ type Org struct {
 	Name      string
 	IsActive  bool
 	Metadata  Metadata
-	UserCount int32 // the number of members; every change of the members updates it in its transaction
+	UserCount int32 // the number of members; changes of members update it in the same transaction
 	CreatedAt time.Time
 	UpdatedAt time.Time
 

@@ -84,8 +84,8 @@ type updateRequest struct {
 type memberRequest struct {
 	OrgID  uuid.UUID `json:"OrgID"`
 	UserID string    `json:"UserID"`
-	// If nil, it is not in the JSON, so the digest equals that of releases without this
-	// field.
+	// Match is left out of the JSON if nil, so that the digest equals that of releases
+	// without this field.
 	Match Versions `json:"Match,omitzero"`
 }
 

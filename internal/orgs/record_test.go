@@ -183,7 +183,7 @@ func TestStoredMembersChangesOfVersion1(t *testing.T) {
 	}
 }
 
-// The digest that lets a retry without an idempotency key find an equal creation is
+// A retry without an idempotency key finds an identical creation by its digest, which is
 // stored too.
 func TestStoredCreationOfVersion1(t *testing.T) {
 	t.Parallel()

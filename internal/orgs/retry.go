@@ -24,7 +24,7 @@ const (
 
 // findLost returns the organization of an identical creation if there is evidence that
 // the client did not get the answer: the process of that creation has recorded this, or
-// it died before it settled the answer. No other retry gets that organization. Without
+// died before it settled the answer. No other retry gets that organization. Without
 // evidence, found is false, and the caller creates another organization. That is the
 // safer mistake: a duplicate can be deleted, but two tenants that share one organization
 // cannot be separated.
@@ -64,8 +64,8 @@ type findings struct {
 }
 
 // claimLost takes over one identical creation whose answer was lost. It takes the lock in
-// a separate statement. The snapshot of the next statement then has every earlier commit,
-// and until the end of the transaction no identical creation can commit.
+// a separate statement, so that the snapshot of the next statement includes every earlier
+// commit. Until the end of the transaction, no identical creation can commit.
 func (a *answers) claimLost(ctx context.Context, c creation) (seen findings, err error) {
 	if err := a.recordLost(ctx, &c.due.digest); err != nil {
 		return findings{}, err

@@ -26,8 +26,8 @@ ON CONFLICT (account_id, call_digest, call_id) DO UPDATE
 SET lost_at = excluded.lost_at
 WHERE NOT unanswered_creations.taken`
 
-// This is for a call that may have no row: if taking the right failed, another call still
-// has it.
+// answerLoseTaken is for a call that may have no row: if it failed to take the right to
+// answer, another call still has that right.
 const answerLoseTaken = `
 UPDATE unanswered_creations
 SET lost_at = now()

@@ -107,7 +107,7 @@ func TestRetryOfALostAnswer(t *testing.T) {
 	b.wantOld(t, b.retry(), first.Org.ID)
 }
 
-// Only an equal call counts as a retry.
+// Only an identical call counts as a retry.
 func TestRetryOfAnotherCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -123,7 +123,7 @@ func TestRetryOfAnotherCall(t *testing.T) {
 		"another API key":    {otherKey, radiology},
 		"another user":       {otherUser, radiology},
 		"another name":       {b.retry(), orgs.NewOrg{Name: "Radiology 2", Metadata: radiology.Metadata}},
-		"another metadata":   {b.retry(), orgs.NewOrg{Name: "Radiology"}},
+		"other metadata":     {b.retry(), orgs.NewOrg{Name: "Radiology"}},
 		"a first try":        {b.firstTry(), radiology},
 		"an idempotency key": {named, radiology},
 		"without a count":    {uncounted, radiology},
@@ -268,7 +268,7 @@ func TestCreationThatArrivesLate(t *testing.T) {
 	}
 }
 
-// A retry waits for an equal creation that PostgreSQL is still executing, and then fails
+// A retry waits for an identical creation that PostgreSQL is still executing, and then fails
 // with ErrInProgress.
 func TestRetryWhileTheFirstTryRuns(t *testing.T) {
 	t.Parallel()
@@ -319,10 +319,10 @@ func (b bundle) live(t *testing.T, r *orgs.Repository) (die func()) {
 	return die
 }
 
-// While the process of an equal creation is alive, a retry in another process waits for
-// that creation. If its outcome stays unknown, the retry creates another organization. If
-// the process dies, the retry gets its organization, and calls that still run in that
-// process can no longer return it.
+// While the process of an identical creation is alive, a retry in another process waits
+// for that creation. If the outcome stays unknown, the retry creates another organization.
+// If the process dies, the retry gets the first organization, and calls that still run in
+// that process can no longer return it.
 func TestProcessDiesBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	for name, died := range map[string]bool{"alive": false, "dead": true} {

@@ -79,7 +79,7 @@ func TestRevision(t *testing.T) {
 		}
 		want += step.rises
 		if got := b.get(t, id); got.Revision != want {
-			t.Fatalf("%s made revision %d of %d", step.name, got.Revision, before.Revision)
+			t.Fatalf("%s changed the revision from %d to %d, want %d", step.name, before.Revision, got.Revision, want)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"orgd/internal/text"
 )
 
-// The limits of an organization's fields. Lengths are in code points. CHECKs of the
-// schema enforce all of them.
+// The limits of an organization's fields. Lengths are in code points. CHECK constraints in
+// the schema enforce all of them.
 const (
 	MaxName          = 255
 	MaxUserID        = 255

@@ -30,21 +30,22 @@ type collected struct {
 	orgs  []Org
 	bytes int  // an upper bound of the size of the organizations and memberships in JSON
 	full  bool // the next organization does not fit into the page
-	more  bool // more organizations follow those that orgListNearby has read
+	more  bool // more organizations follow those that the statement has read
 
 	memberships []Membership // one for each organization, in the list of a user
 	keys        []string     // one for each organization, in an order by name
 }
 
-// collectOrgs reads rows of orgColumns, which the key follows in an order by name, and then
-// a membership in the list of a user.
-// It reads as many rows as fit into maxBytes, but at least one. want is the limit of the
-// statement. On this hot path, collectOrgs replaces pgx's collecting generics: it
-// allocates for each page, not for each row (BenchmarkList: 30 allocations for 100 rows,
-// including the statement).
+// collectOrgs reads rows of orgColumns. In an order by name, the key follows them; in the
+// list of a user, the membership comes last. collectOrgs reads as many rows as fit into
+// maxBytes, but at least one. want is the limit of the statement.
 //
-// A row of NULLs is not an organization: with it, orgListNearby reports that the walk
-// continues.
+// On this hot path, collectOrgs replaces pgx's collecting generics: it allocates for each
+// page, not for each row (BenchmarkList: 30 allocations for 100 rows, including the
+// statement).
+//
+// A row of NULLs is not an organization: with it, a statement such as orgListNearby reports
+// that more organizations follow.
 func collectOrgs(rows pgx.Rows, want, maxBytes int) (collected, error) {
 	defer rows.Close()
 	found := collected{orgs: make([]Org, 0, want)}

@@ -15,18 +15,18 @@ const (
 	// maxTotalOfUser is the counterpart of MaxTotal for a user's organizations, each of
 	// which costs a lookup.
 	maxTotalOfUser = 2_000
-	// rareMatches is the number of matches among the organizations that Count has read,
-	// below which it tries to count all matches with the index of the filters.
+	// If Count finds fewer than rareMatches matches among the organizations that it reads, it
+	// tries to count all matches with the index of the filters.
 	rareMatches = 100
 )
 
-// Total is how many organizations a list has.
+// Total is the number of organizations or members in a list.
 type Total struct {
 	Count int
 	More  bool // the list may have more than Count
 }
 
-// Count returns how many organizations the list has, and ignores the page. It counts the
+// Count returns how many organizations the list has on all its pages. It counts the
 // matches among the first MaxTotal organizations, or the first 2,000 of a user. If these
 // are few and more organizations follow, it counts all matches with the index of the
 // filters, unless that takes too long. Errors: ErrUnavailable.
@@ -53,7 +53,7 @@ func (r *Repository) Count(ctx context.Context, accountID uuid.UUID, p ListParam
 }
 
 // countIndexed counts the rows of the statement. If that takes too long, or the database
-// is unavailable by now, it returns the total that is known already.
+// has become unavailable, it returns the total that is already known.
 func (r *Repository) countIndexed(ctx context.Context, share db.Share, known Total, column string, s statement) (total Total, err error) {
 	err = share.ReadWithin(ctx, r.nearby.count, func(ctx context.Context, q db.Querier) error {
 		total, err = countAll(ctx, q, column, MaxTotal, s)
@@ -65,8 +65,8 @@ func (r *Repository) countIndexed(ctx context.Context, share db.Share, known Tot
 	return total, err
 }
 
-// CountMembers is Count for the members of an organization. Without filters, it is the
-// exact number. Errors: ErrNotFound, ErrUnavailable.
+// CountMembers is Count for the members of an organization. Without filters, the number is
+// exact. Errors: ErrNotFound, ErrUnavailable.
 func (r *Repository) CountMembers(ctx context.Context, accountID uuid.UUID, p MemberListParams) (Total, error) {
 	p.Cursor, p.Before, p.Order, p.Limit = "", "", LatestFirst, MaxTotal
 	query := memberQuery{MemberListParams: p, accountID: accountID, nearby: MaxTotal}
@@ -148,7 +148,7 @@ func orgCount(q listQuery) statement {
 	walk := s.walk(q)
 	walked := s.walked(q, walk, fmt.Sprint(limit))
 	if !q.ofUser() && !q.hasResidual() {
-		walked = fmt.Sprintf("(SELECT %s LIMIT %d) AS walked", walk, limit) // the index has all that is counted
+		walked = fmt.Sprintf("(SELECT %s LIMIT %d) AS walked", walk, limit) // the index alone is enough to count
 	}
 	s.sql = fmt.Sprintf("SELECT (SELECT count(*) FROM %s WHERE %s), EXISTS (SELECT %s OFFSET %d LIMIT 1)", walked, s.residual(q), walk, limit)
 	return s

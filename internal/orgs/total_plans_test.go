@@ -24,12 +24,12 @@ func TestPlansOfTotals(t *testing.T) {
 			index   string
 			buffers int
 		}{
-			// Only the index is read, once for the count and once for what follows. From the table,
-			// it would be 10,000 buffers.
+			// Only the index is read: once for the count, and once to see whether more follow.
+			// Reading the table would take 10,000 buffers.
 			"all":        {orgs.ListParams{}, "orgs_by_", 700},
 			"active":     {orgs.ListParams{IsActive: ptr(true)}, "orgs_by_active", 700},
 			"in a range": {orgs.ListParams{CreatedFrom: &from, CreatedTo: &to}, "orgs_by_created", 700},
-			// 10,000 organizations are read from the table, in the order in which they are there.
+			// 10,000 organizations are read from the table, in their physical order.
 			"name":            {orgs.ListParams{Name: "org"}, "orgs_by_created", 1500},
 			"metadata, range": {orgs.ListParams{Metadata: map[string]string{"plan": "pro"}, CreatedFrom: &from, CreatedTo: &to}, "orgs_by_created", 1500},
 			// Each of the 2,000 organizations costs a lookup of three or four pages.
@@ -67,7 +67,8 @@ FROM generate_series(1, 50000) AS i`, account, large)
 			conn := connWithPlans(t, d, mode)
 			sql, args := orgs.MemberCountStatement(account, orgs.MemberListParams{OrgID: large, Role: "common"}, nil)
 			plan := explain(t, conn, sql, args)
-			// The tests' walk ends after 1,000 members, of 50,000 on about 600 pages.
+			// In this test, the walk ends after 1,000 of 50,000 members. All of them are on about
+			// 600 pages.
 			if !strings.Contains(plan.text, `"org_members_by_added"`) || slices.Contains(plan.seqScans, "org_members") || plan.buffers > 80 {
 				t.Errorf("not a range of org_members_by_added, %d buffers:\n%s", plan.buffers, plan.text)
 			}
@@ -75,8 +76,8 @@ FROM generate_series(1, 50000) AS i`, account, large)
 	}
 }
 
-// A user's organizations are looked up and sorted by name only if they are at most
-// MaxSorted. Otherwise only their memberships are counted.
+// A user's organizations are looked up and sorted by name only if there are at most
+// MaxSorted of them. Otherwise the statement only counts the memberships.
 func TestPlansOfSortedByName(t *testing.T) {
 	t.Parallel()
 	d, account, user := explainable(t) // the user has 10,000 organizations

@@ -54,8 +54,8 @@ func TestTotalOfEveryList(t *testing.T) {
 	}
 }
 
-// Beyond the bounds, the total is at least what was counted. Rare matches are counted by
-// the index.
+// In a list that is longer than the limits, the total is a lower bound. Rare matches are
+// counted with the index.
 func TestTotalOfLongLists(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -128,8 +128,8 @@ func TestTotalOfMembers(t *testing.T) {
 	})
 }
 
-// More than MaxTotal members with a role are counted as far as the bound, and a rare role
-// is counted by the index.
+// Members with a common role are counted up to MaxTotal, and those with a rare role are
+// counted with the index.
 func TestTotalOfManyMembers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -58,7 +58,7 @@ SELECT account_id, 'org.created', org_id, 'request' FROM orgs`)
 					}
 				}
 				if len(plan.seqScans) > 0 || plan.buffers > c.buffers {
-					t.Errorf("%d buffers, reads all of %v", plan.buffers, plan.seqScans)
+					t.Errorf("read %d buffers, want at most %d; sequential scans of %v", plan.buffers, c.buffers, plan.seqScans)
 				}
 				if t.Failed() {
 					t.Log(plan.text)

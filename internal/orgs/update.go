@@ -37,7 +37,7 @@ func (r *Repository) Update(ctx context.Context, c Call, orgID uuid.UUID, on *Pr
 // MetadataPatch sets the pairs that have a value, and removes those whose value is nil.
 type MetadataPatch map[string]*string
 
-// PatchMetadata changes single pairs of the metadata. Concurrent patches of different pairs
+// PatchMetadata changes individual metadata pairs. Concurrent patches of different pairs
 // are all kept. Errors: ErrTooManyPairs and those of Update, except ExternalIDTakenError.
 func (r *Repository) PatchMetadata(ctx context.Context, c Call, orgID uuid.UUID, on *Precondition, patch MetadataPatch) (Changed, error) {
 	const operation = "patch metadata"

@@ -141,7 +141,7 @@ func TestConcurrentUpdatesOfDifferentFields(t *testing.T) {
 	}
 }
 
-// updated_at rises even if the clock goes back.
+// updated_at rises even if the clock is set back.
 func TestUpdatedAtRisesWhenTheClockGoesBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

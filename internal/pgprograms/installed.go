@@ -37,9 +37,9 @@ var usualPlaces = []string{
 
 // Installed returns the directory of installed programs initdb and postgres of the major
 // version, or of version 15 or newer for AnyMajor. user, or the current user if it is
-// nil, must be able to run them. Installed returns the first in PATH, or else the newest
-// of those in the usual places. The error is ErrNotInstalled, wrapped with what was
-// found.
+// nil, must be able to run them. Installed prefers the first directory in PATH, and then the
+// newest version in the first of the usual places that has one. The error is
+// ErrNotInstalled, wrapped with what was found.
 func Installed(user *syscall.Credential, major int) (dir string, err error) {
 	return findInstalled(user, os.Getenv("PATH"), usualPlaces, major)
 }

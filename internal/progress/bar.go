@@ -16,7 +16,7 @@ type Bar struct {
 	visible bool
 }
 
-// New returns a bar for a task of total units. unit is the plural of their name, such as
+// New returns a bar for a task of total units. unit is the plural noun for them, such as
 // "organizations".
 func New(w io.Writer, total int, unit string) *Bar {
 	return &Bar{w: w, total: total, unit: unit, visible: IsTerminal(w) && total > 0}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Meter shows how fast a task is and how long it still takes: as a line that changes on a
-// terminal, and otherwise as a new line now and then.
+// Meter shows the speed and the remaining time of a task. On a terminal it redraws one
+// line. Otherwise it writes a new line every 10 seconds.
 type Meter struct {
 	w          io.Writer
 	unit       string
@@ -24,8 +24,8 @@ const (
 	lineEvery   = 10 * time.Second
 )
 
-// NewMeter returns a meter for a task that starts now. unit is the plural of the name of
-// what the task counts, such as "organizations".
+// NewMeter returns a meter for a task that starts now. unit is the plural noun for what the
+// task counts, such as "organizations".
 func NewMeter(w io.Writer, unit string) *Meter {
 	m := &Meter{w: w, unit: unit, isTerminal: IsTerminal(w), now: time.Now}
 	m.begun = m.now()

@@ -89,8 +89,8 @@ const tempTables = `
 	CREATE TEMP TABLE seed_orgs (LIKE orgs INCLUDING DEFAULTS) ON COMMIT DROP;
 	CREATE TEMP TABLE seed_org_members (LIKE org_members INCLUDING DEFAULTS) ON COMMIT DROP`
 
-// orgInsertMissing does not ignore conflicts of members: an organization that the same
-// statement adds cannot have any, and a missing member would make its user_count wrong.
+// orgInsertMissing ignores conflicts between organizations, but not between members: a
+// member that was left out would make the user_count of its organization wrong.
 var orgInsertMissing = strings.NewReplacer(
 	"{orgs}", strings.Join(orgColumns, ", "),
 	"{members}", strings.Join(memberColumns, ", "),

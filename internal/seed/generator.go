@@ -76,7 +76,7 @@ func (g *generator) place(i int64) place {
 	return p
 }
 
-// createdAt rises with i. One in 50 organizations has the same time as the previous one,
+// createdAt increases with i. One in 50 organizations has the same time as the previous one,
 // as if one transaction had created both.
 func (g *generator) createdAt(i int64) int64 {
 	for {
@@ -134,8 +134,9 @@ func (g *generator) userCount(i int64) int64 {
 }
 
 // A membership iterates over the users of one organization. It starts at a random user
-// and advances by a fixed odd number of users. Modulo a power of two, this returns every
-// user once before it repeats one, so it need not remember which users it has returned.
+// and advances by a fixed odd number of users. Because the number of users is a power of
+// two, this returns every user once before it repeats one, without remembering which users
+// it has returned.
 type membership struct {
 	place
 	r    rng
@@ -173,7 +174,7 @@ func (m *membership) next() (user, addedAt int64) {
 // without quotes and backslashes, so they need no escaping in JSON.
 var fields = [...]struct {
 	key    string
-	prefix string   // of a number, for a field without values
+	prefix string   // before a number, for a field without values
 	values []string // the value is one of these
 }{
 	{key: "plan", values: []string{"free", "starter", "team", "business", "enterprise"}},

@@ -13,7 +13,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// generate returns the organizations of the options.
+// generate returns the organizations that the options describe.
 func generate(o Options) []org {
 	g := newGenerator(o)
 	all := make([]org, o.Orgs)
@@ -150,7 +150,7 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// share fails unless got is about the percentage of n.
+// share checks that got is about the given percentage of n.
 func share(t *testing.T, what string, got, n int, percent float64) {
 	t.Helper()
 	if p := 100 * float64(got) / float64(n); p < percent*0.9 || p > percent*1.1 {

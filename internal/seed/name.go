@@ -2,9 +2,8 @@ package seed
 
 import "strconv"
 
-// A locale generates the names of one part of the world. A name comes from a pattern, and
-// sometimes from a branch after it. In both, a dollar sign and a letter are a
-// placeholder:
+// A locale generates the names of one part of the world. A name comes from a pattern,
+// sometimes followed by a branch. In both, a dollar sign and a letter are a placeholder:
 //
 //	$s surname   $c city   $t trade   $l legal form   $b brand   $n number
 type locale struct {

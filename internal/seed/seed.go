@@ -40,7 +40,7 @@ type Options struct {
 	// Members is the maximum number of members of an organization, from 0 (none) to
 	// MaxMembers.
 	Members int
-	// Seed makes different organizations from otherwise equal options.
+	// Seed lets otherwise equal options make different organizations.
 	Seed uint64
 	// APIKey is stored as the API key that created the organizations. Zero means none.
 	APIKey uuid.UUID
@@ -54,9 +54,9 @@ type Options struct {
 
 // Run creates the organizations that the options describe, with their members.
 //
-// It adds them in blocks, and each block completely or not at all. A run that ended early
-// (ctx is done, the connection is lost) can be repeated: organizations that exist, even
-// if they were changed since, stay unchanged and cause no error.
+// It adds them in blocks. Each block is added completely or not at all. A run that ended
+// early, for example because the connection was lost, can be repeated: organizations that
+// exist, even if they have been changed since, stay as they are and cause no error.
 //
 // Errors: ErrUnknownAccount, the context's error if ctx ended the run, and others for
 // options out of range and for database errors.

@@ -89,12 +89,12 @@ func TestRun(t *testing.T) {
 		t.Errorf("progress %v, want one step for each of two blocks", progress)
 	}
 	for name, sql := range map[string]string{
-		"members":                          "SELECT count(*) > 20000 FROM org_members",
-		"the account and key on each":      "SELECT bool_and(account_id = '01900000-0000-7000-8000-000000000001' AND created_by_api_key_id = '09000000-0000-0000-0000-000000000000') FROM orgs",
-		"added between create and update":  "SELECT bool_and(added_at BETWEEN created_at AND updated_at) FROM orgs JOIN org_members USING (account_id, org_id)",
-		"members' org_created_at":          "SELECT bool_and(org_created_at = created_at) FROM orgs JOIN org_members USING (account_id, org_id)",
-		"members that follow activity":     "SELECT bool_and(org_activity = is_active::integer) FROM orgs JOIN org_members USING (account_id, org_id)",
-		"ids in the order of the creation": "SELECT bool_and(ok) FROM (SELECT left(org_id::text, 13) >= lag(left(org_id::text, 13), 1, '') OVER (ORDER BY created_at) AS ok FROM orgs) o",
+		"members":                         "SELECT count(*) > 20000 FROM org_members",
+		"the account and key on each":     "SELECT bool_and(account_id = '01900000-0000-7000-8000-000000000001' AND created_by_api_key_id = '09000000-0000-0000-0000-000000000000') FROM orgs",
+		"added between create and update": "SELECT bool_and(added_at BETWEEN created_at AND updated_at) FROM orgs JOIN org_members USING (account_id, org_id)",
+		"members' org_created_at":         "SELECT bool_and(org_created_at = created_at) FROM orgs JOIN org_members USING (account_id, org_id)",
+		"members that follow activity":    "SELECT bool_and(org_activity = is_active::integer) FROM orgs JOIN org_members USING (account_id, org_id)",
+		"ids in the order of creation":    "SELECT bool_and(ok) FROM (SELECT left(org_id::text, 13) >= lag(left(org_id::text, 13), 1, '') OVER (ORDER BY created_at) AS ok FROM orgs) o",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !query[bool](t, pool, sql) {
@@ -109,7 +109,7 @@ func TestRunWithoutMembersAndKey(t *testing.T) {
 	pool := newAccount(t)
 	run(t, pool, Options{Account: testAccount, Orgs: 100})
 	if !query[bool](t, pool, "SELECT count(*) = 100 AND sum(user_count) = 0 AND count(created_by_api_key_id) = 0 FROM orgs") {
-		t.Error("want 100 organizations without members and without a key that created them")
+		t.Error("want 100 organizations without members and without a creating key")
 	}
 }
 
@@ -201,7 +201,7 @@ func TestConcurrentRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if digest(t, shared) != digest(t, alone) {
-		t.Error("two concurrent runs made other organizations than one run")
+		t.Error("two concurrent runs and one run made different organizations")
 	}
 }
 

@@ -25,9 +25,9 @@ var guideNames = []string{
 	"configuration", "operating", "security", "reliability", "performance", "what-orgd-is-not",
 }
 
-// guide is a document, rendered.
+// guide is a rendered document.
 type guide struct {
-	Name     string // the file's, without its extension
+	Name     string // the file name without its extension
 	Title    string
 	Lead     string // the first paragraph, as text
 	Body     template.HTML
@@ -93,16 +93,16 @@ func (g guide) html(node ast.Node) (template.HTML, error) {
 	return template.HTML(scrollable.Replace(body.String())), nil //nolint:gosec // the renderer omits the HTML of the document
 }
 
-// scrollable lets readers scroll wide code and tables with the keyboard (WCAG 2.1.1). In
-// rendered text, these tags are never part of the document.
+// scrollable lets readers scroll wide code and tables with the keyboard (WCAG 2.1.1). All
+// these tags come from the renderer, which escapes or omits the HTML of a document.
 var scrollable = strings.NewReplacer(
 	"<pre>", `<pre tabindex="0">`,
 	"<table>", `<div class="wide" role="region" aria-label="Table" tabindex="0"><table>`,
 	"</table>", "</table></div>",
 )
 
-// rewriteLinks makes the links between the documents lead to pages. A link to a file that
-// is no page becomes its text.
+// rewriteLinks makes links between documents lead to pages. A link to a file that has no
+// page is replaced by its text.
 func (g guide) rewriteLinks() error {
 	var dead []*ast.Link
 	err := ast.Walk(g.root, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -148,8 +148,8 @@ func (g guide) target(destination string) (target string, isPage bool) {
 	return target, true
 }
 
-// explanations returns what the guide of the API says about each error: the section whose
-// heading is the error's code.
+// explanations returns what the API guide says about each error: the section whose heading
+// is the error's code.
 func explanations(guides []guide) (map[string]template.HTML, error) {
 	found := map[string]template.HTML{}
 	for _, g := range guides {
@@ -197,7 +197,7 @@ func (a *anchors) Generate(value []byte, _ ast.NodeKind) []byte {
 	return []byte(name)
 }
 
-// Put does nothing: no heading chooses its own id.
+// Put does nothing, because no heading sets its own id.
 func (a *anchors) Put([]byte) {}
 
 func idOf(heading *ast.Heading) string {

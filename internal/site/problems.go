@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// problem is what the page of an error shows.
+// problem has the content of an error's page.
 type problem struct {
 	Problem
 	Explanation template.HTML
@@ -67,7 +67,7 @@ func readExample(example []byte) (code, body string, err error) {
 		return "", "", err
 	}
 	if shown.Code == "" {
-		return "", "", errors.New("it has no code")
+		return "", "", errors.New("the example has no code")
 	}
 	var indented bytes.Buffer
 	err = json.Indent(&indented, example, "", "  ")

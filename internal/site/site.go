@@ -31,7 +31,7 @@ type Problem struct {
 	Status int
 }
 
-// Config says what the pages are about.
+// Config has the contents of the pages.
 type Config struct {
 	Version  string
 	Guides   fs.FS  // the documents, as Markdown in docs/*.md
@@ -43,7 +43,7 @@ type Config struct {
 type Page struct {
 	ContentType string
 	Policy      string // the Content-Security-Policy
-	IsFixed     bool   // this path never has another body
+	IsFixed     bool   // the body at this path never changes
 	ETag        string
 
 	body       []byte // nil if there is only the compressed form

@@ -56,7 +56,7 @@ func pages(t *testing.T) map[string]string {
 var (
 	reference = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
 	anchor    = regexp.MustCompile(`\bid="([^"]*)"`)
-	// isAPI lists the paths to which pages link and that are not the site's.
+	// isAPI lists the paths that pages link to but the site does not serve.
 	isAPI = map[string]bool{"/openapi.json": true, "/openapi.yaml": true, "/readyz": true}
 )
 
@@ -139,8 +139,8 @@ func TestPagesOfErrors(t *testing.T) {
 	}
 }
 
-// A guide is shown whole: with its tables, its code and the same ids as on GitHub. HTML in
-// a document is not shown.
+// A guide's page has the tables, the code and the heading ids that GitHub shows. HTML in a
+// document is omitted.
 func TestGuides(t *testing.T) {
 	t.Parallel()
 	body := pages(t)[site.GuidesPath+"/api"]
@@ -154,8 +154,8 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// No page has inline scripts or scripts of other servers, and only the API reference has
-// any.
+// No page has inline scripts or scripts from other servers, and only the API reference has
+// scripts at all.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	for path, body := range pages(t) {
@@ -172,12 +172,12 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("%s: the policy allows scripts: %t", path, hasScript)
 		}
 		if strings.HasPrefix(body, "<!doctype html>") && regexp.MustCompile(`<script>|<script [^>]*src="http|<style|\bstyle="| on[a-z]+="`).MatchString(body) {
-			t.Errorf("%s has inline code or foreign code", path)
+			t.Errorf("%s has inline code or code from another server", path)
 		}
 	}
 }
 
-// The viewer is the one that the table of its README names.
+// The viewer has the version that assets/README.md names.
 func TestViewer(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("assets/README.md")
@@ -193,6 +193,6 @@ func TestViewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(unzip(t, viewer), string(version[1])) {
-		t.Errorf("the viewer is not of version %s", version[1])
+		t.Errorf("the viewer is not version %s", version[1])
 	}
 }

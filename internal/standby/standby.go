@@ -18,9 +18,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Make copies the cluster of a running localpg server into dir. A server that
-// localpg.Start then starts in dir is a standby of the first one. primary is the URL of
-// the running server, with its superuser.
+// Make copies the cluster of a running localpg server into dir. A server that is then
+// started in dir with localpg.Start is a standby of the running one. primary is the URL of
+// the running server and must contain the superuser's name and password.
 func Make(ctx context.Context, primary, dir string) error {
 	if err := makeCluster(ctx, primary, filepath.Join(dir, "cluster")); err != nil {
 		return fmt.Errorf("standby: %w", err)
@@ -112,7 +112,7 @@ func copyFile(from, to string) error {
 	return errors.Join(err, target.Close())
 }
 
-// chownAll gives everything in dir the owner of the file like.
+// chownAll gives everything in dir the same owner as the file at the path like.
 func chownAll(dir, like string) error {
 	info, err := os.Stat(like)
 	if err != nil {

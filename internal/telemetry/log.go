@@ -22,7 +22,7 @@ const maxPending = 4 << 20
 
 // gathering is how long a line may wait to be written together with others, because
 // waking the writing goroutine for each line costs more than the write. If the process is
-// killed, the lines of that time are lost.
+// killed, the waiting lines are lost.
 const gathering = 5 * time.Millisecond
 
 // Log is a logger that never blocks its callers: one goroutine writes the lines. A line

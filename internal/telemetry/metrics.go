@@ -136,9 +136,10 @@ func (m *Metrics) WatchWaiting(waiting func() int64) {
 		func() float64 { return float64(waiting()) })
 }
 
-// WatchFeedLag adds how far the feed is behind for the readers that wait for its next event.
+// WatchFeedLag adds a gauge for how far the feed lags behind, for the readers that wait for
+// its next event.
 func (m *Metrics) WatchFeedLag(lag func() time.Duration) {
-	m.gauge("orgd_feed_lag_seconds", "Age of the oldest committed event that has no position yet, so that readers who wait on this server cannot get it, when the server last looked; 0 if there is none. Over a few seconds, readers wait although there is an event. Events that nobody waits for have no position until they are read, and do not count.",
+	m.gauge("orgd_feed_lag_seconds", "Age of the oldest committed event that has no position yet, so that readers who wait on this server cannot get it, when the server last looked; 0 if there is none. If it exceeds a few seconds, readers wait although there is an event. Events that nobody waits for get their position when they are read, and do not count.",
 		func() float64 { return lag().Seconds() })
 }
 

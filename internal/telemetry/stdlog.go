@@ -14,8 +14,9 @@ func LogStandard(logger *slog.Logger) {
 }
 
 // standardLog logs the lines of the standard library without the values that they quote.
-// net/http quotes what a server sends without a request, so the receiver of a webhook
-// could write into the log. It could also write often, so the level is low.
+// net/http quotes data that a server sends without a request, so the receiver of a webhook
+// could write into the log. The level is debug, because the receiver could also cause many
+// lines.
 type standardLog struct{ logger *slog.Logger }
 
 func (l standardLog) Write(line []byte) (int, error) {

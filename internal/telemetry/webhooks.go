@@ -6,13 +6,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Webhooks are the figures about all webhooks. They are the same on every server.
+// Webhooks holds the counts and delays of all webhooks, which are the same on every server.
 type Webhooks struct {
 	Enabled, Failing, Disabled, GivenUp int
 	Behind, FailingBehind               time.Duration
 }
 
-// attemptResults are the results that ObserveAttempt gets.
+// attemptResults are the values of the result that ObserveAttempt takes.
 var attemptResults = []string{"delivered", "status", "redirect", "gone", "timeout", "address", "name", "tls", "connection", "response"}
 
 func newAttempts() *prometheus.HistogramVec {
@@ -36,19 +36,19 @@ func (m *Metrics) ObserveAttempt(result string, took time.Duration) {
 func newMissing() prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "orgd_webhooks_missing_deleted_events_total",
-		Help: "Webhooks, enabled or not, that had yet to get an event when this server deleted it because of its age.",
+		Help: "Webhooks, enabled or not, that had not received an event when this server deleted it because of its age.",
 	})
 }
 
-// CountMissing counts webhooks that miss deleted events.
+// CountMissing counts webhooks that had not received events when they were deleted.
 func (m *Metrics) CountMissing(webhooks int) { m.missing.Add(float64(webhooks)) }
 
-// WatchWebhooks adds the number of webhooks by state, and how old the oldest event is that
-// one of them has yet to get, while read returns them. It also adds the number of webhooks
-// to which this server delivers now.
+// WatchWebhooks adds gauges for the number of webhooks by state, and for the age of the
+// oldest event that a webhook has not received. They have no values while read returns
+// false. It also adds a gauge for the number of webhooks to which this server is delivering.
 func (m *Metrics) WatchWebhooks(read func() (w Webhooks, ok bool), running func() int) {
 	m.registry.MustRegister(webhookStates{read})
-	m.gauge("orgd_webhooks_in_delivery", "Webhooks to which this server delivers at the moment.",
+	m.gauge("orgd_webhooks_in_delivery", "Webhooks to which this server is delivering.",
 		func() float64 { return float64(running()) })
 }
 
@@ -56,11 +56,11 @@ var (
 	webhookCount = prometheus.NewDesc("orgd_webhooks",
 		"Webhooks by state: enabled, failing (the last attempt failed), disabled (by a call) or given_up (disabled by a server: after failures, after a 410, or because its next events no longer exist).", []string{"state"}, nil)
 	oldestEvent = prometheus.NewDesc("orgd_webhook_oldest_event_seconds",
-		"Age of the oldest event that a webhook has yet to get, for webhooks that are enabled, or whose last attempt failed (failing).", []string{"state"}, nil)
+		"Age of the oldest event that a webhook has not received, for webhooks that are enabled, or whose last attempt failed (failing).", []string{"state"}, nil)
 )
 
-// webhookStates collects the figures about all webhooks. It has none while they are
-// unknown: zeros would look like a state.
+// webhookStates collects the metrics of all webhooks. It collects none while the values are
+// unknown, because zeros would look like real values.
 type webhookStates struct {
 	read func() (w Webhooks, ok bool)
 }

@@ -12,14 +12,14 @@ import (
 // exportBuffer is how many bytes Export writes at once.
 const exportBuffer = 256 << 10
 
-// Exported is what an export has written.
+// Exported counts what an export has written.
 type Exported struct {
 	Orgs, Members int
 	LongestLine   int // in bytes
 }
 
-// Export writes the account's organizations, one on a line. progress gets the number of
-// organizations that were written, and that of all.
+// Export writes the account's organizations, one per line. progress gets the number of
+// organizations written so far, and the number of all organizations.
 func Export(ctx context.Context, repository *orgs.Repository, account uuid.UUID, w io.Writer, progress func(done, all int)) (e Exported, err error) {
 	var all int
 	var lines []byte

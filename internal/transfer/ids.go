@@ -9,12 +9,12 @@ import (
 	"orgd/internal/uuid"
 )
 
-// ids derives the ids of organizations that have none on their lines, so that the same
-// file gives the same ids again.
+// ids derives an id for each organization whose line has none. The same file always gives
+// the same ids, so a repeated import finds the organizations of the first.
 type ids struct {
 	accountID uuid.UUID
-	// lines counts the equal lines that have neither an id nor an external id, by half of
-	// their digest.
+	// lines counts the equal lines that have neither an id nor an external id, by the first
+	// 8 bytes of their digest.
 	lines map[[8]byte]uint32
 }
 
@@ -32,8 +32,9 @@ func (s *ids) derive(o *orgs.ImportOrg, line []byte) {
 	}
 }
 
-// newID returns a UUID that begins with createdAt, as that of an organization that was
-// created by the API does. Without createdAt, all of it is a digest (version 8).
+// newID returns a UUID that begins with createdAt, like the ids that the API creates
+// (version 7). Without createdAt, the whole id is a digest (version 8). before is the number
+// of equal lines before this one.
 func (s *ids) newID(kind string, of []byte, before uint32, createdAt time.Time) uuid.UUID {
 	text := append([]byte("orgd import\x00"), s.accountID[:]...)
 	text = append(append(text, kind...), 0)

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// A block is what one transaction imports. It ends when it has any of these.
+	// A block is what one transaction imports. It is full when it reaches one of these limits.
 	blockOrgs    = 2000
 	blockMembers = 10_000
 	blockBytes   = 4 << 20
@@ -28,7 +28,7 @@ const (
 type Options struct {
 	Account uuid.UUID
 	Input   io.Reader
-	MaxLine int // the largest line in bytes
+	MaxLine int // the maximum length of a line in bytes
 	DryRun  bool
 
 	RequestID string // of the events
@@ -40,29 +40,29 @@ type Options struct {
 	Progress func(Progress)
 }
 
-// Told is an organization that was not imported.
+// Told reports an organization that is refused or differs.
 type Told struct {
 	Line   int       // from 1
 	Reason string    // why it is refused; empty if it differs
-	OrgID  uuid.UUID // of the existing organization that differs
-	Fields []string  // those that differ, under their names in the API
+	OrgID  uuid.UUID // the existing organization that differs
+	Fields []string  // the fields that differ, by their names in the API
 }
 
-// Progress says how far an import is.
+// Progress says how much of the input an import has finished.
 type Progress struct {
-	Bytes  int64 // of the input
+	Bytes  int64 // the size of the finished part of the input
 	Counts Counts
 }
 
-// Counts are the numbers of organizations by what became of them.
+// Counts are the numbers of organizations with each outcome.
 type Counts struct{ Imported, Present, Different, Refused int }
 
 // Total returns the number of all organizations.
 func (c Counts) Total() int { return c.Imported + c.Present + c.Different + c.Refused }
 
-// Import imports the organizations into the account, with several transactions at a time,
-// each of which imports a block of lines completely or not at all. A repeated import
-// continues one that ended early. Errors: those of orgs.Importer and of the input.
+// Import imports the organizations into the account. It runs several transactions at a
+// time, and each imports a block of lines completely or not at all. If an import ends
+// early, a repeated import adds the rest. Errors: those of orgs.Importer and of the input.
 func Import(ctx context.Context, repository *orgs.Repository, o Options) (Counts, error) {
 	i := &importer{
 		Options: o, orgs: repository.NewImporter(o.Account, o.RequestID, o.DryRun),
@@ -72,8 +72,8 @@ func Import(ctx context.Context, repository *orgs.Repository, o Options) (Counts
 		return Counts{}, err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	// A read of standard input may block for ever. After an error or a signal, it is left
-	// alone.
+	// A read of standard input may block forever, so nothing waits for it after an error or a
+	// signal.
 	read := make(chan error, 1)
 	go func() {
 		defer close(i.work)
@@ -101,7 +101,7 @@ type importer struct {
 	orgs    *orgs.Importer
 	work    chan *block
 	inOrder chan *block // the blocks in the order of their lines
-	pending []*block    // those that may not be done yet
+	pending []*block    // the blocks that may not be done yet
 	counts  Counts
 }
 
@@ -109,9 +109,9 @@ type importer struct {
 type block struct {
 	lines   []int // the numbers of the lines of orgs
 	orgs    []orgs.ImportOrg
-	refused []Told // lines that have no valid organization
+	refused []Told // the lines without a valid organization
 	members int
-	keys    map[key]bool // what no two concurrent transactions may add
+	keys    map[key]bool // the keys of orgs; no two concurrent transactions may have a key in common
 	size    int64        // of the lines
 	end     int64        // bytes of the input up to the end of the block
 
@@ -154,7 +154,7 @@ func (i *importer) read(ctx context.Context) error {
 		}
 		var o orgs.ImportOrg
 		if tooLong {
-			err = fmt.Errorf("it has more than %d bytes; --max-line allows more", i.MaxLine)
+			err = fmt.Errorf("the line has more than %d bytes; raise --max-line", i.MaxLine)
 		} else {
 			o, err = p.parse(line)
 		}
@@ -180,9 +180,9 @@ func (i *importer) read(ctx context.Context) error {
 	return i.send(ctx, b)
 }
 
-// separate returns the block to which the organization can be added. If a line before it
-// has the same id or external id, the organization of that line must be in the database
-// first. So of two such lines, the first is always the one that is imported.
+// separate returns the block to which the organization can be added. If an earlier line has
+// the same id or external id, the organization of that line must be in the database first.
+// This ensures that the first of two such lines is the one that is imported.
 func (i *importer) separate(ctx context.Context, b *block, o *orgs.ImportOrg) (*block, error) {
 	keys := keysOf(o)
 	for _, k := range keys {

@@ -15,13 +15,13 @@ import (
 )
 
 var (
-	errSyntax   = errors.New("it is not one well-formed JSON object")
-	errEncoding = errors.New("it is not UTF-8")
-	errEscape   = errors.New(`it has an unpaired surrogate escape (\ud800 to \udfff)`)
+	errSyntax   = errors.New("the line must be one well-formed JSON object")
+	errEncoding = errors.New("the line must be UTF-8")
+	errEscape   = errors.New(`the line has an unpaired surrogate escape (\ud800 to \udfff)`)
 )
 
-// A reader reads the JSON text of one line, in which no object may have a name twice.
-// After an error, the rest of the line cannot be read.
+// A reader reads the JSON text of one line. No object may have the same name twice. After
+// an error, the rest of the line cannot be read.
 type reader struct {
 	line   []byte
 	tokens jsontext.Decoder // reused, because a new one takes as long as a short line
@@ -31,7 +31,7 @@ type reader struct {
 // begin makes the reader read a line.
 func (r *reader) begin(line []byte) {
 	r.line, r.err = line, nil
-	// end rejects what is not Unicode, with an error that says so.
+	// end checks the encoding, so that its error says what is wrong.
 	r.tokens.Reset(bytes.NewBuffer(line), jsontext.AllowInvalidUTF8(true))
 }
 
@@ -57,7 +57,7 @@ func (r *reader) token() jsontext.Token {
 	return token
 }
 
-// skip reads over a value of the wrong type. If the value is malformed, that is the error.
+// skip skips a value of the wrong type. If the value is malformed, that becomes the error.
 func (r *reader) skip() {
 	if r.err != nil {
 		return
@@ -85,8 +85,8 @@ func (r *reader) isNull() bool {
 	return true
 }
 
-// object calls field for each name of an object. field reads the value. It returns false
-// if the next value is not an object.
+// object calls field for each name of an object, and field reads the value. object returns
+// false if the next value is not an object.
 func (r *reader) object(field func(name string)) bool {
 	if r.next() != '{' {
 		r.skip()
@@ -119,7 +119,7 @@ func (r *reader) array(element func()) bool {
 	return true
 }
 
-// boolean reads true or false. It returns false for ok if the next value is another one.
+// boolean reads true or false. ok is false if the next value is neither.
 func (r *reader) boolean() (value, ok bool) {
 	if kind := r.next(); kind != 't' && kind != 'f' {
 		r.skip()
@@ -142,8 +142,8 @@ func (r *reader) text() (string, bool) {
 	return token.String(), true
 }
 
-// end returns the first error, or one if anything follows what was read, or if the line is
-// not Unicode.
+// end returns the first error. It also returns an error if anything follows the value that
+// was read, or if the line is not valid Unicode.
 func (r *reader) end() error {
 	if r.err != nil {
 		return r.err

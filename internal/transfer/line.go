@@ -14,8 +14,8 @@ import (
 	"orgd/internal/wire"
 )
 
-// A parser reads lines, one after the other, and collects what is wrong with the values of
-// a line.
+// A parser reads lines, one after the other. For each line, it collects what is wrong with
+// its values.
 type parser struct {
 	reader
 	faults []string
@@ -43,7 +43,7 @@ func (p *parser) parse(line []byte) (orgs.ImportOrg, error) {
 	return o, p.faulty()
 }
 
-// maxFaults is the number of faults of one line that are reported.
+// maxFaults is the maximum number of faults that are reported for one line.
 const maxFaults = 5
 
 func (p *parser) fault(field string, err error) {
@@ -64,7 +64,7 @@ func (p *parser) orgField(name string, o *orgs.ImportOrg) {
 	case "orgId":
 		id, ok := wire.ParseOrgID(p.string(name))
 		if o.ID, o.IDIsOwn = id, ok && id != (uuid.UUID{}); !o.IDIsOwn {
-			p.fault(name, errors.New("must be org_ and 32 lower-case hexadecimal digits, which are not all 0"))
+			p.fault(name, errors.New("must be org_ followed by 32 lower-case hexadecimal digits that are not all 0"))
 		}
 	case "orgName":
 		var err error
@@ -92,11 +92,11 @@ func (p *parser) orgField(name string, o *orgs.ImportOrg) {
 	}
 }
 
-// maxShown is the number of characters of a name from the line that an error shows.
+// maxShown is the maximum number of characters of a name from the line that an error shows.
 const maxShown = 64
 
-// shown quotes a name from the line for an error, so that it has no control characters,
-// and cuts it.
+// shown returns a name from the line for an error: quoted, so that it has no control
+// characters, and cut to maxShown characters.
 func shown(name string) string {
 	runes := []rune(name)
 	if len(runes) > maxShown {
@@ -136,7 +136,7 @@ func (p *parser) time(field string) time.Time {
 func (p *parser) metadata() map[string]string {
 	pairs := map[string]string{}
 	isObject := p.object(func(key string) {
-		pairs[key] = p.string("each value of metadata")
+		pairs[key] = p.string("each metadata value")
 	})
 	if !isObject {
 		p.wrongType("metadata", "an object of strings")
@@ -146,7 +146,7 @@ func (p *parser) metadata() map[string]string {
 	}
 	for _, key := range slices.Sorted(maps.Keys(pairs)) {
 		if err := orgs.ValidMetadataKey(key); err != nil {
-			p.fault("a key of metadata", err)
+			p.fault("a metadata key", err)
 			continue
 		}
 		p.fault("metadata."+strings.Trim(shown(key), `"`), orgs.ValidMetadataValue(pairs[key]))
@@ -165,8 +165,7 @@ func (p *parser) members() []orgs.ImportMember {
 	return members
 }
 
-// fewMembers is the number of members up to which they are compared with one another,
-// which is faster than a map.
+// Up to fewMembers members are compared with one another, which is faster than a map.
 const fewMembers = 16
 
 func (p *parser) areDifferent(members []orgs.ImportMember) {
@@ -188,8 +187,8 @@ func (p *parser) areDifferent(members []orgs.ImportMember) {
 }
 
 func (p *parser) repeated(m orgs.ImportMember) {
-	if m.UserID != "" { // that has its own fault
-		p.fault("members", fmt.Errorf("has the userId %q twice", m.UserID))
+	if m.UserID != "" { // an empty id has its own fault
+		p.fault("members", fmt.Errorf("must not contain the userId %q twice", m.UserID))
 	}
 }
 
@@ -215,7 +214,7 @@ func (p *parser) member() (m orgs.ImportMember) {
 	})
 	switch {
 	case !isObject:
-		p.wrongType("each of members", "an object")
+		p.wrongType("each member", "an object")
 	case p.err == nil && !hasUser:
 		p.fault("userId of a member", errors.New("is required"))
 	}
@@ -226,9 +225,9 @@ func (p *parser) member() (m orgs.ImportMember) {
 func (p *parser) roles() []string {
 	roles := []string{}
 	isArray := p.array(func() {
-		role := p.string("each of roles")
+		role := p.string("each role")
 		if p.err == nil && orgs.ValidRole(role) != nil {
-			p.fault("each of roles", fmt.Errorf("must be 1 to %d of the characters A-Z a-z 0-9 : _ . -", orgs.MaxRole))
+			p.fault("each role", fmt.Errorf("must be 1 to %d of the characters A-Z a-z 0-9 : _ . -", orgs.MaxRole))
 		}
 		roles = append(roles, role)
 	})
@@ -240,7 +239,7 @@ func (p *parser) roles() []string {
 	}
 	slices.Sort(roles)
 	if len(slices.Compact(slices.Clone(roles))) < len(roles) {
-		p.fault("roles", errors.New("must not have a role twice"))
+		p.fault("roles", errors.New("must not contain a role twice"))
 	}
 	return roles
 }

@@ -55,22 +55,22 @@ func TestRefusedLines(t *testing.T) {
 	for i := range 51 {
 		many = strings.Replace(many, `"k0"`, fmt.Sprintf(`"x%d"`, i), 1)
 	}
-	var p parser // for all lines, so an error leaves nothing behind
+	var p parser // for all lines: an error must leave nothing behind
 	for line, want := range map[string]string{
-		`[]`:                               "it is not one well-formed JSON object",
-		`{`:                                "it is not one well-formed JSON object",
-		`{"orgName":"A"} {}`:               "it is not one well-formed JSON object",
-		"{\"orgName\":\"A\"}\x00":          "it is not one well-formed JSON object",
-		`{"orgName":"A",}`:                 "it is not one well-formed JSON object",
-		`{"orgName":"A" "isActive":true}`:  "it is not one well-formed JSON object",
-		`{"orgName":"\x"}`:                 "it is not one well-formed JSON object",
-		`{"orgName":"A`:                    "it is not one well-formed JSON object",
-		`{"orgName":"A\`:                   "it is not one well-formed JSON object",
-		"{\"orgName\":\"A\tB\"}":           "it is not one well-formed JSON object",
-		`{"orgName":nul}`:                  "it is not one well-formed JSON object",
-		"{\"orgName\":\"\xff\"}":           "it is not UTF-8",
-		`{"orgName":"\ud83d"}`:             `it has an unpaired surrogate escape (\ud800 to \udfff)`,
-		`{"orgName":"\ud83d\u0041"}`:       `it has an unpaired surrogate escape (\ud800 to \udfff)`,
+		`[]`:                               "the line must be one well-formed JSON object",
+		`{`:                                "the line must be one well-formed JSON object",
+		`{"orgName":"A"} {}`:               "the line must be one well-formed JSON object",
+		"{\"orgName\":\"A\"}\x00":          "the line must be one well-formed JSON object",
+		`{"orgName":"A",}`:                 "the line must be one well-formed JSON object",
+		`{"orgName":"A" "isActive":true}`:  "the line must be one well-formed JSON object",
+		`{"orgName":"\x"}`:                 "the line must be one well-formed JSON object",
+		`{"orgName":"A`:                    "the line must be one well-formed JSON object",
+		`{"orgName":"A\`:                   "the line must be one well-formed JSON object",
+		"{\"orgName\":\"A\tB\"}":           "the line must be one well-formed JSON object",
+		`{"orgName":nul}`:                  "the line must be one well-formed JSON object",
+		"{\"orgName\":\"\xff\"}":           "the line must be UTF-8",
+		`{"orgName":"\ud83d"}`:             `the line has an unpaired surrogate escape (\ud800 to \udfff)`,
+		`{"orgName":"\ud83d\u0041"}`:       `the line has an unpaired surrogate escape (\ud800 to \udfff)`,
 		`{}`:                               "orgName is required",
 		`{"orgName":7}`:                    "orgName must be a string",
 		`{"orgName":"A","orgName":"B"}`:    `the field "orgName" appears twice`,
@@ -80,26 +80,26 @@ func TestRefusedLines(t *testing.T) {
 		`{"orgname":"A"}`:                                                          `the field "orgname" is unknown`,
 		`{"orgName":"A","userCount":1}`:                                            `the field "userCount" is unknown`,
 		`{"orgName":"A","isActive":"yes"}`:                                         "isActive must be true or false",
-		`{"orgName":"A","orgId":"org_1"}`:                                          "orgId must be org_ and 32 lower-case hexadecimal digits, which are not all 0",
+		`{"orgName":"A","orgId":"org_1"}`:                                          "orgId must be org_ followed by 32 lower-case hexadecimal digits that are not all 0",
 		`{"orgName":"A\u0001"}`:                                                    "orgName must not contain control characters",
 		`{"orgName":"A","externalId":" a"}`:                                        "externalId must not begin or end with white space",
 		`{"orgName":"A","externalId":""}`:                                          "externalId must not be empty or only white space",
 		`{"orgName":"A","createdAt":"now"}`:                                        "createdAt must be a time such as 2026-03-01T09:30:00.123456Z",
 		`{"orgName":"A","createdAt":1}`:                                            "createdAt must be a string",
-		`{"orgName":"A","metadata":{"a":1}}`:                                       "each value of metadata must be a string",
+		`{"orgName":"A","metadata":{"a":1}}`:                                       "each metadata value must be a string",
 		`{"orgName":"A","metadata":[]}`:                                            "metadata must be an object of strings",
-		`{"orgName":"A","metadata":{"":""}}`:                                       "a key of metadata must not be empty or only white space",
+		`{"orgName":"A","metadata":{"":""}}`:                                       "a metadata key must not be empty or only white space",
 		`{"orgName":"A","members":{}}`:                                             "members must be an array",
-		`{"orgName":"A","members":["a"]}`:                                          "each of members must be an object",
+		`{"orgName":"A","members":["a"]}`:                                          "each member must be an object",
 		`{"orgName":"A","members":[{}]}`:                                           "userId of a member is required",
 		`{"orgName":"A","members":[{"id":1}]}`:                                     `the field "id" of a member is unknown`,
 		`{"orgName":"A","createdAt":"1969-12-31T23:59:59Z"}`:                       "createdAt must not be before 1970",
 		`{"orgName":"A","metadata":{"a":"1","a":"2"}}`:                             `the field "metadata.a" appears twice`,
 		`{"orgName":"A","metadata":{` + strings.TrimSuffix(many, ",") + `}}`:       "metadata must have at most 50 pairs",
-		`{"orgName":"A","members":[{"userId":"a"},{"userId":"b"},{"userId":"a"}]}`: `members has the userId "a" twice`,
+		`{"orgName":"A","members":[{"userId":"a"},{"userId":"b"},{"userId":"a"}]}`: `members must not contain the userId "a" twice`,
 		`{"orgName":"A","members":[{"userId":"a","userId":"b"}]}`:                  `the field "members.0.userId" appears twice`,
-		`{"orgName":"A","members":[{"userId":"a","roles":["x y"]}]}`:               "each of roles must be 1 to 64 of the characters A-Z a-z 0-9 : _ . -",
-		`{"orgName":"A","members":[{"userId":"a","roles":["x","x"]}]}`:             "roles must not have a role twice",
+		`{"orgName":"A","members":[{"userId":"a","roles":["x y"]}]}`:               "each role must be 1 to 64 of the characters A-Z a-z 0-9 : _ . -",
+		`{"orgName":"A","members":[{"userId":"a","roles":["x","x"]}]}`:             "roles must not contain a role twice",
 		`{"orgName":"A","members":[{"userId":"a","roles":"x"}]}`:                   "roles must be an array of strings",
 		`{"orgName":"","externalId":"","members":[{"userId":"","addedAt":"x"}]}`:   "orgName must not be empty or only white space; externalId must not be empty or only white space; userId of a member must not be empty or only white space; addedAt of a member must be a time such as 2026-03-01T09:30:00.123456Z",
 		`{"orgName":"` + strings.Repeat("é", 256) + `"}`:                           "orgName must be at most 255 characters",
@@ -111,7 +111,7 @@ func TestRefusedLines(t *testing.T) {
 	}
 }
 
-// A line is accepted only if encoding/json accepts it too, and then has the same values.
+// A line is accepted only if encoding/json accepts it too, and both read the same values.
 func FuzzParse(f *testing.F) {
 	f.Add(`{"orgName":"Acme","metadata":{"a":"\u00e9\n"},"members":[{"userId":"a","roles":["x"]}]}`)
 	f.Add(`{"orgName":"\ud83d\ude00","externalId":"\"\\/","isActive":true,"createdAt":"2024-03-01T09:30:00.1Z"}`)
@@ -188,11 +188,11 @@ func TestDerivedIDs(t *testing.T) {
 	for _, id := range append(first, derive(uuid.UUID{2})...) {
 		distinct[id] = true
 	}
-	if len(distinct) != 2*(len(lines)-1) { // both lines with x have the same
+	if len(distinct) != 2*(len(lines)-1) { // both lines with the external id x have the same id
 		t.Errorf("%d distinct ids: %v", len(distinct), first)
 	}
 	if first[5][6]>>4 != 7 || first[0][6]>>4 != 8 {
-		t.Errorf("versions of %s and %s", first[5], first[0])
+		t.Errorf("%s must have version 7, and %s version 8", first[5], first[0])
 	}
 }
 

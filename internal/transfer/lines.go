@@ -20,7 +20,7 @@ func newLines(r io.Reader, maxLine int) *lines {
 	return &lines{r: bufio.NewReaderSize(r, 1<<20), maxLine: maxLine}
 }
 
-// byteOrderMark is U+FEFF, with which some programs begin a file.
+// byteOrderMark is U+FEFF, which some programs write at the beginning of a file.
 var byteOrderMark = []byte("\ufeff")
 
 // next returns the next line, which stays valid until the next call. It skips empty lines
@@ -41,7 +41,8 @@ func (l *lines) next() (line []byte, tooLong bool, err error) {
 	}
 }
 
-// one returns a line with its end. With io.EOF, it may return the last line.
+// one returns a line, with its line ending. With io.EOF, it may return the last line, which
+// has none.
 func (l *lines) one() (line []byte, tooLong bool, err error) {
 	l.number++
 	line, err = l.r.ReadSlice('\n')

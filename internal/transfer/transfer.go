@@ -1,3 +1,3 @@
-// Package transfer imports organizations from NDJSON and exports them as NDJSON, one
-// organization with its members on a line.
+// Package transfer imports organizations from NDJSON and exports them as NDJSON. Each line
+// is one organization with its members.
 package transfer

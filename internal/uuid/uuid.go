@@ -16,15 +16,15 @@ type UUID [16]byte
 var ErrMalformed = errors.New("uuid: must be 32 hexadecimal digits in the form 8-4-4-4-12")
 
 // NewV7 returns a UUIDv7 of the current millisecond (RFC 9562 section 5.7). Anybody can
-// read the time from it, so it must not serve as a secret. Ids need not be in the order
-// of the commits.
+// read the time from it, so it must not serve as a secret. The order of ids may differ from
+// the order of commits.
 func NewV7() UUID {
 	var random [10]byte
 	rand.Read(random[:]) // never returns an error: it ends the program instead
 	return V7(time.Now(), random)
 }
 
-// V7 returns the UUIDv7 for t, in milliseconds, and 74 of the random bits.
+// V7 returns the UUIDv7 for t, cut to milliseconds, with 74 of the random bits.
 func V7(t time.Time, random [10]byte) UUID {
 	var u UUID
 	binary.BigEndian.PutUint64(u[:8], uint64(t.UnixMilli())<<16)

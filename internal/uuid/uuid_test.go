@@ -17,7 +17,7 @@ func TestV7(t *testing.T) {
 		t.Fatalf("V7 = %s, want %s", got, want)
 	}
 	if a, b := uuid.NewV7(), uuid.NewV7(); a == b {
-		t.Fatalf("NewV7 twice made %s", a)
+		t.Fatalf("NewV7 returned %s twice", a)
 	}
 }
 

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// A worker gives up its endpoints 1/margin of its life earlier than other workers may
-// take them over.
+// A worker stops using its endpoints when 1/margin of its lease is left, before other
+// workers may take them over.
 const margin = 5
 
-// beat keeps the worker alive in the database while it holds endpoints. If beat cannot do
-// this for too long, it ends all deliveries, because other workers may take over.
+// beat renews the worker's lease in the database while the worker holds endpoints. If it
+// cannot renew the lease in time, it ends all deliveries, because other workers may take
+// over.
 func (w *Worker) beat(ctx context.Context) {
 	tick := time.NewTicker(w.cfg.Life / 10)
 	defer tick.Stop()
@@ -32,7 +33,7 @@ func (w *Worker) beat(ctx context.Context) {
 	}
 }
 
-// ensureAlive extends the life of the worker, unless that was done a moment ago.
+// ensureAlive renews the worker's lease, unless it was renewed a moment ago.
 func (w *Worker) ensureAlive(ctx context.Context) error {
 	begun := time.Now()
 	w.mu.Lock()
@@ -65,11 +66,12 @@ func (w *Worker) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lease.Err() == nil && len(w.running) > 0 {
-		w.cfg.Logger.Warn("webhook deliveries were interrupted, because this server could not renew its lease in the database in time; this server or another one resumes them")
+		w.cfg.Logger.Warn("webhook deliveries were interrupted because this server could not renew its lease in the database in time; this server or another one resumes them")
 	}
 	w.endLease()
 	w.newLease()
 }
 
-// newLease makes a lease for new deliveries. The caller holds mu, or is Run.
+// newLease makes a lease for new deliveries. The caller holds mu, except Run, which calls
+// it before it starts other goroutines.
 func (w *Worker) newLease() { w.lease, w.endLease = context.WithCancel(w.working) }

@@ -17,7 +17,7 @@ func BenchmarkDelivery(b *testing.B) {
 			var handling atomic.Int64
 			v := receive(b, func(_ int, w http.ResponseWriter, _ *http.Request) {
 				begun := time.Now()
-				time.Sleep(delay) // the receiver works
+				time.Sleep(delay) // stands for the receiver's work
 				w.WriteHeader(http.StatusNoContent)
 				handling.Add(int64(time.Since(begun)))
 			})

@@ -69,7 +69,7 @@ func once(ctx context.Context, share db.Share, c idempotency.Call, operation str
 const webhookLock = webhookGet + `
 FOR UPDATE`
 
-// locked returns an endpoint, and locks its row.
+// locked returns an endpoint and locks its row.
 func locked(ctx context.Context, q db.Querier, accountID, id uuid.UUID) (Webhook, error) {
 	return oneWebhook(q.Query(ctx, webhookLock, accountID, id))
 }

@@ -11,19 +11,21 @@ import (
 )
 
 const (
-	// pageBytes bounds the memory of the events that an endpoint has yet to get.
+	// pageBytes limits the size of a page of events, because each delivery keeps one in
+	// memory.
 	pageBytes = 64 << 10
-	// readPause is the wait after the feed could not be read.
+	// readPause is the wait before the worker retries a read of the feed, or the last store
+	// of its progress.
 	readPause = 500 * time.Millisecond
 )
 
-// delivery delivers to one endpoint, one event after the other, while the worker holds it.
+// delivery delivers to one endpoint, one event at a time, while the worker holds it.
 type delivery struct {
 	w *Worker
 	candidate
 	endpoint endpoint
 	pending  progress    // not stored yet
-	saving   chan stored // has the result of the store in progress; nil if there is none
+	saving   chan stored // receives the result of the store in progress; nil if there is none
 	savedAt  time.Time   // when the last store began
 	begun    time.Time
 
@@ -32,13 +34,13 @@ type delivery struct {
 }
 
 // run takes the endpoint and delivers until there is a reason to release it. missed is true
-// if there may be new events.
+// if new events may have been written since the last read.
 func (d *delivery) run(ctx context.Context) (missed bool) {
 	var taken bool
 	var err error
 	d.endpoint, taken, err = d.w.store.take(ctx, d.w.id, d.candidate)
 	if d.report(takeWebhook, err); err != nil || !taken {
-		return false // if it was taken nevertheless, the poll finds it
+		return false // if the endpoint was taken despite the error, the poll finds it
 	}
 	d.term = d.endpoint.term
 	waiter := d.w.hub.Wait(d.accountID)
@@ -88,12 +90,13 @@ func (d *delivery) deliverAll(ctx context.Context, waiter *events.Waiter) decisi
 	}
 }
 
-// handleUnread handles an error of reading events. done is false if they should be read
-// again now.
+// handleUnread handles a failed read of events. done is false if the worker should read
+// them again now.
 func (d *delivery) handleUnread(ctx context.Context, err error) (next decision, done bool) {
 	switch {
 	case errors.Is(err, events.ErrCursorLost):
-		// A failover or a restore may have lost the last events, and the place with them.
+		// A failover or a restore may have lost the last events. If the stored place was
+		// lost with them, an earlier one is stored now, and delivery continues there.
 		lost := d.endpoint.place
 		d.pending.reached = nil
 		if !d.readAgain(ctx) {
@@ -108,8 +111,8 @@ func (d *delivery) handleUnread(ctx context.Context, err error) (next decision, 
 	return decision{step: stepYield}, !d.pause(ctx, readPause) || !isTemporary(err)
 }
 
-// wants reports whether the types of the endpoint are still these. If they have
-// changed, a page that was read for the old types must be read again.
+// wants reports whether the endpoint still has these types. If they have changed, a page
+// that was read for the old types must be read again.
 func (d *delivery) wants(types []string) bool { return slices.Equal(types, d.endpoint.types) }
 
 // deliverPage delivers a page that was read for the types. done is true if the worker must
@@ -127,8 +130,8 @@ func (d *delivery) deliverPage(ctx context.Context, page events.Page, types []st
 	return decision{step: stepYield}, d.isOver || d.mustStop(ctx) || d.mustMakeRoom()
 }
 
-// mustMakeRoom reports whether the endpoint has had its place for long enough, and another
-// endpoint waits for one.
+// mustMakeRoom reports whether the endpoint has had its slot for long enough, and another
+// endpoint is waiting for one.
 func (d *delivery) mustMakeRoom() bool {
 	return d.w.crowded.Load() && time.Since(d.begun) >= d.w.cfg.Turn
 }
@@ -162,7 +165,7 @@ func (d *delivery) deliverOne(ctx context.Context, e *events.Event) (next decisi
 	return next, true
 }
 
-// send makes an attempt, and stores progress meanwhile.
+// send makes an attempt. It stores progress while it waits for the response.
 func (d *delivery) send(ctx context.Context, r request) (response, error) {
 	type result struct {
 		response response
@@ -217,7 +220,7 @@ func (d *delivery) await(ctx context.Context, waiter *events.Waiter) (next decis
 	}
 }
 
-// mustStop reports whether the worker stops or has lost its lease.
+// mustStop reports whether the worker is stopping or has lost its lease.
 func (d *delivery) mustStop(ctx context.Context) bool {
 	select {
 	case <-d.w.stopping:

@@ -48,7 +48,7 @@ func TestDelivery(t *testing.T) {
 	await(t, "the next event arrives", func() bool { return v.last() == 255 })
 }
 
-// Events without a notification are found by the poll.
+// The poll finds events that no notification announced.
 func TestQuietEvents(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -79,7 +79,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// While the receiver is down, events wait. Later, all arrive in order.
+// Events wait while the receiver is down, and later all arrive in order.
 func TestReceiverIsDown(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
@@ -107,7 +107,7 @@ func TestReceiverIsDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// A TLS handshake must fit into the limit, also on a busy machine.
+			// A TLS handshake must fit into the limit, even on a busy machine.
 			b := setupWith(t, webhooks.SenderConfig{Targets: local, Timeout: 500 * time.Millisecond})
 			v := receive(t, func(n int, w http.ResponseWriter, r *http.Request) {
 				if n%2 == 1 || n > 4 && n < 10 {
@@ -127,7 +127,8 @@ func TestReceiverIsDown(t *testing.T) {
 	}
 }
 
-// An endpoint that is down for long is tried less and less often, and then disabled.
+// An endpoint that is down for a long time is retried less and less often, and then
+// disabled.
 func TestGiveUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -157,7 +158,8 @@ func TestGiveUp(t *testing.T) {
 	}
 }
 
-// An endpoint that got few attempts, because the servers were down, is not disabled.
+// An endpoint is disabled only after 50 failures in a row, however long it has been failing,
+// because the servers may have been down for most of that time.
 func TestGiveUpNeedsFailures(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -178,7 +180,8 @@ func (b bundle) count(t testing.TB, kind string) (n int) {
 	return n
 }
 
-// 410 disables at once. After enable, the endpoint continues where it stopped.
+// A 410 response disables the endpoint at once. When it is enabled again, it continues where
+// it stopped.
 func TestGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -202,7 +205,7 @@ func TestGone(t *testing.T) {
 	checkOnce(t, v.positions(), 1, 8)
 }
 
-// A slow endpoint does not delay the other endpoints of its account or of others.
+// A slow endpoint does not delay another endpoint of its account.
 func TestSlowEndpoint(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -232,7 +235,7 @@ func TestTwoWorkers(t *testing.T) {
 	var all []*receiver
 	for range endpoints {
 		v := receive(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
-			time.Sleep(time.Millisecond) // the crash comes amid the deliveries
+			time.Sleep(time.Millisecond) // so that the crash comes between two deliveries
 		})
 		all = append(all, v)
 		b.hook(t, v.URL)
@@ -262,7 +265,7 @@ func TestHandOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	v := receive(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(2 * time.Millisecond) // each worker stops amid the deliveries
+		time.Sleep(2 * time.Millisecond) // so that each worker stops between two deliveries
 	})
 	b.hook(t, v.URL)
 	b.write(t, "org.created", 300)
@@ -300,7 +303,7 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the second event arrives", func() bool { return v.last() == 2 })
-	await(t, "the worker stores that, and learns of the new secret", func() bool { return b.get(t, made.Webhook.ID).Position == 2 })
+	await(t, "the worker stores the position and reads the new secret", func() bool { return b.get(t, made.Webhook.ID).Position == 2 })
 	b.write(t, "org.created", 1)
 	await(t, "the third event arrives", func() bool { return v.last() == 3 }) // verified with the first secret
 	rotated, err := b.store.RotateSecret(context.Background(), b.call(), made.Webhook.ID, 0)
@@ -309,7 +312,7 @@ func TestRotation(t *testing.T) {
 	}
 	v.trust(t, rotated.Secret)
 	await(t, "the fourth event arrives", func() bool { return v.last() == 4 })
-	await(t, "the worker stores that, and learns of the new secret", func() bool { return b.get(t, made.Webhook.ID).Position == 4 })
+	await(t, "the worker stores the position and reads the new secret", func() bool { return b.get(t, made.Webhook.ID).Position == 4 })
 	v.mu.Lock()
 	v.verify = v.verify[1:]
 	v.mu.Unlock()
@@ -353,7 +356,7 @@ func TestOverlapEnds(t *testing.T) {
 	}
 }
 
-// New types apply to events that were read before.
+// New types also apply to events that the worker had already read.
 func TestNewTypesAmidAPage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -374,7 +377,7 @@ func TestNewTypesAmidAPage(t *testing.T) {
 	b.write(t, "org.created", 50)
 	b.write(t, "org.deleted", 1)
 	b.work(t, quick())
-	await(t, "the event of the type arrives", func() bool { return v.last() == 52 })
+	await(t, "the event of the new type arrives", func() bool { return v.last() == 52 })
 	if n := v.count(); n > 10 {
 		t.Errorf("%d events arrived, most of them of other types", n)
 	}
@@ -418,7 +421,7 @@ func TestChanges(t *testing.T) {
 	await(t, "the position advances", func() bool { return b.get(t, made.Webhook.ID).Position == 3 })
 	b.write(t, "org.created", 5)
 	b.write(t, "org.deleted", 1)
-	await(t, "the event of the type arrives", func() bool { return v.last() == 9 })
+	await(t, "the event of the new type arrives", func() bool { return v.last() == 9 })
 	if got := v.positions(); slices.Contains(got, 5) {
 		t.Errorf("positions %v", got)
 	}
@@ -457,8 +460,8 @@ func TestSuspendedAccount(t *testing.T) {
 	checkOnce(t, v.positions(), 1, 6)
 }
 
-// If retention has deleted events that the endpoint has yet to get, it is disabled, because
-// the receiver must read the lists again.
+// An endpoint is disabled if retention has deleted events that it has not received, because
+// its receiver must read the lists again.
 func TestDeletedEvents(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -492,11 +495,12 @@ func TestDeletedEvents(t *testing.T) {
 	if _, err := b.store.Enable(ctx, b.call(), made.Webhook.ID); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the kept events arrive", func() bool { return v.count() > 4 })
+	await(t, "the remaining events arrive", func() bool { return v.count() > 4 })
 	checkOrder(t, v.positions(), 4, v.last())
 }
 
-// A failover that loses the last event, and the place after it, does not disable an endpoint.
+// A failover that loses the last event, and the stored place at that event, does not
+// disable the endpoint.
 func TestLostEvents(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -574,7 +578,7 @@ func TestLogOfAFailingDelivery(t *testing.T) {
 	}
 }
 
-// term returns how often an endpoint was taken.
+// term returns how often the endpoint has been taken.
 func (b bundle) term(t testing.TB) (n int) {
 	t.Helper()
 	if err := b.Pool.QueryRow(context.Background(), "SELECT max(term) FROM webhooks").Scan(&n); err != nil {
@@ -583,8 +587,7 @@ func (b bundle) term(t testing.TB) (n int) {
 	return n
 }
 
-// Endpoints that hang use up neither the places of other accounts nor those of endpoints
-// that work.
+// Endpoints that hang do not use up the slots that other accounts need.
 func TestFairness(t *testing.T) {
 	t.Parallel()
 	b := setupWith(t, webhooks.SenderConfig{Targets: local, Timeout: 3 * time.Second})
@@ -610,11 +613,11 @@ func TestFairness(t *testing.T) {
 	hang.mu.Lock()
 	defer hang.mu.Unlock()
 	if hang.most > 2 {
-		t.Errorf("the account had %d of 4 places", hang.most)
+		t.Errorf("the account had %d of 4 slots", hang.most)
 	}
 }
 
-// An endpoint that always has more events to get does not keep the only place.
+// An endpoint that always has more events does not keep the only slot.
 func TestBusyEndpointMakesRoom(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -637,10 +640,10 @@ func TestBusyEndpointMakesRoom(t *testing.T) {
 		await(t, "an event arrives", func() bool { return fast.last() == int64(2+i) })
 	}
 	if busy.last() > backlog {
-		t.Error("the busy endpoint had got everything")
+		t.Error("the busy endpoint has already received everything")
 	}
 	before := busy.count()
-	await(t, "the busy endpoint goes on", func() bool { return busy.count() > before })
+	await(t, "the busy endpoint gets more events", func() bool { return busy.count() > before })
 	checkOrder(t, busy.positions(), 1, busy.last())
 }
 
@@ -656,11 +659,11 @@ func TestBackoff(t *testing.T) {
 		total += got
 	}
 	if total < 3*24*time.Hour {
-		t.Errorf("400 attempts take only %s", total)
+		t.Errorf("400 failures take only %s", total)
 	}
 }
 
-// An endpoint decides with Retry-After when it is tried again.
+// The Retry-After header of a response postpones the next attempt.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -671,7 +674,7 @@ func TestRetryAfter(t *testing.T) {
 		}
 	})
 	patient := quick()
-	patient.Life = time.Minute // a worker that loses its lease on a busy machine may lose what it was told
+	patient.Life = time.Minute // on a busy machine, a worker that loses its lease may not store the Retry-After
 	begun := time.Now()
 	b.hook(t, v.URL)
 	b.work(t, patient)
@@ -681,7 +684,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// An endpoint waits no longer because the database's clock stepped back.
+// When the database's clock steps back, no endpoint has to wait longer.
 func TestClockStepsBack(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{

@@ -15,8 +15,8 @@ SET disabled_at = now(), disabled_reason = $3, due_at = NULL, version = version 
 WHERE account_id = $1 AND id = $2
 RETURNING ` + webhookColumns
 
-// Disable stops deliveries to an endpoint. The endpoint keeps its position. A disabled
-// endpoint does not change. Errors: ErrNotFound, ErrUnavailable, and those of
+// Disable stops deliveries to an endpoint. The endpoint keeps its position. Disable
+// changes nothing if the endpoint is already disabled. Errors: ErrNotFound, ErrUnavailable, and those of
 // idempotency.Once.
 //
 // A worker disables an endpoint that keeps failing; see giveUpAfter.

@@ -20,9 +20,9 @@ SET disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NU
 WHERE account_id = $1 AND id = $2
 RETURNING ` + webhookColumns
 
-// Enable lets a disabled endpoint get events again, from where it stopped. An enabled
-// endpoint does not change. Errors: ErrNotFound, ErrEventsDeleted, ErrUnavailable, and
-// those of idempotency.Once.
+// Enable lets a disabled endpoint get events again, from where it stopped. It changes
+// nothing if the endpoint is already enabled. Errors: ErrNotFound, ErrEventsDeleted,
+// ErrUnavailable, and those of idempotency.Once.
 func (r *Repository) Enable(ctx context.Context, c idempotency.Call, id uuid.UUID) (Changed, error) {
 	complete, err := r.hasEvents(ctx, c.AccountID, id)
 	if err != nil {
@@ -49,7 +49,7 @@ SELECT position, mark
 FROM webhooks
 WHERE account_id = $1 AND id = $2`
 
-// hasEvents reports whether all events that the endpoint has yet to get are kept. It
+// hasEvents reports whether all events that the endpoint has not received still exist. It
 // returns true for an endpoint that does not exist.
 func (r *Repository) hasEvents(ctx context.Context, accountID, id uuid.UUID) (bool, error) {
 	var place events.Place

@@ -26,7 +26,8 @@ const webhookEvent = `
 INSERT INTO events (account_id, type, webhook_id, before, after, actor_api_key_id, actor_user_id, request_id, occurred_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())`
 
-// image is the part of an endpoint that an event records, under its names in the API.
+// image is the part of an endpoint that an event records. The fields are named as in the
+// API.
 type image struct {
 	URL            string   `json:"url,omitzero"`
 	Description    string   `json:"description,omitzero"`

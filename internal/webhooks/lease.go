@@ -27,13 +27,13 @@ func scanCandidate(row pgx.CollectableRow) (c candidate, err error) {
 	return c, err
 }
 
-// The statements that find candidates do so for all accounts, and return the account of
-// each endpoint.
+// The statements that find candidates look at all accounts, and return the account of each
+// endpoint.
 const (
-	// webhooksDue returns the endpoints to try now. Those that do not fail come first, and
-	// need not wait. No wait is longer than $2 seconds: after the database's clock has
-	// stepped back, or that of a new primary is behind, an endpoint that seems to wait
-	// longer is tried at once.
+	// webhooksDue returns the endpoints to try now. Those that are not failing come first,
+	// and do not wait. No wait is longer than $2 seconds. An endpoint that seems to wait
+	// longer is tried at once: the database's clock has stepped back, or the clock of a new
+	// primary is behind.
 	webhooksDue = `
 SELECT account_id, id, term, failures
 FROM webhooks
@@ -42,9 +42,9 @@ WHERE due_at IS NOT NULL AND (failures = 0 OR due_at <= now() OR due_at > now() 
 ORDER BY failures > 0, due_at
 LIMIT $1`
 
-	// webhooksLeft returns the endpoints of workers that are no longer alive. A worker that
-	// seems to live for longer than $2 seconds died before the database's clock stepped
-	// back, or renews its life within moments.
+	// webhooksLeft returns the endpoints of workers whose lease has expired. A lease that
+	// seems to last longer than $2 seconds was written before the database's clock stepped
+	// back. Its worker is dead, or will renew the lease within moments.
 	webhooksLeft = `
 SELECT account_id, id, term, failures
 FROM webhooks
@@ -62,7 +62,7 @@ FROM webhooks
 WHERE worker = $2 AND disabled_at IS NULL
 LIMIT $1`
 
-	// webhooksOf returns the endpoints of accounts with new events.
+	// webhooksOf returns the idle endpoints of the accounts in $1, which have new events.
 	webhooksOf = `
 SELECT account_id, id, term, failures
 FROM webhooks
@@ -70,8 +70,8 @@ WHERE account_id = ANY ($1) AND worker IS NULL AND due_at IS NULL AND disabled_a
   AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
 LIMIT $2`
 
-	// webhooksBehind looks at some endpoints after $1 and $2, and returns for each whether
-	// it waits for events although there are some.
+	// webhooksBehind looks at the next $3 endpoints after ($1, $2), and returns for each
+	// whether it is idle although there are events for it.
 	webhooksBehind = `
 SELECT account_id, id, term, failures,
     worker IS NULL AND due_at IS NULL AND disabled_at IS NULL
@@ -110,8 +110,8 @@ INSERT INTO webhook_workers (id, alive_until)
 VALUES ($1, now() + make_interval(secs => $2))
 ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until`
 
-	// workersForget deletes the workers that are long gone, unless an endpoint still names
-	// one.
+	// workersForget deletes worker $1, and the workers whose lease expired over an hour ago,
+	// unless an endpoint still refers to them.
 	workersForget = `
 DELETE FROM webhook_workers
 WHERE (id = $1 OR alive_until < now() - interval '1 hour')
@@ -150,8 +150,8 @@ func (e *endpoint) secrets() []Secret {
 	return []Secret{e.secret}
 }
 
-// take leases an endpoint to the worker. ok is false if another worker has the endpoint
-// by now, or if the endpoint takes no events.
+// take leases an endpoint to the worker. ok is false if another worker has taken the
+// endpoint in the meantime, or if the endpoint must not get events now.
 func (r *Repository) take(ctx context.Context, worker uuid.UUID, c candidate) (e endpoint, ok bool, err error) {
 	err = r.db.For(c.accountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		e, err = readEndpoint(ctx, q, webhookTake, c.accountID, c.id, c.term, worker)
@@ -176,7 +176,7 @@ func (r *Repository) read(ctx context.Context, accountID, id uuid.UUID) (e endpo
 }
 
 // due returns the endpoints to try now, those of dead workers, and those of this worker.
-// life is how far ahead workers extend their lives.
+// life is the length of a worker's lease.
 func (r *Repository) due(ctx context.Context, worker uuid.UUID, life time.Duration, most int) (found []candidate, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
 		now, err := candidates(q.Query(ctx, webhooksDue, most, longestWait.Seconds()))
@@ -194,7 +194,7 @@ func (r *Repository) due(ctx context.Context, worker uuid.UUID, life time.Durati
 	return found, err
 }
 
-// waiting returns the endpoints of the accounts that no worker has.
+// waiting returns the accounts' endpoints that no worker holds.
 func (r *Repository) waiting(ctx context.Context, accounts []uuid.UUID, most int) (found []candidate, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		found, err = candidates(q.Query(ctx, webhooksOf, accounts, most))
@@ -203,9 +203,9 @@ func (r *Repository) waiting(ctx context.Context, accounts []uuid.UUID, most int
 	return found, err
 }
 
-// behind looks at the next endpoints after the given one, and returns those that wait for
-// events although there are some. last is the last endpoint that behind looked at, or
-// zero if no endpoints follow.
+// behind looks at the next endpoints after the given one, and returns those that are idle
+// although there are events for them. last is the last endpoint that behind looked at, or
+// zero if it has reached the end.
 func (r *Repository) behind(ctx context.Context, after candidate, most int) (found []candidate, last candidate, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) error {
 		found, last = nil, candidate{}
@@ -237,7 +237,7 @@ func candidates(rows pgx.Rows, err error) ([]candidate, error) {
 	return pgx.CollectRows(rows, scanCandidate)
 }
 
-// stayAlive extends the life of the worker.
+// stayAlive renews the worker's lease.
 func (r *Repository) stayAlive(ctx context.Context, worker uuid.UUID, life time.Duration) error {
 	return r.db.Write(ctx, func(ctx context.Context, q db.Querier) error {
 		_, err := q.Exec(ctx, workerAlive, worker, life.Seconds())
@@ -245,7 +245,7 @@ func (r *Repository) stayAlive(ctx context.Context, worker uuid.UUID, life time.
 	})
 }
 
-// forget deletes the worker, and other workers that are long gone.
+// forget deletes the worker, and other workers whose lease expired long ago.
 func (r *Repository) forget(ctx context.Context, worker uuid.UUID) error {
 	err := r.db.Write(ctx, func(ctx context.Context, q db.Querier) error {
 		_, err := q.Exec(ctx, workersForget, worker)

@@ -35,7 +35,7 @@ type bundle struct {
 	account uuid.UUID
 }
 
-// local allows the receivers of the tests.
+// local allows the addresses of the tests' receivers.
 var local = webhooks.Targets{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 
 func setup(t testing.TB) bundle {
@@ -75,7 +75,7 @@ func (b *bundle) open(t testing.TB, conns *db.Pool, cfg webhooks.SenderConfig) {
 	b.store.OnChange(b.hub.Changed)
 }
 
-// quick has short times, and back-offs that a test can wait for.
+// quick has intervals and back-offs that are short enough for a test.
 func quick() webhooks.WorkerConfig {
 	return webhooks.WorkerConfig{
 		Logger: slog.New(slog.DiscardHandler), Observer: &counts{},
@@ -339,7 +339,7 @@ func (v *receiver) last() int64 {
 }
 
 // checkOrder checks that the positions are those from first to last, in order. A
-// position may repeat, but then all after it come again.
+// position may come again if all positions after it come again too.
 func checkOrder(t testing.TB, got []int64, first, last int64) {
 	t.Helper()
 	next := first
@@ -367,7 +367,7 @@ func checkOnce(t testing.TB, got []int64, first, last int64) {
 	}
 }
 
-// unused returns the address of a port on which nobody listens.
+// unused returns an address on which nothing listens.
 func unused(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -36,14 +36,14 @@ const (
 
 // progress is what a worker has done for an endpoint and not yet stored.
 type progress struct {
-	reached   *events.Place // nil if that has not changed
+	reached   *events.Place // nil if the place has not changed
 	delivered bool
 	attempts  []Attempt
 }
 
 func (p *progress) isEmpty() bool { return p.reached == nil && len(p.attempts) == 0 }
 
-// add adds an attempt. If there are then more than KeptAttempts, it drops the oldest.
+// add adds an attempt. It keeps at most KeptAttempts, and drops the oldest one first.
 func (p *progress) add(a Attempt) {
 	if len(p.attempts) == KeptAttempts {
 		p.attempts = append(p.attempts[:0], p.attempts[1:]...)
@@ -77,7 +77,7 @@ FROM webhook_progress_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 
 
 // keep stores progress. It returns the version of the endpoint, which the worker compares
 // with the one that it knows. If a failover or a restore has lost the event at the place
-// that was reached, the endpoint counts as moved, because the database then has an earlier place.
+// that was reached, the endpoint counts as moved, because the database has an earlier place.
 func (r *Repository) keep(ctx context.Context, accountID, id, worker uuid.UUID, e endpoint, p progress, d decision) (result outcome, version int64, err error) {
 	n := len(p.attempts)
 	times, marks, positions := make([]time.Time, n), make([][]byte, n), make([]*int64, n)

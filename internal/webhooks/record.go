@@ -10,7 +10,7 @@ import (
 
 // The types in this file define two kinds of JSON: stored results of changes, and
 // requests, of which only digests are stored. Version 1 must stay as it is in
-// testdata/v1.json; record.go of internal/apikeys says why.
+// testdata/v1.json; record.go in internal/apikeys says why.
 
 // record is the result of a change, without the secret. It is converted from and to
 // Webhook, so a field that only one of them has is a compile error.

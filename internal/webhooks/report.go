@@ -10,7 +10,7 @@ import (
 	"orgd/internal/uuid"
 )
 
-// task is something that is tried again until it succeeds.
+// task is an operation that is retried until it succeeds.
 type task struct {
 	name        string
 	consequence string // of a failure, for the log
@@ -24,14 +24,14 @@ type reporter struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex
-	failed map[task]bool // a task about an endpoint that is deleted meanwhile stays
+	failed map[task]bool // an entry stays if its endpoint is deleted before the task succeeds
 }
 
 func newReporter(logger *slog.Logger) *reporter {
 	return &reporter{logger: logger, failed: map[task]bool{}}
 }
 
-// report gets the result of each try.
+// report takes the result of each try.
 func (r *reporter) report(t task, err error) {
 	if !r.isNews(t, err) {
 		return
@@ -63,8 +63,8 @@ var (
 	storeProgress = task{name: "store the webhook's progress", consequence: "the progress of a webhook is not stored, so the webhook may get events again; retrying"}
 )
 
-// report reports the result of a task of this delivery. It ignores errors that pass with
-// the load or with an outage of the database, which the poll reports for all endpoints.
+// report reports the result of a task of this delivery. It ignores the temporary errors of
+// an overload or a database outage, because the poll reports these once for all endpoints.
 func (d *delivery) report(t task, err error) {
 	if isTemporary(err) {
 		return

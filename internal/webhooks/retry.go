@@ -12,10 +12,10 @@ const (
 	longestWait = maxRetryAfter + time.Minute
 	// giveUpAfter is how long an endpoint may fail before it is disabled.
 	giveUpAfter = 3 * 24 * time.Hour
-	// giveUpFailures is how many attempts in a row must also have failed: the time during
-	// which the servers were down, or had no place for the endpoint, says nothing about
-	// the endpoint. In three days an endpoint gets over 280 attempts, or 72 if it always
-	// asks to wait for an hour.
+	// giveUpFailures is how many attempts in a row must also have failed. The time alone says
+	// too little about the endpoint: for a part of it, the servers may have been down, or may
+	// have had no slot for the endpoint. In three days an endpoint gets over 280 attempts, or
+	// 72 if it always asks to wait for an hour.
 	giveUpFailures = 50
 )
 

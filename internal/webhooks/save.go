@@ -17,9 +17,9 @@ type stored struct {
 	err      error
 }
 
-// save starts to store the progress, if the last store began long enough ago, and handles
-// the result of the previous store. Deliveries go on meanwhile: after a crash, the events
-// of that time are delivered again.
+// save handles the result of the previous store, and starts to store the progress if the
+// last store began long enough ago. Deliveries continue in the meantime. After a crash,
+// the events whose delivery was not stored are delivered again.
 func (d *delivery) save(ctx context.Context) {
 	if d.saving != nil {
 		select {
@@ -51,7 +51,7 @@ func (d *delivery) store(ctx context.Context) {
 	}()
 }
 
-// refresh finds out what calls have changed, unless that is known from a moment ago.
+// refresh finds out what API calls have changed, unless it did so a moment ago.
 func (d *delivery) refresh(ctx context.Context) {
 	d.save(ctx)
 	if d.saving == nil && time.Since(d.savedAt) >= d.w.cfg.Save {
@@ -84,14 +84,14 @@ func (d *delivery) handle(ctx context.Context, s stored) {
 	}
 }
 
-// readConfig reads what calls have changed, except the place.
+// readConfig reads what API calls have changed, except the place.
 func (d *delivery) readConfig(ctx context.Context) {
 	e, err := d.w.store.read(ctx, d.accountID, d.id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		d.isOver = true
 	case err != nil:
-		return // the version still differs at the next store
+		return // the version will still differ after the next store, which tries again
 	case e.term != d.term:
 		d.isOver = true
 	case e.generation != d.endpoint.generation:
@@ -119,8 +119,9 @@ func (d *delivery) readAgain(ctx context.Context) bool {
 	return true
 }
 
-// release stores the last progress and what to do next, also when ctx is done. It returns
-// true if a call has moved the endpoint meanwhile, so that the worker still holds it.
+// release stores the last progress and what to do next, even if ctx is done. It returns
+// true if an API call has moved the endpoint in the meantime, so that the worker still
+// holds it.
 func (d *delivery) release(ctx context.Context, next decision) (moved bool) {
 	ctx = context.WithoutCancel(ctx)
 	d.awaitStore(ctx)

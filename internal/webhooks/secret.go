@@ -17,7 +17,7 @@ const (
 // newSecret returns a new random secret.
 func newSecret() Secret {
 	key := make([]byte, secretSize)
-	rand.Read(key) // never returns an error: it ends the program instead
+	rand.Read(key) // never returns an error: it crashes the program instead
 	return Secret{key}
 }
 

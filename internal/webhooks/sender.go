@@ -19,12 +19,13 @@ import (
 const (
 	// attemptLimit is how long an endpoint may take to respond.
 	attemptLimit = 15 * time.Second
-	// connectLimit is how long the connection and the TLS handshake may take, each.
+	// connectLimit is how long the TCP connection may take, and how long the TLS handshake
+	// may take after it.
 	connectLimit = 5 * time.Second
-	// maxResponse is how much of a response is read, of its header and of its body.
+	// maxResponse is how much of a response's header is read, and how much of its body.
 	maxResponse = 64 << 10
 	// drainLimit is how long the body of a response is read, so that the connection can be
-	// used again. Nobody sees the body.
+	// reused. The body itself is ignored.
 	drainLimit = time.Second
 	// maxRetryAfter bounds how long an endpoint can postpone the next attempt.
 	maxRetryAfter = time.Hour
@@ -92,7 +93,7 @@ type response struct {
 }
 
 // send makes one attempt. The endpoint must respond within the limit. An error means that
-// ctx was canceled, or that there is a defect: it says nothing about the endpoint.
+// ctx was canceled or that orgd has a defect. It says nothing about the endpoint.
 func (s *Sender) send(ctx context.Context, limit time.Duration, r request) (response, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -110,11 +111,12 @@ func (s *Sender) send(ctx context.Context, limit time.Duration, r request) (resp
 	case err != nil:
 		return response{failure: failureOf(err)}, nil
 	case limited.Err() != nil:
-		// The connection is being closed. A receiver that notices this may give up the event,
-		// and its server may still respond with 200.
+		// The connection is being closed. A receiver that notices this may drop the event
+		// although its server still responds with 200.
 		return response{failure: FailedTimeout}, nil
 	}
-	// The body of 101 is the connection itself, which no deadline and no context ends.
+	// The body of a 101 response is the connection itself. No deadline or context ends a read
+	// from it.
 	if got.StatusCode >= http.StatusOK {
 		drained := time.AfterFunc(drainLimit, cancel)
 		defer drained.Stop()

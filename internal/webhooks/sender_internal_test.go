@@ -8,7 +8,7 @@ import (
 )
 
 // A response that arrives after the limit does not count. The receiver may have seen that
-// the connection is being closed, and given up the event.
+// the connection is being closed, and dropped the event.
 func TestResponseAfterTheLimit(t *testing.T) {
 	t.Parallel()
 	s := NewSender(SenderConfig{})

@@ -17,8 +17,8 @@ type Stats struct {
 	Disabled int // endpoints that a call has disabled
 	GivenUp  int // endpoints that a worker has disabled
 
-	// The age of the oldest event that an endpoint has not got yet.
-	Behind        time.Duration // of those that do not fail
+	// The age of the oldest event that an endpoint has not received yet.
+	Behind        time.Duration // of the endpoints that do not fail
 	FailingBehind time.Duration
 }
 
@@ -63,7 +63,7 @@ func (r *Repository) stats(ctx context.Context) (s Stats, err error) {
 const (
 	// StatsEvery is the time between two reads of the figures for the metrics.
 	StatsEvery = 15 * time.Second
-	// staleAfter is after how many failed reads the figures are unknown.
+	// staleAfter is the number of failed reads after which the figures are unknown.
 	staleAfter = 4
 )
 
@@ -110,7 +110,7 @@ func (m *Monitor) read(ctx context.Context) {
 	if err == nil {
 		m.last.Store(&reading{s, begun})
 	}
-	// The probes report that the database is unavailable.
+	// The readiness probes already report that the database is unavailable.
 	if ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
 		m.reports.report(readStats, err)
 	}

@@ -41,10 +41,10 @@ func TestStats(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	m := b.watch(t, slog.New(slog.DiscardHandler))
-	await(t, "there is nothing", isOf(m, webhooks.Stats{}))
+	await(t, "there are no endpoints", isOf(m, webhooks.Stats{}))
 	id := b.hook(t, "https://example.com").Webhook.ID
 	b.Exec(t, "UPDATE events SET occurred_at = now() - interval '3 hours'")
-	await(t, "an event waits that no worker has seen", isOf(m, webhooks.Stats{Enabled: 1, Behind: 3 * time.Hour}))
+	await(t, "an event that no worker has seen is waiting", isOf(m, webhooks.Stats{Enabled: 1, Behind: 3 * time.Hour}))
 	b.Exec(t, "UPDATE webhooks SET failures = 2, due_at = now()")
 	await(t, "an event waits for an endpoint that fails", isOf(m, webhooks.Stats{Failing: 1, FailingBehind: 3 * time.Hour}))
 	b.Exec(t, "UPDATE events SET position = 1")
@@ -74,7 +74,7 @@ func TestStatsThatCannotBeRead(t *testing.T) {
 	failures := func() int { return strings.Count(log.String(), "the metrics lack the state of webhooks") }
 	await(t, "the figures are read", isKnown)
 	b.Exec(t, "ALTER TABLE webhooks RENAME TO hidden")
-	// Figures are also unknown while a read takes long.
+	// Figures also become unknown while a read takes too long.
 	await(t, "a read fails, and the figures are unknown", func() bool { return failures() > 0 && !isKnown() })
 	b.Exec(t, "ALTER TABLE hidden RENAME TO webhooks")
 	await(t, "the figures are read again", isKnown)

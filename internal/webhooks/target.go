@@ -11,10 +11,10 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// Targets are the addresses to which webhooks may go: those of the internet, and those
-// that the operator allows. Everything else could be part of the operator's own network.
+// Targets are the addresses to which webhooks may go: public internet addresses, and those
+// that the operator allows. Every other address could be in the operator's own network.
 type Targets struct {
-	// Allowed are addresses that are allowed although they are not of the internet.
+	// Allowed are addresses that are allowed although they are not public.
 	Allowed []netip.Prefix
 	// PlainLoopback allows loopback addresses, and http as well as https for them. It is
 	// for development.
@@ -28,7 +28,7 @@ var errForbidden = errors.New("webhooks: address not allowed")
 // link-local addresses, and everything outside of 2000::/3, which includes mapped IPv4
 // addresses and those of NAT64.
 var public = ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(
-	netip.MustParsePrefix("168.63.129.16/32"), // Azure's metadata: a public address that is not routed
+	netip.MustParsePrefix("168.63.129.16/32"), // Azure's metadata service: a public address that is not routed on the internet
 ))
 
 // check returns errForbidden for an address to which webhooks may not go.
@@ -75,8 +75,8 @@ const (
 	ErrURLAddress     = URLError("must not have a host on a private, loopback or otherwise special address")
 )
 
-// CheckURL returns an error if no endpoint can have the URL. It looks at the text alone: a
-// host may still resolve to an address that is not allowed, which fails each attempt.
+// CheckURL returns an error if no endpoint can have the URL. It looks only at the text. A
+// host may still resolve to an address that is not allowed; then each attempt fails.
 func (t Targets) CheckURL(text string) error {
 	if len(text) > MaxURL {
 		return ErrURLLong

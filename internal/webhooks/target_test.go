@@ -87,7 +87,8 @@ func TestCheckURL(t *testing.T) {
 	}
 }
 
-// Addresses that are not of the internet are rejected as they are and in every disguise.
+// Addresses that are not public are rejected, both in plain form and embedded in IPv6
+// addresses.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	targets := webhooks.Targets{}
@@ -202,8 +203,7 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// The response of an endpoint decides how the attempt ends. At most 64 KiB of it are
-// read.
+// Each kind of failure is recorded as such. At most 64 KiB of a response's body are read.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
@@ -264,9 +264,10 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// No proxy of the environment is used, because it could reach what the server must not.
+// Proxy settings in the environment are ignored, because a proxy could reach addresses that
+// the server must not reach.
 //
-//nolint:paralleltest // it sets variables
+//nolint:paralleltest // it sets environment variables
 func TestNoProxy(t *testing.T) {
 	var asked atomic.Int32
 	proxy, err := net.Listen("tcp", "127.0.0.1:0")

@@ -11,7 +11,7 @@ import (
 
 // Changes are the fields of an endpoint to change. Nil leaves a field unchanged.
 type Changes struct {
-	URL         *string // see NewWebhook for these
+	URL         *string // see NewWebhook for the values
 	Description *string
 	Types       *[]string
 }

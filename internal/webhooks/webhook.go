@@ -16,7 +16,7 @@ type Webhook struct {
 	ID          uuid.UUID
 	URL         string
 	Description string
-	Types       []string // of the events that it gets; empty for all
+	Types       []string // the types of events that it gets; empty for all
 	CreatedAt   time.Time
 	// CreatedByAPIKeyID is zero if an operator created the endpoint.
 	CreatedByAPIKeyID uuid.UUID
@@ -42,7 +42,7 @@ const (
 	Requested     Reason = "requested"
 	Gone          Reason = "gone"           // the endpoint answered 410
 	Failing       Reason = "failing"        // all attempts of three days failed, at least 50
-	EventsDeleted Reason = "events_deleted" // events that it has not got no longer exist: deleted because of their age, or lost
+	EventsDeleted Reason = "events_deleted" // events that it has not received no longer exist: deleted because of their age, or lost
 )
 
 // Attempt is a try to deliver an event.

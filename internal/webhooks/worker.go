@@ -28,13 +28,12 @@ const (
 const (
 	// candidatesAtOnce is the maximum number of endpoints that one statement returns.
 	candidatesAtOnce = 1000
-	// lookAtOnce is how many endpoints each poll looks at for events that were not
-	// announced.
+	// lookAtOnce is how many endpoints each poll checks for events that were not announced.
 	lookAtOnce = 500
 	// collectEvery is the shortest time between two statements that look for endpoints of
 	// accounts with new events.
 	collectEvery = 50 * time.Millisecond
-	// storeLimit bounds a statement of the worker.
+	// storeLimit is how long a statement of the worker may take.
 	storeLimit = 3 * time.Second
 )
 
@@ -45,12 +44,12 @@ type WorkerConfig struct {
 	Observer    Observer
 	Concurrency int // endpoints to which the worker delivers at once
 
-	Poll    time.Duration // between two looks for endpoints to try
-	Life    time.Duration // how long a worker keeps its endpoints without a sign of life
-	Linger  time.Duration // how long the worker keeps an endpoint that has got all events
+	Poll    time.Duration // between two searches for endpoints to try
+	Life    time.Duration // the length of a worker's lease, which it must renew to keep its endpoints
+	Linger  time.Duration // how long the worker keeps an endpoint that has received all events
 	Save    time.Duration // between two stores of the progress of an endpoint
 	Grace   time.Duration // how long attempts may last when the worker stops
-	Turn    time.Duration // how long an endpoint keeps its place, at least, if others wait for one
+	Turn    time.Duration // how long an endpoint keeps its slot, at least, if others wait for one
 	Backoff func(failures int) time.Duration
 	GiveUp  time.Duration // how long an endpoint may fail
 	// GiveUpFailures is how many attempts of an endpoint must also fail in a row.
@@ -89,7 +88,7 @@ type Worker struct {
 	stopping   chan struct{}
 	deliveries sync.WaitGroup
 	looked     candidate   // the last endpoint that the poll looked at
-	crowded    atomic.Bool // an endpoint found no room
+	crowded    atomic.Bool // an endpoint found no free slot
 	reports    *reporter
 }
 
@@ -125,8 +124,8 @@ func (w *Worker) Wake(accountID uuid.UUID) {
 	}
 }
 
-// Run delivers until ctx is done. Then it lets the attempts in progress end, stores what
-// was delivered, and leaves the endpoints to other workers.
+// Run delivers until ctx is done. Then it gives the attempts in progress some time to
+// finish, stores what was delivered, and leaves the endpoints to other workers.
 func (w *Worker) Run(ctx context.Context) {
 	working, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -145,7 +144,7 @@ func (w *Worker) Run(ctx context.Context) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLimit)
 	defer cancel()
 	if err := w.store.forget(limited, w.id); err != nil {
-		w.cfg.Logger.Warn("could not give up this server's webhook lease; other servers take over when the lease expires", "error", err)
+		w.cfg.Logger.Warn("could not release this server's webhook lease; other servers take over when the lease expires", "error", err)
 	}
 	end()
 	<-beating
@@ -193,13 +192,13 @@ func (w *Worker) poll(ctx context.Context) {
 		}
 		w.looked = last
 		w.crowded.Store(false)
-		// The endpoints that wait for a place come before those that have given one up,
-		// which are due.
+		// Endpoints that wait for a slot come before those that have given one up, which are
+		// due again.
 		return w.startAll(ctx, slices.Concat(behind, found))
 	})
 }
 
-// collect starts deliveries for the accounts with which Wake was called.
+// collect starts deliveries for the accounts that Wake was called with.
 func (w *Worker) collect(ctx context.Context) {
 	accounts := w.takeChanged()
 	w.attempt(ctx, lookForChanges, func(ctx context.Context) error {
@@ -241,7 +240,7 @@ func (w *Worker) startAll(ctx context.Context, found []candidate) error {
 	return nil
 }
 
-// start delivers to an endpoint, if there is room. Otherwise a later poll finds it again.
+// start delivers to an endpoint if a slot is free. Otherwise a later poll finds it again.
 func (w *Worker) start(c candidate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -268,9 +267,9 @@ func (w *Worker) start(c candidate) {
 	})
 }
 
-// hasRoom reports whether the worker may deliver to one more endpoint. An account gets at
-// most half of the places, and so do the endpoints that failed, because an endpoint that
-// does not respond holds its place for long. The caller holds mu.
+// hasRoom reports whether the worker may deliver to this endpoint too. An account gets at
+// most half of the slots, and so do all failing endpoints together, because an endpoint
+// that does not respond holds its slot for a long time. The caller holds mu.
 func (w *Worker) hasRoom(c candidate) bool {
 	free := w.cfg.Concurrency - len(w.running)
 	if c.failures > 0 && w.failing >= (w.cfg.Concurrency+1)/2 {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Time is a time that is encoded as AppendTime does.
+// Time is a time whose text form is that of AppendTime.
 type Time time.Time
 
 // MarshalText returns the time in the format of AppendTime.
@@ -21,8 +21,8 @@ func OptionalTime(t time.Time) *Time {
 	return &w
 }
 
-// ParseTime parses an RFC 3339 time. time.Parse also accepts a comma before the fraction,
-// and an hour of one digit.
+// ParseTime parses an RFC 3339 time. It rejects a comma before the fraction and an hour of
+// one digit, which time.Parse accepts.
 func ParseTime(value string) (t time.Time, ok bool) {
 	t, err := time.Parse(time.RFC3339, value)
 	return t, err == nil && !strings.Contains(value, ",") && strings.IndexByte(value, ':') == len("2006-01-02T15")

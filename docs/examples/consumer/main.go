@@ -20,7 +20,7 @@ type account struct {
 
 type org struct {
 	OrgID, OrgName, CreatedByAPIKeyID string
-	ExternalID, CreatedByUserID       *string         // null removes them
+	ExternalID, CreatedByUserID       *string         // null removes the value
 	Metadata                          json.RawMessage // always the whole map
 	IsActive                          bool
 	Revision, UserCount               int
@@ -74,7 +74,7 @@ func main() {
 	}
 }
 
-// save writes the cursor and what it stands for together, or not at all.
+// save writes the copy and the cursor that it belongs to together, or not at all.
 func (a account) save() {
 	text, err := json.Marshal(a)
 	must(err)
@@ -115,7 +115,7 @@ func (a account) apply(e event) {
 		} else if e.UserID != "" { // imported
 			o.CreatedByUserID = &e.UserID
 		}
-		if o.OrgName != "" { // without a name: it was deleted since
+		if o.OrgName != "" { // no name: it has been deleted since
 			a.Orgs[e.OrgID] = o
 		}
 	}
@@ -146,7 +146,7 @@ func (a account) apply(e event) {
 
 func pages(path string) func(yield func(page) bool) {
 	return func(yield func(page) bool) {
-		p, _ := get(path) // an empty page if the organization was deleted since: 404
+		p, _ := get(path) // an empty page after a 404: the organization has been deleted
 		for yield(p) && p.HasMore {
 			p, _ = get(path + "&cursor=" + p.Cursor)
 		}
@@ -155,8 +155,8 @@ func pages(path string) func(yield func(page) bool) {
 
 var client = http.Client{Timeout: time.Minute}
 
-// get repeats a request until there is a response. 404 and 410 mean something to the
-// callers, who then get an empty page.
+// get repeats a request until it succeeds. After a 404 or 410 it returns an empty page,
+// because the callers handle these.
 func get(path string) (p page, status int) {
 	for ; ; time.Sleep(time.Second) {
 		request, err := http.NewRequest(http.MethodGet, os.Getenv("ORGD_URL")+path, nil)

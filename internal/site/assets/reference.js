@@ -1,5 +1,5 @@
-// Shows the description of the API. Requests go only to the server that serves this page,
-// and the key that a reader enters stays in the memory of the page.
+// Shows the API description. Requests go only to the server that serves this page, and the
+// key that a reader enters stays in the page's memory.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const applyTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", applyTheme);
