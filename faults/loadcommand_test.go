@@ -100,7 +100,7 @@ func TestLoadArguments(t *testing.T) {
 	}
 }
 
-// The client reports a response that violates the API, whatever its status.
+// The client reports an error response that is not a problem document.
 func TestLoadFindsInvalidAnswers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

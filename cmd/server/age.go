@@ -28,7 +28,7 @@ func (a *age) UnmarshalText(text []byte) error {
 	}
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is not a number of days such as 400d, or a duration such as 36h, of at most %d days", text, maxDays)
+		return fmt.Errorf("%q is neither a number of days such as 400d nor a duration such as 36h (at most %d days)", text, maxDays)
 	}
 	*a = age(parsed)
 	return nil

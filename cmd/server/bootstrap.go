@@ -23,7 +23,7 @@ import (
 // has no such flags, because its database role may not create accounts.
 type bootstrapFlags struct {
 	Account string          `env:"ORGD_BOOTSTRAP_ACCOUNT" name:"bootstrap-account" placeholder:"NAME" help:"Name of an account, which is created if it does not exist, or the id of an existing account (default: none)."`
-	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File that contains a key to register for that account; create it with keys generate. A key that is already registered is not changed (default: none)."`
+	KeyFile string          `env:"ORGD_BOOTSTRAP_KEY_FILE" name:"bootstrap-key-file" placeholder:"FILE" help:"File that contains a key to register for that account; generate the key with 'server keys generate'. A key that is already registered is not changed (default: none)."`
 	Scopes  []apikeys.Scope `env:"ORGD_BOOTSTRAP_SCOPES" name:"bootstrap-scopes" placeholder:"SCOPE" help:"Scopes of a newly registered key, separated by commas; an already registered key keeps its scopes (default: all)."`
 
 	key apikeys.Key // the content of KeyFile, read by Validate

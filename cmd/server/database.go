@@ -33,7 +33,7 @@ func (f databaseFlags) direct() string { return cmp.Or(f.DirectURL, f.DatabaseUR
 
 // poolerFlag selects how statements are sent: some poolers do not support prepared ones.
 type poolerFlag struct {
-	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}. Use described for PgBouncer versions before 1.21 (default: ${default})."`
+	ExecMode string `env:"ORGD_DB_EXEC_MODE" name:"db-exec-mode" default:"prepared" enum:"prepared,described" help:"How statements are sent: ${enum}. Use 'described' with PgBouncer before 1.21 (default: ${default})."`
 }
 
 // withPool opens the database for a command, checks the schema, and runs do.

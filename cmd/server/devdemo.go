@@ -126,7 +126,7 @@ func readKey(file string) (string, error) {
 	return "", nil
 }
 
-// shellQuote quotes s for a shell if needed. Plain values stay unquoted, because some
+// shellQuote quotes s for dev.env if needed. Plain values stay unquoted, because some
 // programs that read such files do not support quotes.
 func shellQuote(s string) string {
 	if plainValue.MatchString(s) {

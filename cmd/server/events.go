@@ -20,9 +20,9 @@ type eventsCommand struct {
 
 type eventsExport struct {
 	databaseFlags `embed:""`
-	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account of the events."`
+	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account whose events to export."`
 	After         *int64    `placeholder:"POSITION" help:"Only events after this position, such as the position in the last line of an earlier export (default: all events that are kept)."`
-	Types         []string  `placeholder:"TYPE,…" help:"Only events of these types, such as org.created,org.deleted (default: all)."`
+	Types         []string  `placeholder:"TYPE" help:"Only events of these types, such as org.created,org.deleted (default: all)."`
 }
 
 // Validate rejects a negative position and unknown types.

@@ -17,7 +17,7 @@ import (
 
 type exportCommand struct {
 	databaseFlags `embed:""`
-	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account of the organizations."`
+	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account whose organizations to export."`
 	File          string    `arg:"" optional:"" default:"-" help:"File to write, or - for standard output (default: ${default})."`
 }
 

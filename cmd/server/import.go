@@ -29,7 +29,7 @@ type importCommand struct {
 	Account       uuid.UUID `required:"" placeholder:"ID" help:"Account that gets the organizations."`
 	File          string    `arg:"" help:"NDJSON file with an organization and its members on each line (see docs/import.md), or - for standard input."`
 	DryRun        bool      `help:"Check the lines and compare them with the account, but change nothing."`
-	MaxLine       byteSize  `default:"64MiB" placeholder:"SIZE" help:"Size of the largest line (default: ${default})."`
+	MaxLine       byteSize  `default:"64MiB" placeholder:"SIZE" help:"Maximum size of a line (default: ${default})."`
 }
 
 // Validate rejects a maximum line size that is out of range.
@@ -81,9 +81,9 @@ func (c *importCommand) Run(ctx context.Context, std streams) error {
 		case errors.Is(err, orgs.ErrSuspended):
 			return fmt.Errorf("account %s is suspended: see `server accounts resume`", c.Account)
 		case err != nil:
-			return fmt.Errorf("%w (the organizations imported so far are kept; run the command again to continue)", err)
+			return c.interrupted(err)
 		case counts.Refused+counts.Different > 0:
-			return fmt.Errorf("%d of %d organizations were not imported: %d refused, %d different", counts.Refused+counts.Different, counts.Total(), counts.Refused, counts.Different)
+			return c.incomplete(counts)
 		}
 		return nil
 	})
@@ -111,9 +111,25 @@ func (c *importCommand) open() (input io.ReadCloser, size int64, err error) {
 	return f, size, nil
 }
 
+// interrupted adds to the error of an import what became of the organizations before it.
+func (c *importCommand) interrupted(err error) error {
+	if c.DryRun {
+		return err
+	}
+	return fmt.Errorf("%w (the organizations imported so far are kept; run the command again to continue)", err)
+}
+
+func (c *importCommand) incomplete(counts transfer.Counts) error {
+	were := "were not"
+	if c.DryRun {
+		were = "would not be"
+	}
+	return fmt.Errorf("%d of %d organizations %s imported: %d refused, %d different", counts.Refused+counts.Different, counts.Total(), were, counts.Refused, counts.Different)
+}
+
 func tell(told transfer.Told) string {
 	if told.Reason != "" {
-		return fmt.Sprintf("line %d is refused: %s", told.Line, told.Reason)
+		return fmt.Sprintf("line %d refused: %s", told.Line, told.Reason)
 	}
 	return fmt.Sprintf("line %d differs from %s in %s", told.Line, wire.FormatOrgID(told.OrgID), strings.Join(told.Fields, ", "))
 }

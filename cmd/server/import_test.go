@@ -248,13 +248,14 @@ func (tr *transfers) state(t *testing.T) (state string) {
 }
 
 // importText imports lines from a file.
-func importText(t *testing.T, d *dbtest.DB, account uuid.UUID, text string) (code int, out, errs string) {
+func importText(t *testing.T, d *dbtest.DB, account uuid.UUID, text string, flags ...string) (code int, out, errs string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "import.ndjson")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return run(t, "import", "--database-url="+d.URL, "--account="+account.String(), "--max-line=1KiB", file)
+	args := []string{"import", "--database-url=" + d.URL, "--account=" + account.String(), "--max-line=1KiB", file}
+	return run(t, append(args, flags...)...)
 }
 
 // A refused line does not stop the others. The command prints its number and the reason.
@@ -285,10 +286,14 @@ func TestRefusedLines(t *testing.T) {
 		if strings.HasPrefix(l.reason, "differs") {
 			fmt.Fprintf(&want, "line %d %s\n", n+1, l.reason)
 		} else if l.reason != "" {
-			fmt.Fprintf(&want, "line %d is refused: %s\n", n+1, l.reason)
+			fmt.Fprintf(&want, "line %d refused: %s\n", n+1, l.reason)
 		}
 	}
 	summary := []string{"imported: 3, already there: 1, different: 2, refused: 6\n", "imported: 0, already there: 4, different: 2, refused: 6\n"}
+	code, _, errs := importText(t, d, account, text.String(), "--dry-run")
+	if end := "server: 8 of 12 organizations would not be imported: 6 refused, 2 different\n"; code != exitFailed || errs != want.String()+end {
+		t.Errorf("dry run: exit %d, %q", code, errs)
+	}
 	want.WriteString("server: 8 of 12 organizations were not imported: 6 refused, 2 different\n")
 	for _, summary := range summary {
 		code, out, errs := importText(t, d, account, text.String())

@@ -40,7 +40,7 @@ func showing(call apikeys.Call, std streams, asJSON bool) apikeys.Call {
 
 type keysCreate struct {
 	databaseFlags `embed:""`
-	Account       uuid.UUID       `required:"" placeholder:"ID" help:"Account of the key."`
+	Account       uuid.UUID       `required:"" placeholder:"ID" help:"Account that gets the key."`
 	Description   string          `required:"" help:"Purpose of the key."`
 	Scope         []apikeys.Scope `required:"" enum:"orgs:read,orgs:write,orgs:delete,orgs:import,members:write,users:erase,keys:manage,events:read,webhooks:manage,act-as-user" help:"Scopes of the key, separated by commas: ${enum}."`
 	ExpiresIn     *time.Duration  `placeholder:"DURATION" help:"Time until the key expires, such as 720h (default: never)."`

@@ -36,7 +36,7 @@ var (
 	ErrRejected = errors.New("db: value rejected")
 	// ErrTimeLimit means that PostgreSQL ended a statement after its time limit. The error
 	// is also ErrUnavailable.
-	ErrTimeLimit = errors.New("db: time limit")
+	ErrTimeLimit = errors.New("db: time limit exceeded")
 
 	errStalePlan = errors.New("db: the schema changed under a prepared statement")
 	errLost      = errors.New("connection lost")

@@ -60,8 +60,8 @@ func readHome(result *pgconn.Result) home {
 func (h home) schema() (string, error) {
 	switch {
 	case len(h.ours) > 1:
-		return "", fmt.Errorf("%w: the schemas %s all have orgd's tables, and all of them are in search_path: drop the tables that are not in use, or leave only the right schema in search_path with ALTER ROLE … SET search_path",
-			ErrMisconfigured, strings.Join(h.ours, " and "))
+		return "", fmt.Errorf("%w: more than one schema in search_path has orgd's tables (%s): drop the tables that are not in use, or leave only the right schema in search_path with ALTER ROLE … SET search_path",
+			ErrMisconfigured, strings.Join(h.ours, ", "))
 	case len(h.ours) == 1:
 		return h.ours[0], nil
 	case len(h.elsewhere) == 1 && h.elsewhere[0] == "public" && h.usesPublic:

@@ -111,7 +111,7 @@ func TestSchemaOfTheTables(t *testing.T) {
 		},
 		"two schemas in the path": {
 			prepare: twoSchemas,
-			path:    "one, public", reason: "the schemas one and public all have orgd's tables",
+			path:    "one, public", reason: "more than one schema in search_path has orgd's tables (one, public)",
 		},
 		"two schemas, one in the path": {
 			prepare: twoSchemas,

@@ -134,9 +134,6 @@ func readPair(key string, raw json.RawMessage) (string, *fieldError) {
 }
 
 func checkMetadataKey(key string) *fieldError {
-	if key == "" { // text.ErrEmpty would also mention white space, which is valid in a key
-		return &fieldError{Code: fieldInvalid, Detail: "The key must not be empty."}
-	}
 	return pairFault("The key", orgs.ValidMetadataKey(key))
 }
 

@@ -80,7 +80,7 @@ func createdAtField(into *time.Time) field {
 	})
 }
 
-const createdAtRange = "Must not be in the future, and not before 1970."
+const createdAtRange = "Must not be in the future or before 1970."
 
 // isActiveField reads whether an organization is active.
 func isActiveField(inactive *bool) field {

@@ -77,7 +77,7 @@ func (s *Server) openLog(ctx context.Context) (err error) {
 		} else if !errors.Is(err, ErrInUse) {
 			return err
 		}
-		// Dir was not locked, so the process that started this earlier server was killed.
+		// Dir was not locked, so the process that started the earlier server was killed.
 		// Stop the server.
 		if pid, _ := s.readPIDFile(); tries == 0 && pid != 0 && !isOther(pid) {
 			_ = syscall.Kill(pid, syscall.SIGINT) // it may have ended already

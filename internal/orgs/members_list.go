@@ -213,10 +213,10 @@ func memberListNearby(m memberQuery) statement {
 		memberColumns, walk, m.nearby, s.withRole(m), s.bind(m.Limit+1), m.order("")))
 }
 
-// memberListByRole finds the members with a rare role. The costly case is a role that
-// many members have, but only those added long ago: all of them are sorted. The statement
-// names the organization only in the expression of org_members_by_role, so the planner
-// uses no other index.
+// memberListByRole finds the members with a role through the index org_members_by_role, and
+// sorts them. Usually they are few. If many members have the role but all were added long
+// ago, the statement is slow. It names the organization only in the expression of
+// org_members_by_role, so the planner uses no other index.
 func memberListByRole(m memberQuery) statement {
 	var s statement
 	named := fmt.Sprintf(`SELECT %s FROM org_members WHERE account_id = %s AND roles <> '{}' AND org_member_roles(account_id, org_id, roles) COLLATE "C" @> ARRAY[%s::text]%s`,

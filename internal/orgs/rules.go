@@ -54,11 +54,14 @@ func ValidUserID(id string) error { return text.CheckID(id, MaxUserID) }
 // rules of ValidUserID.
 func ValidExternalID(id string) error { return text.CheckID(id, MaxExternalID) }
 
-// ValidMetadataKey checks the key of a metadata pair, which must not be empty. Errors:
-// text.ErrEmpty and those of text.Check.
+// ErrEmptyKey means that a metadata key is empty. White space is a valid key.
+var ErrEmptyKey = errors.New("must not be empty")
+
+// ValidMetadataKey checks the key of a metadata pair. Errors: ErrEmptyKey and those of
+// text.Check.
 func ValidMetadataKey(key string) error {
 	if key == "" {
-		return text.ErrEmpty
+		return ErrEmptyKey
 	}
 	return text.Check(key, MaxMetadataKey)
 }

@@ -27,7 +27,7 @@ func TestRules(t *testing.T) {
 		"key":                     {orgs.ValidMetadataKey, "a]b\n", nil},
 		"longest key":             {orgs.ValidMetadataKey, strings.Repeat("é", 100), nil},
 		"key that is too long":    {orgs.ValidMetadataKey, strings.Repeat("é", 101), text.TooLongError{Max: 100}},
-		"empty key":               {orgs.ValidMetadataKey, "", text.ErrEmpty},
+		"empty key":               {orgs.ValidMetadataKey, "", orgs.ErrEmptyKey},
 		"key of white space":      {orgs.ValidMetadataKey, " ", nil},
 		"key with U+0000":         {orgs.ValidMetadataKey, "a\x00", text.ErrNUL},
 		"empty value":             {orgs.ValidMetadataValue, "", nil},

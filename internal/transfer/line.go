@@ -227,7 +227,7 @@ func (p *parser) roles() []string {
 	isArray := p.array(func() {
 		role := p.string("each role")
 		if p.err == nil && orgs.ValidRole(role) != nil {
-			p.fault("each role", fmt.Errorf("must be 1 to %d of the characters A-Z a-z 0-9 : _ . -", orgs.MaxRole))
+			p.fault("each role", fmt.Errorf("must have 1 to %d characters from A-Z, a-z, 0-9, :, _, . and -", orgs.MaxRole))
 		}
 		roles = append(roles, role)
 	})

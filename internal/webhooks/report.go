@@ -58,7 +58,7 @@ func (r *reporter) isNews(t task, err error) bool {
 
 // The tasks of a delivery.
 var (
-	takeWebhook   = task{name: "take the webhook", consequence: "a webhook gets no events; retrying"}
+	takeWebhook   = task{name: "lease the webhook", consequence: "a webhook gets no events; retrying"}
 	readEvents    = task{name: "read the webhook's events", consequence: "a webhook gets no events; retrying"}
 	storeProgress = task{name: "store the webhook's progress", consequence: "the progress of a webhook is not stored, so the webhook may get events again; retrying"}
 )
