@@ -84,9 +84,12 @@ func (s *statement) walked(q listQuery, walk, limit string) string {
 		return "(SELECT " + q.orgColumns() + " " + walk + " LIMIT " + limit + ") AS walked"
 	}
 	return fmt.Sprintf(`(SELECT org_id, org_created_at AS created_at, `+membershipColumns+` %s LIMIT %s) AS member`+
-		` JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = member.org_id OFFSET 0) AS walked USING (org_id, created_at)`,
-		walk, limit, q.orgColumns(), s.bind(q.accountID))
+		` CROSS JOIN LATERAL (SELECT %s FROM orgs WHERE account_id = %s AND org_id = member.org_id OFFSET 0) AS walked`,
+		walk, limit, notOfMember.Replace(q.orgColumns()), s.bind(q.accountID))
 }
+
+// notOfMember removes the columns that a membership also has.
+var notOfMember = strings.NewReplacer("org_id, ", "", " created_at,", "")
 
 // membershipColumns are the columns of org_members that make a Membership.
 const membershipColumns = `array_to_string(roles, ',') AS member_roles, added_at`
