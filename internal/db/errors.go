@@ -37,6 +37,9 @@ var (
 	// ErrTimeLimit means that PostgreSQL ended a statement after its time limit. The error
 	// is also ErrUnavailable.
 	ErrTimeLimit = errors.New("db: time limit exceeded")
+	// ErrDeadlock means that PostgreSQL rolled the transaction back to end a deadlock with
+	// another one. The error is also ErrUnavailable.
+	ErrDeadlock = fmt.Errorf("%w: deadlock", ErrUnavailable)
 
 	errStalePlan = errors.New("db: the schema changed under a prepared statement")
 	errLost      = errors.New("connection lost")
@@ -55,7 +58,7 @@ var classes = map[string]error{
 	"08":    ErrUnavailable, // connection exception
 	"25006": ErrUnavailable, // read-only: the primary became a standby
 	"40001": ErrUnavailable, // serialization failure
-	"40P01": ErrUnavailable, // deadlock
+	"40P01": ErrDeadlock,
 	"53":    ErrUnavailable, // no memory, disk or connection slot left
 	"55P03": ErrUnavailable, // lock not available
 	"57":    ErrUnavailable, // ended by timeout or by an operator, or starting up

@@ -31,7 +31,7 @@ func TestClassesOfErrors(t *testing.T) {
 		"08006": db.ErrUnavailable,
 		"25006": db.ErrUnavailable,
 		"40001": db.ErrUnavailable,
-		"40P01": db.ErrUnavailable,
+		"40P01": db.ErrDeadlock,
 		"53100": db.ErrUnavailable,
 		"53300": db.ErrUnavailable,
 		"55P03": db.ErrUnavailable,

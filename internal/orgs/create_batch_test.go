@@ -73,7 +73,7 @@ func TestConcurrentBatches(t *testing.T) {
 	processes := b.processes(t)
 	for round := range 5 {
 		var mu sync.Mutex
-		made, unavailable := map[uuid.UUID]bool{}, 0
+		made := map[uuid.UUID]bool{}
 		var holders []uuid.UUID
 		together(50, func(i int) {
 			var all []orgs.NewOrg
@@ -99,8 +99,6 @@ func TestConcurrentBatches(t *testing.T) {
 						t.Errorf("fault %+v", fault)
 					}
 				}
-			case errors.Is(err, orgs.ErrUnavailable):
-				unavailable++ // batches that combine ids and external ids differently can deadlock
 			case err != nil || len(created) != 5:
 				t.Errorf("%+v, %v", created, err)
 			}
@@ -115,8 +113,8 @@ func TestConcurrentBatches(t *testing.T) {
 		}
 		stored := b.count(t, fmt.Sprintf("SELECT count(*) FROM orgs WHERE external_id LIKE '%d/%%'", round))
 		events := b.count(t, fmt.Sprintf("SELECT count(*) FROM events WHERE after->>'externalId' LIKE '%d/%%'", round))
-		if len(made) == 0 || stored != len(made) || events != len(made) || unavailable > 5 {
-			t.Fatalf("round %d: %d organizations were returned, %d are stored, with %d events; %d calls failed", round, len(made), stored, events, unavailable)
+		if len(made) == 0 || stored != len(made) || events != len(made) {
+			t.Fatalf("round %d: %d organizations were returned, %d are stored, with %d events", round, len(made), stored, events)
 		}
 	}
 }
