@@ -51,8 +51,8 @@ func TestClassesOfErrors(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s: no error", state)
 			}
-			for _, class := range []error{db.ErrConflict, db.ErrReference, db.ErrRejected, db.ErrUnavailable, db.ErrNoRows} {
-				if errors.Is(err, class) != (class == want) {
+			for _, class := range []error{db.ErrConflict, db.ErrReference, db.ErrRejected, db.ErrUnavailable, db.ErrDeadlock, db.ErrNoRows} {
+				if errors.Is(err, class) != errors.Is(want, class) {
 					t.Errorf("%s is %v, want %v", state, err, want)
 				}
 			}
