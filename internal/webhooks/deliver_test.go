@@ -21,6 +21,7 @@ import (
 
 	"orgd/internal/events"
 	"orgd/internal/idempotency"
+	"orgd/internal/uuid"
 	"orgd/internal/webhooks"
 )
 
@@ -681,6 +682,26 @@ func TestRetryAfter(t *testing.T) {
 	await(t, "the event arrives", func() bool { return v.last() == 1 })
 	if took := time.Since(begun); took < 2*time.Second {
 		t.Errorf("the event arrived after %s", took)
+	}
+}
+
+// A worker may release an endpoint just after its poll has found that it holds it. The poll
+// must not take the endpoint, because that would skip the wait.
+func TestReleasedEndpointIsNotTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := context.Background()
+	b.hook(t, receive(t, nil).URL)
+	worker := uuid.NewV7()
+	b.Exec(t, "INSERT INTO webhook_workers VALUES ($1, now() + interval '1 hour')", worker)
+	b.Exec(t, "UPDATE webhooks SET worker = $1, due_at = NULL", worker)
+	found, err := b.store.Due(ctx, worker, time.Hour, 10)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	b.Exec(t, "UPDATE webhooks SET worker = NULL, failures = 1, due_at = now() + interval '1 hour'")
+	if ok, err := b.store.Take(ctx, worker, found[0]); err != nil || ok {
+		t.Errorf("took the released endpoint: %v, %v", ok, err)
 	}
 }
 

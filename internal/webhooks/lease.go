@@ -20,10 +20,11 @@ type candidate struct {
 	id        uuid.UUID
 	term      int64
 	failures  int
+	worker    *uuid.UUID // the worker that holds the endpoint; nil for none
 }
 
 func scanCandidate(row pgx.CollectableRow) (c candidate, err error) {
-	err = row.Scan(&c.accountID, &c.id, &c.term, &c.failures)
+	err = row.Scan(&c.accountID, &c.id, &c.term, &c.failures, &c.worker)
 	return c, err
 }
 
@@ -35,7 +36,7 @@ const (
 	// longer is tried at once: the database's clock has stepped back, or the clock of a new
 	// primary is behind.
 	webhooksDue = `
-SELECT account_id, id, term, failures
+SELECT account_id, id, term, failures, worker
 FROM webhooks
 WHERE due_at IS NOT NULL AND (failures = 0 OR due_at <= now() OR due_at > now() + make_interval(secs => $2)) AND worker IS NULL
   AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
@@ -46,7 +47,7 @@ LIMIT $1`
 	// seems to last longer than $2 seconds was written before the database's clock stepped
 	// back. Its worker is dead, or will renew the lease within moments.
 	webhooksLeft = `
-SELECT account_id, id, term, failures
+SELECT account_id, id, term, failures, worker
 FROM webhooks
 WHERE worker IS NOT NULL AND disabled_at IS NULL
   AND NOT EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = worker
@@ -57,14 +58,14 @@ LIMIT $1`
 	// webhooksOwn returns the endpoints of a worker. An endpoint to which the worker does
 	// not deliver is left over from a release that failed.
 	webhooksOwn = `
-SELECT account_id, id, term, failures
+SELECT account_id, id, term, failures, worker
 FROM webhooks
 WHERE worker = $2 AND disabled_at IS NULL
 LIMIT $1`
 
 	// webhooksOf returns the idle endpoints of the accounts in $1, which have new events.
 	webhooksOf = `
-SELECT account_id, id, term, failures
+SELECT account_id, id, term, failures, worker
 FROM webhooks
 WHERE account_id = ANY ($1) AND worker IS NULL AND due_at IS NULL AND disabled_at IS NULL
   AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = webhooks.account_id AND suspended_at IS NOT NULL)
@@ -88,11 +89,12 @@ FROM (
 ORDER BY account_id, id`
 
 	// The term changes with each lease, so only one of two workers that found the same
-	// candidate gets it.
+	// candidate gets it. If a worker has released the candidate since, the endpoint may have
+	// to wait, so nobody gets it.
 	webhookTake = `
 UPDATE webhooks
 SET worker = $4, term = term + 1, due_at = NULL
-WHERE account_id = $1 AND id = $2 AND term = $3 AND disabled_at IS NULL
+WHERE account_id = $1 AND id = $2 AND term = $3 AND worker IS NOT DISTINCT FROM $5 AND disabled_at IS NULL
   AND EXISTS (SELECT FROM webhook_workers WHERE webhook_workers.id = $4 AND alive_until > now())
   AND NOT EXISTS (SELECT FROM accounts WHERE accounts.id = $1 AND suspended_at IS NOT NULL)
 RETURNING ` + endpointColumns
@@ -151,10 +153,11 @@ func (e *endpoint) secrets() []Secret {
 }
 
 // take leases an endpoint to the worker. ok is false if another worker has taken the
-// endpoint in the meantime, or if the endpoint must not get events now.
+// endpoint in the meantime, if a worker has released it, or if the endpoint must not get
+// events now.
 func (r *Repository) take(ctx context.Context, worker uuid.UUID, c candidate) (e endpoint, ok bool, err error) {
 	err = r.db.For(c.accountID).Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		e, err = readEndpoint(ctx, q, webhookTake, c.accountID, c.id, c.term, worker)
+		e, err = readEndpoint(ctx, q, webhookTake, c.accountID, c.id, c.term, worker, c.worker)
 		return err
 	})
 	if errors.Is(err, db.ErrNoRows) {
