@@ -194,7 +194,7 @@ func TestCommandsPrepareAnEmptyDatabaseForTheAPI(t *testing.T) {
 		t.Errorf("key %+v", key)
 	}
 	for range 2 { // the second run adds nothing
-		want := "account " + account.AccountID + " has all 120 organizations of the sample with seed 1"
+		want := "account " + account.AccountID + " now has all 120 sample organizations of seed 1"
 		if out := succeed(t, "seed", database, "--account="+account.AccountID, "--orgs=120", "--members=3"); out != want {
 			t.Errorf("seed printed %q, want %q", out, want)
 		}

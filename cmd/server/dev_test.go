@@ -182,9 +182,9 @@ func TestDevReportsAnUnusableDatabase(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want := c.want + "; to get a private one, unset DATABASE_URL: "
-			if err := claimDevDatabase(context.Background(), c.url); err == nil || !strings.HasPrefix(err.Error(), want) {
-				t.Errorf("%v; want %s", err, want)
+			const advice = "(to get a private one, unset DATABASE_URL)"
+			if err := claimDevDatabase(context.Background(), c.url); err == nil || !strings.HasPrefix(err.Error(), c.want+": ") || !strings.HasSuffix(err.Error(), advice) {
+				t.Errorf("%v; want %s: … %s", err, c.want, advice)
 			}
 		})
 	}

@@ -54,7 +54,7 @@ func claimDevDatabase(ctx context.Context, url string) error {
 		return err
 	})
 	if errors.Is(err, db.ErrUnavailable) {
-		return fmt.Errorf("%s the database in DATABASE_URL; to get a private one, unset DATABASE_URL: %w", failure, err)
+		return fmt.Errorf("%s the database in DATABASE_URL: %w (to get a private one, unset DATABASE_URL)", failure, err)
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func keepFlushing(stopping, ended context.Context, logger *slog.Logger, interval
 		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ended), usageLimit)
 		if err := usage.Flush(limited); err != nil {
-			logger.Warn("the last-use times of keys could not be saved; the next save includes them", "error", err)
+			logger.Warn("could not save the last-use times of keys; the next save will include them", "error", err)
 		}
 		cancel()
 	}

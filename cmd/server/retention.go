@@ -37,7 +37,7 @@ func keepRemoving(ctx context.Context, logger *slog.Logger, interval time.Durati
 		}
 		deleted, err := retention.Run(ctx)
 		if err != nil && ctx.Err() == nil {
-			logger.Warn("old events could not all be deleted; the next run continues", "error", err)
+			logger.Warn("could not delete all old events; the next run will continue", "error", err)
 		}
 		if deleted > 0 {
 			logger.Info("deleted old events", "deleted", deleted)

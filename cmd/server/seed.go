@@ -49,7 +49,7 @@ func (c *seedCommand) Run(ctx context.Context, std streams) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(std.out, "account %s has all %d organizations of the sample with seed %d\n", c.Account, c.Orgs, c.Seed)
+		fmt.Fprintf(std.out, "account %s now has all %d sample organizations of seed %d\n", c.Account, c.Orgs, c.Seed)
 		return nil
 	})
 }

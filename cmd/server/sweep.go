@@ -55,7 +55,7 @@ func (s sweeper) run(ctx context.Context, logger *slog.Logger) {
 	deleted, err := s.sweep(limited)
 	if err != nil {
 		if ctx.Err() == nil {
-			logger.Warn("a sweep failed; the next one deletes the expired records", "records", s.records, "error", err)
+			logger.Warn("a sweep failed; the next one will delete the expired records", "records", s.records, "error", err)
 		}
 		return
 	}

@@ -14,9 +14,9 @@ import (
 )
 
 type webhookFlags struct {
-	WebhooksAllow         []network `env:"ORGD_WEBHOOKS_ALLOW" placeholder:"CIDR" help:"Private or other special addresses to which webhooks may go, such as 10.1.2.0/24 (default: none)."`
+	WebhooksAllow         []network `env:"ORGD_WEBHOOKS_ALLOW" placeholder:"CIDR" help:"Private or other special addresses to which webhooks may be sent, such as 10.1.2.0/24 (default: none)."`
 	WebhooksConcurrency   int       `env:"ORGD_WEBHOOKS_CONCURRENCY" default:"256" placeholder:"N" help:"Maximum number of webhooks to which this server delivers at once; 0 leaves all deliveries to other servers (default: ${default})."`
-	MaxWebhooksPerAccount int       `env:"ORGD_MAX_WEBHOOKS_PER_ACCOUNT" default:"20" placeholder:"N" help:"Maximum number of webhooks per account; further creations get 409; 0 for no limit (default: ${default})."`
+	MaxWebhooksPerAccount int       `env:"ORGD_MAX_WEBHOOKS_PER_ACCOUNT" default:"20" placeholder:"N" help:"Maximum number of webhooks per account; requests to create more get 409; 0 for no limit (default: ${default})."`
 }
 
 // Validate rejects values that the command-line parser accepts but the server does not

@@ -217,7 +217,7 @@ func TestMetricsWithoutTheStateOfWebhooks(t *testing.T) {
 	d := oldHook(t)
 	d.Exec(t, "ALTER TABLE webhooks RENAME TO hidden")
 	r := start(t, func(c *serveConfig) { c.databaseURL = d.URL })
-	await(t, "the failure is not logged", func() bool { return strings.Contains(r.log.String(), "the metrics lack the state of webhooks") })
+	await(t, "the failure is not logged", func() bool { return strings.Contains(r.log.String(), "could not read the state of webhooks") })
 	if metrics := r.metrics(t); strings.Contains(metrics, "\norgd_webhooks{") || strings.Contains(metrics, "\norgd_webhook_oldest_event_seconds") {
 		t.Error("there are figures that were not read")
 	}

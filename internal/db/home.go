@@ -66,9 +66,12 @@ func (h home) schema() (string, error) {
 		return h.ours[0], nil
 	case len(h.elsewhere) == 1 && h.elsewhere[0] == "public" && h.usesPublic:
 		return "public", nil
-	case len(h.elsewhere) > 0:
+	case len(h.elsewhere) > 1:
+		return "", fmt.Errorf("%w: search_path resolves to %s, but more than one other schema has orgd's tables (%s): add the right one with ALTER ROLE … SET search_path, and grant the role USAGE on it",
+			ErrMisconfigured, orNone(h.current), strings.Join(h.elsewhere, ", "))
+	case len(h.elsewhere) == 1:
 		return "", fmt.Errorf("%w: orgd's tables are in the schema %s, but search_path resolves to %s: add the schema with ALTER ROLE … SET search_path, and grant the role USAGE on it",
-			ErrMisconfigured, strings.Join(h.elsewhere, " and in "), orNone(h.current))
+			ErrMisconfigured, h.elsewhere[0], orNone(h.current))
 	case len(h.foreign) > 0:
 		return "", fmt.Errorf("%w: the table %s.%s is not orgd's, because it lacks the columns of a version table: rename it, or give orgd another schema or database",
 			ErrMisconfigured, h.foreign[0], versionTable)

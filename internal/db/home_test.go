@@ -123,7 +123,7 @@ func TestSchemaOfTheTables(t *testing.T) {
 				twoSchemas(t, d)
 				d.Exec(t, "CREATE SCHEMA three")
 			},
-			path: "three", reason: "in the schema one and in public, but",
+			path: "three", reason: "more than one other schema has orgd's tables (one, public)",
 		},
 		"a version table of another form": {
 			prepare: func(t *testing.T, d *dbtest.DB) {

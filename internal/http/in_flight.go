@@ -98,9 +98,8 @@ func (s *Server) inFlight(c echo.Context, answer int64, fn func() error) error {
 // Waiting returns how many requests wait for events.
 func (s *Server) Waiting() int64 { return s.limits.waiting.taken.Load() }
 
-// acquireReceiving takes a slot while a body arrives. These slots are
-// counted separately, so that slow senders do not take the slots of the account's other
-// requests.
+// acquireReceiving takes a slot while a body arrives. These slots are counted separately,
+// so that slow senders do not take the slots of the account's other requests.
 func (s *Server) acquireReceiving(c echo.Context) (release func(), err error) {
 	held := s.limits.receivers.of(callerOf(c).Principal)
 	if limit := s.limits.receiving.acquire(held); limit != "" {

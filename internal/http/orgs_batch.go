@@ -121,7 +121,7 @@ func batchFault(err error) fieldError {
 		return fieldError{Field: ".createdAt", Code: fieldOutOfRange, Detail: createdAtRange}
 	case errors.As(err, &taken):
 		id := wire.FormatOrgID(taken.OrgID)
-		return fieldError{Field: ".externalId", Code: fieldTaken, Detail: "The organization " + id + " of this account has this externalId.", OrgID: id}
+		return fieldError{Field: ".externalId", Code: fieldTaken, Detail: "The organization " + id + " of this account already has this externalId.", OrgID: id}
 	}
 	return fieldError{Field: ".orgId", Code: fieldTaken, Detail: "This account has an organization with this orgId, or had one that was deleted."}
 }

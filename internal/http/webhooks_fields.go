@@ -74,7 +74,7 @@ func addType(into *[]string, value *string) *fieldError {
 // clearableTypesField also accepts null, for all types.
 func clearableTypesField(into *[]string) field { return clearable(into, []string{}, typesField) }
 
-const positionAhead = "Must be the position of an event, or one more than that of the last event."
+const positionAhead = "Must be the position of an event, or the last event's position plus 1."
 
 // positionField reads the position of the next event that an endpoint gets.
 func positionField(into *int64) field { return positiveField("fromPosition", positionAhead, into) }

@@ -139,7 +139,7 @@ func (m *Metrics) WatchWaiting(waiting func() int64) {
 // WatchFeedLag adds a gauge for how far the feed lags behind, for the readers that wait for
 // its next event.
 func (m *Metrics) WatchFeedLag(lag func() time.Duration) {
-	m.gauge("orgd_feed_lag_seconds", "Age of the oldest committed event that has no position yet, so that readers who wait on this server cannot get it, when the server last looked; 0 if there is none. If it exceeds a few seconds, readers wait although there is an event. Events that nobody waits for get their position when they are read, and do not count.",
+	m.gauge("orgd_feed_lag_seconds", "Age of the oldest committed event without a position when this server last looked; 0 if there is none. Readers that wait on this server cannot get an event until it has a position, so more than a few seconds means that they wait although there is an event. Events that nobody waits for get their position when they are read, and do not count.",
 		func() float64 { return lag().Seconds() })
 }
 

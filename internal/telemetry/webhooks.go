@@ -56,7 +56,7 @@ var (
 	webhookCount = prometheus.NewDesc("orgd_webhooks",
 		"Webhooks by state: enabled, failing (the last attempt failed), disabled (by a call) or given_up (disabled by a server: after failures, after a 410, or because its next events no longer exist).", []string{"state"}, nil)
 	oldestEvent = prometheus.NewDesc("orgd_webhook_oldest_event_seconds",
-		"Age of the oldest event that a webhook has not received, for webhooks that are enabled, or whose last attempt failed (failing).", []string{"state"}, nil)
+		"Age of the oldest event that a webhook has not received, by state of the webhook: enabled, or failing (the last attempt failed).", []string{"state"}, nil)
 )
 
 // webhookStates collects the metrics of all webhooks. It collects none while the values are

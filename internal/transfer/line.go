@@ -198,11 +198,11 @@ func (p *parser) member() (m orgs.ImportMember) {
 		switch name {
 		case "userId":
 			hasUser = true
-			m.UserID = p.string("userId of a member")
-			p.fault("userId of a member", orgs.ValidUserID(m.UserID))
+			m.UserID = p.string("the userId of a member")
+			p.fault("the userId of a member", orgs.ValidUserID(m.UserID))
 		case "addedAt":
 			if !p.isNull() {
-				m.AddedAt = p.time("addedAt of a member")
+				m.AddedAt = p.time("the addedAt of a member")
 			}
 		case "roles":
 			if !p.isNull() {
@@ -216,7 +216,7 @@ func (p *parser) member() (m orgs.ImportMember) {
 	case !isObject:
 		p.wrongType("each member", "an object")
 	case p.err == nil && !hasUser:
-		p.fault("userId of a member", errors.New("is required"))
+		p.fault("each member", errors.New("must have a userId"))
 	}
 	return m
 }

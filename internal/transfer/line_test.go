@@ -91,7 +91,7 @@ func TestRefusedLines(t *testing.T) {
 		`{"orgName":"A","metadata":{"":""}}`:                                       "a metadata key must not be empty",
 		`{"orgName":"A","members":{}}`:                                             "members must be an array",
 		`{"orgName":"A","members":["a"]}`:                                          "each member must be an object",
-		`{"orgName":"A","members":[{}]}`:                                           "userId of a member is required",
+		`{"orgName":"A","members":[{}]}`:                                           "each member must have a userId",
 		`{"orgName":"A","members":[{"id":1}]}`:                                     `the field "id" of a member is unknown`,
 		`{"orgName":"A","createdAt":"1969-12-31T23:59:59Z"}`:                       "createdAt must not be before 1970",
 		`{"orgName":"A","metadata":{"a":"1","a":"2"}}`:                             `the field "metadata.a" appears twice`,
@@ -101,7 +101,7 @@ func TestRefusedLines(t *testing.T) {
 		`{"orgName":"A","members":[{"userId":"a","roles":["x y"]}]}`:               "each role must have 1 to 64 characters from A-Z, a-z, 0-9, :, _, . and -",
 		`{"orgName":"A","members":[{"userId":"a","roles":["x","x"]}]}`:             "roles must not contain a role twice",
 		`{"orgName":"A","members":[{"userId":"a","roles":"x"}]}`:                   "roles must be an array of strings",
-		`{"orgName":"","externalId":"","members":[{"userId":"","addedAt":"x"}]}`:   "orgName must not be empty or only white space; externalId must not be empty or only white space; userId of a member must not be empty or only white space; addedAt of a member must be a time such as 2026-03-01T09:30:00.123456Z",
+		`{"orgName":"","externalId":"","members":[{"userId":"","addedAt":"x"}]}`:   "orgName must not be empty or only white space; externalId must not be empty or only white space; the userId of a member must not be empty or only white space; the addedAt of a member must be a time such as 2026-03-01T09:30:00.123456Z",
 		`{"orgName":"` + strings.Repeat("é", 256) + `"}`:                           "orgName must be at most 255 characters",
 		`{"orgName":"A","members":[{"userId":"a","roles":["` + strings.Join(strings.Split("abcdefghijk", ""), `","`) + `"]}]}`: "roles must have at most 10 roles",
 	} {

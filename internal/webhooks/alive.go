@@ -66,7 +66,7 @@ func (w *Worker) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lease.Err() == nil && len(w.running) > 0 {
-		w.cfg.Logger.Warn("webhook deliveries were interrupted because this server could not renew its lease in the database in time; this server or another one resumes them")
+		w.cfg.Logger.Warn("webhook deliveries were interrupted because this server could not renew its lease in the database in time; this server or another one will resume them")
 	}
 	w.endLease()
 	w.newLease()

@@ -550,9 +550,9 @@ func TestLostEventsBeforeTheyAreStored(t *testing.T) {
 func TestLogOfAFailingDelivery(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ fault, repair, want string }{
-		"take":  {"ALTER TABLE webhooks RENAME old_secret TO hidden", "ALTER TABLE webhooks RENAME hidden TO old_secret", "a webhook gets no events"},
-		"read":  {"ALTER TABLE events RENAME request_id TO hidden", "ALTER TABLE events RENAME hidden TO request_id", "a webhook gets no events"},
-		"store": {"ALTER TABLE webhook_attempts RENAME TO hidden", "ALTER TABLE hidden RENAME TO webhook_attempts", "the progress of a webhook is not stored"},
+		"take":  {"ALTER TABLE webhooks RENAME old_secret TO hidden", "ALTER TABLE webhooks RENAME hidden TO old_secret", "could not lease a webhook"},
+		"read":  {"ALTER TABLE events RENAME request_id TO hidden", "ALTER TABLE events RENAME hidden TO request_id", "could not read the events for a webhook"},
+		"store": {"ALTER TABLE webhook_attempts RENAME TO hidden", "ALTER TABLE hidden RENAME TO webhook_attempts", "could not store the progress of a webhook"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -58,9 +58,9 @@ func (r *reporter) isNews(t task, err error) bool {
 
 // The tasks of a delivery.
 var (
-	takeWebhook   = task{name: "lease the webhook", consequence: "a webhook gets no events; retrying"}
-	readEvents    = task{name: "read the webhook's events", consequence: "a webhook gets no events; retrying"}
-	storeProgress = task{name: "store the webhook's progress", consequence: "the progress of a webhook is not stored, so the webhook may get events again; retrying"}
+	takeWebhook   = task{name: "lease the webhook", consequence: "could not lease a webhook, so it is not receiving events; retrying"}
+	readEvents    = task{name: "read the webhook's events", consequence: "could not read the events for a webhook, so it is not receiving any; retrying"}
+	storeProgress = task{name: "store the webhook's progress", consequence: "could not store the progress of a webhook, so it may receive some events twice; retrying"}
 )
 
 // report reports the result of a task of this delivery. It ignores the temporary errors of

@@ -67,7 +67,7 @@ const (
 	staleAfter = 4
 )
 
-var readStats = task{name: "read the state of webhooks", consequence: "the metrics lack the state of webhooks; retrying"}
+var readStats = task{name: "read the state of webhooks", consequence: "could not read the state of webhooks, so their metrics are missing; retrying"}
 
 // Monitor reads the figures about all endpoints. Every server has one, even if it does
 // not deliver.

@@ -71,7 +71,7 @@ func TestStatsThatCannotBeRead(t *testing.T) {
 	var log lockedBuffer
 	m := b.watch(t, slog.New(slog.NewTextHandler(&log, nil)))
 	isKnown := func() bool { _, ok := m.Stats(); return ok }
-	failures := func() int { return strings.Count(log.String(), "the metrics lack the state of webhooks") }
+	failures := func() int { return strings.Count(log.String(), "could not read the state of webhooks") }
 	await(t, "the figures are read", isKnown)
 	b.Exec(t, "ALTER TABLE webhooks RENAME TO hidden")
 	// Figures also become unknown while a read takes too long.

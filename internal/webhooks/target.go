@@ -72,7 +72,7 @@ const (
 	ErrURLCredentials = URLError("must not contain a user name or a password")
 	ErrURLFragment    = URLError("must not contain a fragment")
 	ErrURLPort        = URLError("must have a port from 1 to 65535, or none")
-	ErrURLAddress     = URLError("must not have a host on a private, loopback or otherwise special address")
+	ErrURLAddress     = URLError("must not point to a private, loopback or other special address")
 )
 
 // CheckURL returns an error if no endpoint can have the URL. It looks only at the text. A
