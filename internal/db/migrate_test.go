@@ -327,7 +327,8 @@ func TestSchemaVersion(t *testing.T) {
 	}
 }
 
-// The schema's floor is at most its own version, so that its own release can use it.
+// The schema's floor is not above the schema's version. Otherwise the release that needs
+// this version could not use it.
 func TestSchemaFloor(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

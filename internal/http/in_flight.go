@@ -95,7 +95,8 @@ func (s *Server) inFlight(c echo.Context, answer int64, fn func() error) error {
 	return fn()
 }
 
-// Waiting returns how many requests wait for events.
+// Waiting returns the number of open exports, open event streams, and requests that wait
+// for events.
 func (s *Server) Waiting() int64 { return s.limits.waiting.taken.Load() }
 
 // acquireReceiving takes a slot while a body arrives. These slots are counted separately,

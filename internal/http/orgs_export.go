@@ -23,7 +23,8 @@ const (
 	exportRetry = time.Second
 )
 
-// exportParameters are the parameters of an export: those of the list without the page.
+// exportParameters are the parameters of an export: those of the list, except limit, before
+// and total.
 var exportParameters = func() parameters {
 	ps := listParameters
 	ps.named = maps.Clone(ps.named)

@@ -32,7 +32,7 @@ func NewMetrics() *Metrics {
 		missing:  newMissing(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "orgd_http_request_duration_seconds",
-			Help:    "Time from reading the first byte of a request to writing the response, by route template.",
+			Help:    "Time from reading the first byte of a request to writing the response, without the time that the request spent waiting for events or streaming, by route template.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method", "status"}),
 		pages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -46,7 +46,7 @@ func NewMetrics() *Metrics {
 		}, []string{"limit"}),
 		delays: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "orgd_feed_delay_seconds",
-			Help:    "Time from a change to the response to a request that waited for it, or to the message on a stream.",
+			Help:    "Delay between a change and its delivery, either in the response to a request that waited for events or in a message on an event stream.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
@@ -130,16 +130,17 @@ func (m *Metrics) WatchKeys(listening func() bool, stats func() (fromMemory, fro
 // event.
 func (m *Metrics) ObserveFeedDelay(delay time.Duration) { m.delays.Observe(delay.Seconds()) }
 
-// WatchWaiting adds the number of requests that wait for events.
+// WatchWaiting adds a gauge for the number of open exports, open event streams, and requests
+// that wait for events.
 func (m *Metrics) WatchWaiting(waiting func() int64) {
-	m.gauge("orgd_waiting_requests", "Requests that wait for events, open event streams and open exports.",
+	m.gauge("orgd_waiting_requests", "Open exports, open event streams, and requests that wait for events.",
 		func() float64 { return float64(waiting()) })
 }
 
 // WatchFeedLag adds a gauge for how far the feed lags behind, for the readers that wait for
 // its next event.
 func (m *Metrics) WatchFeedLag(lag func() time.Duration) {
-	m.gauge("orgd_feed_lag_seconds", "Age of the oldest committed event without a position when this server last looked; 0 if there is none. Readers that wait on this server cannot get an event until it has a position, so more than a few seconds means that they wait although there is an event. Events that nobody waits for get their position when they are read, and do not count.",
+	m.gauge("orgd_feed_lag_seconds", "Age of the oldest committed event without a position when this server last looked; 0 if there is none. Readers that wait on this server cannot get an event until it has a position, so a value of more than a few seconds means that they are kept waiting even though there is an event. Events that nobody waits for get their position when they are read, and do not count.",
 		func() float64 { return lag().Seconds() })
 }
 

@@ -175,7 +175,7 @@ func (w *Worker) look(ctx context.Context) {
 // The tasks of the loop. If collect fails, the poll finds the endpoints later.
 var (
 	lookForWebhooks = task{name: "look for webhooks to deliver", consequence: "could not look for webhooks with new events, so no new deliveries are starting; retrying"}
-	lookForChanges  = task{name: "look for webhooks of changed accounts", consequence: "could not look for webhooks of changed accounts; their new events will be delivered late"}
+	lookForChanges  = task{name: "look for the webhooks of accounts with new events", consequence: "could not look for the webhooks of accounts with new events; those events will be delivered late"}
 )
 
 // poll looks for endpoints whose next attempt is due, for the endpoints of dead workers,
