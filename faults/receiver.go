@@ -31,12 +31,12 @@ import (
 // other types, which it must not get.
 var hookTypes = []string{"org.created", "org.updated", "org.deactivated", "org.deleted", "org.member_removed"}
 
-// deliverLimit is how long the last events may take. Until the load ends, the receiver
-// sometimes fails, and each failure makes orgd wait for 5 s or longer.
+// deliverLimit is how long the last events may take to arrive. Until the load ends, the
+// receiver sometimes fails, and each failure makes orgd wait for about 5 s or longer.
 const deliverLimit = 60 * time.Second
 
-// receiver is the server of a webhook. It keeps the events in the order of their first
-// receipts. While it is moody, some of its responses are errors, and it drops some
+// receiver is the server of a webhook. It keeps the events in the order in which they first
+// arrived. While it is moody, some of its responses are errors, and it drops some
 // connections before or after it has kept the event.
 type receiver struct {
 	server      *http.Server

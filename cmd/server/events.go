@@ -53,7 +53,7 @@ func (c *eventsExport) Run(ctx context.Context, std streams) error {
 		case errors.Is(err, events.ErrCursorExpired):
 			return expiredError(kept)
 		case errors.Is(err, events.ErrCursorLost):
-			return fmt.Errorf("no event has position %d; the feed ends at position %d. Check --account. If a failover or a restore has lost the event, discard the output and export again", *c.After, kept.Last)
+			return fmt.Errorf("no event has position %d; the feed ends at position %d. Check --account and --after. If a failover or a restore has lost the event, discard the earlier export and export everything again, without --after", *c.After, kept.Last)
 		case err != nil:
 			return err
 		}

@@ -69,7 +69,8 @@ func TestTurnsComeInOrder(t *testing.T) {
 	turns.mustBeEmpty(t)
 }
 
-// Under concurrent use, one caller at a time has the turn of a lock, and no turn is lost.
+// Under concurrent use, only one caller at a time has the turn for a lock, and no turn is
+// lost.
 func TestTurnsUnderLoad(t *testing.T) {
 	t.Parallel()
 	turns := newTurns()

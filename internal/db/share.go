@@ -24,7 +24,7 @@ type Share struct {
 func (p *Pool) For(account [16]byte) Share { return Share{pool: p, owner: account} }
 
 // InTurn returns a share for calls that would wait for each other in the database, such
-// as changes of one row. The calls take turns, in order of arrival, before they take a
+// as changes to the same row. The calls take turns, in order of arrival, before they take a
 // connection, so at most one call of this process waits in the database. See LockID.
 func (s Share) InTurn(lockID int64) Share {
 	s.inTurn, s.lockID = true, lockID

@@ -61,8 +61,8 @@ func (s *Server) findPrograms(ctx context.Context, o Options) (string, error) {
 	if err != nil && major != pgprograms.AnyMajor {
 		// Do not wrap ErrNotInstalled: the caller would then use another server, which
 		// does not have this data.
-		err = fmt.Errorf("the cluster was created by PostgreSQL %d: %v: install PostgreSQL %[1]d, or move %[3]s away to start with an empty cluster",
-			major, err, filepath.Dir(s.dataDir())) //nolint:errorlint // see above
+		err = fmt.Errorf("the cluster was created by PostgreSQL %d: install that version, or move %s away to start with an empty cluster (%v)",
+			major, filepath.Dir(s.dataDir()), err) //nolint:errorlint // see above
 	}
 	return programs, err
 }

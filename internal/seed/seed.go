@@ -86,13 +86,13 @@ func Run(ctx context.Context, pool *pgxpool.Pool, o Options) error {
 func (o Options) check() error {
 	switch maxOrgs := windowEnd - windowStart; {
 	case o.Orgs < 0 || int64(o.Orgs) > maxOrgs:
-		return fmt.Errorf("%d organizations: must be from 0 to %d", o.Orgs, maxOrgs)
+		return fmt.Errorf("the number of organizations is %d; it must be from 0 to %d", o.Orgs, maxOrgs)
 	case o.From < 0 || o.From > o.Orgs:
-		return fmt.Errorf("start at organization %d: must be from 0 to the number of organizations, %d", o.From, o.Orgs)
+		return fmt.Errorf("the first organization is %d; it must be from 0 to the number of organizations, %d", o.From, o.Orgs)
 	case o.Workers < 0:
-		return fmt.Errorf("%d workers: must be 1 or more, or 0 for the default", o.Workers)
+		return fmt.Errorf("the number of workers is %d; it must be 1 or more, or 0 for the default", o.Workers)
 	case o.Members < 0 || o.Members > MaxMembers:
-		return fmt.Errorf("%d members: must be from 0 to %d", o.Members, MaxMembers)
+		return fmt.Errorf("the maximum number of members is %d; it must be from 0 to %d", o.Members, MaxMembers)
 	}
 	return nil
 }

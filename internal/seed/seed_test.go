@@ -344,12 +344,12 @@ func TestOptionsOutOfRange(t *testing.T) {
 		options Options
 		want    string
 	}{
-		"orgs negative":    {Options{Orgs: -1}, "-1 organizations: must be from 0"},
-		"orgs too many":    {Options{Orgs: 1 << 60}, "1152921504606846976 organizations: must be from 0"},
-		"from negative":    {Options{Orgs: 5, From: -1}, "start at organization -1: must be from 0"},
-		"from beyond orgs": {Options{Orgs: 5, From: 6}, "start at organization 6: must be from 0 to the number of organizations, 5"},
-		"members negative": {Options{Orgs: 5, Members: -1}, "-1 members: must be from 0 to 16384"},
-		"members too many": {Options{Orgs: 5, Members: MaxMembers + 1}, "16385 members: must be from 0 to 16384"},
+		"orgs negative":    {Options{Orgs: -1}, "the number of organizations is -1; it must be from 0"},
+		"orgs too many":    {Options{Orgs: 1 << 60}, "the number of organizations is 1152921504606846976; it must be from 0"},
+		"from negative":    {Options{Orgs: 5, From: -1}, "the first organization is -1; it must be from 0"},
+		"from beyond orgs": {Options{Orgs: 5, From: 6}, "the first organization is 6; it must be from 0 to the number of organizations, 5"},
+		"members negative": {Options{Orgs: 5, Members: -1}, "the maximum number of members is -1; it must be from 0 to 16384"},
+		"members too many": {Options{Orgs: 5, Members: MaxMembers + 1}, "the maximum number of members is 16385; it must be from 0 to 16384"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -197,7 +197,8 @@ func (r *Repository) due(ctx context.Context, worker uuid.UUID, life time.Durati
 	return found, err
 }
 
-// waiting returns the accounts' endpoints that no worker holds.
+// waiting returns the idle endpoints of the accounts: those that are enabled, that no
+// worker holds, and that are not waiting for a retry. It skips suspended accounts.
 func (r *Repository) waiting(ctx context.Context, accounts []uuid.UUID, most int) (found []candidate, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
 		found, err = candidates(q.Query(ctx, webhooksOf, accounts, most))

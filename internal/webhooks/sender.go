@@ -179,7 +179,8 @@ func failureOf(err error) Failure {
 	return FailedConnection
 }
 
-// retryAfter returns the wait that a response with 429 or 503 asks for, in seconds.
+// retryAfter returns how long a response with 429 or 503 asks orgd to wait, at most
+// maxRetryAfter, or 0. It ignores a Retry-After that is a date.
 func retryAfter(r *http.Response) time.Duration {
 	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
 		return 0
