@@ -14,7 +14,7 @@ export type Organization = components["schemas"]["Organization"];
 export type Member = components["schemas"]["Member"];
 export type ApiKey = components["schemas"]["ApiKey"];
 export type Webhook = components["schemas"]["Webhook"];
-export type OrgdEvent = components["schemas"]["EventPage"]["events"][number];
+export type OrgdEvent = components["schemas"]["Event"] & { position: number };
 
 export interface OrgdOptions {
   /** The origin of orgd, such as `https://orgs.example.com`. In a browser, `""` is the page's own origin. */
@@ -49,12 +49,13 @@ export interface Result<T> {
 export interface Call<Method extends HttpMethod> {
   <Path extends PathsWithMethod<paths, Method>>(
     path: Path,
-    init: Init<Path, Method> & { parseAs: "stream" },
-  ): Promise<Result<ReadableStream<Uint8Array>>>;
-  <Path extends PathsWithMethod<paths, Method>>(
-    path: Path,
     ...args: Args<Init<Path, Method>>
   ): Promise<Result<Data<paths[Path][Method & keyof paths[Path]]>>>;
+  /** `data` is the body, unread. Such a call has no timeout. */
+  <Path extends PathsWithMethod<paths, Method>>(
+    path: Path,
+    init: Init<Path, Method> & { parseAs: "stream" },
+  ): Promise<Result<ReadableStream<Uint8Array>>>;
 }
 
 type Query<Path extends keyof paths> = paths[Path] extends { get: { parameters: { query?: infer Q } } } ? NonNullable<Q> : never;

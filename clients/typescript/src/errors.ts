@@ -7,10 +7,10 @@ export type FieldError = components["schemas"]["FieldError"];
 export type ErrorCode = Problem["code"];
 
 /** A response with an error status. `instanceof` a subclass and `code` say which error it is. */
-export class OrgdError<Code extends ErrorCode = ErrorCode> extends Error {
+export class OrgdError extends Error {
   readonly status: number;
   /** Undefined if the response is not an error of orgd (a proxy's page, a response to HEAD). */
-  readonly code: Code | undefined;
+  readonly code: ErrorCode | undefined;
   readonly title: string;
   readonly detail: string;
   readonly requestId: string | undefined;
@@ -27,7 +27,7 @@ export class OrgdError<Code extends ErrorCode = ErrorCode> extends Error {
     super(problem.detail ?? title);
     this.name = problem.code ? className(problem.code) : "OrgdError";
     this.status = response.status;
-    this.code = problem.code as Code | undefined;
+    this.code = problem.code;
     this.title = title;
     this.detail = this.message;
     this.requestId = problem.requestId ?? response.headers.get("X-Request-Id") ?? undefined;
@@ -47,42 +47,42 @@ export class OrgdConnectionError extends Error {
   }
 }
 
-export class InvalidRequestError extends OrgdError<"invalid_request"> {}
-export class InvalidParameterError extends OrgdError<"invalid_parameter"> {}
-export class UnknownParameterError extends OrgdError<"unknown_parameter"> {}
-export class RepeatedParameterError extends OrgdError<"repeated_parameter"> {}
-export class InvalidCursorError extends OrgdError<"invalid_cursor"> {}
-export class InvalidAuthorizationError extends OrgdError<"invalid_authorization"> {}
-export class InvalidBodyError extends OrgdError<"invalid_body"> {}
-export class MissingCredentialsError extends OrgdError<"missing_credentials"> {}
-export class InvalidApiKeyError extends OrgdError<"invalid_api_key"> {}
-export class InsufficientScopeError extends OrgdError<"insufficient_scope"> {}
-export class InsufficientRateLimitError extends OrgdError<"insufficient_rate_limit"> {}
-export class InsufficientLifetimeError extends OrgdError<"insufficient_lifetime"> {}
-export class NotFoundError extends OrgdError<"not_found"> {}
-export class MethodNotAllowedError extends OrgdError<"method_not_allowed"> {}
-export class NotAcceptableError extends OrgdError<"not_acceptable"> {}
-export class RequestTimeoutError extends OrgdError<"request_timeout"> {}
-export class OrgInactiveError extends OrgdError<"org_inactive"> {}
-export class ExternalIdTakenError extends OrgdError<"external_id_taken"> {}
-export class OrgIdTakenError extends OrgdError<"org_id_taken"> {}
-export class OrgActiveError extends OrgdError<"org_active"> {}
-export class ApiKeyEndedError extends OrgdError<"api_key_ended"> {}
-export class ApiKeyRotatedError extends OrgdError<"api_key_rotated"> {}
-export class LastManagingKeyError extends OrgdError<"last_managing_key"> {}
-export class TooManyKeysError extends OrgdError<"too_many_keys"> {}
-export class TooManyWebhooksError extends OrgdError<"too_many_webhooks"> {}
-export class IdempotencyInProgressError extends OrgdError<"idempotency_in_progress"> {}
-export class CursorExpiredError extends OrgdError<"cursor_expired"> {}
-export class PreconditionFailedError extends OrgdError<"precondition_failed"> {}
-export class BodyTooLargeError extends OrgdError<"body_too_large"> {}
-export class UnsupportedMediaTypeError extends OrgdError<"unsupported_media_type"> {}
-export class InvalidFieldError extends OrgdError<"invalid_field"> {}
-export class IdempotencyKeyReusedError extends OrgdError<"idempotency_key_reused"> {}
-export class RateLimitedError extends OrgdError<"rate_limited"> {}
-export class InternalError extends OrgdError<"internal"> {}
-export class NotImplementedError extends OrgdError<"not_implemented"> {}
-export class UnavailableError extends OrgdError<"unavailable"> {}
+export class InvalidRequestError extends OrgdError { declare readonly code: "invalid_request" }
+export class InvalidParameterError extends OrgdError { declare readonly code: "invalid_parameter" }
+export class UnknownParameterError extends OrgdError { declare readonly code: "unknown_parameter" }
+export class RepeatedParameterError extends OrgdError { declare readonly code: "repeated_parameter" }
+export class InvalidCursorError extends OrgdError { declare readonly code: "invalid_cursor" }
+export class InvalidAuthorizationError extends OrgdError { declare readonly code: "invalid_authorization" }
+export class InvalidBodyError extends OrgdError { declare readonly code: "invalid_body" }
+export class MissingCredentialsError extends OrgdError { declare readonly code: "missing_credentials" }
+export class InvalidApiKeyError extends OrgdError { declare readonly code: "invalid_api_key" }
+export class InsufficientScopeError extends OrgdError { declare readonly code: "insufficient_scope" }
+export class InsufficientRateLimitError extends OrgdError { declare readonly code: "insufficient_rate_limit" }
+export class InsufficientLifetimeError extends OrgdError { declare readonly code: "insufficient_lifetime" }
+export class NotFoundError extends OrgdError { declare readonly code: "not_found" }
+export class MethodNotAllowedError extends OrgdError { declare readonly code: "method_not_allowed" }
+export class NotAcceptableError extends OrgdError { declare readonly code: "not_acceptable" }
+export class RequestTimeoutError extends OrgdError { declare readonly code: "request_timeout" }
+export class OrgInactiveError extends OrgdError { declare readonly code: "org_inactive" }
+export class ExternalIdTakenError extends OrgdError { declare readonly code: "external_id_taken" }
+export class OrgIdTakenError extends OrgdError { declare readonly code: "org_id_taken" }
+export class OrgActiveError extends OrgdError { declare readonly code: "org_active" }
+export class ApiKeyEndedError extends OrgdError { declare readonly code: "api_key_ended" }
+export class ApiKeyRotatedError extends OrgdError { declare readonly code: "api_key_rotated" }
+export class LastManagingKeyError extends OrgdError { declare readonly code: "last_managing_key" }
+export class TooManyKeysError extends OrgdError { declare readonly code: "too_many_keys" }
+export class TooManyWebhooksError extends OrgdError { declare readonly code: "too_many_webhooks" }
+export class IdempotencyInProgressError extends OrgdError { declare readonly code: "idempotency_in_progress" }
+export class CursorExpiredError extends OrgdError { declare readonly code: "cursor_expired" }
+export class PreconditionFailedError extends OrgdError { declare readonly code: "precondition_failed" }
+export class BodyTooLargeError extends OrgdError { declare readonly code: "body_too_large" }
+export class UnsupportedMediaTypeError extends OrgdError { declare readonly code: "unsupported_media_type" }
+export class InvalidFieldError extends OrgdError { declare readonly code: "invalid_field" }
+export class IdempotencyKeyReusedError extends OrgdError { declare readonly code: "idempotency_key_reused" }
+export class RateLimitedError extends OrgdError { declare readonly code: "rate_limited" }
+export class InternalError extends OrgdError { declare readonly code: "internal" }
+export class NotImplementedError extends OrgdError { declare readonly code: "not_implemented" }
+export class UnavailableError extends OrgdError { declare readonly code: "unavailable" }
 
 /** The class of each code. The compiler compares the codes with those of openapi.yaml. */
 export const errorClasses = {
@@ -122,7 +122,7 @@ export const errorClasses = {
   internal: InternalError,
   not_implemented: NotImplementedError,
   unavailable: UnavailableError,
-} satisfies { [Code in ErrorCode]: new (response: Response, problem?: Partial<Problem>) => OrgdError<Code> };
+} satisfies { [Code in ErrorCode]: new (response: Response, problem?: Partial<Problem>) => OrgdError & { code: Code } };
 
 /** The error that a response reports; body is its parsed body, if it has one. */
 export function errorOf(response: Response, body: unknown): OrgdError {

@@ -1444,7 +1444,7 @@ export interface components {
              * @description False for a deactivated organization.
              * @default true
              */
-            isActive: boolean;
+            isActive?: boolean;
             /** @description The user who created the organization. Without it, the user in `Orgd-User`, if any. */
             createdByUserId?: components["schemas"]["UserId"];
         };
@@ -1543,7 +1543,7 @@ export interface components {
              * @description How long the old key keeps working, in whole seconds. 0 ends it immediately.
              * @default 86400
              */
-            overlapSeconds: number;
+            overlapSeconds?: number;
         };
         /**
          * @description One page. `cursor` is present exactly when `hasMore` is true, and such a page
@@ -1672,7 +1672,7 @@ export interface components {
              * @description How long the previous secret keeps signing, in whole seconds. 0 stops it within a second.
              * @default 86400
              */
-            overlapSeconds: number;
+            overlapSeconds?: number;
         };
         Replay: {
             /**
