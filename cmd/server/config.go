@@ -19,6 +19,7 @@ type serverFlags struct {
 	TracesURL    string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" name:"otlp-endpoint" placeholder:"URL" help:"OpenTelemetry collector that receives traces by OTLP over HTTP, such as http://localhost:4318 (default: no traces)."`
 	LogLevel     string        `env:"ORGD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: ${enum} (default: ${default})."`
 	Docs         string        `env:"ORGD_DOCS" default:"on" enum:"on,off" help:"Whether to serve pages for people: the API reference, the guides and an explanation of each error (${enum}; default: ${default})."`
+	Dashboard    string        `env:"ORGD_DASHBOARD" default:"on" enum:"on,off" help:"Whether to serve the dashboard (${enum}; default: ${default})."`
 	DBMaxConns   int32         `env:"ORGD_DB_MAX_CONNS" default:"10" placeholder:"N" help:"Maximum number of database connections (default: ${default})."`
 	KeyCacheTTL  time.Duration `env:"ORGD_KEY_CACHE_TTL" default:"30s" placeholder:"DURATION" help:"How long a key may be cached. Changes to keys normally take effect immediately; the TTL matters only if a change notification is lost. With 0s, every request looks up its key (default: ${default})."`
 	EventsKeep   age           `env:"ORGD_EVENTS_KEEP" default:"400d" placeholder:"AGE" help:"How long events are kept, in days (400d) or as a duration (36h), at least 1d; 0 means forever (default: ${default})."`

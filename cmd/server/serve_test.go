@@ -336,14 +336,18 @@ func TestIdleTimeout(t *testing.T) {
 func TestServePages(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	for _, has := range []bool{true, false} {
-		t.Run(strconv.FormatBool(has), func(t *testing.T) {
+	release, _ := build()
+	for name, has := range map[string]struct{ docs, dashboard bool }{
+		"all": {true, true}, "only the docs": {true, false}, "only the dashboard": {false, true}, "none": {false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *serveConfig) { c.databaseURL, c.hasPages = d.URL, has })
-			release, _ := build()
-			status, _, body := get(t, r.url+"/", "")
-			if shows := status == 200 && strings.Contains(string(body), "orgd "+release+" "); shows != has || !has && status != 404 {
-				t.Errorf("status %d\n%s", status, body)
+			r := start(t, func(c *serveConfig) { c.databaseURL, c.hasDocs, c.hasDashboard = d.URL, has.docs, has.dashboard })
+			for path, shown := range map[string]bool{"/": has.docs, "/dashboard": has.dashboard} {
+				status, _, body := get(t, r.url+path, "")
+				if shows := status == 200 && strings.Contains(string(body), release); shows != shown || !shown && status != 404 {
+					t.Errorf("%s: status %d\n%s", path, status, body)
+				}
 			}
 		})
 	}

@@ -28,6 +28,15 @@ func (s *Server) pages() []route {
 		return nil
 	}
 	var all []route
+	if s.cfg.Site.HasDashboard() {
+		for _, path := range []string{site.DashboardPath, site.DashboardPath + "/*"} {
+			all = append(all, route{http.MethodGet, path, open, 0, s.showDashboard, false})
+		}
+		all = append(all, route{http.MethodGet, site.DashboardAssetsPath + "/:file", open, 0, s.showPage, false})
+	}
+	if !s.cfg.Site.HasDocs() {
+		return all
+	}
 	for _, path := range []string{
 		site.HomePath, site.DocsPath, site.GuidesPath, site.GuidesPath + "/:guide", site.AssetsPath + "/:file", site.ProblemsPath + "/:code",
 	} {
@@ -43,8 +52,14 @@ func (s *Server) pages() []route {
 // fixedFor is the Cache-Control of a page whose body never changes.
 const fixedFor = "public, max-age=31536000, immutable"
 
-func (s *Server) showPage(c echo.Context) error {
-	page, ok, err := s.cfg.Site.Page(c.Request().URL.Path)
+func (s *Server) showPage(c echo.Context) error { return s.show(c, c.Request().URL.Path) }
+
+// showDashboard shows the same page at every path of the dashboard. The page's script
+// reads the path.
+func (s *Server) showDashboard(c echo.Context) error { return s.show(c, site.DashboardPath) }
+
+func (s *Server) show(c echo.Context, path string) error {
+	page, ok, err := s.cfg.Site.Page(path)
 	if err != nil {
 		return err
 	}

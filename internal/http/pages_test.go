@@ -16,8 +16,13 @@ import (
 
 func newAPIWithPages(t *testing.T) *api {
 	t.Helper()
+	return newAPIWithSite(t, true, true)
+}
+
+func newAPIWithSite(t *testing.T, hasDocs, hasDashboard bool) *api {
+	t.Helper()
 	return newAPIWith(t, dbtest.New(t), func(c *orgdhttp.Config) {
-		c.Site = site.New(site.Config{Version: "1.2.3", Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
+		c.Site = site.New(site.Config{HasDocs: hasDocs, HasDashboard: hasDashboard, Version: "1.2.3", Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
 	})
 }
 
@@ -139,11 +144,79 @@ func TestFilesOfPages(t *testing.T) {
 	}
 }
 
+// Every path of the dashboard shows the same page, so that links lead into it.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	a := newAPIWithPages(t)
+	want := bodyOf(t, a.fetch(t, http.MethodGet, "/dashboard").Body)
+	if !strings.Contains(want, `data-version="1.2.3"`) {
+		t.Errorf("no version in\n%s", want)
+	}
+	for _, path := range []string{
+		"/dashboard/", "/dashboard/organizations", "/dashboard/organizations/org_00000000000000000000000000000000?tab=members", "/dashboard/keys", "/dashboard/assets",
+		"/dashboard/a/b%2Fc",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			response := a.fetch(t, http.MethodGet, path)
+			if body := bodyOf(t, response.Body); response.StatusCode != http.StatusOK || body != want {
+				t.Errorf("%d\n%s", response.StatusCode, body)
+			}
+			for name, value := range map[string]string{
+				"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+			} {
+				if got := response.Header.Get(name); got != value {
+					t.Errorf("%s: %q, want %q", name, got, value)
+				}
+			}
+			if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "trusted-types 'none'") || strings.Contains(policy, "unsafe") {
+				t.Errorf("policy %q", policy)
+			}
+		})
+	}
+	for _, file := range []string{"dashboard-[0-9a-f]{16}.js", "dashboard-[0-9a-f]{16}.css"} {
+		path := regexp.MustCompile("/dashboard/assets/" + file).FindString(want)
+		response := a.fetch(t, http.MethodGet, path, "Accept-Encoding", "gzip")
+		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Encoding") != "gzip" || response.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+			t.Errorf("%q: status %d, %v", path, response.StatusCode, response.Header)
+		}
+	}
+	// The page of another version must not get a page instead of its script.
+	for _, path := range []string{"/dashboard/assets/dashboard-0000000000000000.js", "/dashboards"} {
+		a.get(t, path).rejected(t, 404, "not_found")
+	}
+}
+
+// The documentation and the dashboard can be turned off separately.
+func TestDashboardAndDocsAreIndependent(t *testing.T) {
+	t.Parallel()
+	t.Run("no dashboard", func(t *testing.T) {
+		t.Parallel()
+		a := newAPIWithSite(t, true, false)
+		for _, path := range []string{"/dashboard", "/dashboard/keys"} {
+			a.get(t, path).rejected(t, 404, "not_found")
+		}
+		if body := bodyOf(t, a.fetch(t, http.MethodGet, "/").Body); !strings.Contains(body, "/docs") || strings.Contains(body, "/dashboard") {
+			t.Error(body)
+		}
+	})
+	t.Run("no docs", func(t *testing.T) {
+		t.Parallel()
+		a := newAPIWithSite(t, false, true)
+		for _, path := range []string{"/", "/docs", "/problems/rate_limited"} {
+			a.get(t, path).rejected(t, 404, "not_found")
+		}
+		if body := bodyOf(t, a.fetch(t, http.MethodGet, "/dashboard").Body); !strings.Contains(body, "/dashboard/assets/") || strings.Contains(body, "/docs") || strings.Contains(body, "data-docs") {
+			t.Error(body)
+		}
+	})
+}
+
 // Without pages, their paths are unknown.
 func TestNoPages(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for _, path := range []string{"/", "/docs", "/docs/guides/api", "/problems/rate_limited"} {
+	for _, path := range []string{"/", "/docs", "/docs/guides/api", "/problems/rate_limited", "/dashboard"} {
 		a.get(t, path).rejected(t, 404, "not_found")
 	}
 }

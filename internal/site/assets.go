@@ -15,9 +15,9 @@ import (
 //go:embed templates assets
 var files embed.FS
 
-// assetTypes lists the files that pages use, with their types. Files that end in .gz are
-// stored compressed.
-var assetTypes = map[string]string{
+// docsAssets and dashboardAssets list the files that pages use, with their types. Files
+// that end in .gz are stored compressed.
+var docsAssets = map[string]string{
 	"site.css":                "text/css; charset=utf-8",
 	"icon.svg":                "image/svg+xml",
 	"reference.js":            "text/javascript; charset=utf-8",
@@ -27,10 +27,16 @@ var assetTypes = map[string]string{
 	"swagger-ui-NOTICE.txt":   "text/plain; charset=utf-8",
 }
 
-// addAssets adds the files under paths that contain the digest of their contents.
-// Browsers may therefore keep them forever.
-func (s *Site) addAssets(pages map[string]Page) error {
-	for file, contentType := range assetTypes {
+var dashboardAssets = map[string]string{
+	"dashboard.css":   "text/css; charset=utf-8", // `make dashboard` makes this file and the next
+	"dashboard.js.gz": "text/javascript; charset=utf-8",
+	"icon.svg":        "image/svg+xml",
+}
+
+// addAssets adds the files below a path, under names that contain the digest of their
+// contents. Browsers may therefore keep them forever.
+func (s *Site) addAssets(pages map[string]Page, below string, assets map[string]string) error {
+	for file, contentType := range assets {
 		body, err := files.ReadFile("assets/" + file)
 		if err != nil {
 			return err
@@ -44,7 +50,7 @@ func (s *Site) addAssets(pages map[string]Page) error {
 		}
 		p.IsFixed = true
 		extension := path.Ext(name)
-		s.assets[name] = AssetsPath + "/" + strings.TrimSuffix(name, extension) + "-" + strings.Trim(p.ETag, `"`) + extension
+		s.assets[name] = below + "/" + strings.TrimSuffix(name, extension) + "-" + strings.Trim(p.ETag, `"`) + extension
 		pages[s.assets[name]] = p
 	}
 	return nil

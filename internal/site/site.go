@@ -1,7 +1,7 @@
 // Package site makes the pages that people read in a browser: the start page, the API
-// reference, the guides, and a page for each error code. It makes them from what the
-// server itself uses: the description of the API, the table of its errors, and the
-// documents of this release.
+// reference, the guides, a page for each error code, and the dashboard. It makes all but
+// the dashboard from what the server itself uses: the description of the API, the table of
+// its errors, and the documents of this release.
 package site
 
 import (
@@ -15,13 +15,16 @@ import (
 )
 
 // The paths of the pages. A guide, an asset or an error's page is one segment below its
-// path.
+// path. Below DashboardPath, every path but those of assets shows the dashboard.
 const (
 	HomePath     = "/"
 	DocsPath     = "/docs"
 	GuidesPath   = "/docs/guides"
 	AssetsPath   = "/docs/assets"
 	ProblemsPath = "/problems"
+
+	DashboardPath       = "/dashboard"
+	DashboardAssetsPath = "/dashboard/assets"
 )
 
 // Problem is an error of the API.
@@ -31,8 +34,11 @@ type Problem struct {
 	Status int
 }
 
-// Config has the contents of the pages.
+// Config has the contents of the pages. Documentation is every page but the dashboard.
 type Config struct {
+	HasDocs      bool
+	HasDashboard bool
+
 	Version  string
 	Guides   fs.FS  // the documents, as Markdown in docs/*.md
 	OpenAPI  []byte // the description of the API as JSON
@@ -56,6 +62,12 @@ type Site struct {
 	pages  func() (map[string]Page, error)
 	assets map[string]string // the path of each file by its name
 }
+
+// HasDocs reports whether the site has documentation.
+func (s *Site) HasDocs() bool { return s.cfg.HasDocs }
+
+// HasDashboard reports whether the site has the dashboard.
+func (s *Site) HasDashboard() bool { return s.cfg.HasDashboard }
 
 // New returns a site. It makes the pages on the first request, so that servers start
 // without delay.
@@ -92,40 +104,69 @@ const (
 	commonPolicy    = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
 	textPolicy      = commonPolicy + "img-src 'self'; style-src 'self'"
 	referencePolicy = commonPolicy + "img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'"
+	// The dashboard never turns text into HTML or code, so it needs no trusted type.
+	dashboardPolicy = commonPolicy + "img-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+		"require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 // make makes all pages, by their paths.
 func (s *Site) make() (map[string]Page, error) {
 	pages := map[string]Page{}
-	if err := s.addAssets(pages); err != nil {
-		return nil, err
-	}
-	guides, err := readGuides(s.cfg.Guides)
-	if err != nil {
-		return nil, err
-	}
-	examples, err := readExamples(s.cfg.OpenAPI)
-	if err != nil {
-		return nil, err
-	}
-	explanations, err := explanations(guides)
-	if err != nil {
-		return nil, err
-	}
-	for path, c := range s.contents(guides, explanations, examples) {
-		body, err := s.render(c)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+	if s.cfg.HasDashboard {
+		if err := s.addDashboard(pages); err != nil {
+			return nil, err
 		}
-		policy := textPolicy
-		if c.template == "reference" {
-			policy = referencePolicy
-		}
-		if pages[path], err = newPage("text/html; charset=utf-8", policy, body); err != nil {
+	}
+	if s.cfg.HasDocs {
+		if err := s.addDocs(pages); err != nil {
 			return nil, err
 		}
 	}
 	return pages, nil
+}
+
+func (s *Site) addDashboard(pages map[string]Page) error {
+	if err := s.addAssets(pages, DashboardAssetsPath, dashboardAssets); err != nil {
+		return err
+	}
+	return s.addPage(pages, DashboardPath, dashboardPolicy, content{"dashboard", "Dashboard", nil})
+}
+
+func (s *Site) addDocs(pages map[string]Page) error {
+	if err := s.addAssets(pages, AssetsPath, docsAssets); err != nil {
+		return err
+	}
+	guides, err := readGuides(s.cfg.Guides)
+	if err != nil {
+		return err
+	}
+	examples, err := readExamples(s.cfg.OpenAPI)
+	if err != nil {
+		return err
+	}
+	explanations, err := explanations(guides)
+	if err != nil {
+		return err
+	}
+	for path, c := range s.contents(guides, explanations, examples) {
+		policy := textPolicy
+		if c.template == "reference" {
+			policy = referencePolicy
+		}
+		if err := s.addPage(pages, path, policy, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Site) addPage(pages map[string]Page, path, policy string, c content) error {
+	body, err := s.render(c)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	pages[path], err = newPage("text/html; charset=utf-8", policy, body)
+	return err
 }
 
 // content is what a template shows.
@@ -154,9 +195,9 @@ func (s *Site) render(c content) ([]byte, error) {
 	var page bytes.Buffer
 	err := templates.ExecuteTemplate(&page, c.template, struct {
 		content
-		Version string
-		Assets  map[string]string
-	}{c, s.cfg.Version, s.assets})
+		Config
+		Assets map[string]string
+	}{c, s.cfg, s.assets})
 	return page.Bytes(), err
 }
 

@@ -15,7 +15,7 @@ import (
 	"orgd/internal/site"
 )
 
-var s = site.New(site.Config{Version: "1.2.3", Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
+var s = site.New(site.Config{HasDocs: true, HasDashboard: true, Version: "1.2.3", Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
 
 // pages returns all pages that can be reached by links from the start page and from the
 // errors, with their bodies.
@@ -101,6 +101,9 @@ func TestLinksOfPages(t *testing.T) {
 			if strings.Contains(target, "#") && !ids[target] {
 				t.Errorf("%s: no heading at %s", path, target)
 			}
+			if target == "" && path == site.DashboardPath {
+				continue // reloads the page
+			}
 			if strings.Contains(target, ".md") || !strings.HasPrefix(target, "/") {
 				t.Errorf("%s: the link %s leads to no page", path, target)
 			}
@@ -154,8 +157,8 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// No page has inline scripts or scripts from other servers, and only the API reference has
-// scripts at all.
+// No page has inline scripts or scripts from other servers, and only the API reference and
+// the dashboard have scripts at all.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	for path, body := range pages(t) {
@@ -168,11 +171,75 @@ func TestPolicies(t *testing.T) {
 				t.Errorf("%s: no %s in %q", path, want, page.Policy)
 			}
 		}
-		if hasScript := strings.Contains(page.Policy, "script-src 'self';"); hasScript != (path == site.DocsPath) {
+		if hasScript := strings.Contains(page.Policy, "script-src 'self';"); hasScript != (path == site.DocsPath || path == site.DashboardPath) {
 			t.Errorf("%s: the policy allows scripts: %t", path, hasScript)
 		}
 		if strings.HasPrefix(body, "<!doctype html>") && regexp.MustCompile(`<script>|<script [^>]*src="http|<style|\bstyle="| on[a-z]+="`).MatchString(body) {
 			t.Errorf("%s has inline code or code from another server", path)
+		}
+	}
+}
+
+// The dashboard allows no inline styles either, and cannot turn text into HTML or code.
+func TestPolicyOfDashboard(t *testing.T) {
+	t.Parallel()
+	page, ok, err := s.Page(site.DashboardPath)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	const want = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+		"img-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
+	if page.Policy != want {
+		t.Errorf("policy %q, want %q", page.Policy, want)
+	}
+}
+
+// The dashboard and everything that it loads have less than 120 KiB together. It loads
+// only its own files, so it works without the documentation.
+func TestSizeOfDashboard(t *testing.T) {
+	t.Parallel()
+	alone := site.New(site.Config{HasDashboard: true})
+	waiting := []string{site.DashboardPath}
+	size := 0
+	for seen := map[string]bool{}; len(waiting) > 0; waiting = waiting[1:] {
+		page, ok, err := alone.Page(waiting[0])
+		if err != nil || !ok {
+			t.Fatalf("%s: %t, %v", waiting[0], ok, err)
+		}
+		compressed, _ := page.Body(true)
+		size += len(compressed)
+		if !strings.HasPrefix(page.ContentType, "text/html") {
+			continue
+		}
+		for _, m := range reference.FindAllStringSubmatch(unzip(t, compressed), -1) {
+			if m[1] != "" && !seen[m[1]] {
+				seen[m[1]] = true
+				waiting = append(waiting, m[1])
+			}
+		}
+	}
+	if t.Logf("%d bytes", size); size < 1000 || size > 120<<10 {
+		t.Errorf("%d bytes", size)
+	}
+	if _, ok, err := alone.Page(site.HomePath); ok || err != nil {
+		t.Errorf("the documentation is served: %t, %v", ok, err)
+	}
+}
+
+// Without the dashboard, no page links to it.
+func TestNoDashboard(t *testing.T) {
+	t.Parallel()
+	docs := site.New(site.Config{HasDocs: true, Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
+	if _, ok, err := docs.Page(site.DashboardPath); ok || err != nil {
+		t.Errorf("the dashboard is served: %t, %v", ok, err)
+	}
+	for _, path := range []string{site.HomePath, site.GuidesPath} {
+		page, _, err := docs.Page(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, _ := page.Body(false); strings.Contains(string(body), site.DashboardPath) {
+			t.Errorf("%s has a link to the dashboard", path)
 		}
 	}
 }
