@@ -94,17 +94,17 @@ func (c *devCommand) Run(ctx context.Context, std streams) (err error) {
 	group.Go(func() error {
 		defer cancel()
 		return serve(ctx, serveConfig{
-			databaseURL:  database.url,
-			directURL:    database.url,
-			hasDocs:      true,
-			hasDashboard: true,
-			maxConns:     10,
-			keyTTL:       30 * time.Second,
-			limits:       orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},
-			webhooks:     webhookConfig{targets: webhooks.Targets{PlainLoopback: true}, concurrency: 16},
-			listen:       func() (listeners, error) { return bound, nil },
-			logger:       log.Logger,
-			linesLost:    log.Lost,
+			databaseURL: database.url,
+			directURL:   database.url,
+			docs:        true,
+			dashboard:   true,
+			maxConns:    10,
+			keyTTL:      30 * time.Second,
+			limits:      orgdhttp.Limits{PerKey: ratelimit.PerSecond(c.RateLimit), Failures: failures},
+			webhooks:    webhookConfig{targets: webhooks.Targets{PlainLoopback: true}, concurrency: 16},
+			listen:      func() (listeners, error) { return bound, nil },
+			logger:      log.Logger,
+			linesLost:   log.Lost,
 		})
 	})
 	return group.Wait()

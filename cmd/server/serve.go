@@ -35,57 +35,57 @@ func (c *serveCommand) Run(ctx context.Context, std streams, unknown []unknownVa
 		log.Warn("unknown environment variable", "variable", v.name, "nearest", v.nearest)
 	}
 	return serve(ctx, serveConfig{
-		databaseURL:  c.DatabaseURL.Reveal(),
-		directURL:    c.direct(),
-		unprepared:   c.ExecMode == "described",
-		maxConns:     c.DBMaxConns,
-		perAccount:   c.DBMaxConnsPerAccount,
-		listen:       func() (listeners, error) { return listen(ctx, c.Addr, c.AdminAddr) },
-		publicURL:    c.PublicURL,
-		hasDocs:      c.Docs == "on",
-		hasDashboard: c.Dashboard == "on",
-		drainDelay:   c.DrainDelay,
-		idleTimeout:  c.IdleTimeout,
-		keyTTL:       c.KeyCacheTTL,
-		eventsKeep:   time.Duration(c.EventsKeep),
-		limits:       c.limits(c.rateFlags),
-		maxKeys:      c.MaxKeysPerAccount,
-		webhooks:     c.webhooks(),
-		proxies:      c.proxies(),
-		tracesURL:    c.TracesURL,
-		unlogged:     1 - c.LogSample,
-		logger:       log.Logger,
-		linesLost:    log.Lost,
+		databaseURL: c.DatabaseURL.Reveal(),
+		directURL:   c.direct(),
+		unprepared:  c.ExecMode == "described",
+		maxConns:    c.DBMaxConns,
+		perAccount:  c.DBMaxConnsPerAccount,
+		listen:      func() (listeners, error) { return listen(ctx, c.Addr, c.AdminAddr) },
+		publicURL:   c.PublicURL,
+		docs:        c.Docs == "on",
+		dashboard:   c.Dashboard == "on",
+		drainDelay:  c.DrainDelay,
+		idleTimeout: c.IdleTimeout,
+		keyTTL:      c.KeyCacheTTL,
+		eventsKeep:  time.Duration(c.EventsKeep),
+		limits:      c.limits(c.rateFlags),
+		maxKeys:     c.MaxKeysPerAccount,
+		webhooks:    c.webhooks(),
+		proxies:     c.proxies(),
+		tracesURL:   c.TracesURL,
+		unlogged:    1 - c.LogSample,
+		logger:      log.Logger,
+		linesLost:   log.Lost,
 	})
 }
 
 type serveConfig struct {
-	databaseURL  string
-	unprepared   bool   // the pooler does not support prepared statements
-	directURL    string // bypasses the pooler; empty: databaseURL
-	maxConns     int32
-	perAccount   int32                     // connections that one account may hold; 0 means four fifths of maxConns
-	listen       func() (listeners, error) // called after the checks of the database
-	publicURL    string                    // empty: the address of the public listener
-	hasDocs      bool                      // serve the pages for people, except the dashboard
-	hasDashboard bool
-	drainDelay   time.Duration
-	idleTimeout  time.Duration // 0: orgdhttp.DefaultIdleTimeout
-	keyTTL       time.Duration // how long a key may be cached; 0 means not at all
-	limits       orgdhttp.Limits
-	maxKeys      int // active keys of an account; 0 means no limit
-	webhooks     webhookConfig
-	proxies      []*net.IPNet
-	tracesURL    string        // empty: no traces
-	unlogged     float64       // share of successful requests that are not logged
-	sweepEvery   time.Duration // 0: sweepInterval
-	flushEvery   time.Duration // 0: usageInterval
-	eraseEvery   time.Duration // 0: eraseInterval
-	pollEvery    time.Duration // 0: events.PollEvery
-	eventsKeep   time.Duration // how long events are kept; 0 means forever
-	removeEvery  time.Duration // 0: removeInterval
-	logger       *slog.Logger
-	linesLost    func() int64 // number of log lines that could not be written
+	databaseURL string
+	unprepared  bool   // the pooler does not support prepared statements
+	directURL   string // bypasses the pooler; empty: databaseURL
+	maxConns    int32
+	perAccount  int32                     // connections that one account may hold; 0 means four fifths of maxConns
+	listen      func() (listeners, error) // called after the checks of the database
+	publicURL   string                    // empty: the address of the public listener
+	docs        bool                      // serve the pages for people, except the dashboard
+	dashboard   bool
+	drainDelay  time.Duration
+	idleTimeout time.Duration // 0: orgdhttp.DefaultIdleTimeout
+	keyTTL      time.Duration // how long a key may be cached; 0 means not at all
+	limits      orgdhttp.Limits
+	maxKeys     int // active keys of an account; 0 means no limit
+	webhooks    webhookConfig
+	proxies     []*net.IPNet
+	tracesURL   string        // empty: no traces
+	unlogged    float64       // share of successful requests that are not logged
+	sweepEvery  time.Duration // 0: sweepInterval
+	flushEvery  time.Duration // 0: usageInterval
+	eraseEvery  time.Duration // 0: eraseInterval
+	pollEvery   time.Duration // 0: events.PollEvery
+	eventsKeep  time.Duration // how long events are kept; 0 means forever
+	removeEvery time.Duration // 0: removeInterval
+	logger      *slog.Logger
+	linesLost   func() int64 // number of log lines that could not be written
 }
 
 // serve starts the server, step by step. It returns when ctx is done and the requests in

@@ -342,7 +342,7 @@ func TestServePages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, func(c *serveConfig) { c.databaseURL, c.hasDocs, c.hasDashboard = d.URL, has.docs, has.dashboard })
+			r := start(t, func(c *serveConfig) { c.databaseURL, c.docs, c.dashboard = d.URL, has.docs, has.dashboard })
 			for path, shown := range map[string]bool{"/": has.docs, "/dashboard": has.dashboard} {
 				status, _, body := get(t, r.url+path, "")
 				if shows := status == 200 && strings.Contains(string(body), release); shows != shown || !shown && status != 404 {

@@ -86,11 +86,11 @@ func newService(cfg serveConfig, ready *readiness, t tracing, bound listeners) *
 
 // pages returns the pages for people, or nil if the server has none.
 func pages(cfg serveConfig) *site.Site {
-	if !cfg.hasDocs && !cfg.hasDashboard {
+	if !cfg.docs && !cfg.dashboard {
 		return nil
 	}
 	release, _ := build()
-	return site.New(site.Config{HasDocs: cfg.hasDocs, HasDashboard: cfg.hasDashboard, Version: release, Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
+	return site.New(site.Config{HasDocs: cfg.docs, HasDashboard: cfg.dashboard, Version: release, Guides: orgd.Guides, OpenAPI: orgd.OpenAPIJSON, Problems: orgdhttp.Problems()})
 }
 
 func (s *service) newMetrics(ready *readiness) *telemetry.Metrics {
