@@ -65,6 +65,11 @@ func TestLayout(t *testing.T) {
 	t.Parallel()
 	checked := 0
 	err := fs.WalkDir(os.DirFS("."), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && file != "." {
+			if _, err := os.Stat(path.Join(file, "go.mod")); err == nil {
+				return fs.SkipDir // another module
+			}
+		}
 		if err != nil || entry.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 			return err
 		}

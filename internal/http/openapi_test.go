@@ -302,7 +302,7 @@ func TestDescribedEventTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var described []string
-	for _, kind := range doc.Components.Parameters["eventTypes"].Value.Schema.Value.Items.Value.Enum {
+	for _, kind := range doc.Components.Parameters["feedTypes"].Value.Schema.Value.Items.Value.Enum {
 		described = append(described, kind.(string))
 	}
 	if !slices.Equal(described, events.Types) {
@@ -320,12 +320,16 @@ func TestDescriptionOfAnswersIsOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := []string{
-		"Organization", "Batch", "OrganizationMembership", "Page", "Event", "EventPage", "AuditPage", "Member", "MemberPage", "MembersChanged", "Success", "ApiKey", "ApiKeyPage", "Webhook", "WebhookPage", "Attempt", "AttemptList", "WebhookMessage", "Health", "Description", "Problem", "FieldError",
+		"Organization", "Batch", "OrganizationMembership", "Page", "Event", "EventPage", "AuditPage", "Member", "MemberPage", "MembersChanged", "Success", "ApiKey", "ApiKeyPage", "Webhook", "WebhookPage", "Attempt", "AttemptList", "Health", "Description", "Problem", "FieldError",
 	}
 	for name, schema := range doc.Components.Schemas {
 		if s := schema.Value; s.Type.Is("object") && len(s.Properties) > 0 && isOpen(s) != slices.Contains(answers, name) {
 			t.Errorf("%s may have other fields: %t", name, isOpen(s))
 		}
+	}
+	message := doc.Webhooks["event"].Post.RequestBody.Value.Content["application/json"].Schema.Value
+	if !isOpen(message) {
+		t.Error("the body of a request to a webhook may not have other fields")
 	}
 	for _, name := range []string{"Cache-Control", "Cache-Control-Read", "X-Content-Type-Options", "Content-Security-Policy"} {
 		if doc.Components.Headers[name].Value.Required {

@@ -1727,15 +1727,6 @@ export interface components {
             /** @description Newest first. Never `null`. */
             attempts: components["schemas"]["Attempt"][];
         };
-        /** @description The body of a request to a webhook. */
-        WebhookMessage: {
-            /** @description The `type` of the event, or `webhook.test`. */
-            type: string;
-            /** @description The `occurredAt` of the event. */
-            timestamp: components["schemas"]["Timestamp"];
-            /** @description The event. That of a test has no `position`. */
-            data: components["schemas"]["Event"];
-        };
         /**
          * @description A part of the feed. `cursor` is always present. A page with `hasMore` may be
          *     empty if the request has filters.
@@ -3488,7 +3479,7 @@ export interface components {
          *       "org.deleted"
          *     ]
          */
-        eventTypes: ("account.created" | "account.resumed" | "account.suspended" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "api_key.updated" | "org.created" | "org.deactivated" | "org.deleted" | "org.imported" | "org.member_added" | "org.member_imported" | "org.member_removed" | "org.member_updated" | "org.reactivated" | "org.updated" | "org.user_erased" | "user.erased" | "webhook.created" | "webhook.deleted" | "webhook.disabled" | "webhook.enabled" | "webhook.replayed" | "webhook.secret_rotated" | "webhook.updated")[];
+        feedTypes: ("account.created" | "account.resumed" | "account.suspended" | "api_key.created" | "api_key.revoked" | "api_key.rotated" | "api_key.updated" | "org.created" | "org.deactivated" | "org.deleted" | "org.imported" | "org.member_added" | "org.member_imported" | "org.member_removed" | "org.member_updated" | "org.reactivated" | "org.updated" | "org.user_erased" | "user.erased" | "webhook.created" | "webhook.deleted" | "webhook.disabled" | "webhook.enabled" | "webhook.replayed" | "webhook.secret_rotated" | "webhook.updated")[];
         /**
          * @description Only events about this organization.
          * @example org_019ca8c2f2c07a3e9f0b2d4c6e8f0a1b
@@ -3615,7 +3606,7 @@ export interface components {
             };
         };
         /** @description The organizations to create. */
-        Batch: {
+        NewBatch: {
             content: {
                 /**
                  * @example {
@@ -4267,7 +4258,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: components["requestBodies"]["Batch"];
+        requestBody: components["requestBodies"]["NewBatch"];
         responses: {
             201: components["responses"]["CreatedBatch"];
             400: components["responses"]["BadWrite"];
@@ -5685,7 +5676,7 @@ export interface operations {
                  *       "org.deleted"
                  *     ]
                  */
-                type?: components["parameters"]["eventTypes"];
+                type?: components["parameters"]["feedTypes"];
                 /**
                  * @description Only events about this organization.
                  * @example org_019ca8c2f2c07a3e9f0b2d4c6e8f0a1b
@@ -5777,7 +5768,7 @@ export interface operations {
                  *       "org.deleted"
                  *     ]
                  */
-                type?: components["parameters"]["eventTypes"];
+                type?: components["parameters"]["feedTypes"];
                 /**
                  * @description Only events about this organization.
                  * @example org_019ca8c2f2c07a3e9f0b2d4c6e8f0a1b
@@ -7495,7 +7486,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/yaml": components["schemas"]["Description"];
+                    "application/yaml": string;
                 };
             };
             413: components["responses"]["BodyTooLarge"];
@@ -7535,7 +7526,14 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["WebhookMessage"];
+                "application/json": {
+                    /** @description The `type` of the event, or `webhook.test`. */
+                    type: string;
+                    /** @description The `occurredAt` of the event. */
+                    timestamp: components["schemas"]["Timestamp"];
+                    /** @description The event. That of a test has no `position`. */
+                    data: components["schemas"]["Event"];
+                };
             };
         };
         responses: {
