@@ -1,0 +1,73 @@
+import type { ComponentChildren } from "preact";
+
+const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const fullFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+const numbers = new Intl.NumberFormat("en");
+
+export const count = (n: number): string => numbers.format(n);
+export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
+
+/** A number of the header Orgd-Total: 1,234 or 10,000+. */
+export function total(value: string | null): string | undefined {
+  const match = /^(\d+)(\+?)$/.exec(value ?? "");
+  return match ? count(Number(match[1])) + match[2] : undefined;
+}
+
+const units: [Intl.RelativeTimeFormatUnit, number][] = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+
+export function ago(time: string, now = Date.now()): string {
+  const seconds = (Date.parse(time) - now) / 1000;
+  if (Math.abs(seconds) < 45) return seconds > 0 ? "in a moment" : "just now";
+  for (const [unit, size] of units) {
+    if (Math.abs(seconds) >= size * 0.95) return relative.format(Math.round(seconds / size), unit);
+  }
+  return relative.format(Math.round(seconds / 60), "minute");
+}
+
+/** A point in time: a date, a date with the time of day, or the distance from now. */
+export function Time({ at, as = "date" }: { at: string; as?: "date" | "time" | "ago" }) {
+  const time = new Date(at);
+  const text = as === "ago" ? ago(at) : (as === "date" ? dateFormat : dateTimeFormat).format(time);
+  return (
+    <time dateTime={at} title={fullFormat.format(time)}>
+      {text}
+    </time>
+  );
+}
+
+/** Text that somebody chose: isolated, so that its direction does not affect what is around it. */
+export function Foreign({ children, class: className }: { children: string; class?: string }) {
+  return (
+    <bdi class={className} title={children}>
+      {children}
+    </bdi>
+  );
+}
+
+/** An id in short form. The title has all of it. */
+export function shortId(id: string): string {
+  return id.length > 16 ? `${id.slice(0, id.indexOf("_") + 5)}…${id.slice(-4)}` : id;
+}
+
+export function Code({ children }: { children: ComponentChildren }) {
+  return <code class="code">{children}</code>;
+}
+
+/** A text for the title of the window, which cannot isolate directions. */
+export const plain = (text: string): string => text.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+
+/** A value of an event as text. */
+export function valueText(value: unknown): string {
+  if (value === null || value === undefined) return "none";
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.length ? value.join(", ") : "none";
+  return JSON.stringify(value);
+}
+
+export function seconds(n: number): string {
+  if (n === 0) return "none";
+  for (const [unit, size] of [["day", 86_400], ["hour", 3600], ["minute", 60]] as const) if (n % size === 0) return plural(n / size, unit);
+  return plural(n, "second");
+}
