@@ -11,10 +11,10 @@ FUZZ  ?= 30s
 # Minimize inputs only briefly: a run fails if it ends during a minimization.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks pgbouncer restore transfer previous alerts squawk faults kustomize fuzz bench openapi
+.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks pgbouncer restore transfer previous alerts squawk faults kustomize fuzz bench openapi dashboard dashboard-check
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 # Finds or downloads a PostgreSQL before anything large is built, or says how to get one.
 .PHONY: postgres
@@ -108,6 +108,12 @@ fuzz: ## run each fuzz test for FUZZ (30s)
 bench: ## run the Go benchmarks, then a load test with a million organizations (needs wrk and pgbench)
 	$(GO) run ./internal/dbtest/withdb $(GO) test -run '^$$' -bench . -benchmem ./internal/...
 	$(GO) run ./bench
+
+dashboard: ## build the dashboard's script and style sheet from dashboard/ (needs npm)
+	scripts/dashboard.sh
+
+dashboard-check: ## check that the built dashboard is current (needs npm)
+	scripts/dashboard.sh --check
 
 openapi: ## generate openapi.json from openapi.yaml
 	$(GO) test ./internal/http -run TestOpenAPIJSONIsTheYAML -update-openapi

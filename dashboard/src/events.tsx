@@ -51,7 +51,6 @@ const fieldTexts: Readonly<Record<string, string>> = {
   roles: "Roles",
   description: "Description",
   expiresAt: "Expires",
-  revokedAt: "Revoked",
   scopes: "Scopes",
   rateLimit: "Requests per second",
   url: "Host",
@@ -71,7 +70,7 @@ export interface FieldChange {
 }
 
 // What says nothing to people, or what the title of the event says already.
-const unshown = new Set(["addedAt", "isActive", "isEnabled", "createdByUserId"]);
+const unshown = new Set(["addedAt", "isActive", "isEnabled", "createdByUserId", "revokedAt"]);
 
 export function changesOf({ before, after }: Event): FieldChange[] {
   const [old, now] = [before as Record<string, unknown>, after as Record<string, unknown>];
@@ -127,6 +126,21 @@ function EventItem({ event, names, isAboutOne }: { event: Event; names: EventLis
           <strong title={event.type}>{typeText(event.type)}</strong>
           {!isAboutOne && <Subject event={event} names={names} />}
           {event.userId !== undefined && <Foreign class="cut mono">{event.userId}</Foreign>}
+          <span class="event-by">
+            {event.actorApiKeyId ? <>with <KeyName id={event.actorApiKeyId} /></> : "by the operator"}
+            {event.actorUserId !== undefined && (
+              <>
+                {" "}
+                for <Foreign class="cut mono">{event.actorUserId}</Foreign>
+              </>
+            )}
+          </span>
+          <span class="event-at">
+            <span class="request" title={`Request ${event.requestId}`}>
+              request <code>{event.requestId.slice(0, 8)}</code>
+            </span>{" "}
+            <Time at={event.occurredAt} as="ago" />
+          </span>
         </p>
         {changes.length > 0 && (
           <dl class="changes">
@@ -156,19 +170,6 @@ function EventItem({ event, names, isAboutOne }: { event: Event; names: EventLis
             ))}
           </dl>
         )}
-        <p class="event-by">
-          <Time at={event.occurredAt} as="ago" /> · {event.actorApiKeyId ? <KeyName id={event.actorApiKeyId} /> : "the operator"}
-          {event.actorUserId !== undefined && (
-            <>
-              {" "}
-              for <Foreign class="cut mono">{event.actorUserId}</Foreign>
-            </>
-          )}
-          <span class="request" title={`Request ${event.requestId}`}>
-            {" "}
-            · request <code>{event.requestId.slice(0, 8)}</code>
-          </span>
-        </p>
       </div>
     </>
   );

@@ -10,7 +10,7 @@ import { forget, useQuery } from "./query";
 import { Link } from "./router";
 import { can } from "./session";
 import { ScopeList } from "./scopelist";
-import { Badge, Skeleton } from "./states";
+import { Skeleton } from "./states";
 import { Title } from "./title";
 
 export function Key({ id }: { id: string }) {
@@ -46,7 +46,7 @@ export function Key({ id }: { id: string }) {
           <div class="page-head">
             <Title title={key.description} />
             <KeyState apiKey={key} />
-            {own?.apiKeyId === id && <Badge tone="quiet">you</Badge>}
+            {own?.apiKeyId === id && <span class="chip">your key</span>}
             <span class="grow" />
             {keyActions(key, setAction).map(
               (item) =>

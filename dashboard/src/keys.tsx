@@ -76,7 +76,7 @@ export function Keys() {
           <Link to={`/keys/${key.apiKeyId}`}>
             <Foreign class="cut">{key.description}</Foreign>
           </Link>
-          {own?.apiKeyId === key.apiKeyId && <Badge tone="quiet">you</Badge>}
+          {own?.apiKeyId === key.apiKeyId && <span class="chip">your key</span>}
         </span>
       ),
     },
