@@ -52,6 +52,7 @@ function Shell({ session, version, hasDocs }: { session: Session; version: strin
   const previous = useRef(route.path);
   useLayoutEffect(() => {
     if (previous.current === route.path) return;
+    document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     const isTab = tabbed(previous.current) === tabbed(route.path);
     previous.current = route.path;
     if (isTab) return;
@@ -103,7 +104,7 @@ function Shell({ session, version, hasDocs }: { session: Session; version: strin
           <span class="hint-key" title="The key that you are signed in with">
             Key …{session.key.slice(-4)}
           </span>
-          <button type="button" class="button" onClick={() => endSession()}>
+          <button type="button" class="button" onClick={signOut}>
             <Icon name="signout" /> Sign out
           </button>
         </div>
@@ -113,6 +114,11 @@ function Shell({ session, version, hasDocs }: { session: Session; version: strin
       </main>
     </div>
   );
+}
+
+function signOut(): void {
+  endSession();
+  navigate("/", { replace: true });
 }
 
 // The tabs of an organization are one page.
@@ -149,7 +155,7 @@ function NotOffered({ scope }: { scope: Scope }) {
   return (
     <>
       <Title title="Not available" />
-      <Empty title="Your key cannot open this page">
+      <Empty title="Your key cannot open this page" action={<Link to="/" class="button">Go to the start</Link>}>
         It needs the scope <code>{scope}</code>. Sign in with a key that has it.
       </Empty>
     </>

@@ -16,6 +16,7 @@ interface DialogProps {
 export function Dialog({ title, children, close, mayClose, wide }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  const isShown = useRef(true);
   useLayoutEffect(() => {
     const opener = document.activeElement;
     const dialog = element.current;
@@ -23,6 +24,7 @@ export function Dialog({ title, children, close, mayClose, wide }: DialogProps) 
     dialog.showModal();
     dialog.querySelector<HTMLElement>("[data-focus]")?.focus();
     return () => {
+      isShown.current = false;
       dialog.close();
       const target = opener instanceof HTMLElement && opener.isConnected && opener !== document.body ? opener : document.querySelector("h1");
       (target as HTMLElement | null)?.focus();
@@ -33,7 +35,7 @@ export function Dialog({ title, children, close, mayClose, wide }: DialogProps) 
     if (mayClose?.() ?? true) close();
   };
   return (
-    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={heading} onCancel={cancel} onClose={close}>
+    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={heading} onCancel={cancel} onClose={() => isShown.current && close()}>
       <header>
         <h2 id={heading}>{title}</h2>
         <button type="button" class="plain" aria-label="Close" onClick={cancel}>

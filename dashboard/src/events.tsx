@@ -1,7 +1,7 @@
 import type { components, paths } from "@orgd/client";
 import { Fragment } from "preact";
 import { Foreign, shortId, Time, valueText } from "./format";
-import { KeyName } from "./keynames";
+import { KeyName, useKeys } from "./keynames";
 import { Link } from "./router";
 import { can } from "./session";
 
@@ -117,7 +117,10 @@ export function EventList({ events, label, names, isAboutOne }: EventListProps) 
 }
 
 function EventItem({ event, names, isAboutOne }: { event: Event; names: EventListProps["names"]; isAboutOne: boolean | undefined }) {
-  const changes = changesOf(event);
+  const keys = useKeys();
+  // What an object was called at its creation is mostly what the title of the event shows.
+  const shownName = isAboutOne ? undefined : nameOf(event, names, keys);
+  const changes = changesOf(event).filter((c) => c.before !== undefined || c.after === undefined || c.after !== shownName);
   return (
     <>
       <span class={`dot ${event.type.replace(".", " ").replaceAll("_", "-")}`} aria-hidden="true" />
@@ -173,6 +176,11 @@ function EventItem({ event, names, isAboutOne }: { event: Event; names: EventLis
       </div>
     </>
   );
+}
+
+function nameOf(event: Event, names: EventListProps["names"], keys: ReturnType<typeof useKeys>): string | undefined {
+  if (event.orgId !== undefined) return names?.get(event.orgId);
+  return event.apiKeyId !== undefined ? keys?.get(event.apiKeyId)?.description : undefined;
 }
 
 function Subject({ event, names }: { event: Event; names: EventListProps["names"] }) {

@@ -81,7 +81,7 @@ export function Keys() {
       ),
     },
     { name: "hint", title: "Key", cell: (key) => <code>{key.hint}</code> },
-    { name: "state", title: "State", cell: (key) => <KeyState apiKey={key} /> },
+    { name: "state", title: "State", isObvious: true, cell: (key) => <KeyState apiKey={key} /> },
     {
       name: "scopes",
       title: "Scopes",

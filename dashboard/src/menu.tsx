@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useId, useRef } from "preact/hooks";
+import { useId, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
 
 export interface MenuItem {
@@ -48,6 +48,7 @@ export function Popover({ label, icon, text, isMenu, children }: PopoverProps) {
   const button = useRef<HTMLButtonElement>(null);
   const panel = useRef<HTMLDivElement>(null);
   const id = useId();
+  const [isOpen, setOpen] = useState(false);
   const items = () => [...(panel.current?.querySelectorAll<HTMLElement>("button, input, select") ?? [])];
   const close = () => {
     panel.current?.hidePopover();
@@ -57,8 +58,7 @@ export function Popover({ label, icon, text, isMenu, children }: PopoverProps) {
   const onToggle = (event: ToggleEvent) => {
     const [b, p] = [button.current, panel.current];
     if (!b || !p) return;
-    b.setAttribute("aria-expanded", String(event.newState === "open"));
-    if (event.newState !== "open") return;
+    if (event.newState !== "open") return setOpen(false);
     const at = b.getBoundingClientRect();
     const top = at.bottom + 4 + p.offsetHeight < innerHeight ? at.bottom + 4 : Math.max(8, at.top - 4 - p.offsetHeight);
     p.style.top = `${top}px`;
@@ -88,14 +88,14 @@ export function Popover({ label, icon, text, isMenu, children }: PopoverProps) {
         aria-label={text ? undefined : label}
         title={text ? undefined : label}
         aria-haspopup={isMenu ? "menu" : "dialog"}
-        aria-expanded="false"
+        aria-expanded={isOpen}
         popovertarget={id}
       >
         <Icon name={icon} />
         {text}
       </button>
-      <div ref={panel} id={id} popover="auto" class={isMenu ? "menu" : "panel"} role={isMenu ? "menu" : "dialog"} aria-label={label} onToggle={onToggle} onKeyDown={onKeyDown}>
-        {children(close)}
+      <div ref={panel} id={id} popover="auto" class={isMenu ? "menu" : "panel"} role={isMenu ? "menu" : "dialog"} aria-label={label} onBeforeToggle={(event) => event.newState === "open" && setOpen(true)} onToggle={onToggle} onKeyDown={onKeyDown}>
+        {isOpen && children(close)}
       </div>
     </>
   );

@@ -191,11 +191,11 @@ const allColumns: (Column<Organization> & { isFixed?: boolean; isHidden?: boolea
       </Link>
     ),
   },
-  { name: "state", title: "State", cell: (org) => <State isActive={org.isActive} /> },
+  { name: "state", title: "State", isObvious: true, cell: (org) => <State isActive={org.isActive} /> },
   { name: "members", title: "Members", class: "number", cell: (org) => count(org.userCount) },
   { name: "created", title: "Created", orders: { first: "-createdAt", second: "createdAt", ascending: "createdAt" }, cell: (org) => <Time at={org.createdAt} /> },
   { name: "updated", title: "Updated", isHidden: true, cell: (org) => <Time at={org.updatedAt} /> },
-  { name: "external", title: "External id", cell: (org) => (org.externalId ? <Foreign class="cut mono">{org.externalId}</Foreign> : <span class="none">–</span>) },
+  { name: "external", title: "External id", cell: (org) => (org.externalId ? <Foreign class="cut mono">{org.externalId}</Foreign> : <span class="none dash">–</span>) },
   { name: "metadata", title: "Metadata", class: "wide-only", cell: (org) => <Pairs metadata={org.metadata} /> },
   {
     name: "id",

@@ -10,6 +10,8 @@ export interface Column<T> {
   class?: string;
   /** A column of buttons has no visible title. */
   isTitleHidden?: boolean;
+  /** Cards show the cell without the title. */
+  isObvious?: boolean;
 }
 
 interface TableProps<T> {
@@ -41,7 +43,7 @@ export function Table<T>({ label, columns, entries, id, order, sort, isStale, ex
             ? entries.map((entry) => (
                 <tr key={id(entry)} role="row">
                   {columns.map((column, i) => (
-                    <td key={column.name} role={i === 0 ? "rowheader" : "cell"} class={column.class} data-title={column.isTitleHidden ? undefined : column.title}>
+                    <td key={column.name} role={i === 0 ? "rowheader" : "cell"} class={column.class} data-title={column.isTitleHidden || column.isObvious ? undefined : column.title}>
                       {column.cell(entry)}
                     </td>
                   ))}

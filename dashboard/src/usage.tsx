@@ -103,9 +103,9 @@ function Rate() {
         </strong>
         <span class="hint">requests left</span>
       </p>
-      <meter class="meter" min={0} max={known.quota} low={known.quota / 4} optimum={known.quota} value={known.left} aria-label="Requests left">
-        {Math.round(share * 100)}%
-      </meter>
+      <svg class={`meter ${share < 0.25 ? "low" : ""}`} viewBox="0 0 100 1" preserveAspectRatio="none" role="meter" aria-label="Requests left" aria-valuemin={0} aria-valuemax={known.quota} aria-valuenow={known.left}>
+        <rect width={share * 100} height="1" />
+      </svg>
       <dl class="details inline-details">
         <dt>Limit of</dt>
         <dd>{scope}</dd>

@@ -200,10 +200,11 @@ export function Webhook({ id }: { id: string }) {
 const columns: Column<Attempt>[] = [
   { name: "time", title: "Attempt", class: "main", cell: (a) => <Time at={a.attemptedAt} as="time" /> },
   { name: "event", title: "Event", cell: (a) => <span title={a.type}>{a.type === "webhook.test" ? "Test" : typeText(a.type)}</span> },
-  { name: "position", title: "Position", class: "number", cell: (a) => (a.position === undefined ? <span class="none">–</span> : count(a.position)) },
+  { name: "position", title: "Position", class: "number", cell: (a) => (a.position === undefined ? <span class="none dash">–</span> : count(a.position)) },
   {
     name: "result",
     title: "Result",
+    isObvious: true,
     cell: (a) => (
       <span class="result">
         <Badge tone={a.error ? "bad" : "good"}>{a.status ?? (a.error === undefined ? "Delivered" : "Failed")}</Badge>

@@ -43,7 +43,7 @@ export function Webhooks() {
       ),
     },
     { name: "url", title: "URL", cell: (hook) => <Foreign class="cut mono">{hook.url}</Foreign> },
-    { name: "state", title: "State", cell: (hook) => <WebhookState hook={hook} /> },
+    { name: "state", title: "State", isObvious: true, cell: (hook) => <WebhookState hook={hook} /> },
     { name: "types", title: "Events", cell: (hook) => <span title={hook.types?.join("\n")}>{typesText(hook.types)}</span> },
     { name: "position", title: "Position", class: "number", cell: (hook) => count(hook.position) },
     { name: "created", title: "Created", cell: (hook) => <Time at={hook.createdAt} /> },
