@@ -11,7 +11,7 @@ FUZZ  ?= 30s
 # Minimize inputs only briefly: a run fails if it ends during a minimization.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks pgbouncer restore transfer previous alerts squawk faults kustomize fuzz bench openapi dashboard dashboard-check
+.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks clients pgbouncer restore transfer previous alerts squawk faults kustomize fuzz bench openapi dashboard dashboard-check
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -69,6 +69,9 @@ smoke: build ## start `server dev`, walk all pages with the printed key, stop
 
 webhooks: build ## verify webhooks with the JavaScript library of Standard Webhooks (needs curl and npm)
 	scripts/webhooks.sh bin/server
+
+clients: build ## test clients/typescript, and clients that four generators make from openapi.yaml (needs npm)
+	scripts/clients.sh bin/server
 
 pgbouncer: build ## test serving through PgBouncer in transaction mode (needs pgbouncer, psql and curl)
 	$(GO) run ./internal/dbtest/withdb scripts/pgbouncer.sh bin/server

@@ -53,6 +53,12 @@ test("returns no data for an empty response", async (t) => {
   assert.equal(unchanged.response.status, 304);
 });
 
+test("the package has the version of the release", async () => {
+  const version = await readFile(new URL("../../../VERSION", import.meta.url), "utf8");
+  const manifest = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+  assert.equal(manifest.version, version.trim());
+});
+
 test("every POST and PATCH takes an Idempotency-Key", () => {
   let checked = 0;
   for (const [path, item] of Object.entries<Record<string, { parameters?: object[] }>>(document.paths)) {
