@@ -21,7 +21,7 @@ const apiGuide = "api"
 
 // guideNames lists the guides in the order in which pages show them.
 var guideNames = []string{
-	"clients", apiGuide, "keys", "identity-providers", "keep-in-step", "webhooks", "import",
+	"clients", apiGuide, "dashboard", "keys", "identity-providers", "keep-in-step", "webhooks", "import",
 	"configuration", "operating", "security", "reliability", "performance", "what-orgd-is-not",
 }
 

@@ -238,7 +238,7 @@ func TestNoDashboard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body, _ := page.Body(false); strings.Contains(string(body), site.DashboardPath) {
+		if body, _ := page.Body(false); strings.Contains(string(body), `href="`+site.DashboardPath+`"`) {
 			t.Errorf("%s has a link to the dashboard", path)
 		}
 	}
