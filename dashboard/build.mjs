@@ -1,5 +1,6 @@
 // Builds the dashboard: one script and one style sheet, in the directory that is given.
 import { build } from "esbuild";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -9,8 +10,16 @@ if (!outdir) {
   process.exit(2);
 }
 
+// The script contains these packages, so it has their license, which is the same.
+const licenses = ["preact", "openapi-fetch"].map((name) => readFileSync(here(`node_modules/${name}/LICENSE`), "utf8").trim());
+const permission = licenses[0].slice(licenses[0].indexOf("Permission is hereby"));
+if (!licenses.every((text) => text.endsWith(permission))) throw new Error("the licenses differ");
+const copyrights = licenses.map((text) => text.split("\n").find((line) => line.startsWith("Copyright")));
+const banner = { js: `/* Preact and openapi-fetch:\n\n${copyrights.join("\n")}\n\n${permission} */` };
+
 await build({
   entryPoints: { dashboard: here("src/main.tsx") },
+  banner,
   outdir,
   bundle: true,
   minify: true,

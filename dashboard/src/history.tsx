@@ -4,8 +4,15 @@ import { asFailure, ErrorBox, type Failure } from "./errors";
 import { EventList, type Event } from "./events";
 import { Empty, Skeleton } from "./states";
 
+interface HistoryProps {
+  path: { orgId: string } | { apiKeyId: string };
+  /** The events are read again when it changes. */
+  version?: string | number;
+  isMissing?: boolean;
+}
+
 /** The events about an organization or a key, newest first, in pages that add up. */
-export function History({ path, isMissing }: { path: { orgId: string } | { apiKeyId: string }; isMissing?: boolean }) {
+export function History({ path, version, isMissing }: HistoryProps) {
   const [events, setEvents] = useState<readonly Event[]>();
   const [cursor, setCursor] = useState<string>();
   const [error, setError] = useState<Failure>();
@@ -33,7 +40,7 @@ export function History({ path, isMissing }: { path: { orgId: string } | { apiKe
     const abort = new AbortController();
     void read(undefined, abort.signal);
     return () => abort.abort();
-  }, [id]);
+  }, [id, version]);
 
   if (error && !events) return isMissing ? null : <ErrorBox error={error} what="the history" reload={() => read(undefined)} />;
   if (!events) return <Skeleton lines={8} />;

@@ -97,7 +97,7 @@ export function Key({ id }: { id: string }) {
           {can("events:read") && (
             <>
               <h2 class="section-title">History</h2>
-              <History key={round} path={{ apiKeyId: id }} />
+              <History path={{ apiKeyId: id }} version={round} />
             </>
           )}
         </>

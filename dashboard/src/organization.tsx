@@ -120,7 +120,7 @@ function Loaded({ org, set, reload, tab }: { org: Org; set: (org: Org) => void; 
       {tab === "members" ? (
         <Members org={org} changed={reload} />
       ) : tab === "history" && can("events:read") ? (
-        <History path={{ orgId: org.orgId }} />
+        <History path={{ orgId: org.orgId }} version={org.updatedAt} />
       ) : (
         <Details org={org} changes={changes} />
       )}
@@ -181,7 +181,7 @@ function Delete({ org, close }: { org: Org; close: () => void }) {
   return (
     <FormDialog title="Delete the organization for good?" submit="Delete for good" isDangerous ready={isRight} send={send} close={close}>
       <p>
-        This deletes the organization and its {plural(org.userCount, "member")}, and erases the contents of its history. <strong>It cannot be undone.</strong>
+        This deletes the organization{org.userCount ? ` and its ${plural(org.userCount, "membership")}` : ""}, and erases the contents of its history. <strong>It cannot be undone.</strong>
       </p>
       <p>
         To confirm, type its name: <Foreign class="quoted">{org.orgName}</Foreign>
