@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../dashboard"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-[ -d node_modules ] || npm ci --no-audit --no-fund
+[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund
 npm run --silent check
 npm run --silent build -- "$out"
 

@@ -22,7 +22,9 @@ export function Dialog({ title, children, close, mayClose, wide }: DialogProps) 
     const dialog = element.current;
     if (!dialog) return;
     dialog.showModal();
-    dialog.querySelector<HTMLElement>("[data-focus]")?.focus();
+    // Not the close button, which comes first.
+    const start = ["[data-focus]", "input, select", "footer button"].map((s) => dialog.querySelector<HTMLElement>(s)).find(Boolean);
+    start?.focus();
     return () => {
       isShown.current = false;
       dialog.close();

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from "preact";
+import { createStore, useStore } from "./store";
 
 const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -26,8 +26,12 @@ export function ago(time: string, now = Date.now()): string {
   return relative.format(Math.round(seconds / 60), "minute");
 }
 
+const minute = createStore(0);
+setInterval(() => minute.set(minute.get() + 1), 60_000);
+
 /** A point in time: a date, a date with the time of day, or the distance from now. */
 export function Time({ at, as = "date" }: { at: string; as?: "date" | "time" | "ago" }) {
+  useStore(minute);
   const time = new Date(at);
   const text = as === "ago" ? ago(at) : (as === "date" ? dateFormat : dateTimeFormat).format(time);
   return (
@@ -51,9 +55,6 @@ export function shortId(id: string): string {
   return id.length > 16 ? `${id.slice(0, id.indexOf("_") + 5)}…${id.slice(-4)}` : id;
 }
 
-export function Code({ children }: { children: ComponentChildren }) {
-  return <code class="code">{children}</code>;
-}
 
 /** A text for the title of the window, which cannot isolate directions. */
 export const plain = (text: string): string => text.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");

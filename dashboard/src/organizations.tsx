@@ -152,7 +152,7 @@ function Search({ value }: { value: string }) {
     const timer = setTimeout(() => {
       sent.current = wanted;
       setQuery({ q: wanted, cursor: undefined, before: undefined }, { replace: true });
-    }, 120);
+    }, 100);
     return () => clearTimeout(timer);
   }, [text]);
   return (

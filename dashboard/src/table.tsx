@@ -88,14 +88,15 @@ interface PagerProps {
   children?: ComponentChildren;
 }
 
+// The buttons stay focusable at the ends of the list, so that the focus is not lost there.
 export function Pager({ prev, next, children }: PagerProps) {
   return (
     <nav class="pager" aria-label="Pages">
       <span>{children}</span>
-      <button type="button" class="button" disabled={!prev} onClick={prev}>
+      <button type="button" class="button" aria-disabled={!prev} onClick={prev}>
         <Icon name="left" /> Previous
       </button>
-      <button type="button" class="button" disabled={!next} onClick={next}>
+      <button type="button" class="button" aria-disabled={!next} onClick={next}>
         Next <Icon name="right" />
       </button>
     </nav>
