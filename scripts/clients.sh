@@ -42,7 +42,7 @@ export ORGD_URL ORGD_API_KEY
 install() { npm ci --no-audit --no-fund --loglevel error; }
 
 typescript() (
-	cd typescript && install && npm run -s schema:check && npm test && npm run -s test:integration && npm pack --dry-run
+	cd typescript && install && npm run -s schema:check && npm test && npm run -s test:integration && npm pack --dry-run --ignore-scripts
 )
 
 # node_client DIRECTORY: generates, compiles and runs a TypeScript client.
