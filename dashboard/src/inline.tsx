@@ -84,6 +84,7 @@ export function InlineEdit<T>({ label, value, base, save, maxLength, isHeading, 
       }}
       noValidate
     >
+      {isHeading && <span class="hidden">{children}</span>}
       <input
         ref={input}
         class={isCode ? "mono" : ""}

@@ -142,19 +142,22 @@ function useTotal(filters: OrgFilters, order: Order): string | undefined {
 function Search({ value }: { value: string }) {
   const [text, setText] = useState(value);
   const sent = useRef(value);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => {
     if (value !== sent.current) setText(value); // the address changed by itself
     sent.current = value;
   }, [value]);
-  useEffect(() => {
-    const wanted = text.trim();
-    if (wanted === sent.current) return;
-    const timer = setTimeout(() => {
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const type = (typed: string) => {
+    setText(typed);
+    clearTimeout(timer.current);
+    const wanted = typed.trim();
+    timer.current = setTimeout(() => {
+      if (wanted === sent.current) return;
       sent.current = wanted;
       setQuery({ q: wanted, cursor: undefined, before: undefined }, { replace: true });
     }, 100);
-    return () => clearTimeout(timer);
-  }, [text]);
+  };
   return (
     <div class="search">
       <Icon name="search" />
@@ -166,10 +169,10 @@ function Search({ value }: { value: string }) {
         maxLength={255}
         autocomplete="off"
         spellcheck={false}
-        onInput={(event) => setText(event.currentTarget.value)}
+        onInput={(event) => type(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key !== "Escape") return;
-          if (text) setText("");
+          if (text) type("");
           else event.currentTarget.blur();
         }}
       />

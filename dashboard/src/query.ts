@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { OrgdConnectionError, OrgdError } from "./api";
 import { connection } from "./connection";
 import { whenSessionEnds } from "./session";
@@ -39,7 +39,8 @@ export function useQuery<T>(name: string, load: (signal: AbortSignal) => Promise
   const latest = useRef(load);
   latest.current = load;
 
-  useEffect(() => {
+  // A layout effect, because other effects wait for the browser to paint.
+  useLayoutEffect(() => {
     const abort = new AbortController();
     setState((old) => ({ name, data: known() ?? (keeps || old.name === name ? old.data : undefined), isLoading: true }));
     latest.current(abort.signal).then(
