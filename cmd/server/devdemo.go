@@ -21,7 +21,8 @@ orgd is serving at %[1]s. The demo account's key is in %[2]s. Try this in anothe
 
   curl -s '%[1]s/v1/orgs?limit=2' -H 'Authorization: Bearer %[3]s'
 
-Or run  set -a; . %[2]s  and use "$ORGD_URL" and "$ORGD_API_KEY". Ctrl-C stops the server and any PostgreSQL that it started.
+Or run  set -a; . %[2]s  and use "$ORGD_URL" and "$ORGD_API_KEY". In a browser, open %[1]s/dashboard and sign in with the
+key. Ctrl-C stops the server and any PostgreSQL that it started.
 
 `
 

@@ -9,7 +9,6 @@ import { Foreign, plural } from "./format";
 import { Field } from "./forms";
 import { InlineEdit } from "./inline";
 import { Members } from "./members";
-import { Menu } from "./menu";
 import { Details } from "./orgdetails";
 import { State } from "./organizations";
 import { forget, useQuery } from "./query";
@@ -113,7 +112,11 @@ function Loaded({ org, set, reload, tab }: { org: Org; set: (org: Org) => void; 
               Reactivate
             </button>
           ))}
-        <Menu label="More actions" items={[can("orgs:delete") && !org.isActive && { text: "Delete…", isDangerous: true, run: () => setDeleting(true) }]} />
+        {can("orgs:delete") && !org.isActive && (
+          <button type="button" class="button bad" onClick={() => setDeleting(true)}>
+            Delete
+          </button>
+        )}
       </div>
       {!org.isActive && <p class="notice">This organization is deactivated. It takes no new members until it is reactivated{can("orgs:delete") ? ", and it can be deleted" : ""}.</p>}
       <Tabs org={org} tab={tab} />
