@@ -26,7 +26,9 @@ const [width, height, gap] = [600, 72, 3];
 export function Chart({ days }: { days: readonly Day[] }) {
   const most = Math.max(...days.map((d) => d.changes), 1);
   const sum = days.reduce((n, d) => n + d.changes, 0);
-  const slot = width / days.length;
+  // A few days do not fill the width: their bars stay narrow, at the end.
+  const slot = width / Math.max(days.length, 14);
+  const left = width - slot * days.length;
   const [first, last] = [days[0], days.at(-1)];
   if (!first || !last) return null;
   return (
@@ -38,14 +40,14 @@ export function Chart({ days }: { days: readonly Day[] }) {
           return (
             <g key={d.start.getTime()}>
               <title>{`${dayFormat.format(d.start)}: ${plural(d.changes, "change")}`}</title>
-              <rect class="slot" x={i * slot} y="0" width={slot} height={height} />
-              <rect class="bar-of-day" x={i * slot + gap / 2} y={height - size} width={Math.max(1, slot - gap)} height={size} />
+              <rect class="slot" x={left + i * slot} y="0" width={slot} height={height} />
+              <rect class="bar-of-day" x={left + i * slot + gap / 2} y={height - size} width={Math.max(1, slot - gap)} height={size} />
             </g>
           );
         })}
       </svg>
       <figcaption>
-        <span>{dayFormat.format(first.start)}</span>
+        <span>{left ? `since ${dayFormat.format(first.start)}` : dayFormat.format(first.start)}</span>
         <span>most on one day: {count(most)}</span>
         <span>today</span>
       </figcaption>
