@@ -1,0 +1,123 @@
+// Runs each test in a browser context of its own, and checks what must hold in every test.
+import assert from "node:assert/strict";
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { base, createKey } from "./api.mjs";
+
+export const screenshots = fileURLToPath(new URL("../screenshots/", import.meta.url));
+mkdirSync(screenshots, { recursive: true });
+
+/** The path of Chromium: ORGD_CHROMIUM, or else the program chromium in PATH. */
+function findChromium() {
+  const candidates = process.env.ORGD_CHROMIUM ? [process.env.ORGD_CHROMIUM] : (process.env.PATH ?? "").split(delimiter).map((dir) => join(dir, "chromium"));
+  for (const path of candidates) {
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // not here
+    }
+  }
+  throw new Error("Chromium was not found. Install the package chromium, or set ORGD_CHROMIUM to the path of a Chromium or Chrome.");
+}
+
+const executablePath = findChromium();
+let browser;
+after(() => browser?.close());
+
+export async function openBrowser() {
+  // Chromium refuses its sandbox to root.
+  browser ??= await chromium.launch({ executablePath, chromiumSandbox: process.getuid() !== 0 });
+  return browser;
+}
+
+// The browser logs each response with such a status. Signing in causes some, because it
+// tries what the key may do.
+const usual = /^Failed to load resource: the server responded with a status of 4(01|03|04|09|12|22)/;
+
+/**
+ * Defines a test. Its body gets a page, its context and a new API key. Options:
+ * - scopes: those of the key; all scopes by default
+ * - at: where the page begins, below /dashboard
+ * - signsIn: false leaves the page at the sign-in form
+ * - expects: a pattern of further console messages that the test causes
+ * - window: options of the browser context, such as viewport and colorScheme
+ */
+export function scenario(name, options, body) {
+  test(name, { timeout: 240_000 }, async () => {
+    const { scopes, at = "", signsIn = true, expects, window = {} } = options;
+    const key = await createKey(scopes);
+    const context = await (await openBrowser()).newContext({
+      viewport: { width: 1280, height: 800 },
+      locale: "en-GB",
+      timezoneId: "UTC",
+      reducedMotion: "reduce",
+      permissions: ["clipboard-read", "clipboard-write"],
+      ...window,
+    });
+    try {
+      const page = await context.newPage();
+      page.setDefaultTimeout(20_000);
+      const problems = [];
+      page.on("console", (message) => {
+        const text = message.text();
+        if (["error", "warning"].includes(message.type()) && !usual.test(text) && !expects?.test(text)) problems.push(`${message.type()} in the console: ${text}`);
+      });
+      page.on("pageerror", (error) => problems.push(`uncaught ${error.stack}`));
+      page.on("dialog", (dialog) => {
+        problems.push(`dialog: ${dialog.message()}`);
+        void dialog.dismiss();
+      });
+      page.on("request", (request) => {
+        if (request.url().includes(key.key)) problems.push(`the key is in the address ${request.url()}`);
+        if (!request.url().startsWith(base)) problems.push(`request to another server: ${request.url()}`);
+      });
+      try {
+        await page.goto(`${base}/dashboard${at}`);
+        if (signsIn) await signIn(page, key.key);
+        await body({ page, context, key, problems });
+        assert.deepEqual(problems, []);
+        assert.deepEqual(await context.cookies(), []);
+      } catch (error) {
+        await page.screenshot({ path: join(screenshots, `failed-${name.replace(/\W+/g, "-")}.png`) }).catch(() => {});
+        if (problems.length) error.message += `\nBefore that: ${problems.join("\n")}`;
+        throw error;
+      }
+    } finally {
+      await context.close();
+    }
+  });
+}
+
+/** Enters the key and waits for the page behind the sign-in. */
+export async function signIn(page, key) {
+  await page.getByLabel("API key").fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+}
+
+export const see = (page, text) => page.getByText(text).first().waitFor();
+export const gone = (locator) => locator.waitFor({ state: "hidden" });
+export const heading = (page, name) => page.getByRole("heading", { level: 1, name, exact: true });
+
+/** The texts of the links in the first column of a table, once the list is read. */
+export async function entries(page, table) {
+  const rows = page.getByRole("table", { name: table });
+  await page.locator(`table[aria-label="${table}"][aria-busy=false]`).waitFor();
+  return rows.getByRole("rowheader").allInnerTexts();
+}
+
+/** Waits until nothing is loading or moving. */
+export async function settled(page) {
+  await page.waitForFunction(() => !document.querySelector(".skeleton, [aria-busy=true]"));
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations !== Infinity).map((a) => a.finished)));
+}
+
+/** Fails if the page is wider than the window. */
+export async function fits(page, what) {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(over <= 0, `${what} is ${over} px wider than the window`);
+}
