@@ -1,38 +1,17 @@
 // Runs each test in a browser context of its own, and checks what must hold in every test.
 import assert from "node:assert/strict";
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
 import { base, createKey } from "./api.mjs";
+import { launch } from "./chromium.mjs";
 
 export const screenshots = fileURLToPath(new URL("../screenshots/", import.meta.url));
 mkdirSync(screenshots, { recursive: true });
 
-/** The path of Chromium: ORGD_CHROMIUM, or else the program chromium in PATH. */
-function findChromium() {
-  const candidates = process.env.ORGD_CHROMIUM ? [process.env.ORGD_CHROMIUM] : (process.env.PATH ?? "").split(delimiter).map((dir) => join(dir, "chromium"));
-  for (const path of candidates) {
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // not here
-    }
-  }
-  throw new Error("Chromium was not found. Install the package chromium, or set ORGD_CHROMIUM to the path of a Chromium or Chrome.");
-}
-
-const executablePath = findChromium();
 let browser;
 after(() => browser?.close());
-
-export async function openBrowser() {
-  // Chromium refuses its sandbox to root.
-  browser ??= await chromium.launch({ executablePath, chromiumSandbox: process.getuid() !== 0 });
-  return browser;
-}
 
 // The browser logs each response with such a status. Signing in causes some, because it
 // tries what the key may do.
@@ -50,7 +29,8 @@ export function scenario(name, options, body) {
   test(name, { timeout: 240_000 }, async () => {
     const { scopes, at = "", signsIn = true, expects, window = {} } = options;
     const key = await createKey(scopes);
-    const context = await (await openBrowser()).newContext({
+    browser ??= await launch();
+    const context = await browser.newContext({
       viewport: { width: 1280, height: 800 },
       locale: "en-GB",
       timezoneId: "UTC",
@@ -103,16 +83,22 @@ export const see = (page, text) => page.getByText(text).first().waitFor();
 export const gone = (locator) => locator.waitFor({ state: "hidden" });
 export const heading = (page, name) => page.getByRole("heading", { level: 1, name, exact: true });
 
-/** The texts of the links in the first column of a table, once the list is read. */
-export async function entries(page, table) {
-  const rows = page.getByRole("table", { name: table });
-  await page.locator(`table[aria-label="${table}"][aria-busy=false]`).waitFor();
-  return rows.getByRole("rowheader").allInnerTexts();
+/** Waits until the rows of a table have these texts in their first column. */
+export async function lists(page, table, expected) {
+  const read = ([label, wanted]) => {
+    const element = document.querySelector(`table[aria-label="${label}"][aria-busy=false]`);
+    const texts = [...(element?.querySelectorAll("[role=rowheader]") ?? [])].map((cell) => cell.innerText);
+    return wanted === undefined ? texts : element !== null && JSON.stringify(texts) === JSON.stringify(wanted);
+  };
+  await page.waitForFunction(read, [table, expected]).catch(async (error) => {
+    assert.deepEqual(await page.evaluate(read, [table]), expected, table);
+    throw error;
+  });
 }
 
 /** Waits until nothing is loading or moving. */
 export async function settled(page) {
-  await page.waitForFunction(() => !document.querySelector(".skeleton, [aria-busy=true]"));
+  await page.waitForFunction(() => !document.querySelector(".skeleton, table[aria-busy=true]"));
   await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations !== Infinity).map((a) => a.finished)));
 }
 
