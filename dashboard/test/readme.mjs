@@ -1,10 +1,10 @@
 // Makes the screenshots of the README. Run it with make screenshots: it needs a new server
 // with sample organizations, to which it adds the changes of an account in use.
-import { statSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { base, call } from "./support/api.mjs";
 import { launch } from "./support/chromium.mjs";
+import { shrink } from "./support/png.mjs";
 
 const directory = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const largest = 120_000;
@@ -25,35 +25,48 @@ async function change(by, method, path, body, person) {
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
 }
 
-const { organizations } = await call("GET", "/v1/orgs?limit=60");
-const [ada, ben] = ["ada@example.com", "ben@example.com"];
-for (const [i, org] of organizations.slice(1).entries()) {
-  const path = `/v1/orgs/${org.orgId}`;
-  if (i % 3 === 0) await change(billing, "PATCH", `${path}/metadata`, { plan: i % 2 ? "pro" : "enterprise" });
-  if (i % 4 === 1) await change(crm, "PATCH", path, { externalId: `CRM-${2041 + 7 * i}` });
-  if (org.isActive && i % 5 === 2) await change(support, "PATCH", `${path}/users`, { add: [{ userId: `auth0|${(40_213 + 977 * i).toString(16)}`, roles: ["admin"] }] }, i % 2 ? ada : ben);
-  if (org.isActive && i % 17 === 9) await change(support, "POST", `${path}/deactivate`, {}, ada);
+// The machine that makes the pictures may have no font for these names.
+const [all, unreadable] = [(await call("GET", "/v1/orgs?limit=100")).organizations, /[\u0590-\u1fff\u2e80-\uffff]/];
+for (const { orgId } of all.filter((org) => unreadable.test(org.orgName))) {
+  await call("POST", `/v1/orgs/${orgId}/deactivate`, {});
+  await call("DELETE", `/v1/orgs/${orgId}`);
 }
-const subject = organizations.find((org) => org.isActive) ?? organizations[0];
+const first = await lastPosition();
+
+const [subject, ...others] = all.filter((org) => !unreadable.test(org.orgName));
+const [ada, ben] = ["ada@example.com", "ben@example.com"];
+async function changeOthers(from, to) {
+  for (const [i, org] of others.slice(from, to).entries()) {
+    const path = `/v1/orgs/${org.orgId}`;
+    if (i % 3 === 0) await change(billing, "PATCH", `${path}/metadata`, { plan: i % 2 ? "pro" : "enterprise" });
+    if (i % 4 === 1) await change(crm, "PATCH", path, { externalId: `CRM-${2041 + 7 * (from + i)}` });
+    if (org.isActive && i % 5 === 2) await change(support, "PATCH", `${path}/users`, { add: [{ userId: `auth0|${(40_213 + 977 * i).toString(16)}`, roles: ["admin"] }] }, i % 2 ? ada : ben);
+    if (org.isActive && i % 17 === 9) await change(support, "POST", `${path}/deactivate`, {}, ada);
+  }
+}
 const path = `/v1/orgs/${subject.orgId}`;
+await changeOthers(30, 70);
 await change(crm, "PATCH", path, { externalId: "CRM-1977" });
+await changeOthers(70, 80);
 await change(crm, "PATCH", `${path}/users`, { add: [{ userId: "auth0|ingrid", roles: ["owner"] }, { userId: "auth0|mateo", roles: ["viewer"] }] });
 await change(billing, "PATCH", `${path}/metadata`, { plan: "pro", seats: "25" });
+await changeOthers(10, 30);
 await change(support, "PATCH", `${path}/users`, { add: [{ userId: "auth0|mateo", roles: ["admin", "billing:read"] }] }, ada);
 await change(support, "PATCH", path, { orgName: `${subject.orgName.split(" ")[0]} Holding` }, ben);
+await changeOthers(0, 10);
 await change(billing, "PATCH", `${path}/metadata`, { plan: "enterprise", seats: "250" });
 
 // A new server has events of one day. In the pictures, they are those of four weeks.
-const last = (await newest()).position;
-async function newest() {
+const last = await lastPosition();
+async function lastPosition() {
   for (let cursor = ""; ; ) {
     const page = await call("GET", `/v1/events?limit=100${cursor && `&cursor=${cursor}`}`);
-    if (!page.hasMore) return page.events.at(-1);
+    if (!page.hasMore) return page.events.at(-1).position;
     cursor = page.cursor;
   }
 }
 function spread(position) {
-  const time = new Date(Date.now() - 28 * day * (1 - position / last) ** 1.3 - 4 * 60_000);
+  const time = new Date(Date.now() - 28 * day * (1 - (position - first) / (last - first)) ** 1.3 - 4 * 60_000);
   const weekend = { 6: 1, 0: 2 }[time.getUTCDay()];
   if (weekend) time.setTime(time.getTime() - weekend * day);
   return time.toISOString();
@@ -61,7 +74,8 @@ function spread(position) {
 async function spreadTimes(route) {
   const response = await route.fetch();
   const page = await response.json();
-  for (const event of page.events ?? []) event.occurredAt = spread(event.position ?? last);
+  page.events = page.events.filter((event) => event.position > first);
+  for (const event of page.events) event.occurredAt = spread(event.position);
   await route.fulfill({ response, json: page });
 }
 
@@ -85,11 +99,10 @@ try {
     await page.goto(`${base}/dashboard${address}`);
     await ready.waitFor();
     await page.waitForFunction(() => !document.querySelector(".skeleton, table[aria-busy=true]"));
-    const file = `${directory}dashboard-${name}.png`;
-    await page.screenshot({ path: file });
-    const { size } = statSync(file);
-    console.log(`dashboard-${name}.png: ${size} bytes`);
-    if (size > largest) throw new Error(`dashboard-${name}.png is larger than ${largest} bytes`);
+    const image = shrink(await page.screenshot());
+    console.log(`dashboard-${name}.png: ${image.length} bytes`);
+    if (image.length > largest) throw new Error(`dashboard-${name}.png is larger than ${largest} bytes`);
+    await writeFile(`${directory}dashboard-${name}.png`, image);
   }
 } finally {
   await browser.close();
