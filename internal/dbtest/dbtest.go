@@ -63,14 +63,21 @@ func NewEncoded(t testing.TB, encoding string) string {
 	return create(t, fmt.Sprintf(`template0 ENCODING '%s' LOCALE 'C'`, encoding))
 }
 
-func open(t testing.TB, url string) *DB {
+func open(t testing.TB, databaseURL string) *DB {
 	t.Helper()
-	conns, err := db.Open(context.Background(), url, db.Options{MaxConns: 8})
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set("connect_timeout", "10") // seconds; on a busy machine, the default of 2 is too short
+	u.RawQuery = query.Encode()
+	conns, err := db.Open(context.Background(), u.String(), db.Options{MaxConns: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(conns.Close)
-	return &DB{URL: url, Conns: conns, Pool: conns.Pgx()}
+	return &DB{URL: databaseURL, Conns: conns, Pool: conns.Pgx()}
 }
 
 // Exec runs a statement that must succeed.
