@@ -51,8 +51,8 @@ function Shell({ session, version, hasDocs }: { session: Session; version: strin
   // leaves the focus to the browser.
   const previous = useRef(route.path);
   useLayoutEffect(() => {
-    if (previous.current === route.path) return;
     document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (previous.current === route.path) return;
     const isTab = tabbed(previous.current) === tabbed(route.path);
     previous.current = route.path;
     if (isTab) return;

@@ -1,5 +1,6 @@
 // Every page and dialog in both themes, at 1440 and at 360 px: no violation that axe-core
 // finds, no page wider than the window, and a screenshot to look at.
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { base, call, createKey, createOrganization, revokeKey, word } from "./support/api.mjs";
 import { accessible } from "./support/axe.mjs";
@@ -33,6 +34,8 @@ async function check(page, name, { width, theme }) {
   await settled(page);
   await page.screenshot({ path: join(screenshots, `${name}-${width}-${theme}.png`) });
   await fits(page, name);
+  const hidden = await page.locator(".side nav [aria-current]").evaluateAll((links) => links.filter((a) => a.getBoundingClientRect().left < 0 || a.getBoundingClientRect().right > document.documentElement.clientWidth).map((a) => a.textContent));
+  assert.deepEqual(hidden, [], `the page in the navigation, ${name}`);
   await accessible(page, `${name}, ${width} px, ${theme}`);
 }
 
