@@ -118,7 +118,6 @@ scenario("one pair of metadata", {}, async ({ page }) => {
   await page.getByRole("button", { name: "Edit value of seats" }).click();
   assert.deepEqual((await read(org)).metadata, { plan: "pro", seats: "12" });
 
-  // Somebody else's pair appears, and is not lost.
   await page.getByRole("textbox", { name: "Value of seats" }).fill("13");
   await page.keyboard.press("Enter");
   await page.getByText("13", { exact: true }).waitFor();

@@ -101,7 +101,7 @@ scenario("deep link", { signsIn: false }, async ({ page, key }) => {
   assert.equal(await searchField(page).inputValue(), name);
   await page.getByRole("columnheader", { name: "Name" }).and(page.locator("[aria-sort=descending]")).waitFor();
 
-  // From there by keyboard and mouse: a filter more, and the address follows.
+  // One more filter, and the address follows.
   await page.getByRole("button", { name: "Filter", exact: true }).click();
   await page.getByRole("dialog").getByLabel("State").selectOption("deactivated");
   await page.getByRole("button", { name: "Apply" }).click();
