@@ -207,10 +207,10 @@ export function createOrgd(options: OrgdOptions): Orgd {
 // methods are idempotent.
 function canRetry(failure: OrgdError | OrgdConnectionError): boolean {
   if (failure instanceof OrgdConnectionError) return true;
-  const shouldRetry = failure.response.headers.get("x-should-retry");
-  if (shouldRetry) return shouldRetry === "true";
   // A longer wait is for the caller to decide.
   if (failure.retryAfter !== undefined && failure.retryAfter > 60) return false;
+  const shouldRetry = failure.response.headers.get("x-should-retry");
+  if (shouldRetry) return shouldRetry === "true";
   return [408, 429, 500, 502, 503, 504].includes(failure.status) || failure.code === "idempotency_in_progress";
 }
 

@@ -117,6 +117,7 @@ test("retries what x-should-retry and the status allow", async (t) => {
     problem(409, "external_id_taken"),
     problem(503, "unavailable", { "x-should-retry": "false" }),
     problem(503, "unavailable", { "Retry-After": "61" }),
+    problem(503, "unavailable", { "Retry-After": "61", "x-should-retry": "true" }),
     problem(501, "not_implemented"),
   ];
   for (const answer of final) {

@@ -1,4 +1,4 @@
-// Runs each test in a browser context of its own, and checks what must hold in every test.
+// Runs each test in its own browser context, with the checks that apply to every test.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
