@@ -100,6 +100,9 @@ func (r result) String() string {
 	}
 	text := fmt.Sprintf("%-20s %d changes acknowledged, %d lost, %d attempts failed; recovered after %v, last failure after %v", r.fault,
 		r.acknowledged, r.lost, r.failed, r.recovered.Round(time.Millisecond), r.lastFailure.Round(time.Millisecond))
+	if r.paused > 0 {
+		text += fmt.Sprintf("; the machine stood still for %v of the recovery", r.paused.Round(time.Millisecond))
+	}
 	if r.remark != "" {
 		text += "; " + r.remark
 	}
