@@ -9,6 +9,7 @@ import (
 // The statements, for the tests of their plans.
 var (
 	EventWindow      = eventWindow
+	EventsBackward   = eventsBackward
 	FeedAt           = feedAt
 	EventsNumber     = eventsNumber
 	FeedsMoved       = feedsMoved

@@ -51,7 +51,8 @@ type Place struct {
 	ID       ID
 }
 
-// Page is a part of an account's feed, oldest first.
+// Page is a part of an account's feed, oldest first. ReadBackward says what the fields mean
+// in its pages, which are newest first.
 type Page struct {
 	Events  []Event
 	Last    Place  // all events up to here have been returned, or do not pass the filter

@@ -62,12 +62,17 @@ func (b bundle) explainPages(t *testing.T, conn *pgx.Conn, mode string, after in
 		{"a rare organization and a type", after + 5000, []string{"org.created"}, &rare, 5200},
 	} {
 		t.Run(fmt.Sprintf("%s, %s after %d", mode, c.name, after), func(t *testing.T) {
-			plan := explain(t, conn, events.EventWindow, b.account, after, min(c.end, 30_000), c.types, c.org, 101, events.MaxPageBytes)
-			if !strings.Contains(plan.text, "events_by_position") || strings.Contains(plan.text, "Seq Scan") {
-				t.Errorf("not a range of events_by_position:\n%s", plan.text)
-			}
-			if plan.buffers > c.maxBuffers {
-				t.Errorf("read %d buffers:\n%s", plan.buffers, plan.text)
+			end := min(c.end, 30_000)
+			for _, plan := range []plan{
+				explain(t, conn, events.EventWindow, b.account, after, end, c.types, c.org, 101, events.MaxPageBytes),
+				explain(t, conn, events.EventsBackward, b.account, end, after, c.types, c.org, 101, events.MaxPageBytes),
+			} {
+				if !strings.Contains(plan.text, "events_by_position") || strings.Contains(plan.text, "Seq Scan") {
+					t.Errorf("not a range of events_by_position:\n%s", plan.text)
+				}
+				if plan.buffers > c.maxBuffers {
+					t.Errorf("read %d buffers:\n%s", plan.buffers, plan.text)
+				}
 			}
 		})
 	}

@@ -48,6 +48,22 @@ func (s *Server) getAPIKey(c echo.Context) error {
 	return getObject(c, pathAPIKeyID, s.cfg.Keys.Get, wire.NewAPIKey)
 }
 
+// getCurrentAPIKey returns the key of the request, which may have any scopes.
+func (s *Server) getCurrentAPIKey(c echo.Context) error {
+	if err := noParams(c.Request().URL.RawQuery); err != nil {
+		return err
+	}
+	who := callerOf(c)
+	key, err := s.cfg.Keys.Get(c.Request().Context(), who.AccountID, who.KeyID)
+	if errors.Is(err, apikeys.ErrNotFound) { // the account was deleted a moment ago
+		return invalidKey().withCause(err)
+	}
+	if err != nil {
+		return err
+	}
+	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(key))
+}
+
 func (s *Server) updateAPIKey(c echo.Context) error {
 	var changes apikeys.Changes
 	update := func(ctx context.Context, call apikeys.Call, id uuid.UUID) (apikeys.Changed, error) {

@@ -39,6 +39,32 @@ func (a *api) works(t testing.TB, key string) bool {
 
 const managing = `{"description":"  Sync ","scopes":["keys:manage","orgs:read"]}`
 
+// Each key can read itself, whatever its scopes.
+func TestCurrentKey(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	const current = "/v1/api-keys/current"
+	for _, scope := range []apikeys.Scope{apikeys.OrgsRead, apikeys.ActAsUser, apikeys.KeysManage} {
+		made := a.do(t, http.MethodPost, "/v1/api-keys", `{"description":"Own","scopes":["`+string(scope)+`"]}`).apiKey(t, 201)
+		got := a.call(t, http.MethodGet, current, "Authorization", "Bearer "+made.Key).apiKey(t, 200)
+		want := made
+		want.Key = ""
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("a key with %s (-made +current):\n%s", scope, diff)
+		}
+		a.do(t, http.MethodPost, "/v1/api-keys/"+made.APIKeyID+"/revoke", "").apiKey(t, 200)
+		a.call(t, http.MethodGet, current, "Authorization", "Bearer "+made.Key).rejected(t, http.StatusUnauthorized, "invalid_api_key")
+	}
+	a.get(t, current+"?a=b").rejected(t, http.StatusBadRequest, "unknown_parameter")
+	for _, method := range []string{http.MethodPatch, http.MethodPost, http.MethodDelete} {
+		got := a.do(t, method, current, `{"description":"Mine"}`)
+		got.rejected(t, http.StatusMethodNotAllowed, "method_not_allowed")
+		if allow := got.header.Get("Allow"); allow != "OPTIONS, GET, HEAD" {
+			t.Errorf("%s: Allow %q", method, allow)
+		}
+	}
+}
+
 func TestKeyLifecycle(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

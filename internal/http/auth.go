@@ -20,8 +20,8 @@ const (
 	actingUserHeader = "Orgd-User"
 )
 
-// authenticate lets a request pass if its key is valid, has the scope and is within its
-// rate limit. It rejects other keys as RFC 6750 section 3 requires.
+// authenticate lets a request pass if its key is valid, has the scope (unless it is anyScope)
+// and is within its rate limit. It rejects other keys as RFC 6750 section 3 requires.
 func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -41,7 +41,7 @@ func (s *Server) authenticate(scope apikeys.Scope) echo.MiddlewareFunc {
 			if err := s.limitRate(c.Response().Header(), principal, held); err != nil {
 				return err
 			}
-			if !principal.Has(scope) {
+			if scope != anyScope && !principal.Has(scope) {
 				return missingScope(scope)
 			}
 			user, err := actingUser(c.Request().Header, principal)

@@ -24,19 +24,44 @@ var eventParameters = parameters{
 		"cursor": parseCursor,
 		"type":   parseEventType,
 		"orgId":  parseListedOrg,
+		"order":  parseEventOrder,
 		"wait":   parseWait,
 	},
 	repeated: "type",
 }
 
-// eventParams reads the query of the feed.
-func eventParams(rawQuery string) (p events.Params, wait time.Duration, err error) {
-	q, err := eventParameters.parse(rawQuery)
-	p = events.Params{Limit: q.Limit, Cursor: q.Cursor, Types: q.types}
+// feedParams are the parsed values of the feed's query.
+type feedParams struct {
+	events.Params
+	backward bool
+	wait     time.Duration
+}
+
+// feedQuery reads the query of the feed. Only the forward feed can wait, or be a stream.
+func feedQuery(r *http.Request) (p feedParams, err error) {
+	q, err := eventParameters.parse(r.URL.RawQuery)
+	if err != nil {
+		return p, err
+	}
+	p = feedParams{events.Params{Limit: q.Limit, Cursor: q.Cursor, Types: q.types}, q.backward, q.wait}
 	if len(q.OrgIDs) > 0 {
 		p.OrgID = q.OrgIDs[0]
 	}
-	return p, q.wait, err
+	switch {
+	case p.backward && p.wait > 0:
+		err = rejectParams([]fieldError{{Field: "wait", Code: fieldInvalid, Detail: "Must not be combined with order=-position: new events never come before a cursor."}})
+	case p.backward && prefersStream(r.Header):
+		err = rejectParams([]fieldError{{Field: "order", Code: fieldInvalid, Detail: "Must not be -position for an event stream."}})
+	}
+	return p, err
+}
+
+// eventOrders are the values of order in the feed: whether it is read backward.
+var eventOrders = map[string]bool{"position": false, "-position": true}
+
+func parseEventOrder(value string, p *params) (err *fieldError) {
+	p.backward, err = oneOf(eventOrders, value, "position or -position")
+	return err
 }
 
 // parseEventType rejects unknown types, because a filter with a misspelled type would never
@@ -58,27 +83,31 @@ func parseWait(value string, p *params) *fieldError {
 	return nil
 }
 
-// listEvents returns a page of the account's feed. If the page is empty, it waits for
-// events for up to the time that the client requested.
+// listEvents returns a page of the account's feed. If the page of a forward feed is empty,
+// it waits for events for up to the time that the client requested.
 func (s *Server) listEvents(c echo.Context) error {
-	p, wait, err := eventParams(c.Request().URL.RawQuery)
+	p, err := feedQuery(c.Request())
 	if err != nil {
 		return err
 	}
 	if prefersStream(c.Request().Header) {
-		return s.streamEvents(c, p)
+		return s.streamEvents(c, p.Params)
 	}
 	account := callerOf(c).AccountID
+	read := s.cfg.Events.Read
+	if p.backward {
+		read = s.cfg.Events.ReadBackward
+	}
 	var waiter *events.Waiter
-	if wait > 0 {
+	if p.wait > 0 {
 		waiter = s.cfg.Hub.Wait(account)
 		defer waiter.Close()
 	}
 	var page events.Page
 	answered := false
 	err = s.inFlight(c, eventPageAnswer, func() (err error) {
-		page, err = s.cfg.Events.Read(c.Request().Context(), account, p)
-		if answered = err == nil && (wait == 0 || isWorthSending(page)); answered {
+		page, err = read(c.Request().Context(), account, p.Params)
+		if answered = err == nil && (p.wait == 0 || isWorthSending(page)); answered {
 			err = s.writeEvents(c, page)
 		}
 		return err
@@ -86,7 +115,7 @@ func (s *Server) listEvents(c echo.Context) error {
 	if err != nil || answered {
 		return err
 	}
-	return s.awaitEvents(c, waiter, account, p, page, wait)
+	return s.awaitEvents(c, waiter, account, p.Params, page, p.wait)
 }
 
 // isWorthSending reports whether a client that waits should get the page: it has events,

@@ -151,16 +151,59 @@ func TestFeedFromNow(t *testing.T) {
 	}
 }
 
+// With order=-position, the newest event comes first. A cursor divides the feed, whichever
+// order it came from.
+func TestFeedNewestFirst(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for i := range 6 {
+		a.create(t, fmt.Sprint("Org ", i))
+	}
+	var seen []int
+	query := "?order=-position&limit=3"
+	for next := ""; ; {
+		got := a.get(t, "/v1/events"+query+next)
+		page := read[feedPage](t, got, http.StatusOK)
+		if link := got.header.Get("Link"); page.HasMore != strings.Contains(link, page.Cursor) || page.HasMore && !strings.Contains(link, "order=-position") {
+			t.Errorf("hasMore %t with Link %q", page.HasMore, link)
+		}
+		for _, e := range page.Events {
+			seen = append(seen, e.Position)
+		}
+		if after := a.events(t, "?limit=100&cursor="+page.Cursor); len(after.Events) != len(seen) {
+			t.Errorf("after %d events, the cursor has %d events after it", len(seen), len(after.Events))
+		}
+		if next = "&cursor=" + page.Cursor; !page.HasMore {
+			break
+		}
+	}
+	if diff := cmp.Diff([]int{7, 6, 5, 4, 3, 2, 1}, seen); diff != "" {
+		t.Errorf("positions (-want +got):\n%s", diff)
+	}
+	for query, want := range map[string]string{
+		"&type=api_key.created": "api_key.created", "&type=org.deleted": "", "&cursor=now&limit=2": "org.created, org.created", "&wait=0&limit=1": "org.created",
+		"&cursor=" + a.events(t, "?limit=2").Cursor: "org.created, api_key.created",
+	} {
+		if got := typesOf(a.events(t, "?order=-position"+query)); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	forward, byName := a.events(t, "?limit=3"), a.events(t, "?limit=3&order=position")
+	if diff := cmp.Diff(forward, byName); diff != "" {
+		t.Errorf("order=position (-default +got):\n%s", diff)
+	}
+}
+
 // If too many events are unread, cursor=now gets 503, and the client must retry.
 func TestFeedFromNowWithABacklog(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	a := newAPIWith(t, d, func(c *orgdhttp.Config) { c.Events = backlogged{events.NewRepository(d.Conns)} })
-	for _, accept := range []string{"application/json", "text/event-stream"} {
-		got := a.get(t, "/v1/events?cursor=now", "Accept", accept)
+	for query, accept := range map[string]string{"cursor=now": "application/json", "cursor=now&limit=1": "text/event-stream", "order=-position": "application/json"} {
+		got := a.get(t, "/v1/events?"+query, "Accept", accept)
 		p := got.rejected(t, http.StatusServiceUnavailable, "unavailable")
 		if got.header.Get("Retry-After") == "" || !strings.Contains(p.Detail, "continues where this call stopped") {
-			t.Errorf("%s: %v %s", accept, got.header, p.Detail)
+			t.Errorf("%s, %s: %v %s", query, accept, got.header, p.Detail)
 		}
 	}
 }
@@ -170,6 +213,10 @@ type backlogged struct{ *events.Repository }
 
 func (backlogged) Read(context.Context, uuid.UUID, events.Params) (events.Page, error) {
 	return events.Page{}, fmt.Errorf("read events: %w", events.ErrBacklog)
+}
+
+func (b backlogged) ReadBackward(ctx context.Context, account uuid.UUID, p events.Params) (events.Page, error) {
+	return b.Read(ctx, account, p)
 }
 
 // A filter excludes events, but the cursor moves past them.
@@ -203,17 +250,17 @@ func TestBadParametersOfTheFeed(t *testing.T) {
 	a := newAPI(t)
 	other := a.Key(t, a.Account(t))
 	theirs := read[feedPage](t, a.call(t, http.MethodGet, "/v1/events", "Authorization", "Bearer "+other), http.StatusOK).Cursor
-	list := a.get(t, "/v1/orgs?limit=1").page(t)
 	for query, code := range map[string]string{
 		"?limit=0": "invalid_parameter", "?limit=101": "invalid_parameter", "?wait=31": "invalid_parameter", "?wait=-1": "invalid_parameter",
 		"?wait=": "invalid_parameter", "?wait=1.5": "invalid_parameter", "?type=org": "invalid_parameter", "?type=": "invalid_parameter",
 		"?orgId=1": "invalid_parameter", "?orgId=" + orgID(a.account) + "&orgId=" + orgID(a.account): "repeated_parameter",
 		"?cursor=": "invalid_cursor", "?cursor=Now": "invalid_cursor", "?cursor=AAAA": "invalid_cursor", "?cursor=" + theirs: "invalid_cursor",
 		"?userId=a": "unknown_parameter", "?wait=1&wait=2": "repeated_parameter",
+		"?order=": "invalid_parameter", "?order=createdAt": "invalid_parameter", "?order=-position&wait=1": "invalid_parameter",
 	} {
 		a.get(t, "/v1/events"+query).rejected(t, http.StatusBadRequest, code)
 	}
-	_ = list
+	a.get(t, "/v1/events?order=-position", "Accept", "text/event-stream").rejected(t, http.StatusBadRequest, "invalid_parameter")
 	unscoped := a.Key(t, a.account, apikeys.OrgsRead, apikeys.KeysManage)
 	a.call(t, http.MethodGet, "/v1/events", "Authorization", "Bearer "+unscoped).rejected(t, http.StatusForbidden, "insufficient_scope")
 }
@@ -233,6 +280,7 @@ func TestCursorsAfterARestore(t *testing.T) {
 	a.create(t, "Another")
 	a.get(t, "/v1/events?cursor="+lost.Cursor).rejected(t, http.StatusGone, "cursor_expired")
 	a.get(t, "/v1/events?wait=30&cursor="+lost.Cursor).rejected(t, http.StatusGone, "cursor_expired")
+	a.get(t, "/v1/events?order=-position&cursor="+lost.Cursor).rejected(t, http.StatusGone, "cursor_expired")
 	if page := a.events(t, "?cursor="+kept.Cursor); typesOf(page) != "org.created" || page.Events[0].EventID == lost.Events[2].EventID {
 		t.Errorf("from the kept cursor: %+v", page)
 	}
@@ -253,6 +301,12 @@ func TestCursorsOfDeletedEvents(t *testing.T) {
 	for _, query := range []string{"", "?cursor=" + first.Cursor} {
 		if page := a.events(t, query); len(page.Events) != 1 || page.Events[0].EventID != second.Events[0].EventID {
 			t.Errorf("%q: %+v", query, page)
+		}
+	}
+	for query, want := range map[string]int{"&cursor=" + beginning.Cursor: 0, "&cursor=" + first.Cursor: 0, "&cursor=" + second.Cursor: 1, "": 1} {
+		page := a.events(t, "?order=-position"+query)
+		if len(page.Events) != want || page.HasMore || page.Cursor != first.Cursor {
+			t.Errorf("newest first, %q: %+v", query, page)
 		}
 	}
 	if page := a.events(t, "?cursor="+second.Cursor); len(page.Events) != 0 || page.Cursor != second.Cursor {

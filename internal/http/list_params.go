@@ -22,8 +22,10 @@ type params struct {
 	role    string
 	members orgs.MemberOrder
 	userIDs []string
-	types   []string // of events
-	wait    time.Duration
+
+	types    []string // of events
+	backward bool     // events, newest first
+	wait     time.Duration
 }
 
 // listParameters are the parameters of the list of organizations: the page and the

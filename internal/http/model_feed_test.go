@@ -2,6 +2,9 @@ package http_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"slices"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -48,7 +51,24 @@ func (m *model) nextPage(r *feedReader, limit int) (more bool) {
 		m.t.Fatalf("%d events for a limit of %d, more %t", len(page.Events), limit, page.HasMore)
 	}
 	r.seen, r.cursor = append(r.seen, page.Events...), page.Cursor
+	m.checkBackward(r, limit)
 	return page.HasMore
+}
+
+// checkBackward reads the page before the reader's cursor, which has the last events that
+// the reader got.
+func (m *model) checkBackward(r *feedReader, limit int) {
+	page := read[feedPage](m.t, m.call(m.t, http.MethodGet, fmt.Sprintf("/v1/events?order=-position&limit=%d&cursor=%s", limit, r.cursor), "Authorization", "Bearer "+r.key), http.StatusOK)
+	var want, got []string
+	for _, e := range r.seen[max(0, len(r.seen)-limit):] {
+		want = append(want, e.EventID)
+	}
+	for _, e := range slices.Backward(page.Events) {
+		got = append(got, e.EventID)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || page.HasMore != (len(r.seen) > limit) {
+		m.t.Fatalf("newest first, limit %d, more %t (-read +got):\n%s", limit, page.HasMore, diff)
+	}
 }
 
 // isFed checks that the account's reader has everything that was recorded.

@@ -18,14 +18,33 @@ const orgsPath = "/v1/orgs"
 // orgPath is the route of one organization.
 const orgPath = "/v1/orgs/:orgId"
 
-// batchPath is the route of a batch. It also matches orgPath; see exceptBatch.
+// batchPath is the route of a batch.
 const batchPath = "/v1/orgs/batch"
+
+// The routes of one key, and of the caller's own key.
+const (
+	apiKeyPath     = "/v1/api-keys/:apiKeyId"
+	currentKeyPath = "/v1/api-keys/current"
+)
+
+// overlapping are the routes with a parameter that also match the fixed path of another
+// route. For a method that the fixed path does not support, Echo falls back to them.
+var overlapping = map[string]fixedPath{
+	orgPath:    {batchPath, "OPTIONS, POST"},
+	apiKeyPath: {currentKeyPath, "OPTIONS, GET, HEAD"},
+}
+
+// fixedPath is a path without parameters, and the methods that it supports.
+type fixedPath struct{ path, allow string }
 
 // eventsPath is the route of the feed.
 const eventsPath = "/v1/events"
 
 // open marks a route that needs no key.
 const open apikeys.Scope = ""
+
+// anyScope marks a route that needs a key, but no particular scope.
+const anyScope apikeys.Scope = "any"
 
 // The probes' paths, on the public address and on the admin address.
 const (
@@ -36,7 +55,7 @@ const (
 type route struct {
 	method  string
 	path    string
-	scope   apikeys.Scope // the scope that a key needs, or open
+	scope   apikeys.Scope // the scope that a key needs, anyScope or open
 	answer  int64         // the size of the largest response, in bytes; 0 if the route is open
 	handler echo.HandlerFunc
 	// waits is true for the feed, whose requests may wait. Its handler takes the slot and
@@ -71,8 +90,9 @@ func (s *Server) routes() []route {
 
 		{http.MethodGet, "/v1/api-keys", apikeys.KeysManage, keyPageAnswer, s.listAPIKeys, false},
 		{http.MethodPost, "/v1/api-keys", apikeys.KeysManage, smallAnswer, s.createAPIKey, false},
-		{http.MethodGet, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.getAPIKey, false},
-		{http.MethodPatch, "/v1/api-keys/:apiKeyId", apikeys.KeysManage, smallAnswer, s.updateAPIKey, false},
+		{http.MethodGet, currentKeyPath, anyScope, smallAnswer, s.getCurrentAPIKey, false},
+		{http.MethodGet, apiKeyPath, apikeys.KeysManage, smallAnswer, s.getAPIKey, false},
+		{http.MethodPatch, apiKeyPath, apikeys.KeysManage, smallAnswer, s.updateAPIKey, false},
 		{http.MethodPost, "/v1/api-keys/:apiKeyId/revoke", apikeys.KeysManage, smallAnswer, s.revokeAPIKey, false},
 		{http.MethodPost, "/v1/api-keys/:apiKeyId/rotate", apikeys.KeysManage, smallAnswer, s.rotateAPIKey, false},
 		{http.MethodGet, "/v1/api-keys/:apiKeyId/events", apikeys.EventsRead, eventPageAnswer, s.listAPIKeyEvents, false},
@@ -101,8 +121,8 @@ func (s *Server) routes() []route {
 func (s *Server) register() {
 	for _, r := range slices.Concat(s.routes(), s.pages()) {
 		var guards []echo.MiddlewareFunc
-		if r.path == orgPath {
-			guards = append(guards, exceptBatch)
+		if fixed, ok := overlapping[r.path]; ok {
+			guards = append(guards, fixed.exclude)
 		}
 		copies := int64(bodyCopies)
 		if r.path == batchPath {
@@ -129,14 +149,13 @@ func (s *Server) register() {
 	}
 }
 
-// exceptBatch returns 405 if the path is that of a batch. For a method that batchPath does
-// not support, Echo falls back to orgPath.
-func exceptBatch(next echo.HandlerFunc) echo.HandlerFunc {
+// exclude returns 405 if the path that Echo has matched is the fixed one.
+func (f fixedPath) exclude(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Request().URL.Path != batchPath {
+		if echo.GetPath(c.Request()) != f.path {
 			return next(c)
 		}
-		c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, POST")
+		c.Response().Header().Set(echo.HeaderAllow, f.allow)
 		return echo.ErrMethodNotAllowed
 	}
 }

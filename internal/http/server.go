@@ -89,6 +89,7 @@ type Keys interface {
 type Events interface {
 	Read(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error)
 	ReadTogether(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error)
+	ReadBackward(ctx context.Context, accountID uuid.UUID, p events.Params) (events.Page, error)
 	ListOfOrg(ctx context.Context, accountID, orgID uuid.UUID, p events.ListParams) (events.ListPage, error)
 	ListOfAPIKey(ctx context.Context, accountID, keyID uuid.UUID, p events.ListParams) (events.ListPage, error)
 }

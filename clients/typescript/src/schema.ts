@@ -616,8 +616,13 @@ export interface paths {
          *     With `type` and `orgId`, the cursor also passes the events that they leave out. A
          *     page may then be empty although `hasMore` is true: continue with its cursor.
          *
+         *     **Newest first.** With `order=-position`, the page has the events before the cursor,
+         *     newest first. Without a cursor, it begins with the newest event. A cursor is a
+         *     place in the feed, for both orders: to show the last events and follow the feed,
+         *     get a cursor with `cursor=now`, read pages back from it and forward from it.
+         *
          *     410 `cursor_expired` means that the feed cannot continue at the cursor, because
-         *     events after it were deleted for their age, or because a failover lost the event
+         *     events after it were deleted for their age (not in the order `-position`), or because a failover lost the event
          *     at the cursor, or the service was restored to an earlier state. Get a new cursor
          *     with `cursor=now` and without `Last-Event-ID`, read the lists again, and continue
          *     with the new cursor: nothing is missed.
@@ -627,7 +632,7 @@ export interface paths {
          *     `data`, its type in `event`, and a cursor in `id`. Browsers and libraries send
          *     the last one as `Last-Event-ID` when they connect again. A message that has only
          *     an `id` moves the cursor over events that the filters leave out. `limit` and
-         *     `wait` have no effect.
+         *     `wait` have no effect, and `order=-position` is rejected.
          *
          *     Needs the scope `events:read`.
          */
@@ -696,6 +701,40 @@ export interface paths {
          *     another page. Needs the scope `keys:manage`.
          */
         head: operations["headApiKeys"];
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys/current": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The person on whose behalf the client acts, such as the user of a dashboard. If
+                 *     the call creates an organization, this is its `createdByUserId`. The audit trail
+                 *     records it too. The key needs the scope `act-as-user`. Send the header once.
+                 *     Percent-encode `%` and every character that is not printable ASCII.
+                 * @example auth0|0197f3a16b1e7c528d0e5a4b
+                 */
+                "Orgd-User"?: components["parameters"]["orgdUser"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the caller's own key
+         * @description Returns the record of the key with which the call is made, for example to find out
+         *     its scopes and when it expires. Needs no scope.
+         */
+        get: operations["getCurrentApiKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /**
+         * The headers of the caller's own key
+         * @description The same as `GET /v1/api-keys/current`, but without a body. Needs no scope.
+         */
+        head: operations["headCurrentApiKey"];
         patch?: never;
         trace?: never;
     };
@@ -3458,12 +3497,19 @@ export interface components {
         lastEventId: components["schemas"]["Cursor"];
         /**
          * @description The `cursor` of the previous page, unchanged, or `now` for the end of the feed.
-         *     Leave it out to begin with the oldest event that is kept. The cursor is opaque.
+         *     Leave it out to begin with the oldest event that is kept, or with the newest in the
+         *     order `-position`. The cursor is opaque.
          *     It is valid for the account, with any other parameters. An invalid cursor is
          *     rejected with `invalid_cursor`.
          * @example now
          */
         eventCursor: components["schemas"]["Cursor"];
+        /**
+         * @description `position` for the events after the cursor, oldest first, or `-position` for the
+         *     events before the cursor, newest first. `-position` cannot be combined with `wait`.
+         * @example -position
+         */
+        eventOrder: "position" | "-position";
         /**
          * @description The maximum number of events on a page: a whole number from 1 to 100, written in
          *     decimal digits. A fraction of zeros is accepted. A page ends early if the next
@@ -5655,7 +5701,8 @@ export interface operations {
             query?: {
                 /**
                  * @description The `cursor` of the previous page, unchanged, or `now` for the end of the feed.
-                 *     Leave it out to begin with the oldest event that is kept. The cursor is opaque.
+                 *     Leave it out to begin with the oldest event that is kept, or with the newest in the
+                 *     order `-position`. The cursor is opaque.
                  *     It is valid for the account, with any other parameters. An invalid cursor is
                  *     rejected with `invalid_cursor`.
                  * @example now
@@ -5682,6 +5729,12 @@ export interface operations {
                  * @example org_019ca8c2f2c07a3e9f0b2d4c6e8f0a1b
                  */
                 orgId?: components["parameters"]["eventOrgId"];
+                /**
+                 * @description `position` for the events after the cursor, oldest first, or `-position` for the
+                 *     events before the cursor, newest first. `-position` cannot be combined with `wait`.
+                 * @example -position
+                 */
+                order?: components["parameters"]["eventOrder"];
                 /**
                  * @description If there is no event, wait up to this number of seconds for one. The client's own
                  *     timeout must be longer.
@@ -5747,7 +5800,8 @@ export interface operations {
             query?: {
                 /**
                  * @description The `cursor` of the previous page, unchanged, or `now` for the end of the feed.
-                 *     Leave it out to begin with the oldest event that is kept. The cursor is opaque.
+                 *     Leave it out to begin with the oldest event that is kept, or with the newest in the
+                 *     order `-position`. The cursor is opaque.
                  *     It is valid for the account, with any other parameters. An invalid cursor is
                  *     rejected with `invalid_cursor`.
                  * @example now
@@ -5774,6 +5828,12 @@ export interface operations {
                  * @example org_019ca8c2f2c07a3e9f0b2d4c6e8f0a1b
                  */
                 orgId?: components["parameters"]["eventOrgId"];
+                /**
+                 * @description `position` for the events after the cursor, oldest first, or `-position` for the
+                 *     events before the cursor, newest first. `-position` cannot be combined with `wait`.
+                 * @example -position
+                 */
+                order?: components["parameters"]["eventOrder"];
                 /**
                  * @description If there is no event, wait up to this number of seconds for one. The client's own
                  *     timeout must be longer.
@@ -6022,6 +6082,64 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequestHead"];
+            401: components["responses"]["UnauthorizedHead"];
+            403: components["responses"]["ForbiddenHead"];
+            406: components["responses"]["NotAcceptableHead"];
+            413: components["responses"]["BodyTooLargeHead"];
+            429: components["responses"]["RateLimitedHead"];
+            500: components["responses"]["InternalHead"];
+            503: components["responses"]["UnavailableHead"];
+        };
+    };
+    getCurrentApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The person on whose behalf the client acts, such as the user of a dashboard. If
+                 *     the call creates an organization, this is its `createdByUserId`. The audit trail
+                 *     records it too. The key needs the scope `act-as-user`. Send the header once.
+                 *     Percent-encode `%` and every character that is not printable ASCII.
+                 * @example auth0|0197f3a16b1e7c528d0e5a4b
+                 */
+                "Orgd-User"?: components["parameters"]["orgdUser"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["ApiKey"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["BodyTooLarge"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    headCurrentApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The person on whose behalf the client acts, such as the user of a dashboard. If
+                 *     the call creates an organization, this is its `createdByUserId`. The audit trail
+                 *     records it too. The key needs the scope `act-as-user`. Send the header once.
+                 *     Percent-encode `%` and every character that is not printable ASCII.
+                 * @example auth0|0197f3a16b1e7c528d0e5a4b
+                 */
+                "Orgd-User"?: components["parameters"]["orgdUser"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["OkHead"];
             400: components["responses"]["BadRequestHead"];
             401: components["responses"]["UnauthorizedHead"];
             403: components["responses"]["ForbiddenHead"];
