@@ -5,7 +5,7 @@ import { orgd } from "./api";
 import { Chart, countDays } from "./chart";
 import { asFailure, ErrorBox, type Failure } from "./errors";
 import { EventList, eventTypes, typeText, type EventType } from "./events";
-import { readNewest, readOlder } from "./feed";
+import { endOfFeed, readBack, type Part } from "./feed";
 import { count, plural } from "./format";
 import { Select } from "./forms";
 import { setQuery, useRoute } from "./router";
@@ -38,12 +38,11 @@ function typesOf(filter: string): EventType[] {
   return all.filter((t) => t === filter);
 }
 
-interface Loaded {
-  events: readonly OrgdEvent[]; // oldest first
-  begin: number;
-}
-
 const step = 50;
+/** How many events the page reads at first. */
+const enough = 300;
+/** After this number of new events, the page begins again, so that it does not grow for ever. */
+const most = 5000;
 
 export function Activity() {
   const { query } = useRoute();
@@ -68,7 +67,7 @@ export function Activity() {
 }
 
 function Feed({ types, choice }: { types: readonly EventType[]; choice: ComponentChildren }) {
-  const [loaded, setLoaded] = useState<Loaded>();
+  const [loaded, setLoaded] = useState<Part>();
   const [error, setError] = useState<Failure>();
   const [read, setRead] = useState(0);
   const [fresh, setFresh] = useState(0);
@@ -81,19 +80,23 @@ function Feed({ types, choice }: { types: readonly EventType[]; choice: Componen
     const abort = new AbortController();
     const { signal } = abort;
     const follow = async () => {
-      const part = await readNewest(types, signal, setRead);
+      const end = await endOfFeed(signal);
+      const part = await readBack(end, types, enough, signal, setRead);
       setLoaded(part);
+      setShown(step);
       setLive(true);
+      let size = 0;
       const live = orgd.events({
         ...(types.length && { type: [...types] }),
-        ...(part.cursor && { cursor: part.cursor }),
+        cursor: end,
         signal,
         onRetry: () => setLive(false),
         onCursor: () => setLive(true),
       });
       for await (const event of live) {
-        setLoaded((old) => old && { ...old, events: [...old.events, event] });
+        setLoaded((old) => old && { ...old, events: [event, ...old.events] });
         setFresh((n) => n + 1);
+        if (++size > most) return setRound((n) => n + 1);
       }
     };
     setError(undefined);
@@ -105,20 +108,21 @@ function Feed({ types, choice }: { types: readonly EventType[]; choice: Componen
     return () => abort.abort();
   }, [round]);
 
-  const newestFirst = useMemo(() => [...(loaded?.events ?? [])].reverse(), [loaded]);
-  const visible = newestFirst.slice(0, shown);
+  const all = loaded?.events ?? [];
+  const visible = all.slice(0, shown);
   const names = useOrgNames(visible);
-  const hasOlder = (loaded?.begin ?? 0) > 0;
-  const oldest = loaded?.events[0];
-  const days = useMemo(() => countDays((loaded?.events ?? []).map((e) => e.occurredAt), hasOlder && oldest ? new Date(oldest.occurredAt) : undefined), [loaded]);
+  const hasOlder = loaded?.older !== undefined;
+  const oldest = all.at(-1);
+  const days = useMemo(() => countDays(all.map((e) => e.occurredAt), hasOlder && oldest ? new Date(oldest.occurredAt) : undefined), [loaded]);
 
   const showMore = async () => {
-    if (shown < newestFirst.length) return setShown(shown + step);
-    if (!loaded) return;
+    if (shown < all.length) return setShown(shown + step);
+    if (!loaded?.older) return;
+    const { older } = loaded;
     setOlderBusy(true);
     try {
-      const part = await readOlder(loaded.begin, types, new AbortController().signal, () => {});
-      setLoaded((old) => old && { begin: part.begin, events: [...part.events, ...old.events] });
+      const part = await readBack(older, types, step, new AbortController().signal, () => {});
+      setLoaded((old) => (old?.older === older ? { older: part.older, events: [...old.events, ...part.events] } : old)); // unless the page began again
       setShown(shown + step);
     } catch (e) {
       setError(asFailure(e));
@@ -156,7 +160,7 @@ function Feed({ types, choice }: { types: readonly EventType[]; choice: Componen
           {visible.length ? (
             <section class="card" aria-label="Changes">
               <EventList events={visible} label="Changes, newest first" names={names} />
-              {(shown < newestFirst.length || hasOlder) && (
+              {(shown < all.length || hasOlder) && (
                 <button type="button" class="button" aria-busy={isOlderBusy} disabled={isOlderBusy} onClick={showMore}>
                   Show older changes
                 </button>

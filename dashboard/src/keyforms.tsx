@@ -5,7 +5,7 @@ import { FormDialog } from "./dialog";
 import { Foreign, seconds, Time } from "./format";
 import { Field, Select } from "./forms";
 import { useOwnKey } from "./keynames";
-import { can } from "./session";
+import { can, startSession } from "./session";
 import { scopeTexts, type Scope } from "./scopes";
 import { Secret } from "./secret";
 import { toast } from "./toast";
@@ -132,9 +132,11 @@ const overlaps = [0, 3600, 86_400, 604_800, 2_592_000].map((s) => [String(s), s 
 export function RotateKey({ apiKey, changed, close }: Props) {
   const [overlap, setOverlap] = useState("86400");
   const [created, setCreated] = useState<ApiKey>();
-  const own = useOwnKey();
+  const isOwn = useOwnKey()?.apiKeyId === apiKey.apiKeyId;
   const send = async () => {
     const { data } = await orgd.POST("/v1/api-keys/{apiKeyId}/rotate", { params: { path: { apiKeyId: apiKey.apiKeyId } }, body: { overlapSeconds: Number(overlap) } });
+    // Go on with the new key: the old one may have ended, and the session with it.
+    if (isOwn && data.key) startSession({ key: data.key, scopes: data.scopes });
     changed();
     setCreated(data);
   };
@@ -150,7 +152,7 @@ export function RotateKey({ apiKey, changed, close }: Props) {
         This creates a key with the same description and scopes as <Foreign class="quoted">{apiKey.description}</Foreign>. The old key then ends.
       </p>
       <Select label="How long the old key keeps working" value={overlap} set={setOverlap} options={overlaps} />
-      {own?.apiKeyId === apiKey.apiKeyId && <p class="notice">This is the key that you are signed in with. Sign in with the new one before the old one ends.</p>}
+      {isOwn && <p class="notice">This is the key that you are signed in with. You will be signed in with the new one.</p>}
     </FormDialog>
   );
 }

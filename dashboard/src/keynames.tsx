@@ -18,6 +18,7 @@ whenSessionEnds(() => {
 /** Reads the keys again at the next use. */
 export function forgetKeyNames(): void {
   isReading = false;
+  readOwnKey().catch(() => {}); // the old record stays
 }
 
 async function read(): Promise<void> {
@@ -42,12 +43,22 @@ export function useKeys(): ReadonlyMap<string, ApiKey> | undefined {
   return keys;
 }
 
-/** The key of the session, if exactly one valid key ends as it does. */
+/** The record of the session's key. */
+const own = createStore<ApiKey | undefined>(undefined);
+whenSessionEnds(() => own.set(undefined));
+
+export async function readOwnKey(signal?: AbortSignal): Promise<void> {
+  const key = session()?.key;
+  const { data } = await orgd.GET("/v1/api-keys/current", { ...(signal && { signal }) });
+  if (session()?.key === key) own.set(data);
+}
+
 export function useOwnKey(): ApiKey | undefined {
-  const keys = useKeys();
-  const end = session()?.key.slice(-4) ?? "";
-  const found = [...(keys?.values() ?? [])].filter((k) => k.hint.endsWith(end) && !hasEnded(k));
-  return found.length === 1 ? found[0] : undefined;
+  const key = useStore(own);
+  useEffect(() => {
+    if (!own.get()) readOwnKey().catch(() => {}); // what needs it is not shown
+  }, []);
+  return key;
 }
 
 export const hasEnded = (key: ApiKey, now = Date.now()): boolean => key.revokedAt !== undefined || (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= now);

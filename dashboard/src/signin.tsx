@@ -1,5 +1,5 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { OrgdError, readScopes } from "./api";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { OrgdError, readKey } from "./api";
 import { asFailure, ErrorText, type Failure } from "./errors";
 import { Field } from "./forms";
 import { endReason, startSession } from "./session";
@@ -12,7 +12,8 @@ export function SignIn({ version, hasDocs }: { version: string; hasDocs: boolean
   const [isBusy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
 
-  useEffect(() => {
+  // Before the browser paints, because the old title may be a name.
+  useLayoutEffect(() => {
     document.title = "Sign in · orgd";
     form.current?.querySelector("input")?.focus();
   }, []);
@@ -25,7 +26,7 @@ export function SignIn({ version, hasDocs }: { version: string; hasDocs: boolean
     setBusy(true);
     setProblem(undefined);
     try {
-      startSession({ key: entered, scopes: await readScopes(entered) });
+      startSession({ key: entered, scopes: (await readKey(entered)).scopes });
     } catch (error) {
       const isWrong = error instanceof OrgdError && (error.status === 401 || error.status === 400);
       setProblem(isWrong || error instanceof TypeError ? "This key does not work. Check that it is complete, that it is for this server, and that it has neither expired nor been revoked." : asFailure(error));

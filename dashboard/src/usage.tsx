@@ -1,11 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
-import { orgd } from "./api";
 import { count, Foreign, Time } from "./format";
 import { limits } from "./limits";
-import { useOwnKey } from "./keynames";
+import { readOwnKey, useOwnKey } from "./keynames";
 import { Link } from "./router";
 import { ScopeList } from "./scopelist";
-import { useSession } from "./session";
+import { can, useSession } from "./session";
 import { useStore } from "./store";
 import { Skeleton } from "./states";
 import { Title } from "./title";
@@ -23,7 +22,7 @@ export function Usage() {
     const ask = () => {
       if (document.visibilityState === "hidden") return;
       setRound((n) => n + 1);
-      orgd.GET("/v1/orgs", { params: { query: { limit: 1 } }, signal: abort.signal }).catch(() => {});
+      readOwnKey(abort.signal).catch(() => {});
     };
     ask();
     const timer = setInterval(ask, interval);
@@ -56,9 +55,13 @@ export function Usage() {
               <>
                 <dt>Description</dt>
                 <dd>
-                  <Link to={`/keys/${own.apiKeyId}`}>
+                  {can("keys:manage") ? (
+                    <Link to={`/keys/${own.apiKeyId}`}>
+                      <Foreign class="wrap">{own.description}</Foreign>
+                    </Link>
+                  ) : (
                     <Foreign class="wrap">{own.description}</Foreign>
-                  </Link>
+                  )}
                 </dd>
               </>
             )}

@@ -32,6 +32,25 @@ scenario("activity of one kind", { at: "/activity" }, async ({ page }) => {
   for (const title of await changes(page).locator("strong").allInnerTexts()) assert.match(title, /^API key/);
 });
 
+scenario("activity reads back", { at: "/activity?type=org.created" }, async ({ page }) => {
+  await live(page).waitFor();
+  const tag = word();
+  const [size, batch] = [400, 100];
+  for (let n = 0; n < size; n += batch) await call("POST", "/v1/orgs/batch", { organizations: Array.from({ length: batch }, (_, i) => ({ orgName: `Row ${tag} ${n + i}` })) });
+  await page.reload();
+  await live(page).waitFor();
+  for (let shown = 50; shown < size; shown += 50) {
+    await page.getByRole("button", { name: "Show older changes" }).click();
+    await changes(page).nth(shown).waitFor();
+  }
+  const rows = await changes(page).allInnerTexts();
+  const numbers = rows.slice(0, size).map((text) => Number(new RegExp(`Row ${tag} (\\d+)`).exec(text)?.[1]));
+  assert.deepEqual(
+    numbers.toSorted((a, b) => a - b),
+    Array.from({ length: size }, (_, i) => i),
+  );
+});
+
 // The server is gone and comes back. Only this page is cut off.
 scenario("activity catches up after a lost connection", { at: "/activity", expects: /net::ERR_INTERNET_DISCONNECTED/ }, async ({ page, context }) => {
   await live(page).waitFor();

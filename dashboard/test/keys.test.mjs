@@ -64,6 +64,21 @@ scenario("rotate a key that ends at once", { at: "/keys" }, async ({ page }) => 
   assert.deepEqual([await status(old.key), await status(next)], [401, 200]);
 });
 
+scenario("rotate the own key, which ends at once", { at: "/keys" }, async ({ page, key }) => {
+  await page.getByRole("button", { name: `Actions for ${key.description}` }).click();
+  await page.getByRole("menuitem", { name: "Rotate…" }).click();
+  await see(page, "You will be signed in with the new one.");
+  await page.getByLabel("How long the old key keeps working").selectOption("0");
+  await page.getByRole("dialog").getByRole("button", { name: "Rotate" }).click();
+  const next = await page.locator(".secret code").innerText();
+  assert.deepEqual([await status(key.key), await status(next)], [401, 200]);
+  await page.getByRole("button", { name: "Copy the key" }).click();
+  await page.getByRole("button", { name: "Done, I have stored it" }).click();
+  await page.getByRole("row").filter({ hasText: "your key" }).filter({ hasText: `orgd_…${next.slice(-4)}` }).waitFor();
+  await page.reload();
+  await heading(page, "API keys").waitFor();
+});
+
 scenario("revoke the own key", { at: "/keys" }, async ({ page, key }) => {
   await page.getByRole("button", { name: `Actions for ${key.description}` }).click();
   await page.getByRole("menuitem", { name: "Revoke…" }).click();

@@ -13,9 +13,9 @@ mkdirSync(screenshots, { recursive: true });
 let browser;
 after(() => browser?.close());
 
-// The browser logs each response with such a status. Signing in causes some, because it
-// tries what the key may do.
-const usual = /^Failed to load resource: the server responded with a status of 4(01|03|04|09|12|22)/;
+// The browser logs each response with such a status: to a wrong key, for an object that
+// does not exist, and to a change that conflicts or that breaks a rule.
+const usual = /^Failed to load resource: the server responded with a status of 4(01|04|09|12|22)/;
 
 /**
  * Defines a test. Its body gets a page, its context and a new API key. Options:
