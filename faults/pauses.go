@@ -15,9 +15,9 @@ const (
 	pauseLength = 100 * time.Millisecond
 )
 
-// pauses records when the machine itself stood still: it ran no program, as a virtual
-// machine whose host gives it no time, or its disk wrote nothing. No server can recover
-// during that time.
+// pauses records when the machine itself stood still: it ran no program, as happens to a
+// virtual machine whose host gives it no CPU time, or its disk wrote nothing. No server can
+// recover during that time.
 type pauses struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
