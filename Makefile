@@ -11,7 +11,7 @@ FUZZ  ?= 30s
 # Minimize inputs only briefly: a run fails if it ends during a minimization.
 SHRINK = -fuzzminimizetime 10x
 
-.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks clients pgbouncer restore transfer previous alerts squawk faults kustomize fuzz bench openapi dashboard dashboard-check test-browser screenshots
+.PHONY: help run build image container release test repositories check fmt lint vulnerabilities smoke webhooks clients pgbouncer restore transfer previous alerts squawk faults kustomize fuzz bench openapi dashboard dashboard-check test-browser browser-speed screenshots
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -120,6 +120,9 @@ dashboard-check: ## check that the built dashboard is current (needs npm)
 
 test-browser: build ## test the dashboard in Chromium (needs npm and chromium)
 	scripts/browser.sh bin/server
+
+browser-speed: build ## measure the dashboard in Chromium, with ORGS organizations (needs npm and chromium)
+	ORGS=$(ORGS) scripts/browser.sh bin/server test/speed.mjs
 
 screenshots: build ## make the screenshots of the README (needs npm and chromium)
 	scripts/browser.sh bin/server test/readme.mjs

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Tests the dashboard in Chromium, against a server that it starts. It needs Node.js, npm
 # and Chromium: ORGD_CHROMIUM, or else chromium in PATH. With arguments, it runs node with
-# them instead of all tests. Usage: browser.sh SERVER [--test test/keys.test.mjs]
+# them instead of all tests. ORGS is the number of organizations. Usage: browser.sh SERVER
+# [--test test/keys.test.mjs]
 set -eu
 
 server=$(realpath "$1")
@@ -21,13 +22,13 @@ trap 'exit 1' INT TERM
 [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel error
 
 : >"$dir/out"
-"$server" dev --addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --data-dir "$dir/data" --orgs 250 >"$dir/log" 2>"$dir/out" &
+"$server" dev --addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --data-dir "$dir/data" --orgs "${ORGS:-250}" >"$dir/log" 2>"$dir/out" &
 pid=$!
 tries=0
 until grep -q Ctrl-C "$dir/out"; do
 	kill -0 "$pid" 2>/dev/null || { cat "$dir/out" "$dir/log"; exit 1; } >&2
 	tries=$((tries + 1))
-	[ $tries -lt 1200 ] || { cat "$dir/out"; echo 'browser: server dev did not start'; exit 1; } >&2
+	[ $tries -lt 6000 ] || { cat "$dir/out"; echo 'browser: server dev did not start'; exit 1; } >&2
 	sleep 0.1
 done
 . "$dir/data/dev.env"
