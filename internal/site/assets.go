@@ -48,12 +48,16 @@ func (s *Site) addAssets(pages map[string]Page, below string, assets map[string]
 				return fmt.Errorf("%s: %w", file, err)
 			}
 		}
-		p.IsFixed = true
-		extension := path.Ext(name)
-		s.assets[name] = below + "/" + strings.TrimSuffix(name, extension) + "-" + strings.Trim(p.ETag, `"`) + extension
-		pages[s.assets[name]] = p
+		s.addAsset(pages, below, name, p)
 	}
 	return nil
+}
+
+func (s *Site) addAsset(pages map[string]Page, below, name string, p Page) {
+	p.IsFixed = true
+	extension := path.Ext(name)
+	s.assets[name] = below + "/" + strings.TrimSuffix(name, extension) + "-" + strings.Trim(p.ETag, `"`) + extension
+	pages[s.assets[name]] = p
 }
 
 func compress(body []byte) ([]byte, error) {

@@ -136,6 +136,13 @@ func (s *Site) addDocs(pages map[string]Page) error {
 	if err := s.addAssets(pages, AssetsPath, docsAssets); err != nil {
 		return err
 	}
+	// The reference reads this copy of the description: unlike /openapi.json, it is
+	// compressed, and browsers keep it.
+	description, err := newPage("application/json", textPolicy, s.cfg.OpenAPI)
+	if err != nil {
+		return err
+	}
+	s.addAsset(pages, AssetsPath, "openapi.json", description)
 	guides, err := readGuides(s.cfg.Guides)
 	if err != nil {
 		return err

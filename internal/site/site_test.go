@@ -54,7 +54,7 @@ func pages(t *testing.T) map[string]string {
 }
 
 var (
-	reference = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+	reference = regexp.MustCompile(`(?:href|src|data-description)="([^"]*)"`)
 	anchor    = regexp.MustCompile(`\bid="([^"]*)"`)
 	// isAPI lists the paths that pages link to but the site does not serve.
 	isAPI = map[string]bool{"/openapi.json": true, "/openapi.yaml": true, "/readyz": true}

@@ -5,14 +5,43 @@ const applyTheme = () => document.documentElement.classList.toggle("dark-mode", 
 dark.addEventListener("change", applyTheme);
 applyTheme();
 
-SwaggerUIBundle({
-  url: "/openapi.json",
-  domNode: document.getElementById("reference"),
-  deepLinking: true,
-  docExpansion: "none",
-  defaultModelsExpandDepth: 0,
-  displayRequestDuration: true,
-  filter: true,
-  persistAuthorization: false,
-  validatorUrl: null,
-});
+const place = document.getElementById("reference");
+
+// The viewer fills the example of each parameter, or of its schema, into the form of a call.
+// With examples of all filters, a list is empty, and a repeated example of an
+// Idempotency-Key is a conflict. The examples of optional parameters become text.
+function showExamplesAsText({ parameters, schemas }) {
+  for (const parameter of Object.values(parameters)) {
+    if (parameter.required) continue;
+    const schema = { ...(schemas[parameter.schema.$ref?.split("/").pop()] ?? parameter.schema) };
+    const example = parameter.example ?? schema.example;
+    delete parameter.example;
+    delete schema.example;
+    parameter.schema = schema;
+    if (schema.type === "object") parameter.example = {}; // or else the viewer invents some
+    if (example !== undefined) parameter.description += `\n\nExample: \`${typeof example === "string" ? example : JSON.stringify(example)}\``;
+  }
+}
+
+fetch(place.dataset.description)
+  .then((response) => {
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return response.json();
+  })
+  .then((spec) => {
+    showExamplesAsText(spec.components);
+    SwaggerUIBundle({
+      spec,
+      domNode: place,
+      deepLinking: true,
+      docExpansion: "none",
+      defaultModelsExpandDepth: 0,
+      displayRequestDuration: true,
+      filter: true,
+      persistAuthorization: false,
+      validatorUrl: null,
+    });
+  })
+  .catch((error) => {
+    place.textContent = `The description of the API could not be loaded (${error.message}). Reload the page.`;
+  });
