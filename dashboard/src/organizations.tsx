@@ -119,12 +119,17 @@ function Export({ filters, order }: { filters: OrgFilters; order: Order }) {
   );
 }
 
+// The last call of the list. The total is asked for after it, so that the results come first.
+let listing: Promise<unknown> = Promise.resolve();
+
 function useOrganizations(filters: OrgFilters, order: Order, cursor: string | undefined, before: string | undefined) {
   const query = { ...queryOf(filters), order, limit: pageSize, ...(cursor && { cursor }), ...(before && { before }) };
   return useQuery(
     `orgs ${JSON.stringify(query)}`,
     async (signal) => {
-      const { data, response } = await orgd.GET("/v1/orgs", { params: { query }, signal });
+      const call = orgd.GET("/v1/orgs", { params: { query }, signal });
+      listing = call.catch(() => {});
+      const { data, response } = await call;
       return { organizations: data.organizations, ...readLinks(response.headers.get("Link")) };
     },
     { keeps: true },
@@ -134,7 +139,14 @@ function useOrganizations(filters: OrgFilters, order: Order, cursor: string | un
 // The number does not depend on the page, so paging does not count again.
 function useTotal(filters: OrgFilters, order: Order): string | undefined {
   const query = { ...queryOf(filters), order, limit: 1, total: true };
-  const { data } = useQuery(`total ${JSON.stringify(query)}`, async (signal) => total((await orgd.GET("/v1/orgs", { params: { query }, signal })).response.headers.get("Orgd-Total")), { keeps: true });
+  const { data } = useQuery(
+    `total ${JSON.stringify(query)}`,
+    async (signal) => {
+      await listing;
+      return total((await orgd.GET("/v1/orgs", { params: { query }, signal })).response.headers.get("Orgd-Total"));
+    },
+    { keeps: true },
+  );
   return data;
 }
 
