@@ -12,7 +12,8 @@ import (
 // filters. Like run, it takes the whole page from one statement.
 func (l listQuery) runByActivity(ctx context.Context, q db.Querier) (collected, error) {
 	found, err := l.fetch(ctx, q, orgListByActivityNearby(l))
-	if err == nil && !found.full && found.more && l.shouldWalk(2*l.nearby, len(found.orgs)) {
+	// Few users are in many large organizations. The other part has usually read l.nearby.
+	if err == nil && !found.full && found.more && l.shouldWalk(l.nearby, len(found.orgs)) {
 		l.nearby = l.reach
 		found, err = l.fetch(ctx, q, orgListByActivityNearby(l))
 	}

@@ -12,8 +12,10 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
 
+	"orgd/internal/db"
 	"orgd/internal/orgs"
 	"orgd/internal/uuid"
 )
@@ -141,6 +143,56 @@ func TestFiltersAroundTheNearbyLimit(t *testing.T) {
 		}
 	}
 }
+
+// A list of a user's active organizations continues in order if matches are as frequent as
+// the limit on what is worth reading assumes, and otherwise uses the index. Here, one page
+// needs 4 matches among 40 organizations, and the first 10 are read first.
+func TestFrequentMatchesAreFoundInOrder(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		first, every int
+		usesIndex    bool
+	}{
+		"1 in 10":           {0, 10, false},
+		"none among the 10": {10, 10, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			user, active := userN(1), true
+			for i := range 60 {
+				o := orgs.Org{Name: "Other", IsActive: true, CreatedAt: time.Unix(int64(-i), 0)}
+				if i >= c.first && i%c.every == 0 {
+					o.Name = "Acme"
+				}
+				b.Member(t, b.account, b.Org(t, b.account, o), user)
+			}
+			log := &statementLog{}
+			conns, err := db.Open(t.Context(), b.URL, db.Options{MaxConns: 1, Tracer: log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(conns.Close)
+			page, err := orgs.NewRepository(conns).WithNearby(10).List(t.Context(), b.account, orgs.ListParams{Limit: 3, Name: "acme", UserID: &user, IsActive: &active})
+			if err != nil || len(page.Orgs) != 3 || page.Cursor == "" {
+				t.Fatalf("%d organizations, cursor %q, %v", len(page.Orgs), page.Cursor, err)
+			}
+			if got := slices.ContainsFunc(log.statements, func(sql string) bool { return strings.Contains(sql, "WITH named AS") }); got != c.usesIndex {
+				t.Errorf("uses the index: %t; statements:\n%s", got, strings.Join(log.statements, "\n"))
+			}
+		})
+	}
+}
+
+// statementLog records the statements of a pool with one connection.
+type statementLog struct{ statements []string }
+
+func (l *statementLog) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	l.statements = append(l.statements, data.SQL)
+	return ctx
+}
+
+func (*statementLog) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // A list includes what the previous call has committed, with every filter and every
 // statement.
