@@ -5,7 +5,7 @@ import { FormDialog } from "./dialog";
 import { Foreign, seconds, Time } from "./format";
 import { Field, Select } from "./forms";
 import { useOwnKey } from "./keynames";
-import { can, startSession } from "./session";
+import { can, endSession, startSession } from "./session";
 import { scopeTexts, type Scope } from "./scopes";
 import { Secret } from "./secret";
 import { toast } from "./toast";
@@ -158,9 +158,10 @@ export function RotateKey({ apiKey, changed, close }: Props) {
 }
 
 export function RevokeKey({ apiKey, changed, close }: Props) {
-  const own = useOwnKey();
+  const isOwn = useOwnKey()?.apiKeyId === apiKey.apiKeyId;
   const send = async () => {
     await orgd.POST("/v1/api-keys/{apiKeyId}/revoke", { params: { path: { apiKeyId: apiKey.apiKeyId } } });
+    if (isOwn) return endSession("You revoked the key that you were signed in with.");
     toast("The key was revoked.");
     changed();
     close();
@@ -177,7 +178,7 @@ export function RevokeKey({ apiKey, changed, close }: Props) {
           "It was never used."
         )}
       </p>
-      {own?.apiKeyId === apiKey.apiKeyId && <p class="notice">This is the key that you are signed in with. You will be signed out.</p>}
+      {isOwn && <p class="notice">This is the key that you are signed in with. You will be signed out.</p>}
     </FormDialog>
   );
 }

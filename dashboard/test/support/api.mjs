@@ -35,4 +35,12 @@ export const word = () => `q${randomBytes(6).toString("hex")}`;
 
 export const createOrganization = (orgName, fields = {}) => call("POST", "/v1/orgs", { orgName, ...fields });
 export const createKey = (scopes = allScopes, description = `Test ${word()}`) => call("POST", "/v1/api-keys", { description, scopes });
-export const revokeKey = (key) => call("POST", `/v1/api-keys/${key.apiKeyId}/revoke`);
+export async function revokeKey(key) {
+  await call("POST", `/v1/api-keys/${key.apiKeyId}/revoke`);
+  await ended(key.key);
+}
+
+/** Waits until the server rejects a key: it learns of the end of a key a moment later. */
+export async function ended(key) {
+  while ((await send("GET", "/v1/api-keys/current", undefined, key)).status !== 401);
+}
