@@ -210,7 +210,7 @@ INSERT INTO api_keys (account_id, id, description, digest, hint, scopes, expires
 SELECT $1, gen_random_uuid(), 'x', sha256(i::text::bytea), 'x', '{orgs:read}',
        CASE WHEN i % 2 = 0 THEN now() - interval '1 hour' END, CASE WHEN i % 2 = 1 THEN now() END
 FROM generate_series(1, 20000) AS i`, m.operator.AccountID)
-	m.Exec(t, "VACUUM ANALYZE api_keys")
+	m.Vacuum(t, "ANALYZE api_keys")
 	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
 		t.Run(mode, func(t *testing.T) {
 			err := m.Conns.WriteTx(ctx, func(ctx context.Context, q db.Querier) error {

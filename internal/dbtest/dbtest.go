@@ -88,6 +88,26 @@ func (d *DB) Exec(t testing.TB, sql string, args ...any) {
 	}
 }
 
+// Vacuum runs VACUUM, followed by what: its tables, perhaps after ANALYZE. Commits of these
+// tests are asynchronous, and VACUUM marks no page as all-visible whose rows were written
+// by a commit that is not durable yet. Plans would then depend on when the server writes
+// its log, because only such pages make an index-only scan cheap. A durable commit, which
+// includes all earlier ones, therefore comes first.
+func (d *DB) Vacuum(t testing.TB, what string) {
+	t.Helper()
+	err := pgx.BeginFunc(context.Background(), d.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(context.Background(), "SET LOCAL synchronous_commit = on")
+		if err == nil {
+			_, err = tx.Exec(context.Background(), "SELECT pg_logical_emit_message(true, 'orgd', '')") // a commit without a record is not flushed
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Exec(t, "VACUUM "+what)
+}
+
 // create creates a database and returns its URL. template is the name of the template
 // database in SQL, and may be followed by options of CREATE DATABASE.
 func create(t testing.TB, template string) string {

@@ -16,7 +16,7 @@ func BenchmarkPage(b *testing.B) {
 	f := setup(b)
 	all := *feedSize
 	f.fill(b, f.account, all)
-	f.Exec(b, "VACUUM ANALYZE events")
+	f.Vacuum(b, "ANALYZE events")
 	places := make([]events.Place, 1000)
 	for i := range places {
 		position := 1 + rand.Int64N(int64(all)-100)

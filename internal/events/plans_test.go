@@ -91,7 +91,7 @@ func TestPlansAtTheEndOfTheFeed(t *testing.T) {
 	if _, err := b.repository.NumberAll(context.Background(), b.account); err != nil {
 		t.Fatal(err)
 	}
-	b.Exec(t, "VACUUM events") // does not update the statistics
+	b.Vacuum(t, "events") // does not update the statistics
 	for _, mode := range planModes {
 		conn := connWithPlans(t, b.DB, mode)
 		for name, statement := range map[string][]any{

@@ -649,11 +649,11 @@ SELECT $1, gen_random_uuid(), 'u', now() FROM generate_series(1, 20000)`, b.acco
 	b.Exec(t, `
 INSERT INTO events (account_id, type, org_id, user_id, actor_user_id, request_id)
 SELECT $1, 'org.member_added', gen_random_uuid(), 'u', 'u', 'r' FROM generate_series(1, 20000)`, b.account)
-	b.Exec(t, "VACUUM ANALYZE orgs, org_members, events")
+	b.Vacuum(t, "ANALYZE orgs, org_members, events")
 	for _, table := range []string{"orgs SET created_by_user_id", "org_members SET user_id", "events SET actor_user_id = 'v', user_id"} {
 		b.Exec(t, "UPDATE "+table+" = 'v'")
 	}
-	b.Exec(t, "VACUUM orgs, org_members, events") // does not update the statistics
+	b.Vacuum(t, "orgs, org_members, events") // does not update the statistics
 	for _, mode := range planModes {
 		conn := connWithPlans(t, b.DB, mode)
 		isCheap := func(sql string) {

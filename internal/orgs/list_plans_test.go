@@ -173,7 +173,7 @@ func TestPlansOfMembersByUserID(t *testing.T) {
 INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
 SELECT $1, $2, 'user_' || i, '2026-01-01'::timestamptz + i * interval '1 microsecond', now() FROM generate_series(1, 20000) AS i`, account, id)
 	}
-	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	d.Vacuum(t, "ANALYZE orgs, org_members")
 	for _, mode := range planModes {
 		conn := connWithPlans(t, d, mode)
 		for _, order := range []orgs.MemberOrder{orgs.ByUserID, orgs.EarliestFirst} {
@@ -282,7 +282,7 @@ UPDATE org_members SET org_activity = -1
 FROM orgs
 WHERE orgs.account_id = org_members.account_id AND orgs.org_id = org_members.org_id AND (metadata ->> 'n')::integer % 4 = 0`)
 	d.Exec(t, `UPDATE orgs SET metadata = metadata || '{"rare": "yes"}' WHERE (metadata ->> 'n')::integer % 400 = 0`)
-	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	d.Vacuum(t, "ANALYZE orgs, org_members")
 	yes := true
 	after := positionAt(t, d, account, 1000)
 	for _, mode := range planModes {
@@ -507,7 +507,7 @@ SELECT $1, $2, 'user_' || i, '{rare}', now() + i * interval '1 microsecond', now
 	d.Exec(t, `
 INSERT INTO org_members (account_id, org_id, user_id, added_at, org_created_at)
 SELECT $1, gen_random_uuid(), 'user_1', now(), now() FROM generate_series(1, 3000)`, account)
-	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	d.Vacuum(t, "ANALYZE orgs, org_members")
 	middle := &cursor.Position{CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 25_000_000, time.UTC)}
 	for _, mode := range planModes {
 		conn := connWithPlans(t, d, mode)
@@ -574,7 +574,7 @@ SELECT account_id, org_id, CASE WHEN n % 2 = 0 THEN $2 ELSE md5((n % 200)::text)
        CASE WHEN n % 2000 = 0 THEN -1 ELSE is_active::integer END
 FROM (SELECT *, (metadata ->> 'n')::int AS n FROM orgs WHERE account_id = $1) AS numbered`, a, user)
 	}
-	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	d.Vacuum(t, "ANALYZE orgs, org_members")
 	return d, account, user
 }
 

@@ -61,7 +61,7 @@ func TestPlansOfMemberTotals(t *testing.T) {
 INSERT INTO org_members (account_id, org_id, user_id, roles, added_at, org_created_at)
 SELECT $1, $2, 'user_' || i, CASE WHEN i % 3 = 0 THEN '{common}' ELSE '{}'::text[] END, '2026-01-01'::timestamptz + i * interval '1 microsecond', now()
 FROM generate_series(1, 50000) AS i`, account, large)
-	d.Exec(t, "VACUUM ANALYZE orgs, org_members")
+	d.Vacuum(t, "ANALYZE orgs, org_members")
 	for _, mode := range planModes {
 		t.Run(mode, func(t *testing.T) {
 			conn := connWithPlans(t, d, mode)
