@@ -10,8 +10,8 @@ import (
 
 const (
 	probePause = 20 * time.Millisecond
-	// pauseLength is the shortest pause that counts. A probe takes less on a machine that
-	// is only busy.
+	// pauseLength is the shortest pause that counts. A probe takes less while the processors
+	// are only busy.
 	pauseLength = 100 * time.Millisecond
 )
 

@@ -39,7 +39,7 @@ func TestWatchPausesMeasuresTheProbe(t *testing.T) {
 		if calls++; calls == 2 {
 			return broken
 		}
-		time.Sleep(2 * pauseLength)
+		time.Sleep(2 * pauseLength) // stands for a pause of the machine
 		return nil
 	})
 	began := time.Now()

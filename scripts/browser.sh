@@ -25,10 +25,11 @@ trap 'exit 1' INT TERM
 "$server" dev --addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --data-dir "$dir/data" --orgs "${ORGS:-250}" >"$dir/log" 2>"$dir/out" &
 pid=$!
 tries=0
+most=$((1200 + ${ORGS:-250} / 200)) # filling the database takes a while
 until grep -q Ctrl-C "$dir/out"; do
 	kill -0 "$pid" 2>/dev/null || { cat "$dir/out" "$dir/log"; exit 1; } >&2
 	tries=$((tries + 1))
-	[ $tries -lt 6000 ] || { cat "$dir/out"; echo 'browser: server dev did not start'; exit 1; } >&2
+	[ $tries -lt $most ] || { cat "$dir/out"; echo 'browser: server dev did not start'; exit 1; } >&2
 	sleep 0.1
 done
 . "$dir/data/dev.env"

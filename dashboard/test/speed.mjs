@@ -104,7 +104,7 @@ async function measureSearches() {
     );
     times.push(shown);
     await field.fill("");
-    await page.waitForTimeout(300);
+    await page.waitForTimeout(300); // the list of all organizations must not share the cores with the next search
     await page.evaluate(() => performance.clearResourceTimings());
   }
   await context.close();

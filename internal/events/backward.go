@@ -70,11 +70,7 @@ func (r *Repository) readBefore(ctx context.Context, accountID uuid.UUID, from P
 		case err != nil:
 			return err
 		}
-		size := p.Limit
-		if p.isFiltered() {
-			size = r.scan
-		}
-		w := backwardWindow{Params: p, accountID: accountID, from: from, end: max(at.removed.Position, from.Position-int64(size))}
+		w := backwardWindow{Params: p, accountID: accountID, from: from, end: max(at.removed.Position, from.Position-r.windowSize(p))}
 		found, err := w.read(ctx, q, &page, cmp.Or(p.MaxBytes, r.page))
 		if err != nil || found {
 			return err
@@ -103,8 +99,8 @@ type backwardWindow struct {
 	end       int64
 }
 
-// eventsBackward is eventWindow in the other direction.
-var eventsBackward = bounded(`
+// eventWindowBackward is eventWindow in the other direction.
+var eventWindowBackward = bounded(`
         SELECT `+pageColumns+`
         FROM (
             SELECT `+eventColumns+`
@@ -120,11 +116,7 @@ var eventsBackward = bounded(`
 // read fills the page. found reports whether it found the place where the next call
 // continues: the event at the end of the window, or the first one that does not fit.
 func (w backwardWindow) read(ctx context.Context, q db.Querier, page *Page, maxBytes int) (found bool, err error) {
-	types := w.Types
-	if types == nil {
-		types = []string{}
-	}
-	rows, err := q.Query(ctx, eventsBackward, w.accountID, w.from.Position, w.end, types, db.OrNull(w.OrgID), w.Limit+1, maxBytes)
+	rows, err := w.query(ctx, q, eventWindowBackward, w.accountID, w.from.Position, w.end, maxBytes)
 	if err != nil {
 		return false, err
 	}

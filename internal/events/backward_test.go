@@ -22,14 +22,7 @@ func (b bundle) readBackward(t testing.TB, p events.Params) events.Page {
 // walkBackward reads page after page until there are no more.
 func (b bundle) walkBackward(t testing.TB, p events.Params) (seen []events.Event, last events.Page) {
 	t.Helper()
-	for {
-		page := b.readBackward(t, p)
-		seen = append(seen, page.Events...)
-		if !page.HasMore {
-			return seen, page
-		}
-		p.Cursor = page.Cursor
-	}
+	return walkWith(t, b.readBackward, p)
 }
 
 func TestBackwardPages(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 // The statements, for the tests of their plans.
 var (
 	EventWindow      = eventWindow
-	EventsBackward   = eventsBackward
+	EventsBackward   = eventWindowBackward
 	FeedAt           = feedAt
 	EventsNumber     = eventsNumber
 	FeedsMoved       = feedsMoved

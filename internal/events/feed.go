@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"orgd/internal/cursor"
 	"orgd/internal/db"
 	"orgd/internal/uuid"
@@ -149,7 +151,7 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 	}
 	var at feedState
 	err = r.db.For(accountID).Read(ctx, func(ctx context.Context, q db.Querier) (err error) {
-		w := window{Params: p, accountID: accountID, after: after, end: r.windowEnd(after, last, p)}
+		w := window{Params: p, accountID: accountID, after: after, end: min(last, after.Position+r.windowSize(p))}
 		if page, err = w.read(ctx, q, cmp.Or(p.MaxBytes, r.page)); err != nil {
 			return err
 		}
@@ -172,16 +174,24 @@ func (r *Repository) readAfter(ctx context.Context, accountID uuid.UUID, after P
 	return page, nil
 }
 
-// windowEnd returns the last position that a call looks at.
-func (r *Repository) windowEnd(after Place, last int64, p Params) int64 {
-	size := p.Limit
+// windowSize returns how many positions a call looks at.
+func (r *Repository) windowSize(p Params) int64 {
 	if p.isFiltered() {
-		size = r.scan
+		return int64(r.scan)
 	}
-	return min(last, after.Position+int64(size))
+	return int64(p.Limit)
 }
 
 func (p Params) isFiltered() bool { return len(p.Types) > 0 || p.OrgID != (uuid.UUID{}) }
+
+// query runs eventWindow or eventWindowBackward.
+func (p Params) query(ctx context.Context, q db.Querier, sql string, accountID uuid.UUID, from, end int64, maxBytes int) (pgx.Rows, error) {
+	types := p.Types
+	if types == nil {
+		types = []string{} // and not NULL
+	}
+	return q.Query(ctx, sql, accountID, from, end, types, db.OrNull(p.OrgID), p.Limit+1, maxBytes)
+}
 
 func (p Params) passes(e *Event) bool {
 	return (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == (uuid.UUID{}) || p.OrgID == e.OrgID)
@@ -218,11 +228,7 @@ func (w window) read(ctx context.Context, q db.Querier, maxBytes int) (page Page
 	if w.end <= w.after.Position {
 		return page, nil
 	}
-	types := w.Types
-	if types == nil {
-		types = []string{}
-	}
-	rows, err := q.Query(ctx, eventWindow, w.accountID, w.after.Position, w.end, types, db.OrNull(w.OrgID), w.Limit+1, maxBytes)
+	rows, err := w.query(ctx, q, eventWindow, w.accountID, w.after.Position, w.end, maxBytes)
 	if err != nil {
 		return Page{}, err
 	}

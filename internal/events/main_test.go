@@ -47,8 +47,13 @@ func (b bundle) read(t testing.TB, p events.Params) events.Page {
 // walk reads page after page until there are no more.
 func (b bundle) walk(t testing.TB, p events.Params) (seen []events.Event, last events.Page) {
 	t.Helper()
+	return walkWith(t, b.read, p)
+}
+
+func walkWith(t testing.TB, read func(testing.TB, events.Params) events.Page, p events.Params) (seen []events.Event, last events.Page) {
+	t.Helper()
 	for {
-		page := b.read(t, p)
+		page := read(t, p)
 		seen = append(seen, page.Events...)
 		if !page.HasMore {
 			return seen, page

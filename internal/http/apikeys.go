@@ -48,20 +48,14 @@ func (s *Server) getAPIKey(c echo.Context) error {
 	return getObject(c, pathAPIKeyID, s.cfg.Keys.Get, wire.NewAPIKey)
 }
 
-// getCurrentAPIKey returns the key of the request, which may have any scopes.
+// getCurrentAPIKey returns the caller's own key.
 func (s *Server) getCurrentAPIKey(c echo.Context) error {
-	if err := noParams(c.Request().URL.RawQuery); err != nil {
-		return err
-	}
-	who := callerOf(c)
-	key, err := s.cfg.Keys.Get(c.Request().Context(), who.AccountID, who.KeyID)
+	ownID := func(c echo.Context) (uuid.UUID, error) { return callerOf(c).KeyID, nil }
+	err := getObject(c, ownID, s.cfg.Keys.Get, wire.NewAPIKey)
 	if errors.Is(err, apikeys.ErrNotFound) { // the account was deleted a moment ago
 		return invalidKey().withCause(err)
 	}
-	if err != nil {
-		return err
-	}
-	return writeAPIKey(c, http.StatusOK, wire.NewAPIKey(key))
+	return err
 }
 
 func (s *Server) updateAPIKey(c echo.Context) error {

@@ -178,7 +178,7 @@ func (l listQuery) run(ctx context.Context, q db.Querier) (collected, error) {
 		return found, err
 	}
 	switch {
-	case l.shouldWalk(l.nearby, len(found.orgs)), l.Order.byName() && l.nameIs != "":
+	case l.shouldWalk(len(found.orgs)), l.Order.byName() && l.nameIs != "":
 		return l.fetch(ctx, q, orgListWalked(l))
 	case l.Order.byName():
 		return l.fetchSorted(ctx, q, orgListIndexed(l))
@@ -223,9 +223,9 @@ func (l listQuery) runPlain(ctx context.Context, q db.Querier) (collected, error
 
 // shouldWalk reports whether a walk through a user's organizations is likely to fill the
 // page within l.reach organizations. It assumes that matches are as frequent as among
-// those that were read.
-func (l listQuery) shouldWalk(read, found int) bool {
-	return l.ofUser() && read*(l.Limit+1) <= l.reach*found
+// the first l.nearby, where this number was found.
+func (l listQuery) shouldWalk(found int) bool {
+	return l.ofUser() && l.nearby*(l.Limit+1) <= l.reach*found
 }
 
 func (l listQuery) fetch(ctx context.Context, q db.Querier, s statement) (collected, error) {

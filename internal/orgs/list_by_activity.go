@@ -13,7 +13,7 @@ import (
 func (l listQuery) runByActivity(ctx context.Context, q db.Querier) (collected, error) {
 	found, err := l.fetch(ctx, q, orgListByActivityNearby(l))
 	// Few users are in many large organizations. The other part has usually read l.nearby.
-	if err == nil && !found.full && found.more && l.shouldWalk(l.nearby, len(found.orgs)) {
+	if err == nil && !found.full && found.more && l.shouldWalk(len(found.orgs)) {
 		l.nearby = l.reach
 		found, err = l.fetch(ctx, q, orgListByActivityNearby(l))
 	}

@@ -42,5 +42,6 @@ export async function revokeKey(key) {
 
 /** Waits until the server rejects a key: it learns of the end of a key a moment later. */
 export async function ended(key) {
-  while ((await send("GET", "/v1/api-keys/current", undefined, key)).status !== 401);
+  const end = Date.now() + 10_000;
+  while ((await send("GET", "/v1/api-keys/current", undefined, key)).status !== 401) if (Date.now() > end) throw new Error("The key still works.");
 }
