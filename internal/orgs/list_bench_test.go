@@ -17,11 +17,15 @@ SELECT $1, gen_random_uuid(), 'Société Générale ' || i, 'societe generale ' 
        '2026-01-01'::timestamptz - i * interval '1 second'
 FROM generate_series(1, 1000) AS i`, s.account)
 	s.Vacuum(b, "ANALYZE orgs")
-	b.ReportAllocs()
-	for b.Loop() {
-		page, err := s.repository.List(context.Background(), s.account, orgs.ListParams{Limit: cursor.MaxLimit})
-		if err != nil || len(page.Orgs) != cursor.MaxLimit {
-			b.Fatalf("%d organizations, %v", len(page.Orgs), err)
-		}
+	for name, order := range map[string]orgs.Order{"by time": orgs.NewestFirst, "by name": orgs.ByName} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				page, err := s.repository.List(context.Background(), s.account, orgs.ListParams{Limit: cursor.MaxLimit, Order: order})
+				if err != nil || len(page.Orgs) != cursor.MaxLimit {
+					b.Fatalf("%d organizations, %v", len(page.Orgs), err)
+				}
+			}
+		})
 	}
 }
