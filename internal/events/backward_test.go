@@ -73,7 +73,7 @@ func TestFilteredBackwardWalks(t *testing.T) {
 	}
 	for limit := 1; limit < 12; limit++ {
 		for _, p := range []events.Params{
-			{}, {Types: kinds[:1]}, {Types: kinds[1:]}, {OrgID: uuid.UUID{15: 4}}, {OrgID: uuid.UUID{15: 1}, Types: kinds[:2]}, {Types: []string{"none"}},
+			{}, {Types: kinds[:1]}, {Types: kinds[1:]}, {OrgID: &uuid.UUID{15: 4}}, {OrgID: &uuid.UUID{}}, {OrgID: &uuid.UUID{15: 1}, Types: kinds[:2]}, {Types: []string{"none"}},
 		} {
 			p.Limit = limit
 			want, _ := b.walk(t, p)

@@ -39,8 +39,8 @@ type Params struct {
 	// After is used instead of Cursor, by readers that store a Place.
 	After *Place
 
-	Types []string  // only events of these types; empty for all
-	OrgID uuid.UUID // only events about this organization; zero for all
+	Types []string   // only events of these types; empty for all
+	OrgID *uuid.UUID // only events about this organization; nil for all
 
 	MaxBytes int // the maximum size of the page in JSON; 0 for MaxPageBytes
 }
@@ -182,7 +182,7 @@ func (r *Repository) windowSize(p Params) int64 {
 	return int64(p.Limit)
 }
 
-func (p Params) isFiltered() bool { return len(p.Types) > 0 || p.OrgID != (uuid.UUID{}) }
+func (p Params) isFiltered() bool { return len(p.Types) > 0 || p.OrgID != nil }
 
 // query runs eventWindow or eventWindowBackward.
 func (p Params) query(ctx context.Context, q db.Querier, sql string, accountID uuid.UUID, from, end int64, maxBytes int) (pgx.Rows, error) {
@@ -190,11 +190,11 @@ func (p Params) query(ctx context.Context, q db.Querier, sql string, accountID u
 	if types == nil {
 		types = []string{} // and not NULL
 	}
-	return q.Query(ctx, sql, accountID, from, end, types, db.OrNull(p.OrgID), p.Limit+1, maxBytes)
+	return q.Query(ctx, sql, accountID, from, end, types, p.OrgID, p.Limit+1, maxBytes)
 }
 
 func (p Params) passes(e *Event) bool {
-	return (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == (uuid.UUID{}) || p.OrgID == e.OrgID)
+	return (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == nil || *p.OrgID == e.OrgID)
 }
 
 // window is the part of the feed that a call looks at: the positions greater than that of

@@ -41,7 +41,7 @@ func TestFiltersLookAtAWindow(t *testing.T) {
 	b.write(t, 1, "org.created", 34)
 	b.write(t, 2, "org.created", 1)
 	b.write(t, 1, "org.updated", 1)
-	p := events.Params{Limit: 100, OrgID: uuid.UUID{15: 2}}
+	p := events.Params{Limit: 100, OrgID: &uuid.UUID{15: 2}}
 	for _, want := range []struct {
 		last int64
 		seen string
@@ -76,12 +76,12 @@ func TestFilteredWalks(t *testing.T) {
 	all, _ := b.walk(t, events.Params{Limit: 100})
 	for limit := 1; limit < 12; limit++ {
 		for _, p := range []events.Params{
-			{}, {Types: kinds[:1]}, {Types: kinds[1:]}, {OrgID: uuid.UUID{15: 4}}, {OrgID: uuid.UUID{15: 1}, Types: kinds[:2]}, {Types: []string{"none"}},
+			{}, {Types: kinds[:1]}, {Types: kinds[1:]}, {OrgID: &uuid.UUID{15: 4}}, {OrgID: &uuid.UUID{}}, {OrgID: &uuid.UUID{15: 1}, Types: kinds[:2]}, {Types: []string{"none"}},
 		} {
 			p.Limit = limit
 			want := ""
 			for _, e := range all {
-				if (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == (uuid.UUID{}) || p.OrgID == e.OrgID) {
+				if (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == nil || *p.OrgID == e.OrgID) {
 					want += positions([]events.Event{e})
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"orgd/internal/db"
 	"orgd/internal/uuid"
 )
 
@@ -27,13 +28,14 @@ const (
 // call, because that result may be older than the change that woke the reader. Callers
 // must not change the page.
 func (r *Repository) ReadTogether(ctx context.Context, accountID uuid.UUID, p Params) (Page, error) {
-	key := readKey{accountID: accountID, limit: p.Limit, maxBytes: p.MaxBytes, cursor: p.Cursor, types: strings.Join(p.Types, " "), orgID: p.OrgID}
+	key := readKey{accountID: accountID, limit: p.Limit, maxBytes: p.MaxBytes, cursor: p.Cursor, types: strings.Join(p.Types, " "), isOfOrg: p.OrgID != nil, orgID: db.OrZero(p.OrgID)}
 	return r.shared.do(ctx, key, func(ctx context.Context) (Page, error) { return r.Read(ctx, accountID, p) })
 }
 
 // readKey identifies equal reads.
 type readKey struct {
 	accountID, orgID uuid.UUID
+	isOfOrg          bool // whether orgID is a filter
 	limit, maxBytes  int
 	cursor, types    string
 }

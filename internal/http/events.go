@@ -45,7 +45,7 @@ func feedQuery(r *http.Request) (p feedParams, err error) {
 	}
 	p = feedParams{events.Params{Limit: q.Limit, Cursor: q.Cursor, Types: q.types}, q.backward, q.wait}
 	if len(q.OrgIDs) > 0 {
-		p.OrgID = q.OrgIDs[0]
+		p.OrgID = &q.OrgIDs[0]
 	}
 	switch {
 	case p.backward && p.wait > 0:

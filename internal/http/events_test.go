@@ -234,6 +234,7 @@ func TestFiltersOfTheFeed(t *testing.T) {
 		"?type=org.deactivated&orgId=" + id:                   "org.deactivated",
 		"?type=org.deleted":                                   "",
 		"?orgId=" + orgID(uuid.NewV7()) + "&type=org.deleted": "",
+		"?orgId=" + orgID(uuid.UUID{}):                        "",
 	} {
 		page := a.events(t, query)
 		if got := typesOf(page); got != want || page.HasMore {
