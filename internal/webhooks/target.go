@@ -67,6 +67,7 @@ func (e URLError) Error() string { return string(e) }
 // The errors of CheckURL.
 const (
 	ErrURLForm        = URLError("must be a URL such as https://example.com/webhooks; spaces, \" < > \\ ^ ` { | } and characters outside ASCII must be percent-encoded")
+	ErrURLHost        = URLError("must have a host in ASCII, an international name in its xn-- form")
 	ErrURLLong        = URLError("must be at most 2048 bytes")
 	ErrURLScheme      = URLError("must begin with https://")
 	ErrURLCredentials = URLError("must not contain a user name or a password")
@@ -83,6 +84,8 @@ func (t Targets) CheckURL(text string) error {
 	}
 	u, err := url.Parse(text)
 	switch {
+	case err == nil && !isASCII(u.Hostname()):
+		return ErrURLHost // net/http would convert it, and some forms of it to an address
 	case err != nil || !isURLText(text) || u.Opaque != "" || u.Hostname() == "":
 		return ErrURLForm
 	case u.Scheme != "https" && !t.PlainLoopback, u.Scheme != "https" && u.Scheme != "http":
@@ -122,6 +125,10 @@ func (t Targets) checkHost(u *url.URL) error {
 // isURLText reports whether the text has only the characters of a URL (RFC 3986).
 func isURLText(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) })
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > '~' })
 }
 
 func isPort(hostPort, port string) bool {

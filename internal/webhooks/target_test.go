@@ -39,7 +39,12 @@ func TestCheckURL(t *testing.T) {
 		{public, "https:example.com", webhooks.ErrURLForm},
 		{public, "https://", webhooks.ErrURLForm},
 		{public, "https://exa mple.com/", webhooks.ErrURLForm},
-		{public, "https://bücher.example/", webhooks.ErrURLForm},
+		{public, "https://bücher.example/", webhooks.ErrURLHost},
+		{public, "https://b%C3%BCcher.example/", webhooks.ErrURLHost},
+		{public, "https://127.0.0.%EF%BC%91/", webhooks.ErrURLHost},
+		{public, "https://127%E3%80%820%E3%80%820%E3%80%821/", webhooks.ErrURLHost},
+		{public, "https://%EF%BD%8Cocalhost/", webhooks.ErrURLHost},
+		{public, "https://%80/", webhooks.ErrURLHost},
 		{public, "https://example.com/ü", webhooks.ErrURLForm},
 		{public, "https://example.com/\n", webhooks.ErrURLForm},
 		{public, `https://example.com\@10.0.0.1/`, webhooks.ErrURLForm},
@@ -203,7 +208,7 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// Each kind of failure is recorded as such. At most 64 KiB of a response's body are read.
+// Each kind of failure is recorded as such.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
