@@ -20,6 +20,7 @@ type Metrics struct {
 	pages    *prometheus.HistogramVec
 	limited  *prometheus.CounterVec
 	attempts *prometheus.HistogramVec
+	givenUp  *prometheus.CounterVec
 	missing  prometheus.Counter
 	delays   prometheus.Histogram
 }
@@ -29,6 +30,7 @@ func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		attempts: newAttempts(),
+		givenUp:  newGivenUp(),
 		missing:  newMissing(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "orgd_http_request_duration_seconds",
@@ -54,7 +56,7 @@ func NewMetrics() *Metrics {
 	for _, limit := range []string{"rate", "rate_account", "in_flight_key", "in_flight_account", "memory", "in_flight", "waiting_account", "waiting", "failures"} {
 		m.limited.WithLabelValues(limit)
 	}
-	m.registry.MustRegister(m.requests, m.pages, m.limited, m.attempts, m.missing, m.delays,
+	m.registry.MustRegister(m.requests, m.pages, m.limited, m.attempts, m.givenUp, m.missing, m.delays,
 		collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

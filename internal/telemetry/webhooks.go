@@ -33,6 +33,24 @@ func (m *Metrics) ObserveAttempt(result string, took time.Duration) {
 	m.attempts.WithLabelValues(result).Observe(took.Seconds())
 }
 
+// givenUpReasons are the values of the reason that ObserveGivenUp takes.
+var givenUpReasons = []string{"failing", "gone", "events_deleted"}
+
+func newGivenUp() *prometheus.CounterVec {
+	givenUp := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "orgd_webhooks_given_up_total",
+		Help: "Webhooks that this server disabled, by reason: failing, gone (after a 410), or events_deleted (their next events no longer exist).",
+	}, []string{"reason"})
+	// increase() needs each series to exist from the start.
+	for _, reason := range givenUpReasons {
+		givenUp.WithLabelValues(reason)
+	}
+	return givenUp
+}
+
+// ObserveGivenUp counts a webhook that this server disabled.
+func (m *Metrics) ObserveGivenUp(reason string) { m.givenUp.WithLabelValues(reason).Inc() }
+
 func newMissing() prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "orgd_webhooks_missing_deleted_events_total",

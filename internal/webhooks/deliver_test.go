@@ -154,6 +154,7 @@ func TestGiveUp(t *testing.T) {
 	if n := seen.of("connection"); n != found.Failures {
 		t.Errorf("%d attempts were counted, want %d", n, found.Failures)
 	}
+	await(t, "the disabled endpoint is counted", func() bool { return seen.of("failing") == 1 })
 	if n := b.count(t, "webhook.disabled"); n != 1 {
 		t.Errorf("%d events webhook.disabled", n)
 	}

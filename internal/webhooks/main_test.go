@@ -84,13 +84,15 @@ func quick() webhooks.WorkerConfig {
 	}
 }
 
-// counts counts attempts by their results.
+// counts counts attempts by their results, and disabled endpoints by their reasons.
 type counts struct {
 	mu  sync.Mutex
 	all map[string]int
 }
 
-func (c *counts) ObserveAttempt(result string, _ time.Duration) {
+func (c *counts) ObserveAttempt(result string, _ time.Duration) { c.ObserveGivenUp(result) }
+
+func (c *counts) ObserveGivenUp(result string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all == nil {

@@ -140,7 +140,9 @@ func (d *delivery) release(ctx context.Context, next decision) (moved bool) {
 		}
 		d.pending = progress{}
 		if result == outcomeDisabled {
-			d.w.cfg.Logger.Info("webhook disabled", "accountId", d.accountID.String(), "webhookId", FormatID(d.id), "reason", d.reasonOf(next))
+			reason := d.reasonOf(next)
+			d.w.cfg.Observer.ObserveGivenUp(string(reason))
+			d.w.cfg.Logger.Info("webhook disabled", "accountId", d.accountID.String(), "webhookId", FormatID(d.id), "reason", reason)
 		}
 		return result == outcomeMoved && next.step != stepYield
 	}

@@ -61,6 +61,8 @@ type Observer interface {
 	// ObserveAttempt counts an attempt and records how long it took. result is
 	// "delivered" or a Failure.
 	ObserveAttempt(result string, took time.Duration)
+	// ObserveGivenUp counts an endpoint that the worker disabled. reason is a Reason.
+	ObserveGivenUp(reason string)
 }
 
 // delivered is the result of a successful attempt for an Observer.
