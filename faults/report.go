@@ -13,7 +13,7 @@ import (
 
 // tableBegin and tableEnd enclose the table of results in the report.
 const (
-	tableBegin = "<!-- Written by `make faults N=20`; the rest of the page is written by hand. -->"
+	tableBegin = "<!-- Written by `make faults N=…`; the rest of the page is written by hand. -->"
 	tableEnd   = "<!-- End of what `make faults` writes. -->"
 )
 
