@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Activity } from "./activity";
 import { connection, retryNow } from "./connection";
+import { hasDocs } from "./docs";
 import { Icon, type IconName } from "./icons";
 import { Key } from "./key";
 import { Keys } from "./keys";
@@ -26,18 +27,18 @@ const sections: { path: string; title: string; icon: IconName; scope?: Scope }[]
   { path: "/usage", title: "Usage", icon: "usage" },
 ];
 
-export function App({ version, hasDocs }: { version: string; hasDocs: boolean }) {
+export function App({ version }: { version: string }) {
   const session = useSession();
   return (
     <>
       <ConnectionBanner />
-      {session ? <Shell session={session} version={version} hasDocs={hasDocs} /> : <SignIn version={version} hasDocs={hasDocs} />}
+      {session ? <Shell session={session} version={version} /> : <SignIn version={version} />}
       <Toasts />
     </>
   );
 }
 
-function Shell({ session, version, hasDocs }: { session: Session; version: string; hasDocs: boolean }) {
+function Shell({ session, version }: { session: Session; version: string }) {
   const route = useRoute();
   const offered = sections.filter((s) => !s.scope || can(s.scope));
   const main = useRef<HTMLElement>(null);

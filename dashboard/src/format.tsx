@@ -2,12 +2,16 @@ import { createStore, useStore } from "./store";
 
 const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const secondFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const fullFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const numbers = new Intl.NumberFormat("en");
 
 export const count = (n: number): string => numbers.format(n);
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
+
+/** The text for a total, such as "1 member found". */
+export const foundText = (total: string, one: string): string => `${total} ${total === "1" ? one : `${one}s`} found`;
 
 /** A number of the header Orgd-Total: 1,234 or 10,000+. */
 export function total(value: string | null): string | undefined {
@@ -29,16 +33,25 @@ export function ago(time: string, now = Date.now()): string {
 const minute = createStore(0);
 setInterval(() => minute.set(minute.get() + 1), 60_000);
 
-/** A point in time: a date, a date with the time of day, or the distance from now. */
-export function Time({ at, as = "date" }: { at: string; as?: "date" | "time" | "ago" }) {
+const formats = { date: dateFormat, time: dateTimeFormat, second: secondFormat };
+
+/** A point in time: a date, a date with the time of day (to the minute or the second), or the distance from now. */
+export function Time({ at, as = "date" }: { at: string; as?: keyof typeof formats | "ago" }) {
   useStore(minute);
   const time = new Date(at);
-  const text = as === "ago" ? ago(at) : (as === "date" ? dateFormat : dateTimeFormat).format(time);
+  const text = as === "ago" ? ago(at) : formats[as].format(time);
   return (
     <time dateTime={at} title={fullFormat.format(time)}>
       {text}
     </time>
   );
+}
+
+/** When a key was last used, which the server knows to the hour. */
+export function LastUsed({ at }: { at: string | undefined }) {
+  if (!at) return <span class="none">never</span>;
+  if (Date.now() - Date.parse(at) < 3_600_000) return <span title={fullFormat.format(new Date(at))}>in the last hour</span>;
+  return <Time at={at} as="ago" />;
 }
 
 /** Text that somebody chose: isolated, so that its direction does not affect what is around it. */

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { orgd } from "./api";
 import { ErrorBox } from "./errors";
-import { Time } from "./format";
+import { LastUsed, Time } from "./format";
 import { History } from "./history";
 import { CopyButton } from "./forms";
 import { KeyDialog, keyActions, KeyState, type KeyAction } from "./keys";
@@ -75,7 +75,9 @@ export function Key({ id }: { id: string }) {
                   <CopyButton text={key.apiKeyId} label="Copy key id" />
                 </dd>
                 <dt>Last used</dt>
-                <dd>{key.lastUsedAt ? <Time at={key.lastUsedAt} as="ago" /> : <span class="none">never</span>}</dd>
+                <dd>
+                  <LastUsed at={key.lastUsedAt} />
+                </dd>
                 <dt>Expires</dt>
                 <dd>{key.expiresAt ? <Time at={key.expiresAt} as="time" /> : <span class="none">never</span>}</dd>
                 {key.revokedAt && (

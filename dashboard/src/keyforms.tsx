@@ -2,7 +2,7 @@ import type { ApiKey } from "@orgd/client";
 import { useState } from "preact/hooks";
 import { orgd } from "./api";
 import { FormDialog } from "./dialog";
-import { Foreign, seconds, Time } from "./format";
+import { Foreign, LastUsed, seconds, Time } from "./format";
 import { Field, Select } from "./forms";
 import { useOwnKey } from "./keynames";
 import { can, endSession, startSession } from "./session";
@@ -143,7 +143,7 @@ export function RotateKey({ apiKey, changed, close }: Props) {
   if (created)
     return (
       <Secret title="The key that replaces it" what="key" secret={created.key} close={close}>
-        <p class="quiet">{overlap === "0" ? "The old key has ended." : `The old key works for another ${seconds(Number(overlap))}. Replace it everywhere before then.`}</p>
+        <p class="quiet">{overlap === "0" ? "The old key has ended." : `The old key works for ${seconds(Number(overlap))} more. Replace it everywhere before then.`}</p>
       </Secret>
     );
   return (
@@ -172,7 +172,7 @@ export function RevokeKey({ apiKey, changed, close }: Props) {
         <Foreign class="quoted">{apiKey.description}</Foreign> (<code>{apiKey.hint}</code>) ends at once, and cannot be made valid again. What still uses it fails.{" "}
         {apiKey.lastUsedAt ? (
           <>
-            It was last used <Time at={apiKey.lastUsedAt} as="ago" />.
+            It was last used <LastUsed at={apiKey.lastUsedAt} />.
           </>
         ) : (
           "It was never used."

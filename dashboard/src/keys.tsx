@@ -2,7 +2,7 @@ import type { ApiKey } from "@orgd/client";
 import { useState } from "preact/hooks";
 import { orgd } from "./api";
 import { ErrorBox } from "./errors";
-import { ago, Foreign, Time } from "./format";
+import { ago, Foreign, LastUsed, Time } from "./format";
 import { Icon } from "./icons";
 import { CreateKey, EditKey, RevokeKey, RotateKey } from "./keyforms";
 import { forgetKeyNames, hasEnded, useOwnKey } from "./keynames";
@@ -87,7 +87,7 @@ export function Keys() {
       title: "Scopes",
       cell: (key) => <span title={key.scopes.join("\n")}>{key.scopes.length === 1 ? key.scopes[0] : `${key.scopes.length} scopes`}</span>,
     },
-    { name: "used", title: "Last used", cell: (key) => (key.lastUsedAt ? <Time at={key.lastUsedAt} as="ago" /> : <span class="none">never</span>) },
+    { name: "used", title: "Last used", cell: (key) => <LastUsed at={key.lastUsedAt} /> },
     { name: "expires", title: "Expires", cell: (key) => (key.expiresAt ? <Time at={key.expiresAt} /> : <span class="none">never</span>) },
     { name: "created", title: "Created", cell: (key) => <Time at={key.createdAt} /> },
     { name: "actions", title: "Actions", isTitleHidden: true, class: "actions", cell: (key) => <Menu label={`Actions for ${key.description}`} items={keyActions(key, setAction)} /> },

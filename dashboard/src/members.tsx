@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { orgd } from "./api";
 import { FormDialog, type FieldErrors } from "./dialog";
 import { ErrorBox } from "./errors";
-import { Foreign, Time, total } from "./format";
+import { count, Foreign, foundText, Time, total } from "./format";
 import { CopyButton, Field, Select } from "./forms";
 import { Icon } from "./icons";
 import { Menu } from "./menu";
@@ -92,7 +92,7 @@ export function Members({ org, changed }: { org: Organization; changed: () => vo
           </button>
         )}
       </div>
-      <Announcement>{!list.isLoading && page && `${page.total ?? page.members.length} members found`}</Announcement>
+      <Announcement>{!list.isLoading && page && foundText(page.total ?? count(page.members.length), "member")}</Announcement>
       {list.error && !page ? (
         <ErrorBox error={list.error} what="the members" reload={list.reload} />
       ) : page?.members.length === 0 ? (

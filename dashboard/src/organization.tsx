@@ -165,7 +165,7 @@ function Deactivate({ org, changes, close }: { org: Org; changes: ReturnType<typ
         <strong>
           <Foreign>{org.orgName}</Foreign>
         </strong>{" "}
-        keeps its data and its {plural(org.userCount, "member")}, but takes no new members. Your application can treat it as closed. You can reactivate it at any time.
+        keeps its data and its {plural(org.userCount, "member")}, but takes no new members. Your application can treat it as closed. You can reactivate it at any time. Only a deactivated organization can be deleted.
       </p>
     </FormDialog>
   );

@@ -2,7 +2,7 @@ import type { Organization } from "@orgd/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { orgd } from "./api";
 import { ErrorBox } from "./errors";
-import { Foreign, count, Time, shortId, total } from "./format";
+import { count, Foreign, foundText, shortId, Time, total } from "./format";
 import { CopyButton, Select } from "./forms";
 import { Icon } from "./icons";
 import { Popover } from "./menu";
@@ -66,7 +66,7 @@ export function Organizations() {
         </Popover>
         <Export filters={filters} order={order} />
       </div>
-      <Announcement>{!list.isLoading && organizations && (organizations.length ? `${found ?? count(organizations.length)} organizations found` : "No organization found")}</Announcement>
+      <Announcement>{!list.isLoading && organizations && (organizations.length ? foundText(found ?? count(organizations.length), "organization") : "No organization found")}</Announcement>
       {list.error && !page ? (
         <ErrorBox error={list.error} what="the organizations" reload={() => (list.error && "code" in list.error && list.error.code === "invalid_cursor" ? go({}) : list.reload())} />
       ) : organizations?.length === 0 && (cursor || before) ? (

@@ -1,11 +1,12 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { OrgdError, readKey } from "./api";
+import { hasDocs } from "./docs";
 import { asFailure, ErrorText, type Failure } from "./errors";
 import { Field } from "./forms";
 import { endReason, startSession } from "./session";
 import { useStore } from "./store";
 
-export function SignIn({ version, hasDocs }: { version: string; hasDocs: boolean }) {
+export function SignIn({ version }: { version: string }) {
   const reason = useStore(endReason);
   const [key, setKey] = useState("");
   const [problem, setProblem] = useState<string | Failure>();

@@ -1,6 +1,7 @@
 import type { components, Webhook as Hook } from "@orgd/client";
 import { useEffect, useState } from "preact/hooks";
 import { orgd } from "./api";
+import { GuideLink, hasDocs } from "./docs";
 import { asFailure, ErrorBox } from "./errors";
 import { typeText } from "./events";
 import { count, Foreign, plural, Time } from "./format";
@@ -178,6 +179,11 @@ export function Webhook({ id }: { id: string }) {
               )}
             </dd>
           </dl>
+          {hasDocs && (
+            <p class="hint">
+              <GuideLink to="webhooks#receive">How your server verifies the messages</GuideLink>
+            </p>
+          )}
         </section>
       </div>
       {dialog === "edit" && <EditWebhook {...props} />}
@@ -198,7 +204,7 @@ export function Webhook({ id }: { id: string }) {
 }
 
 const columns: Column<Attempt>[] = [
-  { name: "time", title: "Attempt", class: "main", cell: (a) => <Time at={a.attemptedAt} as="time" /> },
+  { name: "time", title: "Attempt", class: "main", cell: (a) => <Time at={a.attemptedAt} as="second" /> },
   { name: "event", title: "Event", cell: (a) => <span title={a.type}>{a.type === "webhook.test" ? "Test" : typeText(a.type)}</span> },
   { name: "position", title: "Position", class: "number", cell: (a) => (a.position === undefined ? <span class="none dash">–</span> : count(a.position)) },
   {

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { orgd } from "./api";
 import { FormDialog } from "./dialog";
 import { eventTypes, typeText } from "./events";
+import { GuideLink } from "./docs";
 import { Foreign, seconds } from "./format";
 import { Field, Select } from "./forms";
 import { Secret } from "./secret";
@@ -55,7 +56,9 @@ export function CreateWebhook({ created, close }: { created: () => void; close: 
   if (hook)
     return (
       <Secret title="Your new webhook" what="secret" secret={hook.secret} close={() => close(hook)}>
-        <p class="quiet">Your server verifies the signature of each message with this secret. Send a test next, to see whether it does.</p>
+        <p class="quiet">
+          Your server <GuideLink to="webhooks#receive">verifies the signature</GuideLink> of each message with this secret. Send a test next, to see whether it does.
+        </p>
       </Secret>
     );
   return (

@@ -54,6 +54,22 @@ scenario("life cycle of a key", { at: "/keys" }, async ({ page }) => {
   await history.getByText("API key created").waitFor();
 });
 
+// The server knows the last use to the hour, so the time of a recent use is not shown.
+scenario("last use of a key", { at: "/organizations" }, async ({ page }) => {
+  const key = await createKey(["orgs:read"]);
+  let minutes = 30;
+  await page.route(/\/v1\/api-keys\/[^/]+$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), lastUsedAt: new Date(Date.now() - minutes * 60_000).toISOString() } });
+  });
+  const open = () => page.goto(page.url().replace(/\/dashboard.*/, `/dashboard/keys/${key.apiKeyId}`));
+  await open();
+  await page.getByText("in the last hour", { exact: true }).waitFor();
+  minutes = 180;
+  await page.reload();
+  await page.getByText("3 hours ago", { exact: true }).waitFor();
+});
+
 scenario("rotate a key that ends at once", { at: "/keys" }, async ({ page }) => {
   const old = await createKey(["orgs:read"]);
   await page.reload();

@@ -39,9 +39,12 @@ scenario("create and test a webhook", { at: "/webhooks" }, async ({ page }) => {
     await submit.click();
     const secret = await page.locator(".secret code").innerText();
     assert.match(secret, /^whsec_/);
+    const guide = "/docs/guides/webhooks#receive";
+    assert.equal(await page.getByRole("link", { name: "verifies the signature" }).getAttribute("href"), guide);
     await page.getByRole("button", { name: "Copy the secret" }).click();
     await page.getByRole("button", { name: "Done, I have stored it" }).click();
     await heading(page, name).waitFor();
+    assert.equal(await page.getByRole("link", { name: "How your server verifies the messages" }).getAttribute("href"), guide);
 
     const attempts = page.getByRole("table", { name: "Attempts, newest first" });
     await page.getByRole("button", { name: "Send a test" }).click();

@@ -102,8 +102,14 @@ export async function settled(page) {
   await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations !== Infinity).map((a) => a.finished)));
 }
 
-/** Fails if the page is wider than the window. */
+/** Fails if the page is wider than the window, or a part of it scrolls by a few pixels. */
 export async function fits(page, what) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(over <= 0, `${what} is ${over} px wider than the window`);
+  // A few pixels more than the frame has are a mistake, and show a scroll bar.
+  const scrolling = await page.evaluate(() => {
+    const isScrolling = (e) => /auto|scroll/.test(getComputedStyle(e).overflowY) && e.scrollHeight > e.clientHeight && e.scrollHeight <= e.clientHeight + 4;
+    return [...document.querySelectorAll("body *")].filter(isScrolling).map((e) => e.className);
+  });
+  assert.deepEqual(scrolling, [], `${what}: elements that scroll by a few pixels`);
 }
