@@ -181,8 +181,13 @@ func TestDashboard(t *testing.T) {
 			t.Errorf("%q: status %d, %v", path, response.StatusCode, response.Header)
 		}
 	}
-	// The page of another version must not get a page instead of its script.
-	for _, path := range []string{"/dashboard/assets/dashboard-0000000000000000.js", "/dashboards"} {
+	// The page of another release gets this release's script, which browsers must not keep.
+	response := a.fetch(t, http.MethodGet, "/dashboard/assets/dashboard-0000000000000000.js")
+	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/javascript") || response.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("the script for another release: status %d, %v", response.StatusCode, response.Header)
+	}
+	// It must not get a page instead.
+	for _, path := range []string{"/dashboard/assets/none-0000000000000000.js", "/dashboards"} {
 		a.get(t, path).rejected(t, 404, "not_found")
 	}
 }

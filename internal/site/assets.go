@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -54,11 +55,20 @@ func (s *Site) addAssets(pages map[string]Page, below string, assets map[string]
 }
 
 func (s *Site) addAsset(pages map[string]Page, below, name string, p Page) {
+	pages[below+"/"+name] = p
 	p.IsFixed = true
 	extension := path.Ext(name)
 	s.assets[name] = below + "/" + strings.TrimSuffix(name, extension) + "-" + strings.Trim(p.ETag, `"`) + extension
 	pages[s.assets[name]] = p
 }
+
+// versioned matches the path of an asset with its digest.
+var versioned = regexp.MustCompile(`^(.*)-[0-9a-f]{16}(\.[a-z]+)$`)
+
+// withoutDigest returns the path at which the site has its own version of an asset. During
+// a rolling upgrade, the page of one release asks servers of another release for its assets.
+// The page then gets their version, and browsers do not keep it under the wrong digest.
+func withoutDigest(path string) string { return versioned.ReplaceAllString(path, "$1$2") }
 
 func compress(body []byte) ([]byte, error) {
 	var buffer bytes.Buffer

@@ -77,7 +77,8 @@ func New(cfg Config) *Site {
 	return s
 }
 
-// Page returns the page with the path. ok is false if there is none. An error means that
+// Page returns the page with the path. ok is false if there is none. An asset of another
+// release is this release's version of it. An error means that
 // the pages cannot be made, which the tests of this package rule out for the documents of
 // this release.
 func (s *Site) Page(path string) (p Page, ok bool, err error) {
@@ -85,7 +86,9 @@ func (s *Site) Page(path string) (p Page, ok bool, err error) {
 	if err != nil {
 		return Page{}, false, fmt.Errorf("make the pages: %w", err)
 	}
-	p, ok = pages[path]
+	if p, ok = pages[path]; !ok {
+		p, ok = pages[withoutDigest(path)]
+	}
 	return p, ok, nil
 }
 

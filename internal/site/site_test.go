@@ -73,6 +73,38 @@ func unzip(t *testing.T, compressed []byte) string {
 	return string(body)
 }
 
+// During a rolling upgrade, the page of one release gets the assets of another.
+func TestAssetsOfAnotherRelease(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		path, like string // like is another path of the same asset; empty if there is none
+	}{
+		{site.AssetsPath + "/reference-0123456789abcdef.js", site.AssetsPath + "/reference.js"},
+		{site.AssetsPath + "/swagger-ui-bundle-0123456789abcdef.js", site.AssetsPath + "/swagger-ui-bundle.js"},
+		{site.DashboardAssetsPath + "/dashboard-0123456789abcdef.css", site.DashboardAssetsPath + "/dashboard.css"},
+		{site.AssetsPath + "/dashboard-0123456789abcdef.css", ""},
+		{site.AssetsPath + "/reference-0123456789abcde.js", ""},
+		{site.AssetsPath + "/other-0123456789abcdef.js", ""},
+		{site.DocsPath + "-0123456789abcdef.js", ""},
+	} {
+		page, ok, err := s.Page(tc.path)
+		if err != nil || ok != (tc.like != "") {
+			t.Errorf("%s: %t, %v", tc.path, ok, err)
+			continue
+		}
+		if !ok {
+			continue
+		}
+		if page.IsFixed {
+			t.Errorf("%s: browsers would keep it", tc.path)
+		}
+		like, _, err := s.Page(tc.like)
+		if err != nil || page.ETag != like.ETag || page.ETag == "" {
+			t.Errorf("%s has the tag %s, and %s %s, %v", tc.path, page.ETag, tc.like, like.ETag, err)
+		}
+	}
+}
+
 // Every link leads to a page and a heading that exist, and every guide can be reached.
 func TestLinksOfPages(t *testing.T) {
 	t.Parallel()
