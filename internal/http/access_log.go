@@ -42,7 +42,7 @@ func (s *Server) record(c echo.Context, r *http.Request, err error, took, waited
 		slog.String("requestId", c.Response().Header().Get(echo.HeaderXRequestID)),
 		slog.String("method", method),
 		slog.String("route", route),
-		slog.String("path", loggedPath(c)),
+		slog.String("path", s.loggedPath(c)),
 		slog.Int("status", status),
 		slog.Int64("bytes", c.Response().Size),
 		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
@@ -107,13 +107,33 @@ func routeLabel(c echo.Context) string {
 	return c.Path()
 }
 
-// loggedPath returns the path of the request without API keys. If the path has a user id,
-// it returns the route instead, because erasing a user does not change the log.
-func loggedPath(c echo.Context) string {
-	if strings.Contains(c.Path(), ":userId") {
-		return c.Path()
+// loggedPath returns the path of the request without API keys, and without the ids of users
+// and the external ids of organizations, because erasures and deletions do not change the
+// log. In a path without a route, every segment that is in no route could be such an id.
+func (s *Server) loggedPath(c echo.Context) string {
+	route, path := c.Path(), c.Request().URL.Path
+	switch {
+	case strings.Contains(route, ":userId"), strings.Contains(route, ":externalId"):
+		return route
+	case route != "":
+		return apikeys.Redact(path)
 	}
-	return apikeys.Redact(c.Request().URL.Path)
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if !s.segments[segment] {
+			segments[i] = "…"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// addSegments adds the fixed segments of a route's path to those that may be logged.
+func (s *Server) addSegments(path string) {
+	for segment := range strings.SplitSeq(path, "/") {
+		if !strings.HasPrefix(segment, ":") {
+			s.segments[segment] = true
+		}
+	}
 }
 
 func methodLabel(method string) string {

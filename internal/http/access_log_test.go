@@ -32,6 +32,38 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+// Ids that clients chose are not logged, wherever they are in a path, because erasures and
+// deletions do not change the log.
+func TestLoggedPaths(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	org := a.create(t, "Acme")
+	for path, want := range map[string]string{
+		org:                              org,
+		org + "/users/chosen":            "/v1/orgs/:orgId/users/:userId",
+		"/v1/users/chosen":               "/v1/users/:userId",
+		"/v1/orgs/external/chosen":       "/v1/orgs/external/:externalId",
+		"//v1/users/chosen":              "//v1/users/…",
+		"/V1/users/chosen":               "/…/users/…",
+		"/v1/user/chosen":                "/v1/…/…",
+		"/v1/orgs/external/chosen/users": "/v1/orgs/external/:externalId",
+		"/api/v1/orgs":                   "/…/v1/orgs",
+		"/v1/users/a%2Fchosen":           "/v1/users/:userId",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			id := rand.Text()
+			a.call(t, http.MethodDelete, path, "Authorization", "Bearer "+a.key, "X-Request-Id", id)
+			a.awaitLog(t, id)
+			for line := range strings.Lines(a.log.String()) {
+				if strings.Contains(line, id) && (!strings.Contains(line, `"path":"`+want+`"`) || strings.Contains(line, "chosen")) {
+					t.Error(line)
+				}
+			}
+		})
+	}
+}
+
 // Requests that fail because of the server are logged at level error, probes at level
 // debug, and all others at level info.
 func TestLogLevels(t *testing.T) {

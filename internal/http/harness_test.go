@@ -190,9 +190,9 @@ func (g answer) problem(t testing.TB) problem {
 
 // page is the body of a list.
 type page struct {
-	HasMore       bool
-	Cursor        string
-	Organizations []map[string]any
+	HasMore              bool
+	Cursor               string
+	Organizations, Users []map[string]any
 }
 
 func (g answer) page(t testing.TB) page {

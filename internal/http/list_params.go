@@ -12,7 +12,8 @@ import (
 	"orgd/internal/wire"
 )
 
-// defaultLimit is the limit of a page if the query has none.
+// defaultLimit is the limit of a page if the query has none. If it lists more ids, their
+// number is the limit: whoever asks about 50 organizations expects all 50.
 const defaultLimit = 20
 
 // params are the parsed values of a query. Each operation uses some of them.
@@ -228,7 +229,7 @@ func parseExternalID(value string, p *params) *fieldError {
 func revisionParam(rawQuery string) (revision *int64, err error) {
 	_, err = parameters{named: map[string]parser{"revision": func(value string, _ *params) *fieldError {
 		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 1 || value[0] == '+' {
+		if err != nil || value[0] < '1' { // neither a sign nor a leading zero
 			return &fieldError{Code: fieldOutOfRange, Detail: revisionRange}
 		}
 		revision = &n

@@ -317,6 +317,36 @@ func TestOrgsByID(t *testing.T) {
 	list(a.key, strings.TrimSuffix(strings.Repeat("orgId="+unknown+"&", 100), "&"))
 }
 
+// Without a limit, a page has room for all ids that are asked for.
+func TestLimitOfListedIDs(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	org := a.create(t, "Acme")
+	orgs, users, body := url.Values{}, url.Values{}, ""
+	for i := range 30 {
+		orgs.Add("orgId", strings.TrimPrefix(a.create(t, fmt.Sprint("Acme ", i)), "/v1/orgs/"))
+		users.Add("userId", fmt.Sprint("u", i))
+		body += fmt.Sprintf(`,{"userId":"u%d"}`, i)
+	}
+	a.do(t, http.MethodPatch, org+"/users", `{"add":[`+body[1:]+`]}`)
+	for path, want := range map[string]int{
+		"/v1/orgs?" + orgs.Encode():                    30,
+		"/v1/orgs?" + orgs.Encode() + "&limit=20":      20,
+		"/v1/orgs?orgId=" + orgs.Get("orgId"):          1,
+		"/v1/orgs":                                     20,
+		org + "/users?" + users.Encode():               30,
+		org + "/users?" + users.Encode() + "&limit=29": 29,
+		org + "/users":                                 20,
+	} {
+		t.Run(path, func(t *testing.T) {
+			p := a.get(t, path).page(t)
+			if got := len(p.Organizations) + len(p.Users); got != want {
+				t.Errorf("%d entries, want %d", got, want)
+			}
+		})
+	}
+}
+
 func TestListMembersByRoleAndID(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

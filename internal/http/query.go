@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"orgd/internal/apikeys"
-	"orgd/internal/orgs"
 )
 
 // A parser reads one value of a query parameter into p. The error that it returns does
@@ -29,10 +28,7 @@ func noParams(rawQuery string) error {
 // parse parses a query. It rejects unknown and repeated parameters: if a misspelled filter
 // were ignored, the list would contain everything.
 func (ps parameters) parse(rawQuery string) (params, error) {
-	p := params{ListParams: orgs.ListParams{Limit: defaultLimit}}
-	if rawQuery == "" {
-		return p, nil
-	}
+	var p params
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return p, newError(codeInvalidRequest, "The query is malformed. Send percent-encoded name=value pairs joined by &.").withCause(err)
@@ -49,6 +45,9 @@ func (ps parameters) parse(rawQuery string) (params, error) {
 	}
 	if len(bad) > 0 {
 		return p, rejectParams(bad)
+	}
+	if p.Limit == 0 {
+		p.Limit = max(defaultLimit, len(p.OrgIDs), len(p.userIDs))
 	}
 	return p, nil
 }

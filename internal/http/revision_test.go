@@ -67,7 +67,7 @@ func TestChangeAtARevision(t *testing.T) {
 	}
 	for query, code := range map[string]string{
 		"revision=": "invalid_parameter", "revision=0": "invalid_parameter", "revision=-1": "invalid_parameter", "revision=%2B3": "invalid_parameter",
-		"revision=3.0": "invalid_parameter", "revision=x": "invalid_parameter", "revision=3&revision=3": "repeated_parameter", "Revision=3": "unknown_parameter",
+		"revision=3.0": "invalid_parameter", "revision=03": "invalid_parameter", "revision=x": "invalid_parameter", "revision=3&revision=3": "repeated_parameter", "Revision=3": "unknown_parameter",
 	} {
 		t.Run(query, func(t *testing.T) {
 			a.do(t, http.MethodPatch, path+"/metadata?"+query, `{"a":"b"}`).rejected(t, 400, code)

@@ -120,6 +120,7 @@ func (s *Server) routes() []route {
 // middleware returns 404 where 405 is correct (echo issue 1981).
 func (s *Server) register() {
 	for _, r := range slices.Concat(s.routes(), s.pages()) {
+		s.addSegments(r.path)
 		var guards []echo.MiddlewareFunc
 		if fixed, ok := overlapping[r.path]; ok {
 			guards = append(guards, fixed.exclude)

@@ -176,11 +176,13 @@ type Server struct {
 	stopped   chan struct{} // closed when stopping becomes true: no request waits any longer
 
 	streamBeat time.Duration // see defaultStreamBeat
+
+	segments map[string]bool // the fixed segments of the routes' paths
 }
 
 // New returns a server with every route registered.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits), stopped: make(chan struct{}), streamBeat: defaultStreamBeat}
+	s := &Server{cfg: cfg, echo: echo.New(), limits: newLimits(cfg.Limits), stopped: make(chan struct{}), streamBeat: defaultStreamBeat, segments: map[string]bool{}}
 	s.echo.IPExtractor = clientAddress(cfg.Proxies)
 	s.readiness.check, s.readiness.logger = cfg.Ready, cfg.Logger
 	s.echo.HTTPErrorHandler = s.renderError

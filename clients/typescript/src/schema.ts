@@ -189,7 +189,7 @@ export interface paths {
          * @description Permanently deletes a deactivated organization. An active organization is not
          *     deleted (409 `org_active`): deactivate it first. Until you delete it, you can
          *     reactivate it. After the 204, every call for the organization gets 404, and so
-         *     does a repeat of this one.
+         *     does a repeat of this one. Only the list of its events remains.
          *
          *     Its members, and the names, metadata and user ids in its events, are erased in
          *     the background.
@@ -3367,7 +3367,8 @@ export interface components {
          *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
          *     exponent, spaces and any other fraction are rejected. The limit may change from
          *     page to page. A page with fewer entries is not necessarily the last one: only
-         *     `hasMore: false` marks the end.
+         *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+         *     or `userId`, the default is their number.
          * @example 50
          */
         limit: number;
@@ -3898,7 +3899,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -4125,7 +4127,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -4835,7 +4838,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -5065,7 +5069,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -5524,7 +5529,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -5594,7 +5600,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -5889,7 +5896,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -6040,7 +6048,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -6450,7 +6459,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -6543,7 +6553,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -6611,7 +6622,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
@@ -6769,7 +6781,8 @@ export interface operations {
                  *     in decimal digits. A fraction of zeros is accepted (`20`, `20.0`). A sign, an
                  *     exponent, spaces and any other fraction are rejected. The limit may change from
                  *     page to page. A page with fewer entries is not necessarily the last one: only
-                 *     `hasMore: false` marks the end.
+                 *     `hasMore: false` marks the end. If the query lists more than 20 ids with `orgId`
+                 *     or `userId`, the default is their number.
                  * @example 50
                  */
                 limit?: components["parameters"]["limit"];
