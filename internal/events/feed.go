@@ -194,7 +194,7 @@ func (p Params) query(ctx context.Context, q db.Querier, sql string, accountID u
 }
 
 func (p Params) passes(e *Event) bool {
-	return (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == nil || *p.OrgID == e.OrgID)
+	return (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == nil || *p.OrgID == e.OrgID && e.OrgID != uuid.UUID{})
 }
 
 // window is the part of the feed that a call looks at: the positions greater than that of

@@ -81,7 +81,7 @@ func TestFilteredWalks(t *testing.T) {
 			p.Limit = limit
 			want := ""
 			for _, e := range all {
-				if (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == nil || *p.OrgID == e.OrgID) {
+				if (len(p.Types) == 0 || slices.Contains(p.Types, e.Type)) && (p.OrgID == nil || *p.OrgID == e.OrgID && e.OrgID != uuid.UUID{}) {
 					want += positions([]events.Event{e})
 				}
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"orgd/internal/db"
 	"orgd/internal/dbtest"
 	"orgd/internal/events"
 	"orgd/internal/uuid"
@@ -27,12 +28,12 @@ func setup(t testing.TB) bundle {
 	return bundle{DB: d, repository: events.NewRepository(d.Conns), account: d.Account(t)}
 }
 
-// write writes n events of an organization.
+// write writes n events of an organization, or of none if org is 0.
 func (b bundle) write(t testing.TB, org byte, kind string, n int) {
 	t.Helper()
 	b.Exec(t, `
 INSERT INTO events (account_id, type, org_id, after, request_id)
-SELECT $1, $2, $3, jsonb_build_object('n', n), 'request-1' FROM generate_series(1, $4) AS n`, b.account, kind, uuid.UUID{15: org}, n)
+SELECT $1, $2, $3, jsonb_build_object('n', n), 'request-1' FROM generate_series(1, $4) AS n`, b.account, kind, db.OrNull(uuid.UUID{15: org}), n)
 }
 
 func (b bundle) read(t testing.TB, p events.Params) events.Page {
