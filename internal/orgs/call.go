@@ -74,14 +74,32 @@ var storedErrors = idempotency.StoredErrors{
 	"too_many_pairs": ErrTooManyPairs,
 }
 
+// deadlockTries is how often a change is tried that a deadlock ends.
+const deadlockTries = 5
+
+// againAfterDeadlock runs a change again if a deadlock has ended it. Changes take locks in
+// an order that avoids most deadlocks. But two organizations that want the external id of
+// the other one wait for each other, and so do batches on two servers that give the same
+// ids with different external ids. PostgreSQL rolls one of the two back, and the other one
+// continues.
+func againAfterDeadlock(change func() error) error {
+	for try := 1; ; try++ {
+		if err := change(); try == deadlockTries || !errors.Is(err, db.ErrDeadlock) {
+			return err
+		}
+	}
+}
+
 // once runs a change of the organization, at most once for each idempotency key, and
 // stores its result as T. replayed reports whether the result is that of an earlier call
 // with the same key.
 func once[T any](ctx context.Context, share db.Share, c Call, operation string, orgID uuid.UUID, request any, run func(context.Context, db.Querier) (T, error)) (result T, replayed bool, err error) {
 	if c.IdempotencyKey == "" {
-		err = share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
-			result, err = run(ctx, q)
-			return err
+		err = againAfterDeadlock(func() error {
+			return share.Write(ctx, func(ctx context.Context, q db.Querier) (err error) {
+				result, err = run(ctx, q)
+				return err
+			})
 		})
 		return result, false, err
 	}
@@ -90,15 +108,19 @@ func once[T any](ctx context.Context, share db.Share, c Call, operation string, 
 		return result, false, err
 	}
 	key := idempotency.NewKey(c.AccountID, operation, c.IdempotencyKey, call).About(orgID)
-	return idempotency.Once(ctx, share, key, storedErrors, func(ctx context.Context, q db.Querier) (T, error) {
-		result, err := run(ctx, q)
-		if errors.Is(err, ErrExternalIDTaken) || errors.Is(err, ErrOrgIDTaken) {
-			// The error is about another organization, whose deletion would not delete the
-			// stored error.
-			err = idempotency.UnstoredError{Err: err}
-		}
-		return result, err
+	err = againAfterDeadlock(func() (err error) {
+		result, replayed, err = idempotency.Once(ctx, share, key, storedErrors, func(ctx context.Context, q db.Querier) (T, error) {
+			result, err := run(ctx, q)
+			if errors.Is(err, ErrExternalIDTaken) || errors.Is(err, ErrOrgIDTaken) {
+				// The error is about another organization, whose deletion would not delete the
+				// stored error.
+				err = idempotency.UnstoredError{Err: err}
+			}
+			return result, err
+		})
+		return err
 	})
+	return result, replayed, err
 }
 
 // inTurn returns the account's share of the pool for changes of the organization. In this

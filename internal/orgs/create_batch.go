@@ -48,22 +48,16 @@ func (r *Repository) CreateBatch(ctx context.Context, c Call, all []NewOrg) (mad
 	const operation = "create organizations"
 	b, err := r.newBatch(c, all)
 	if err == nil {
-		made, replayed, err = r.createBatch(ctx, operation, b)
-		for tries := 1; tries < batchTries && errors.Is(err, db.ErrDeadlock); tries++ {
+		err = againAfterDeadlock(func() (err error) {
 			made, replayed, err = r.createBatch(ctx, operation, b)
-		}
+			return err
+		})
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%s: %w", operation, err)
 	}
 	return made, replayed, nil
 }
-
-// batchTries is how often CreateBatch tries to run a batch that a deadlock ends.
-// org_create_batch_1 inserts in the order of the external ids. Batches on two servers can
-// still wait for each other if both give the same ids with different external ids.
-// PostgreSQL then rolls one of them back, and the other one commits.
-const batchTries = 5
 
 func (r *Repository) createBatch(ctx context.Context, operation string, b batch) (made []Org, replayed bool, err error) {
 	// The batches of an account take turns. A batch is a lot of work, and batches with the

@@ -179,6 +179,51 @@ func TestConcurrentUpdatesToOneExternalID(t *testing.T) {
 
 // While an external id moves back and forth between two organizations, Ensure always
 // returns an organization with that id: one of the two, or a new one.
+// A deadlock over external ids ends one of two changes, which then runs again.
+func TestUpdateAfterDeadlock(t *testing.T) {
+	t.Parallel()
+	for name, key := range map[string]string{"without a key": "", "with an idempotency key": "once"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			ctx := context.Background()
+			one, two := b.create(t, orgs.NewOrg{Name: "One"}), b.create(t, orgs.NewOrg{Name: "Two"})
+			other, err := b.Pool.Begin(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set := func(id uuid.UUID, externalID string) {
+				if _, err := other.Exec(ctx, "UPDATE orgs SET external_id = $1 WHERE org_id = $2", externalID, id); err != nil {
+					t.Error(err)
+				}
+			}
+			// PostgreSQL ends the transaction that looks for a deadlock first, and that is not this one.
+			if _, err := other.Exec(ctx, "SET LOCAL deadlock_timeout = '1min'"); err != nil {
+				t.Fatal(err)
+			}
+			set(two.ID, "crm/42")
+			updated := make(chan error, 1)
+			go func() {
+				c := b.caller()
+				c.IdempotencyKey = key
+				_, err := b.repository.Update(ctx, c, one.ID, nil, orgs.Changes{ExternalID: ptr("crm/42")})
+				updated <- err
+			}()
+			b.awaitLockWait(t, updated)
+			set(one.ID, "crm/43") // waits for the update, which waits for this transaction
+			if err := other.Rollback(ctx); err != nil {
+				t.Error(err)
+			}
+			if err := <-updated; err != nil {
+				t.Errorf("the update that the deadlock ended: %v", err)
+			}
+			if o := b.get(t, one.ID); o.ExternalID != "crm/42" {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
+
 func TestExternalIDThatMoves(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
