@@ -17,8 +17,8 @@ const (
 )
 
 // keepErasing erases the data of deleted organizations and users until ctx is done:
-// immediately after a deletion by this process, and otherwise once per interval, to
-// continue what other processes have left unfinished.
+// immediately after a deletion by this process, and otherwise once per interval, or every
+// second while another process erases, to continue what it leaves unfinished.
 func keepErasing(ctx context.Context, logger *slog.Logger, interval time.Duration, repository *orgs.Repository) {
 	wait, backoff := rand.N(interval), firstEraseBackoff
 	for {
@@ -38,6 +38,9 @@ func keepErasing(ctx context.Context, logger *slog.Logger, interval time.Duratio
 			wait, backoff = min(backoff, interval), min(2*backoff, eraseInterval)
 		default:
 			backoff = firstEraseBackoff
+			if pending, _ := repository.PendingErasures(); pending > 0 {
+				wait = min(firstEraseBackoff, interval) // another server erases at the moment, and may stop
+			}
 		}
 		if pieces > 0 {
 			logger.Info("erased data of deleted organizations and users", "transactions", pieces)

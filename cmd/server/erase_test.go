@@ -47,6 +47,23 @@ func TestServerErasesAtOnce(t *testing.T) {
 	})
 }
 
+// A server that finds another one erasing looks again soon, not after the interval.
+func TestServerErasesAfterAnother(t *testing.T) {
+	t.Parallel()
+	d, key, path := populated(t)
+	release := lock(t, d, "SELECT pg_advisory_xact_lock(x'6f7267642d657261'::bigint)") // as Erase takes it
+	r := start(t, func(c *serveConfig) { c.databaseURL, c.eraseEvery = d.URL, time.Hour })
+	if status, answer := r.ask(t, key, http.MethodDelete, path, ""); status != http.StatusNoContent {
+		t.Fatalf("%d %s", status, answer)
+	}
+	await(t, "the server does not look for erasures", func() bool {
+		_, _, metrics := get(t, r.adminURL+"/metrics", "")
+		return strings.Contains(string(metrics), "orgd_erasures_pending 1")
+	})
+	release()
+	awaitErased(t, d)
+}
+
 // If a server stops during an erasure, another server continues it. It retries an erasure
 // that fails.
 func TestServerContinuesAnErasure(t *testing.T) {
