@@ -98,9 +98,14 @@ function Shell({ session, version }: { session: Session; version: string }) {
         </nav>
         <div class="account">
           {hasDocs && (
-            <a href="/docs" class="docs">
-              API reference
-            </a>
+            <>
+              <a href="/docs" class="docs">
+                API reference
+              </a>
+              <a href="/docs/guides" class="docs wide-only">
+                Guides
+              </a>
+            </>
           )}
           <span class="hint-key" title="The key that you are signed in with">
             Key …{session.key.slice(-4)}

@@ -130,7 +130,7 @@ function EventItem({ event, names, isAboutOne }: { event: Event; names: EventLis
           {!isAboutOne && <Subject event={event} names={names} />}
           {event.userId !== undefined && <Foreign class="cut mono">{event.userId}</Foreign>}
           <span class="event-by">
-            {event.actorApiKeyId ? <>with <KeyName id={event.actorApiKeyId} /></> : "by the operator"}
+            {event.actorApiKeyId ? <>with key <KeyName id={event.actorApiKeyId} /></> : "by the operator"}
             {event.actorUserId !== undefined && (
               <>
                 {" "}

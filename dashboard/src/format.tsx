@@ -47,8 +47,9 @@ export function Time({ at, as = "date" }: { at: string; as?: keyof typeof format
   );
 }
 
-/** When a key was last used, which the server knows to the hour. */
-export function LastUsed({ at }: { at: string | undefined }) {
+/** When a key was last used, which the server knows to the hour, and after some minutes. */
+export function LastUsed({ at, isOwn = false }: { at: string | undefined; isOwn?: boolean }) {
+  if (isOwn) return <>just now</>;
   if (!at) return <span class="none">never</span>;
   if (Date.now() - Date.parse(at) < 3_600_000) return <span title={fullFormat.format(new Date(at))}>in the last hour</span>;
   return <Time at={at} as="ago" />;

@@ -76,7 +76,7 @@ export function Key({ id }: { id: string }) {
                 </dd>
                 <dt>Last used</dt>
                 <dd>
-                  <LastUsed at={key.lastUsedAt} />
+                  <LastUsed at={key.lastUsedAt} isOwn={own?.apiKeyId === id} />
                 </dd>
                 <dt>Expires</dt>
                 <dd>{key.expiresAt ? <Time at={key.expiresAt} as="time" /> : <span class="none">never</span>}</dd>
@@ -91,7 +91,7 @@ export function Key({ id }: { id: string }) {
                 <dt>Created</dt>
                 <dd>
                   <Time at={key.createdAt} as="time" />
-                  <span class="by">{key.createdByApiKeyId ? <>with <KeyName id={key.createdByApiKeyId} /></> : "by the operator"}</span>
+                  <span class="by">{key.createdByApiKeyId ? <>with key <KeyName id={key.createdByApiKeyId} /></> : "by the operator"}</span>
                 </dd>
               </dl>
             </section>

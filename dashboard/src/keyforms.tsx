@@ -175,7 +175,7 @@ export function RevokeKey({ apiKey, changed, close }: Props) {
             It was last used <LastUsed at={apiKey.lastUsedAt} />.
           </>
         ) : (
-          "It was never used."
+          !isOwn && "No use of it is recorded, except perhaps in the last minutes."
         )}
       </p>
       {isOwn && <p class="notice">This is the key that you are signed in with. You will be signed out.</p>}

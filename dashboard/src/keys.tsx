@@ -87,7 +87,7 @@ export function Keys() {
       title: "Scopes",
       cell: (key) => <span title={key.scopes.join("\n")}>{key.scopes.length === 1 ? key.scopes[0] : `${key.scopes.length} scopes`}</span>,
     },
-    { name: "used", title: "Last used", cell: (key) => <LastUsed at={key.lastUsedAt} /> },
+    { name: "used", title: "Last used", cell: (key) => <LastUsed at={key.lastUsedAt} isOwn={own?.apiKeyId === key.apiKeyId} /> },
     { name: "expires", title: "Expires", cell: (key) => (key.expiresAt ? <Time at={key.expiresAt} /> : <span class="none">never</span>) },
     { name: "created", title: "Created", cell: (key) => <Time at={key.createdAt} /> },
     { name: "actions", title: "Actions", isTitleHidden: true, class: "actions", cell: (key) => <Menu label={`Actions for ${key.description}`} items={keyActions(key, setAction)} /> },

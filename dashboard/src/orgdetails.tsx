@@ -42,7 +42,7 @@ export function Details({ org, changes }: { org: Organization; changes: Changes 
             <Time at={org.createdAt} as="time" />
             {org.createdByApiKeyId && (
               <span class="by">
-                with <KeyName id={org.createdByApiKeyId} />
+                with key <KeyName id={org.createdByApiKeyId} />
               </span>
             )}
             {org.createdByUserId && (

@@ -52,11 +52,11 @@ export function SignIn({ version }: { version: string }) {
           {isBusy ? "Checking the key…" : "Sign in"}
         </button>
         <p class="hint">
-          You see and change only what the key’s scopes allow. No key yet? <code>make run</code> prints one, and <code>server keys create</code> makes one
+          You see and change only what the key’s scopes allow. No key yet? <code>make run</code> and <code>server dev</code> print one, and <code>server keys create</code> makes one
           {hasDocs && (
             <>
               {" "}
-              (<a href="/docs/guides/keys">how</a>)
+              (<a href="/docs/guides/keys#a-first-key">how</a>)
             </>
           )}
           .

@@ -1,5 +1,6 @@
 import { createStore, useStore } from "./store";
 import { Icon } from "./icons";
+import { whenSessionEnds } from "./session";
 import { ErrorText, type Failure } from "./errors";
 
 interface Toast {
@@ -10,6 +11,7 @@ interface Toast {
 }
 
 const toasts = createStore<readonly Toast[]>([]);
+whenSessionEnds(() => toasts.set([]));
 let last = 0;
 
 /** Says in a corner of the window what happened. */

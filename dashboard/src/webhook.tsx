@@ -154,7 +154,7 @@ export function Webhook({ id }: { id: string }) {
             </dd>
             <dt>Events</dt>
             <dd>{data.types ? <ul class="plain-list">{data.types.map((type) => <li key={type}><code>{type}</code></li>)}</ul> : "All"}</dd>
-            <dt>Position</dt>
+            <dt>Delivered up to position</dt>
             <dd>{count(data.position)}</dd>
             <dt>Id</dt>
             <dd class="with-copy">
@@ -174,7 +174,7 @@ export function Webhook({ id }: { id: string }) {
               <Time at={data.createdAt} as="time" />
               {data.createdByApiKeyId && (
                 <span class="by">
-                  with <KeyName id={data.createdByApiKeyId} />
+                  with key <KeyName id={data.createdByApiKeyId} />
                 </span>
               )}
             </dd>

@@ -57,7 +57,7 @@ export function CreateWebhook({ created, close }: { created: () => void; close: 
     return (
       <Secret title="Your new webhook" what="secret" secret={hook.secret} close={() => close(hook)}>
         <p class="quiet">
-          Your server <GuideLink to="webhooks#receive">verifies the signature</GuideLink> of each message with this secret. Send a test next, to see whether it does.
+          Your server <GuideLink to="webhooks#receive">verifies the signature</GuideLink> of each message with this secret. Send a test next, to see whether messages arrive.
         </p>
       </Secret>
     );
@@ -147,7 +147,7 @@ export function ReplayWebhook({ hook, changed, close }: Props) {
       {(error) => (
         <>
           <p>The event at this position is the next one that the webhook gets, and all later ones follow, also those that have already arrived. A position after its own skips events.</p>
-          <Field label="From position" type="number" min="1" value={from} set={setFrom} error={error("fromPosition")} focus hint={`It is at position ${hook.position.toLocaleString("en")} now. The activity shows the position of each event.`} />
+          <Field label="From position" type="number" min="1" value={from} set={setFrom} error={error("fromPosition")} focus hint={`It is at position ${hook.position.toLocaleString("en")} now. The attempts of the webhook show the positions of their events.`} />
         </>
       )}
     </FormDialog>

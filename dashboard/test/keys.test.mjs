@@ -55,7 +55,7 @@ scenario("life cycle of a key", { at: "/keys" }, async ({ page }) => {
 });
 
 // The server knows the last use to the hour, so the time of a recent use is not shown.
-scenario("last use of a key", { at: "/organizations" }, async ({ page }) => {
+scenario("last use of a key", { at: "/organizations" }, async ({ page, key: session }) => {
   const key = await createKey(["orgs:read"]);
   let minutes = 30;
   await page.route(/\/v1\/api-keys\/[^/]+$/, async (route) => {
@@ -68,6 +68,15 @@ scenario("last use of a key", { at: "/organizations" }, async ({ page }) => {
   minutes = 180;
   await page.reload();
   await page.getByText("3 hours ago", { exact: true }).waitFor();
+
+  // A use appears after a minute or more, but the own key is in use.
+  await page.unrouteAll();
+  const { apiKeyId } = await call("GET", "/v1/api-keys/current", undefined, session.key);
+  await page.goto(page.url().replace(/[^/]+$/, apiKeyId));
+  await page.getByText("just now", { exact: true }).first().waitFor();
+  await page.goto(page.url().replace(/[^/]+$/, (await createKey(["orgs:read"])).apiKeyId));
+  await page.getByRole("button", { name: "Revoke" }).click();
+  await see(page, "No use of it is recorded, except perhaps in the last minutes.");
 });
 
 scenario("rotate a key that ends at once", { at: "/keys" }, async ({ page }) => {

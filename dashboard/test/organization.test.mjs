@@ -45,6 +45,19 @@ scenario("create an organization", {}, async ({ page }) => {
   await page.getByRole("dialog").getByRole("alert").filter({ hasText: /external/i }).waitFor();
 });
 
+// The heading has the focus, also when it is replaced by that of the loaded page.
+scenario("open from the list with the keyboard", {}, async ({ page }) => {
+  const name = word();
+  await createOrganization(`Hooli ${name}`);
+  await page.getByRole("searchbox").fill(name);
+  await page.getByRole("link", { name: `Hooli ${name}` }).focus();
+  await page.keyboard.press("Enter");
+  await heading(page, `Hooli ${name}`).waitFor();
+  await page.waitForFunction(() => document.activeElement?.tagName === "H1");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Edit name");
+});
+
 scenario("rename", {}, async ({ page }) => {
   const name = word();
   const org = await open(page, `Initech ${name}`);

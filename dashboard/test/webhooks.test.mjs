@@ -40,7 +40,9 @@ scenario("create and test a webhook", { at: "/webhooks" }, async ({ page }) => {
     const secret = await page.locator(".secret code").innerText();
     assert.match(secret, /^whsec_/);
     const guide = "/docs/guides/webhooks#receive";
-    assert.equal(await page.getByRole("link", { name: "verifies the signature" }).getAttribute("href"), guide);
+    const link = page.getByRole("link", { name: "verifies the signature" });
+    assert.equal(await link.getAttribute("href"), guide);
+    assert.equal(await link.getAttribute("target"), "_blank", "the secret is not shown again");
     await page.getByRole("button", { name: "Copy the secret" }).click();
     await page.getByRole("button", { name: "Done, I have stored it" }).click();
     await heading(page, name).waitFor();

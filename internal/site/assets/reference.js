@@ -30,11 +30,13 @@ fetch(place.dataset.description)
   })
   .then((spec) => {
     showExamplesAsText(spec.components);
+    // Readers look for an operation first. The rules for all calls are in the guide, too.
+    spec.info.description = "The [guide to the API](/docs/guides/api) has the rules that hold for every call.";
     SwaggerUIBundle({
       spec,
       domNode: place,
       deepLinking: true,
-      docExpansion: "none",
+      docExpansion: "list",
       defaultModelsExpandDepth: 0,
       displayRequestDuration: true,
       filter: true,
