@@ -46,7 +46,8 @@ func TestHarnessDetectsBrokenPromises(t *testing.T) {
 			fault{inject: reset, affected: broken, finalCheck: func(ctx context.Context, e *episode) error {
 				return e.primary.exec(ctx, database, "DELETE FROM events WHERE type = 'org.updated' AND position % 2 = 0")
 			}},
-			[]string{"feed reader 0: got ", "feed reader 2: got ", "webhook: got "},
+			// The webhook got events that no longer exist or, on a busy machine, was stopped by the gap.
+			[]string{"feed reader 0: got ", "feed reader 2: got ", "webhook: "},
 		},
 		"nothing is wrong": {fault{inject: reset, affected: broken}, nil},
 	} {
