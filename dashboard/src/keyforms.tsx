@@ -149,7 +149,7 @@ export function RotateKey({ apiKey, changed, close }: Props) {
   return (
     <FormDialog title="Rotate the key" submit="Rotate" send={send} close={close}>
       <p>
-        This creates a key with the same description and scopes as <Foreign class="quoted">{apiKey.description}</Foreign>. The old key then ends.
+        This creates a key with the same description and scopes as <Foreign class="quoted">{apiKey.description}</Foreign>. The old key ends after the time that you choose.
       </p>
       <Select label="How long the old key keeps working" value={overlap} set={setOverlap} options={overlaps} />
       {isOwn && <p class="notice">This is the key that you are signed in with. You will be signed in with the new one.</p>}

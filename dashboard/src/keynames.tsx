@@ -69,7 +69,7 @@ export function KeyName({ id }: { id: string }) {
   if (!can("keys:manage"))
     return (
       <span title={id}>
-        key <code>{shortKeyId(id)}</code>
+        <code>{shortKeyId(id)}</code>
       </span>
     );
   return (
