@@ -12,8 +12,8 @@ import (
 	"orgd/internal/wire"
 )
 
-// defaultLimit is the limit of a page if the query has none. If it lists more ids, their
-// number is the limit: whoever asks about 50 organizations expects all 50.
+// defaultLimit is the limit of a page if the query has none. If the query lists more ids,
+// the limit is their number, so that one page has all of them.
 const defaultLimit = 20
 
 // params are the parsed values of a query. Each operation uses some of them.
