@@ -41,7 +41,12 @@ func TestHarnessDetectsBrokenPromises(t *testing.T) {
 			return err
 		}
 		defer conn.Close(ctx)
-		all, err := readFeed(ctx, conn, e.tenant.id)
+		var all []feedEvent
+		err = await(ctx, "all events have positions", deliverLimit, func() (bool, error) {
+			var unnumbered error
+			all, unnumbered = readFeed(ctx, conn, e.tenant.id)
+			return unnumbered == nil, nil
+		})
 		if err != nil {
 			return err
 		}
